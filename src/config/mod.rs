@@ -1,0 +1,187 @@
+//! The pipeline file: a document with a place for every value, decoded into a validated [`Pipeline`].
+//!
+//! What the user wrote and what it resolves to are two types: `document` keeps spans and knows every mistake,
+//! [`Pipeline`] holds only values that make sense, with every default filled in. All problems are collected and
+//! reported together, each with its place in the file and, for a misspelling, the nearest valid name.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use jiff::civil::Weekday;
+use jiff::tz::TimeZone;
+
+use crate::calendar::{Day, Period};
+use crate::stage::Options;
+
+/// A validated pipeline: what a run is to do.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    /// The file as the user named it, and the folder that its relative paths start from.
+    pub file: PathBuf,
+    pub base: PathBuf,
+    pub name: String,
+    /// SHA-256 of the file's bytes, hexadecimal.
+    pub sha256: String,
+    pub calendar: Calendar,
+    pub money: Money,
+    pub customers: Customers,
+    pub sources: BTreeMap<SourceKind, Source>,
+    /// In order of name.
+    pub segments: Vec<Segment>,
+    /// In order of name.
+    pub stages: Vec<Stage>,
+    pub output: Output,
+    /// Every key with its value or default, as it goes into the manifest: environment references stay unexpanded.
+    pub resolved: serde_json::Value,
+}
+
+#[derive(Clone, Debug)]
+pub struct Calendar {
+    pub period: Period,
+    pub timezone: TimeZone,
+    pub week_start: Weekday,
+    /// Exclusive end of what is observed; `None`: found by the scan.
+    pub as_of: Option<Day>,
+    pub observed_from: Option<Day>,
+    /// Month (1–12) in which the fiscal year begins, for table `dates`.
+    pub fiscal_year_start: i8,
+}
+
+#[derive(Clone, Debug)]
+pub struct Money {
+    pub currency: String,
+    /// Minor-unit digits, 0 to 6.
+    pub digits: u8,
+    pub gross_margin: Option<f64>,
+    pub discount_rate: Option<f64>,
+}
+
+/// What makes a customer live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Basis {
+    Transactions,
+    Subscriptions,
+}
+
+/// When silence is churn (transactions).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ChurnAfter {
+    OnePeriod,
+    Days(i32),
+}
+
+#[derive(Clone, Debug)]
+pub struct Customers {
+    pub basis: Basis,
+    pub churn_after: ChurnAfter,
+    /// SQL over canonical transaction columns; `None` is the default, `amount > 0`.
+    pub activity: Option<Expression>,
+    pub ended_at_inclusive: bool,
+    pub gap_days: i32,
+    /// A subscription of amount 0 makes its customer live.
+    pub free_is_live: bool,
+    pub paused_is_live: bool,
+    pub past_due_is_live: bool,
+}
+
+/// SQL as the user wrote it, with its place in the pipeline file for messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expression {
+    pub sql: String,
+    pub span: std::ops::Range<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceKind {
+    Customers,
+    Transactions,
+    Subscriptions,
+    AcquisitionCosts,
+}
+
+impl SourceKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            SourceKind::Customers => "customers",
+            SourceKind::Transactions => "transactions",
+            SourceKind::Subscriptions => "subscriptions",
+            SourceKind::AcquisitionCosts => "acquisition_costs",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub kind: SourceKind,
+    /// Files, globs and folders, as written (after `${…}`), relative to [`Pipeline::base`].
+    pub paths: Vec<Located<String>>,
+    pub filter: Option<Expression>,
+    /// Canonical column → where it comes from. Required ones are present.
+    pub columns: BTreeMap<String, Located<Mapping>>,
+    /// Zone of timestamps without one.
+    pub timezone: TimeZone,
+    /// Newest record must not be older than this many seconds at run time.
+    pub freshness: Option<i64>,
+    /// Place of the source's table in the pipeline file.
+    pub span: std::ops::Range<usize>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mapping {
+    Column(String),
+    Sql(String),
+}
+
+/// A value and its place in the pipeline file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located<T> {
+    pub value: T,
+    pub span: std::ops::Range<usize>,
+}
+
+/// Which of a customer's values counts where a column changes over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// The value at each period's opening (customers may move between values).
+    Opening,
+    First,
+    Latest,
+}
+
+#[derive(Clone, Debug)]
+pub struct Segment {
+    pub name: String,
+    pub source: SourceKind,
+    /// A canonical column that the source maps, else a column of the export itself.
+    pub column: String,
+    pub at: At,
+    /// At most this many values, the most frequent; the rest are `other`.
+    pub cap: usize,
+    pub span: std::ops::Range<usize>,
+}
+
+/// A stage as configured: a kind of the registry under a name.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// Also the name of its table.
+    pub name: String,
+    /// A name in [`crate::stage::KINDS`].
+    pub kind: &'static str,
+    pub period: Period,
+    /// Indices into [`Pipeline::segments`].
+    pub segments: Vec<usize>,
+    pub options: Options,
+    pub span: std::ops::Range<usize>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Absolute, or relative to the working directory: already joined to [`Pipeline::base`].
+    pub dir: PathBuf,
+    /// Share of rejected rows above which the run fails.
+    pub quarantine_limit: f64,
+    /// Unix mode of per-customer tables; `None`: readable by their owner alone.
+    pub mode: Option<u32>,
+    /// Where temporary files go; `None`: the system's.
+    pub temp_dir: Option<PathBuf>,
+}

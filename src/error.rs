@@ -1,0 +1,148 @@
+//! One error type: who must act, where, what happened, and the remedy.
+//!
+//! An [`Error`] is a sentence for the person who can mend it. `what` says what is wrong, `help` what to do about it;
+//! `place` points into the file that is at fault. Several errors travel together as [`Errors`], so that a user sees
+//! every mistake of a pipeline file at once.
+
+use std::fmt;
+use std::path::PathBuf;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The exit statuses of the program, a contract with whoever schedules it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    Done = 0,
+    /// Done, but a check failed and nothing was published.
+    CheckFailed = 1,
+    /// The command line or the pipeline file is wrong.
+    Invalid = 2,
+    /// The data could not be read or the result not written.
+    Data = 3,
+    Interrupted = 130,
+    Terminated = 143,
+}
+
+/// Who must act, which decides the exit status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// The author of the command line or the pipeline file.
+    Pipeline,
+    /// The owner of the data: it can be read, but a check on it failed.
+    Check,
+    /// Whoever delivers the exports: a file is missing, broken or of the wrong type.
+    Input,
+    /// Whoever runs the machine: a disk is full, a permission is missing, another run holds the folder.
+    Output,
+    /// A signal asked the run to stop (Ctrl-C).
+    Interrupted,
+    /// A signal asked the process to end.
+    Terminated,
+    /// Nobody outside: an invariant of the program itself does not hold.
+    Internal,
+}
+
+impl Kind {
+    pub fn exit(self) -> Exit {
+        match self {
+            Kind::Pipeline => Exit::Invalid,
+            Kind::Check => Exit::CheckFailed,
+            Kind::Input | Kind::Output | Kind::Internal => Exit::Data,
+            Kind::Interrupted => Exit::Interrupted,
+            Kind::Terminated => Exit::Terminated,
+        }
+    }
+}
+
+/// Where in which file; `span` is a byte range of the file's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub file: PathBuf,
+    pub span: Option<std::ops::Range<usize>>,
+}
+
+#[derive(Debug)]
+pub struct Error {
+    pub kind: Kind,
+    pub place: Option<Place>,
+    pub what: String,
+    pub help: Option<String>,
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    pub fn new(kind: Kind, what: impl Into<String>) -> Self {
+        Error { kind, place: None, what: what.into(), help: None, source: None }
+    }
+    pub fn pipeline(what: impl Into<String>) -> Self {
+        Self::new(Kind::Pipeline, what)
+    }
+    pub fn check(what: impl Into<String>) -> Self {
+        Self::new(Kind::Check, what)
+    }
+    pub fn input(what: impl Into<String>) -> Self {
+        Self::new(Kind::Input, what)
+    }
+    pub fn output(what: impl Into<String>) -> Self {
+        Self::new(Kind::Output, what)
+    }
+    pub fn internal(what: impl Into<String>) -> Self {
+        Self::new(Kind::Internal, what).help("this is a defect of tenure, not of your data: please report it")
+    }
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+    pub fn at(mut self, file: impl Into<PathBuf>, span: Option<std::ops::Range<usize>>) -> Self {
+        self.place = Some(Place { file: file.into(), span });
+        self
+    }
+    pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|e| e.as_ref() as &(dyn std::error::Error + 'static))
+    }
+}
+
+/// One or more errors, never none: all that is wrong, in one go.
+#[derive(Debug)]
+pub struct Errors(Vec<Error>);
+
+impl Errors {
+    /// `Ok(value)` if nothing was collected, else all of it.
+    pub fn unless_empty<T>(errors: Vec<Error>, value: T) -> std::result::Result<T, Errors> {
+        if errors.is_empty() { Ok(value) } else { Err(Errors(errors)) }
+    }
+    pub fn iter(&self) -> impl Iterator<Item = &Error> {
+        self.0.iter()
+    }
+    /// The status of the gravest: a defect outranks the machine, the machine the data, the data the file.
+    pub fn exit(&self) -> Exit {
+        self.0.iter().map(|e| e.kind).max().unwrap_or(Kind::Internal).exit()
+    }
+}
+
+impl From<Error> for Errors {
+    fn from(e: Error) -> Self {
+        Errors(vec![e])
+    }
+}
+
+impl From<Vec<Error>> for Errors {
+    /// An empty list is itself a defect and is reported as one.
+    fn from(list: Vec<Error>) -> Self {
+        if list.is_empty() { Errors(vec![Error::internal("an empty list of errors was raised")]) } else { Errors(list) }
+    }
+}

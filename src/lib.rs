@@ -1,0 +1,21 @@
+//! tenure: who stays, who leaves, what that costs and what a customer is worth.
+//!
+//! Every retention figure is a fold over customers. So the exports are read once, each customer's rows brought together
+//! once, and every metric looks at each customer's history:
+//!
+//! ```text
+//! exports ─scan─► canonical rows ─scatter by hash(customer_id)─► buckets ─► one Timeline per customer
+//!                                                                               │ every fold of the round: observe(view, &mut tally)
+//!         Known  ◄─ derive (pure: cuts, windows, fits) ◄─merge─ tallies ◄───────┘
+//!           │  └────────► next round, if something learned is needed
+//!           ├─ finish ──► tables, checks
+//!           └─ score(bucket) ──► customers, ledger ──► publish
+//! ```
+
+pub mod calendar;
+pub mod config;
+pub mod error;
+pub mod money;
+pub mod source;
+pub mod stage;
+pub mod table;

@@ -1,0 +1,140 @@
+//! Canonical rows: what every export becomes, whatever its columns were called and typed.
+
+use crate::calendar::Day;
+
+/// Customer ids of a batch, one a row. All sources of a run deliver the same variant: integers only if every source's
+/// ids are integers that fit BIGINT, else text (integers then in decimal).
+#[derive(Clone, Debug)]
+pub enum Ids {
+    Integer(Vec<i64>),
+    Text(Texts),
+}
+
+impl Ids {
+    pub fn len(&self) -> usize {
+        match self {
+            Ids::Integer(v) => v.len(),
+            Ids::Text(t) => t.len(),
+        }
+    }
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Strings one behind the other.
+#[derive(Clone, Debug)]
+pub struct Texts {
+    ends: Vec<u32>,
+    bytes: String,
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        Texts { ends: vec![], bytes: String::new() }
+    }
+}
+
+impl Texts {
+    pub fn push(&mut self, text: &str) {
+        self.bytes.push_str(text);
+        self.ends.push(u32::try_from(self.bytes.len()).expect("a batch of ids stays far below 4 GiB"));
+    }
+    pub fn get(&self, i: usize) -> &str {
+        let start = if i == 0 { 0 } else { self.ends[i - 1] as usize };
+        &self.bytes[start..self.ends[i] as usize]
+    }
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+}
+
+/// A value of a segment's column: a code into the run's dictionary of that segment. NULL is [`NO_VALUE`].
+pub type ValueCode = u32;
+pub const NO_VALUE: ValueCode = u32::MAX;
+
+/// An opaque id packed into 16 bytes: equal packs mean equal ids.
+///
+/// Up to 15 bytes are kept as they are behind their length; longer ids are the low 120 bits of their XXH3-128 behind
+/// 0xFF. `0` stands for NULL.
+pub type PackedId = u128;
+
+/// Transactions of one batch, one entry a row in every vector. Rows dated at or after a configured as_of are gone.
+#[derive(Clone, Debug)]
+pub struct Transactions {
+    pub ids: Ids,
+    pub days: Vec<Day>,
+    /// Microseconds since the epoch, for the order within a day; midnight where the export has dates.
+    pub instants: Vec<i64>,
+    /// Minor units.
+    pub amounts: Vec<i64>,
+    /// Whether the row satisfies `customers.activity`.
+    pub active: Vec<bool>,
+    /// Packed order ids, where order_id is mapped.
+    pub orders: Option<Vec<PackedId>>,
+    /// For each segment on this source, in the order of `Pipeline::segments`: its index there and a code a row.
+    pub segments: Vec<(usize, Vec<ValueCode>)>,
+}
+
+/// One subscription row; `Day::NEVER` stands for NULL in every date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct Term {
+    pub started: Day,
+    pub trial_ends: Day,
+    pub ended: Day,
+    pub cancelled: Day,
+    pub paid_until: Day,
+    pub paused_from: Day,
+    pub paused_until: Day,
+    pub past_due_since: Day,
+    /// Billing interval: whole months, or days where `months` is 0.
+    pub months: i32,
+    pub days: i32,
+    /// Minor units per interval.
+    pub amount: i64,
+    /// 0 where subscription_id is not mapped or NULL.
+    pub subscription: PackedId,
+}
+
+#[derive(Clone, Debug)]
+pub struct Subscriptions {
+    pub ids: Ids,
+    pub terms: Vec<Term>,
+    /// Start instants in microseconds, for the order of segment values within a day.
+    pub instants: Vec<i64>,
+    pub segments: Vec<(usize, Vec<ValueCode>)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Customers {
+    pub ids: Ids,
+    /// `Day::NEVER` where unknown.
+    pub signed_up: Vec<Day>,
+    pub segments: Vec<(usize, Vec<ValueCode>)>,
+    /// Canonical bytes of everything mapped in the row: of two conflicting rows of a customer the greater wins.
+    pub canonical: Vec<Box<[u8]>>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Batch {
+    Transactions(Transactions),
+    Subscriptions(Subscriptions),
+    Customers(Customers),
+}
+
+/// Where canonical rows go. Called from several threads at once.
+pub trait Sink: Sync {
+    fn accept(&self, batch: Batch) -> crate::error::Result<()>;
+}
+
+/// A row of the small side table of acquisition costs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cost {
+    pub period_start: Day,
+    pub channel: Option<String>,
+    /// Minor units.
+    pub amount: i64,
+}

@@ -1,0 +1,107 @@
+//! Reading exports: files → typed, exact, canonical rows, and what could not be used.
+//!
+//! The only place that reads exports. The `parquet` crate reads (page checksums verified where the file has them);
+//! only columns named in an `sql` or `filter` expression visit Polars.
+
+pub mod canonical;
+
+use std::path::PathBuf;
+
+use crate::calendar::Day;
+use crate::config::SourceKind;
+
+/// A row that could not be used.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rejected {
+    pub source: SourceKind,
+    /// Path relative to the pipeline file's folder where it lies below it, else as found.
+    pub file: String,
+    /// Row in the file, from 1.
+    pub row: u64,
+    pub reason: Reason,
+    /// The export's column (or the expression) at fault.
+    pub column: String,
+    /// The value at fault as text, NULL where there was none.
+    pub value: Option<String>,
+}
+
+/// Why a row could not be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    NoCustomer,
+    NoTime,
+    /// A string that is not ISO 8601.
+    TimeNotIso,
+    /// Outside 1870-01-01 to 2299-12-31 (an end: before 1870-01-01).
+    TimeOutOfRange,
+    NoAmount,
+    AmountNotANumber,
+    AmountInfinite,
+    AmountOverflow,
+    /// A string that is not a decimal number.
+    AmountNotNumeric,
+    /// A subscription of negative amount.
+    AmountNegative,
+    EndBeforeStart,
+    /// A pause that ends before it begins.
+    PauseEndBeforeStart,
+    IntervalUnknown,
+}
+
+impl Reason {
+    /// As it stands in table `quarantine`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::NoCustomer => "no_customer",
+            Reason::NoTime => "no_time",
+            Reason::TimeNotIso => "time_not_iso",
+            Reason::TimeOutOfRange => "time_out_of_range",
+            Reason::NoAmount => "no_amount",
+            Reason::AmountNotANumber => "amount_nan",
+            Reason::AmountInfinite => "amount_infinite",
+            Reason::AmountOverflow => "amount_overflow",
+            Reason::AmountNotNumeric => "amount_not_numeric",
+            Reason::AmountNegative => "amount_negative",
+            Reason::EndBeforeStart => "end_before_start",
+            Reason::PauseEndBeforeStart => "pause_end_before_start",
+            Reason::IntervalUnknown => "interval_unknown",
+        }
+    }
+}
+
+/// One input file as read.
+#[derive(Clone, Debug)]
+pub struct InputFile {
+    pub source: SourceKind,
+    pub path: PathBuf,
+    /// As in [`Rejected::file`].
+    pub shown: String,
+    pub bytes: u64,
+    /// Modification time, seconds since the epoch.
+    pub modified: i64,
+    pub rows: u64,
+    /// XXH3-64 of the footer's bytes, hexadecimal.
+    pub footer_checksum: String,
+    /// Every data page read carries a checksum.
+    pub verified: bool,
+}
+
+/// What the scan of one source found.
+#[derive(Clone, Debug, Default)]
+pub struct SourceReport {
+    pub rows: u64,
+    /// Rows that the filter left out.
+    pub filtered: u64,
+    pub rejected: u64,
+    /// Rows dated at or after a configured as_of.
+    pub after_as_of: u64,
+    /// Amounts with digits beyond the minor unit, rounded half to even.
+    pub amounts_rounded: u64,
+    /// First and last day of `occurred_at` or `started_at` among the rows kept.
+    pub first: Option<Day>,
+    pub last: Option<Day>,
+    /// Newest of occurred_at, or of started_at and cancelled_at, kept: what a default as_of goes by.
+    pub newest_known: Option<Day>,
+    /// Newest record as seconds since the epoch, for `freshness`.
+    pub newest_instant: Option<i64>,
+}

@@ -19,3 +19,4 @@ pub mod money;
 pub mod source;
 pub mod stage;
 pub mod table;
+pub mod timeline;

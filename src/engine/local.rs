@@ -1,0 +1,154 @@
+//! Runs a plan on this machine: a walk over the buckets per round, in whatever rayon pool it is called in.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::known::{Known, NodeId};
+use super::plan::{AnyFold, AnyTally, Plan, Work};
+use crate::error::Result;
+use crate::timeline::history::histories;
+use crate::timeline::identity::BUCKETS;
+use crate::timeline::lens::Lens;
+use crate::timeline::shape::Shape;
+use crate::timeline::store::BucketStore;
+use crate::timeline::view::{Eyes, Person};
+
+/// Hears of progress and may stop a walk.
+pub trait Observer: Sync {
+    /// Customers seen since the last call.
+    fn walked(&self, customers: u64);
+    /// An error if the run is to stop.
+    fn stopped(&self) -> Result<()>;
+}
+
+/// One fold of a walk, with its lens.
+struct Walker {
+    node: NodeId,
+    lens: usize,
+    orders: bool,
+    fold: Box<dyn AnyFold>,
+}
+
+/// Runs every round and returns all that was learned.
+///
+/// # Errors
+/// When a customer's money overflows, a store fails, or the observer stops the run.
+pub fn run(plan: &Plan, shape: Arc<Shape>, store: &dyn BucketStore, observer: &dyn Observer) -> Result<Known> {
+    let mut known = Known::new(shape, plan.nodes.len());
+    let lenses: Arc<[Lens]> = plan.lenses().into();
+    for round in 0..=plan.rounds() {
+        let mut walkers = vec![];
+        for (i, node) in plan.nodes.iter().enumerate().filter(|(_, node)| node.round == round) {
+            match &node.work {
+                Work::Derive { make, .. } => {
+                    let value = make(&known)?;
+                    known.put(NodeId(i), value);
+                }
+                Work::Fold { spec, lens, make } => {
+                    let fold = make(&known)?;
+                    walkers.push(Walker { node: NodeId(i), lens: *lens, orders: spec.needs.orders, fold });
+                }
+            }
+        }
+        if walkers.is_empty() {
+            continue;
+        }
+        let tallies = walk(&walkers, &known.shape, &lenses, store, observer)?;
+        for (walker, tally) in walkers.iter().zip(tallies) {
+            known.put(walker.node, walker.fold.finish(tally)?);
+        }
+    }
+    Ok(known)
+}
+
+fn walk(
+    walkers: &[Walker],
+    shape: &Arc<Shape>,
+    lenses: &Arc<[Lens]>,
+    store: &dyn BucketStore,
+    observer: &dyn Observer,
+) -> Result<Vec<AnyTally>> {
+    let start = || -> Vec<AnyTally> { walkers.iter().map(|w| w.fold.start()).collect() };
+    let state = (0..BUCKETS)
+        .into_par_iter()
+        .fold(
+            || Ok((start(), Eyes::new(shape.clone(), lenses.clone()))),
+            |state: Result<(Vec<AnyTally>, Eyes)>, bucket| {
+                let (mut tallies, mut eyes) = state?;
+                observer.stopped()?;
+                visit(bucket, shape, store, &mut eyes, observer, &mut |person| {
+                    for (walker, tally) in walkers.iter().zip(&mut tallies) {
+                        walker.fold.observe(&mut **tally, &person.through(walker.lens, walker.orders));
+                    }
+                    Ok(())
+                })?;
+                Ok((tallies, eyes))
+            },
+        )
+        .map(|state| state.map(|(tallies, _)| tallies))
+        .try_reduce_with(|mut a, b| {
+            for ((walker, into), from) in walkers.iter().zip(&mut a).zip(b) {
+                walker.fold.merge(&mut **into, from);
+            }
+            Ok(a)
+        });
+    state.unwrap_or_else(|| Ok(start()))
+}
+
+/// Shows every customer of a bucket.
+pub fn visit(
+    bucket: usize,
+    shape: &Shape,
+    store: &dyn BucketStore,
+    eyes: &mut Eyes,
+    observer: &dyn Observer,
+    show: &mut dyn FnMut(&Person<'_>) -> Result<()>,
+) -> Result<()> {
+    store.read(bucket, &mut |rows| {
+        let mut customers = 0;
+        for history in histories(rows, shape.integer_ids) {
+            if let Some(person) = eyes.look(&history)? {
+                show(&person)?;
+                customers += 1;
+            }
+        }
+        observer.walked(customers);
+        Ok(())
+    })
+}
+
+/// A tally that is not the run's own: for laws over folds.
+#[cfg(test)]
+pub(crate) fn tallies_of(
+    plan: &Plan,
+    known: &Known,
+    store: &dyn BucketStore,
+    buckets: &[usize],
+    round: usize,
+) -> Vec<(Box<dyn AnyFold>, AnyTally)> {
+    struct Silent;
+    impl Observer for Silent {
+        fn walked(&self, _: u64) {}
+        fn stopped(&self) -> Result<()> {
+            Ok(())
+        }
+    }
+    let lenses: Arc<[Lens]> = plan.lenses().into();
+    let mut eyes = Eyes::new(known.shape.clone(), lenses);
+    let mut out = vec![];
+    for node in plan.nodes.iter().filter(|n| n.round == round) {
+        let Work::Fold { spec, lens, make } = &node.work else { continue };
+        let fold = make(known).unwrap();
+        let mut tally = fold.start();
+        for bucket in buckets {
+            visit(*bucket, &known.shape, store, &mut eyes, &Silent, &mut |person| {
+                fold.observe(&mut *tally, &person.through(*lens, spec.needs.orders));
+                Ok(())
+            })
+            .unwrap();
+        }
+        out.push((fold, tally));
+    }
+    out
+}

@@ -1,0 +1,197 @@
+//! The graph of a run: folds (one walk over customers), derivations (pure), and the rounds that follow from their
+//! dependencies.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use super::known::{Artifact, Known, NodeId, Ref};
+use crate::error::{Error, Result};
+use crate::timeline::lens::Lens;
+use crate::timeline::shape::Shape;
+use crate::timeline::view::View;
+
+/// What a fold reads beside days, amounts and spells; the union decides which columns the scan decodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Orders per day: `order_id` is read where it is mapped.
+    pub orders: bool,
+}
+
+/// What is folded: equal specs are folded once, whichever stages ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoldSpec {
+    pub kind: &'static str,
+    pub params: String,
+    pub lens: Lens,
+    pub needs: Needs,
+    pub after: Vec<NodeId>,
+}
+
+/// A mergeable, exact, serialisable summary of customers.
+///
+/// `merge` is associative and commutative, and tallies hold integers only, so that the result depends on nothing but
+/// the set of customers.
+pub trait Fold: Send + Sync + 'static {
+    type Tally: Artifact;
+
+    /// An upper bound of the tally's cells, from periods and segment values.
+    fn cells(&self, shape: &Shape) -> u64;
+    fn start(&self) -> Self::Tally;
+    /// Cannot fail: the scan quarantined what could.
+    fn observe(&self, tally: &mut Self::Tally, customer: &View<'_>);
+    fn merge(&self, into: &mut Self::Tally, from: Self::Tally);
+    /// How many cells a tally holds, for the law that `cells` bounds it.
+    fn held(&self, tally: &Self::Tally) -> u64;
+}
+
+pub(super) type AnyTally = Box<dyn Any + Send + Sync>;
+type Make = Box<dyn Fn(&Known) -> Result<Box<dyn AnyFold>> + Send + Sync>;
+type Derive = Box<dyn Fn(&Known) -> Result<Arc<dyn Any + Send + Sync>> + Send + Sync>;
+
+/// A fold whose tally's type is not known to who runs it.
+pub(crate) trait AnyFold: Send + Sync {
+    fn cells(&self, shape: &Shape) -> u64;
+    fn start(&self) -> AnyTally;
+    fn observe(&self, tally: &mut (dyn Any + Send + Sync), customer: &View<'_>);
+    fn merge(&self, into: &mut (dyn Any + Send + Sync), from: AnyTally);
+    fn finish(&self, tally: AnyTally) -> Result<Arc<dyn Any + Send + Sync>>;
+    fn held(&self, tally: &(dyn Any + Send + Sync)) -> u64;
+    fn encode(&self, tally: &(dyn Any + Send + Sync)) -> Result<Vec<u8>>;
+    fn decode(&self, bytes: &[u8]) -> Result<AnyTally>;
+}
+
+const WRONG_TALLY: &str = "a fold is only ever given tallies that it started";
+
+impl<F: Fold> AnyFold for F {
+    fn cells(&self, shape: &Shape) -> u64 {
+        Fold::cells(self, shape)
+    }
+
+    fn start(&self) -> AnyTally {
+        Box::new(Fold::start(self))
+    }
+
+    fn observe(&self, tally: &mut (dyn Any + Send + Sync), customer: &View<'_>) {
+        Fold::observe(self, tally.downcast_mut().expect(WRONG_TALLY), customer);
+    }
+
+    fn merge(&self, into: &mut (dyn Any + Send + Sync), from: AnyTally) {
+        Fold::merge(self, into.downcast_mut().expect(WRONG_TALLY), *from.downcast().expect(WRONG_TALLY));
+    }
+
+    fn finish(&self, tally: AnyTally) -> Result<Arc<dyn Any + Send + Sync>> {
+        let tally: Box<F::Tally> = tally.downcast().map_err(|_| Error::internal(WRONG_TALLY))?;
+        Ok(Arc::new(*tally))
+    }
+
+    fn held(&self, tally: &(dyn Any + Send + Sync)) -> u64 {
+        Fold::held(self, tally.downcast_ref().expect(WRONG_TALLY))
+    }
+
+    fn encode(&self, tally: &(dyn Any + Send + Sync)) -> Result<Vec<u8>> {
+        super::encoding::encode::<F::Tally>(tally.downcast_ref().expect(WRONG_TALLY))
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<AnyTally> {
+        Ok(Box::new(super::encoding::decode::<F::Tally>(bytes)?))
+    }
+}
+
+pub(super) enum Work {
+    Fold { spec: FoldSpec, lens: usize, make: Make },
+    Derive { after: Vec<NodeId>, make: Derive },
+}
+
+pub(super) struct Node {
+    pub work: Work,
+    /// A fold runs in the walk of its round; a derivation right before the walk of its round.
+    pub round: usize,
+}
+
+#[derive(Default)]
+pub struct Plan {
+    pub(super) nodes: Vec<Node>,
+    lenses: Vec<Lens>,
+    needs: Needs,
+}
+
+impl Plan {
+    /// Registers a fold, or finds the equal one that is already there.
+    ///
+    /// `make` is called once, when everything named in `spec.after` is known.
+    pub fn fold<F: Fold>(
+        &mut self,
+        spec: FoldSpec,
+        make: impl Fn(&Known) -> Result<F> + Send + Sync + 'static,
+    ) -> Ref<F::Tally> {
+        let equal = |node: &Node| matches!(&node.work, Work::Fold { spec: other, .. } if *other == spec);
+        if let Some(same) = self.nodes.iter().position(equal) {
+            return Ref::new(NodeId(same));
+        }
+        let lens = self.lens(spec.lens);
+        let round = self.round_after(&spec.after);
+        self.require(spec.needs);
+        let make: Make = Box::new(move |known| Ok(Box::new(make(known)?)));
+        self.push(Node { work: Work::Fold { spec, lens, make }, round })
+    }
+
+    /// Registers a pure function of what is known.
+    pub fn derive<T: Artifact>(
+        &mut self,
+        after: &[NodeId],
+        make: impl Fn(&Known) -> Result<T> + Send + Sync + 'static,
+    ) -> Ref<T> {
+        let round = self.round_after(after);
+        let make: Derive = Box::new(move |known| Ok(Arc::new(make(known)?)));
+        self.push(Node { work: Work::Derive { after: after.to_vec(), make }, round })
+    }
+
+    fn push<T>(&mut self, node: Node) -> Ref<T> {
+        self.nodes.push(node);
+        Ref::new(NodeId(self.nodes.len() - 1))
+    }
+
+    /// One more than the highest round of the folds depended on; derivations cost no walk.
+    fn round_after(&self, after: &[NodeId]) -> usize {
+        let done = |id: &NodeId| match &self.nodes[id.0] {
+            Node { work: Work::Fold { .. }, round } => round + 1,
+            Node { work: Work::Derive { .. }, round } => *round,
+        };
+        after.iter().map(done).max().unwrap_or(0)
+    }
+
+    /// The number of a lens; equal lenses are computed once per customer. Scorers ask too.
+    pub fn lens(&mut self, lens: Lens) -> usize {
+        self.lenses.iter().position(|l| *l == lens).unwrap_or_else(|| {
+            self.lenses.push(lens);
+            self.lenses.len() - 1
+        })
+    }
+
+    /// Declares a need of something that is not a fold.
+    pub fn require(&mut self, needs: Needs) {
+        self.needs.orders |= needs.orders;
+    }
+
+    pub fn needs(&self) -> Needs {
+        self.needs
+    }
+
+    pub fn lenses(&self) -> &[Lens] {
+        &self.lenses
+    }
+
+    /// Walks over the customers before the last derivations can run.
+    pub fn rounds(&self) -> usize {
+        let walk = |node: &Node| matches!(node.work, Work::Fold { .. }).then_some(node.round + 1);
+        self.nodes.iter().filter_map(walk).max().unwrap_or(0)
+    }
+
+    /// For `explain`: the folds of each round by kind and parameters, with their lens.
+    pub fn folds(&self) -> impl Iterator<Item = (usize, &FoldSpec)> {
+        self.nodes.iter().filter_map(|node| match &node.work {
+            Work::Fold { spec, .. } => Some((node.round, spec)),
+            Work::Derive { .. } => None,
+        })
+    }
+}

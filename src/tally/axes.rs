@@ -1,0 +1,104 @@
+//! Which cells a customer's figures go to: everybody's, and one for each segment of a stage.
+
+use std::sync::Arc;
+
+use crate::engine::known::{Known, Ref};
+use crate::error::Result;
+use crate::timeline::movements::{Run, State};
+use crate::timeline::segments::{ALL, At, CellId, SegmentIndex};
+use crate::timeline::shape::Frame;
+use crate::timeline::view::View;
+
+/// Part of a run in which a customer is in one cell at the opening of each period and in one at the closing; they differ
+/// only in pieces of a single period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    pub from: usize,
+    pub to: usize,
+    pub open: CellId,
+    pub close: CellId,
+}
+
+pub struct Axes {
+    index: Arc<SegmentIndex>,
+    segments: Vec<(usize, At)>,
+}
+
+impl Axes {
+    /// `segments`: numbers of the stage's segments in the run's dictionary.
+    pub fn new(known: &Known, index: Ref<SegmentIndex>, segments: &[usize]) -> Result<Axes> {
+        let dictionary = &known.shape.dictionary;
+        let segments = segments.iter().map(|s| (*s, dictionary.segments[*s].at)).collect();
+        Ok(Axes { index: known.get(index)?, segments })
+    }
+
+    /// How many cells there are at most.
+    pub fn cells(&self) -> u64 {
+        self.index.cells.len() as u64
+    }
+
+    /// The cells of a customer who stays in one per segment for good: for `opening` segments the value at the first
+    /// row counts.
+    pub fn fixed(&self, view: &View<'_>, mut visit: impl FnMut(CellId)) {
+        visit(ALL);
+        for (segment, at) in &self.segments {
+            let steps = view.segment(*segment);
+            let rank = if *at == At::Latest { steps.latest() } else { steps.first() };
+            visit(self.index.cell(*segment, rank));
+        }
+    }
+
+    /// The pieces of a run, for everybody and for each segment.
+    pub fn pieces(&self, view: &View<'_>, run: &Run, mut visit: impl FnMut(Piece)) {
+        visit(Piece { from: run.from, to: run.to, open: ALL, close: ALL });
+        for (segment, at) in &self.segments {
+            let steps = view.segment(*segment);
+            let whole = |cell| Piece { from: run.from, to: run.to, open: cell, close: cell };
+            match at {
+                At::First => visit(whole(self.index.cell(*segment, steps.first()))),
+                At::Latest => visit(whole(self.index.cell(*segment, steps.latest()))),
+                At::Opening => self.moving(view, run, *segment, &mut visit),
+            }
+        }
+    }
+
+    /// The cell of an event on a day, for everybody and for each segment: the value that the customer came with.
+    pub fn on_day(&self, view: &View<'_>, day: crate::calendar::Day, mut visit: impl FnMut(CellId)) {
+        visit(ALL);
+        for (segment, at) in &self.segments {
+            let steps = view.segment(*segment);
+            let rank = match at {
+                At::First => steps.first(),
+                At::Latest => steps.latest(),
+                At::Opening => steps.on(day.plus(-1)),
+            };
+            visit(self.index.cell(*segment, rank));
+        }
+    }
+
+    fn moving(&self, view: &View<'_>, run: &Run, segment: usize, visit: &mut impl FnMut(Piece)) {
+        let (frame, steps) = (view.frame(), view.segment(segment));
+        let cell_at = |b: usize| self.index.cell(segment, steps.on(frame.boundary(b).plus(-1)));
+        let mut changes = steps.changes().map(|day| first_seen(frame, day)).skip_while(|b| *b <= run.from).peekable();
+        let mut from = run.from;
+        while from < run.to {
+            while changes.next_if(|b| *b <= from).is_some() {}
+            // A change seen at boundary b is seen by the closing of period b − 1.
+            let to = match changes.peek() {
+                Some(b) if *b == from + 1 => from + 1,
+                Some(b) => run.to.min(b - 1),
+                None => run.to,
+            };
+            let close = cell_at(from + 1);
+            // Who was not live at the opening counts where the closing finds him.
+            let open = if run.state.in_opening() || run.state == State::Idle { cell_at(from) } else { close };
+            visit(Piece { from, to, open, close });
+            from = to;
+        }
+    }
+}
+
+/// The first boundary that sees a change made on `day`; values known from the beginning are seen by all.
+fn first_seen(frame: &Frame, day: crate::calendar::Day) -> usize {
+    if day.0 == i32::MIN { 0 } else { frame.seen_from(day) }
+}

@@ -1,0 +1,85 @@
+//! Who is in the data, and what was odd about them: the counts behind table `checks`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::known::Ref;
+use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::timeline::lens::Lens;
+use crate::timeline::shape::Shape;
+use crate::timeline::terms::TermCounts;
+use crate::timeline::view::View;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CensusTally {
+    /// Customers that exist: in the basis source or in `customers`.
+    pub customers: i64,
+    /// … known to `customers` alone.
+    pub never_in_basis: i64,
+    /// … in the basis source, where `customers` is mapped, but not in it.
+    pub not_in_customers: i64,
+    /// … in the basis source but never live: nothing but refunds, free plans or trials.
+    pub never_live: i64,
+    /// Rows of `customers` that lost against a conflicting one.
+    pub conflicting_rows: i64,
+    /// Customer-days with transactions at or after as_of.
+    pub days_after_as_of: i64,
+    pub terms: TermCounts,
+    /// Net revenue of all days, in minor units.
+    pub revenue: i128,
+}
+
+pub struct Census;
+
+pub fn plan(plan: &mut Plan, lens: Lens) -> Ref<CensusTally> {
+    let spec = FoldSpec { kind: "census", params: String::new(), lens, needs: Needs::default(), after: vec![] };
+    plan.fold(spec, |_| Ok(Census))
+}
+
+impl Fold for Census {
+    type Tally = CensusTally;
+
+    fn cells(&self, _: &Shape) -> u64 {
+        1
+    }
+
+    fn start(&self) -> CensusTally {
+        CensusTally::default()
+    }
+
+    fn observe(&self, tally: &mut CensusTally, view: &View<'_>) {
+        tally.customers += 1;
+        tally.never_in_basis += i64::from(!view.in_basis());
+        tally.not_in_customers += i64::from(view.in_basis() && !view.is_member());
+        tally.never_live += i64::from(view.in_basis() && view.spells().is_empty());
+        tally.conflicting_rows += i64::from(view.conflicts());
+        tally.days_after_as_of += view.days_after() as i64;
+        tally.revenue += view.days().iter().map(|d| i128::from(d.net)).sum::<i128>();
+        add(&mut tally.terms, view.term_counts());
+    }
+
+    fn merge(&self, into: &mut CensusTally, from: CensusTally) {
+        into.customers += from.customers;
+        into.never_in_basis += from.never_in_basis;
+        into.not_in_customers += from.not_in_customers;
+        into.never_live += from.never_live;
+        into.conflicting_rows += from.conflicting_rows;
+        into.days_after_as_of += from.days_after_as_of;
+        into.revenue += from.revenue;
+        add(&mut into.terms, &from.terms);
+    }
+
+    fn held(&self, _: &CensusTally) -> u64 {
+        1
+    }
+}
+
+fn add(into: &mut TermCounts, from: &TermCounts) {
+    into.rows += from.rows;
+    into.after_as_of += from.after_as_of;
+    into.never_live += from.never_live;
+    into.trial_outlives += from.trial_outlives;
+    into.free += from.free;
+    into.end_derived += from.end_derived;
+    into.ended += from.ended;
+    into.resumed_within_3_days += from.resumed_within_3_days;
+}

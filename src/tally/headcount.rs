@@ -1,0 +1,112 @@
+//! Customers by what they did in each period: who is live at its opening and closing, who came, stayed and left.
+
+use crate::engine::known::{Known, Ref};
+use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::error::Result;
+use crate::tally::axes::Axes;
+use crate::tally::lines::Lines;
+use crate::timeline::lens::Lens;
+use crate::timeline::movements::State;
+use crate::timeline::segments::SegmentIndex;
+use crate::timeline::shape::Shape;
+use crate::timeline::view::View;
+
+/// The series of the tally, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Head {
+    Opening,
+    New,
+    Retained,
+    Returned,
+    Churned,
+    Closing,
+    Intra,
+    /// Retained customers whose segment value at the closing is this, and at the opening was another; and the reverse.
+    MovedIn,
+    MovedOut,
+    /// Paid terms that ended, and those of them that were renewed.
+    Due,
+    Renewed,
+}
+
+const WIDTH: usize = Head::Renewed as usize + 1;
+
+pub struct Headcount {
+    axes: Axes,
+    periods: usize,
+}
+
+/// Registers the headcount under a lens by a stage's segments.
+pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, segments: &[usize]) -> Ref<Lines> {
+    let spec = FoldSpec {
+        kind: "headcount",
+        params: format!("{segments:?}"),
+        lens,
+        needs: Needs::default(),
+        after: vec![index.id()],
+    };
+    let segments = segments.to_vec();
+    plan.fold(spec, move |known: &Known| -> Result<Headcount> {
+        Ok(Headcount { axes: Axes::new(known, index, &segments)?, periods: known.shape.frame(lens.period).len() })
+    })
+}
+
+impl Fold for Headcount {
+    type Tally = Lines;
+
+    fn cells(&self, _: &Shape) -> u64 {
+        Lines::bound(WIDTH, self.periods, self.axes.cells())
+    }
+
+    fn start(&self) -> Lines {
+        Lines::new(WIDTH, self.periods)
+    }
+
+    fn observe(&self, tally: &mut Lines, view: &View<'_>) {
+        for run in view.runs() {
+            if run.state == State::Idle {
+                continue;
+            }
+            self.axes.pieces(view, run, |piece| {
+                let range = (piece.from, piece.to);
+                let mut open = tally.line(piece.open);
+                let mut count = |head: Head| open.add(head as usize, range.0, range.1, 1);
+                if run.state.in_opening() {
+                    count(Head::Opening);
+                }
+                match run.state {
+                    State::Retained => count(Head::Retained),
+                    State::Churned => count(Head::Churned),
+                    State::Intra => count(Head::Intra),
+                    State::New => count(Head::New),
+                    State::Returned => count(Head::Returned),
+                    State::Undecided | State::Idle => {}
+                }
+                if piece.open != piece.close && run.state == State::Retained {
+                    count(Head::MovedOut);
+                    tally.line(piece.close).add(Head::MovedIn as usize, range.0, range.1, 1);
+                }
+                if run.state.in_closing() {
+                    tally.line(piece.close).add(Head::Closing as usize, range.0, range.1, 1);
+                }
+            });
+        }
+        for due in view.dues() {
+            let period = view.frame().grid.at(due.day);
+            self.axes.on_day(view, due.day, |cell| {
+                let mut line = tally.line(cell);
+                line.add(Head::Due as usize, period, period + 1, 1);
+                line.add(Head::Renewed as usize, period, period + 1, due.renewed.into());
+            });
+        }
+    }
+
+    fn merge(&self, into: &mut Lines, from: Lines) {
+        into.merge(from);
+    }
+
+    fn held(&self, tally: &Lines) -> u64 {
+        tally.held()
+    }
+}

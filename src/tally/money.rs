@@ -1,0 +1,113 @@
+//! Money by what customers did in each period: the movements of MRR or of revenue (DEFINITIONS §5).
+
+use crate::engine::known::{Known, Ref};
+use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::error::Result;
+use crate::tally::axes::Axes;
+use crate::tally::lines::Lines;
+use crate::timeline::lens::Lens;
+use crate::timeline::movements::State;
+use crate::timeline::segments::SegmentIndex;
+use crate::timeline::shape::Shape;
+use crate::timeline::view::View;
+
+/// The series of the tally, in this order; minor units, signed as they move the balance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Flow {
+    Opening,
+    New,
+    Expansion,
+    Contraction,
+    Churned,
+    Reactivation,
+    MovedIn,
+    MovedOut,
+    Closing,
+    Unallocated,
+    /// Part of the closing whose cancellation is already known.
+    Scheduled,
+    /// Σ min(m0, m1) over the customers of the opening: what GRR keeps.
+    Kept,
+    /// Σ m1 over the customers of the opening: what NRR keeps.
+    Held,
+}
+
+const WIDTH: usize = Flow::Held as usize + 1;
+
+pub struct Money {
+    axes: Axes,
+    periods: usize,
+}
+
+/// Registers the movements of money under a lens by a stage's segments.
+pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, segments: &[usize]) -> Ref<Lines> {
+    let spec = FoldSpec {
+        kind: "money",
+        params: format!("{segments:?}"),
+        lens,
+        needs: Needs::default(),
+        after: vec![index.id()],
+    };
+    let segments = segments.to_vec();
+    plan.fold(spec, move |known: &Known| -> Result<Money> {
+        Ok(Money { axes: Axes::new(known, index, &segments)?, periods: known.shape.frame(lens.period).len() })
+    })
+}
+
+impl Fold for Money {
+    type Tally = Lines;
+
+    fn cells(&self, _: &Shape) -> u64 {
+        Lines::bound(WIDTH, self.periods, self.axes.cells())
+    }
+
+    fn start(&self) -> Lines {
+        Lines::new(WIDTH, self.periods)
+    }
+
+    fn observe(&self, tally: &mut Lines, view: &View<'_>) {
+        for run in view.runs() {
+            let (m0, m1) = (i128::from(run.opening), i128::from(run.closing));
+            self.axes.pieces(view, run, |piece| {
+                let range = (piece.from, piece.to);
+                let mut open = tally.line(piece.open);
+                let mut add = |flow: Flow, amount: i128| open.add(flow as usize, range.0, range.1, amount);
+                if run.state.in_opening() {
+                    add(Flow::Opening, m0);
+                }
+                match run.state {
+                    State::New => add(Flow::New, m1),
+                    State::Returned => add(Flow::Reactivation, m1),
+                    State::Churned => add(Flow::Churned, -m0),
+                    State::Retained => {
+                        add(Flow::Expansion, (m1 - m0).max(0));
+                        add(Flow::Contraction, (m1 - m0).min(0));
+                        add(Flow::Kept, m0.min(m1));
+                        add(Flow::Held, m1);
+                    }
+                    State::Intra | State::Undecided | State::Idle => {}
+                }
+                if piece.open != piece.close && run.state == State::Retained {
+                    add(Flow::MovedOut, -m1);
+                    tally.line(piece.close).add(Flow::MovedIn as usize, range.0, range.1, m1);
+                }
+                let mut close = tally.line(piece.close);
+                let mut add = |flow: Flow, amount: i128| close.add(flow as usize, range.0, range.1, amount);
+                if run.state.in_closing() {
+                    add(Flow::Closing, m1);
+                    add(Flow::Scheduled, run.scheduled.into());
+                }
+                add(Flow::Unallocated, run.unallocated.into());
+            });
+        }
+    }
+
+    fn merge(&self, into: &mut Lines, from: Lines) {
+        into.merge(from);
+    }
+
+    fn held(&self, tally: &Lines) -> u64 {
+        tally.held()
+    }
+}

@@ -1,0 +1,65 @@
+//! How many customers have each value of each segment: what the cap on values is learned from.
+
+use crate::engine::known::{Known, Ref};
+use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::timeline::lens::Lens;
+use crate::timeline::segments::{At, SegmentIndex, ValueCounts};
+use crate::timeline::shape::Shape;
+use crate::timeline::view::View;
+
+pub struct Values {
+    at: Vec<At>,
+}
+
+/// Registers the count and the index learned from it: one more round of the walk, like everything that is learned.
+pub fn plan(plan: &mut Plan, lens: Lens) -> Ref<SegmentIndex> {
+    let spec =
+        FoldSpec { kind: "segment values", params: String::new(), lens, needs: Needs::default(), after: vec![] };
+    let counts = plan.fold(spec, |known: &Known| {
+        Ok(Values { at: known.shape.dictionary.segments.iter().map(|s| s.at).collect() })
+    });
+    plan.derive(&[counts.id()], move |known| Ok(SegmentIndex::learn(&known.shape.dictionary, &*known.get(counts)?)))
+}
+
+impl Fold for Values {
+    type Tally = ValueCounts;
+
+    fn cells(&self, shape: &Shape) -> u64 {
+        1 + shape.dictionary.segments.iter().map(|s| s.values().len() as u64 + 1).sum::<u64>()
+    }
+
+    fn start(&self) -> ValueCounts {
+        ValueCounts { customers: 0, values: vec![Default::default(); self.at.len()] }
+    }
+
+    fn observe(&self, tally: &mut ValueCounts, view: &View<'_>) {
+        tally.customers += 1;
+        for (segment, at) in self.at.iter().enumerate() {
+            let (steps, counts) = (view.segment(segment), &mut tally.values[segment]);
+            let now = if *at == At::First { steps.first() } else { steps.latest() };
+            counts.entry(now).or_default().1 += 1;
+            if *at == At::Opening {
+                let mut ever: Vec<u32> = steps.all().chain([steps.first(), now]).collect();
+                ever.sort_unstable();
+                ever.dedup();
+                ever.into_iter().for_each(|rank| counts.entry(rank).or_default().0 += 1);
+            } else {
+                counts.entry(now).or_default().0 += 1;
+            }
+        }
+    }
+
+    fn merge(&self, into: &mut ValueCounts, from: ValueCounts) {
+        into.customers += from.customers;
+        for (into, from) in into.values.iter_mut().zip(from.values) {
+            for (rank, (ever, now)) in from {
+                let count = into.entry(rank).or_default();
+                *count = (count.0 + ever, count.1 + now);
+            }
+        }
+    }
+
+    fn held(&self, tally: &ValueCounts) -> u64 {
+        1 + tally.values.iter().map(|m| m.len() as u64).sum::<u64>()
+    }
+}

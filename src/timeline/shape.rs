@@ -1,0 +1,167 @@
+//! What the scan found out and every later step may rely on: the window, the periods, the values of segments.
+
+use std::sync::{Arc, OnceLock};
+
+use jiff::civil::Weekday;
+
+use super::segments::Dictionary;
+use crate::calendar::{Day, Grid, Period};
+
+/// What makes a customer live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Basis {
+    Transactions,
+    Subscriptions,
+}
+
+#[derive(Clone, Debug)]
+pub struct Shape {
+    pub basis: Basis,
+    /// The observed window is `[observed_from, as_of)`.
+    pub observed_from: Day,
+    pub as_of: Day,
+    /// Earliest day that any grid must hold: history may begin before the window.
+    pub first_day: Day,
+    pub week_start: Weekday,
+    pub integer_ids: bool,
+    /// Source `transactions` is mapped: orders and revenue are known (even on a subscriptions basis).
+    pub has_transactions: bool,
+    /// `customers.signed_up_at` is mapped: first appearances can be told from returns.
+    pub has_signed_up: bool,
+    pub dictionary: Arc<Dictionary>,
+    frames: [OnceLock<Arc<Frame>>; 5],
+}
+
+impl Shape {
+    #[expect(clippy::too_many_arguments, reason = "plain facts, built once")]
+    pub fn new(
+        basis: Basis,
+        (observed_from, as_of): (Day, Day),
+        first_day: Day,
+        week_start: Weekday,
+        integer_ids: bool,
+        has_transactions: bool,
+        has_signed_up: bool,
+        dictionary: Dictionary,
+    ) -> Shape {
+        Shape {
+            basis,
+            observed_from,
+            as_of,
+            first_day: first_day.min(observed_from),
+            week_start,
+            integer_ids,
+            has_transactions,
+            has_signed_up,
+            dictionary: Arc::new(dictionary),
+            frames: Default::default(),
+        }
+    }
+
+    /// The periods of one kind, from the first record to as_of.
+    pub fn frame(&self, period: Period) -> &Arc<Frame> {
+        self.frames[period as usize].get_or_init(|| {
+            let grid = Grid::new(period, self.week_start, self.first_day, self.as_of);
+            let window = grid.at(self.observed_from);
+            Arc::new(Frame { grid, window, observed_from: self.observed_from, as_of: self.as_of })
+        })
+    }
+}
+
+/// Whether a period or a cohort cell is wholly observed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maturity {
+    Complete,
+    Partial,
+    NotObservable,
+}
+
+impl Maturity {
+    pub fn name(self) -> &'static str {
+        match self {
+            Maturity::Complete => "complete",
+            Maturity::Partial => "partial",
+            Maturity::NotObservable => "not_observable",
+        }
+    }
+}
+
+/// The periods of one kind over all records, and the window within them.
+///
+/// Boundary `b` is the start of period `b`, except that the last one, `len()`, is as_of: a customer is live at a
+/// boundary when live on the day before it.
+#[derive(Debug)]
+pub struct Frame {
+    pub grid: Grid,
+    /// The period that holds observed_from: tables start here.
+    pub window: usize,
+    observed_from: Day,
+    as_of: Day,
+}
+
+impl Frame {
+    #[expect(clippy::len_without_is_empty, reason = "there is at least one period")]
+    pub fn len(&self) -> usize {
+        self.grid.len()
+    }
+
+    /// Periods of the window.
+    pub fn periods(&self) -> std::ops::Range<usize> {
+        self.window..self.len()
+    }
+
+    pub fn maturity(&self, period: usize) -> Maturity {
+        if period >= self.len() || self.grid.end(period) <= self.observed_from {
+            Maturity::NotObservable
+        } else if self.grid.start(period) >= self.observed_from && self.grid.end(period) <= self.as_of {
+            Maturity::Complete
+        } else {
+            Maturity::Partial
+        }
+    }
+
+    /// The last period ends after as_of.
+    pub fn last_is_partial(&self) -> bool {
+        self.grid.end(self.len() - 1) > self.as_of
+    }
+
+    /// The day of a boundary.
+    pub fn boundary(&self, b: usize) -> Day {
+        if b == self.len() { self.as_of } else { self.grid.start(b) }
+    }
+
+    /// The first boundary at or after `day`; `len() + 1` if there is none.
+    pub fn boundary_at_or_after(&self, day: Day) -> usize {
+        if day > self.as_of { self.len() + 1 } else { self.grid.boundary_at_or_after(day).min(self.len()) }
+    }
+
+    /// The first boundary at which something that began on `day` is seen.
+    pub fn seen_from(&self, day: Day) -> usize {
+        self.boundary_at_or_after(day.plus(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maturity_and_boundaries_of_a_cut_window() {
+        let day = |t| Day::parse(t).unwrap();
+        let window = (day("2011-01-15"), day("2011-04-10"));
+        let dictionary = Dictionary::default();
+        let first = day("2010-11-20");
+        let s = Shape::new(Basis::Transactions, window, first, Weekday::Monday, true, true, false, dictionary);
+        let f = s.frame(Period::Month);
+        assert_eq!((f.len(), f.periods()), (6, 2..6));
+        use Maturity::*;
+        let maturity: Vec<_> = (0..7).map(|p| f.maturity(p)).collect();
+        assert_eq!(maturity, [NotObservable, NotObservable, Partial, Complete, Complete, Partial, NotObservable]);
+        assert!(f.last_is_partial());
+        assert_eq!(f.boundary(6), day("2011-04-10"));
+        assert_eq!(f.seen_from(day("2011-03-31")), 5);
+        assert_eq!(f.seen_from(day("2011-04-01")), 6);
+        assert_eq!(f.seen_from(day("2011-04-09")), 6);
+        assert_eq!(f.seen_from(day("2011-04-10")), 7);
+    }
+}

@@ -1,0 +1,40 @@
+//! Spells: maximal half-open ranges of days in which a customer is live (DEFINITIONS §2).
+
+use super::lens::LiveRule;
+use super::rows::DayRow;
+use super::shape::Frame;
+use super::terms::Range;
+use crate::calendar::Day;
+
+/// `[start, end)`; `end` = [`Day::NEVER`] where no end is known yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spell {
+    pub start: Day,
+    pub end: Day,
+}
+
+/// Spells in order of time.
+///
+/// Under [`LiveRule::Period`] a spell covers whole periods; that of a partial last period without activity is undecided
+/// and shows as one that ends where the period begins, with [`undecided`](super::movements) telling.
+pub fn spells(rule: &LiveRule, frame: &Frame, days: &[DayRow], ranges: &[Range], until: Day, into: &mut Vec<Spell>) {
+    into.clear();
+    let mut join = |start: Day, end: Day, gap: i32| match into.last_mut() {
+        Some(last) if start <= last.end.plus(gap) => last.end = last.end.max(end),
+        _ => into.push(Spell { start, end }),
+    };
+    let active = days.iter().filter(|d| d.active > 0);
+    match rule {
+        LiveRule::Period => active.for_each(|d| {
+            let period = frame.grid.at(d.day);
+            join(frame.grid.start(period), frame.grid.end(period), 0);
+        }),
+        LiveRule::Window(window) => active.for_each(|d| join(d.day, d.day.plus(*window), 0)),
+        LiveRule::Terms(rule) => ranges.iter().for_each(|r| join(r.start, r.end, rule.gap_days)),
+    }
+    if let Some(last) = into.last_mut()
+        && last.end >= until
+    {
+        last.end = Day::NEVER;
+    }
+}

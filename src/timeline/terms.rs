@@ -1,0 +1,348 @@
+//! Subscription rows → live ranges with their MRR, and the ends of paid terms.
+
+use super::lens::TermRule;
+use super::rows::TermRow;
+use crate::calendar::Day;
+use crate::error::{Error, Result};
+use crate::money::{MAX_MINOR, div_half_even};
+use crate::source::canonical::Term;
+
+/// A half-open range of days in which a subscription is live, `end` = [`Day::NEVER`] while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Range {
+    pub start: Day,
+    pub end: Day,
+    /// Minor units a month.
+    pub mrr: i64,
+    /// The day on which its cancellation became known, [`Day::NEVER`] if it has none.
+    pub cancelled: Day,
+}
+
+/// A paid term that ended: a renewal date passed, or the subscription's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Due {
+    pub day: Day,
+    pub renewed: bool,
+}
+
+/// Curiosities of subscription rows that are counted in table `checks`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct TermCounts {
+    pub rows: i64,
+    /// Started at or after as_of: ignored.
+    pub after_as_of: i64,
+    /// `started_at` equals the end.
+    pub never_live: i64,
+    /// The trial outlives the subscription.
+    pub trial_outlives: i64,
+    /// amount = 0 while free plans are not live.
+    pub free: i64,
+    /// No `ended_at`, no `paid_until`, but a cancellation: ends at the next renewal date.
+    pub end_derived: i64,
+    /// Ends within the window.
+    pub ended: i64,
+    /// … of which the same customer starts again 1 to 3 days later.
+    pub resumed_within_3_days: i64,
+}
+
+/// MRR of an amount per interval, half-even (DEFINITIONS §5): months as they are, a week × 52/12, a day × 365/12.
+fn mrr(term: &Term) -> Result<i64> {
+    let amount = i128::from(term.amount);
+    let monthly = if term.months > 0 {
+        div_half_even(amount, i128::from(term.months))
+    } else if term.days % 7 == 0 {
+        div_half_even(amount * 52, 12 * i128::from((term.days / 7).max(1)))
+    } else {
+        div_half_even(amount * 365, 12 * i128::from(term.days.max(1)))
+    };
+    i64::try_from(monthly).ok().filter(|m| i128::from(*m) <= MAX_MINOR).ok_or_else(|| {
+        Error::input("the MRR of a subscription is more than DECIMAL(18) can hold")
+            .help("check the unit of `amount` and `interval` of source subscriptions")
+    })
+}
+
+/// The `k`-th renewal date of a term whose paid time begins at `start`.
+fn renewal(term: &Term, start: Day, k: i32) -> Day {
+    if term.months > 0 {
+        start.plus_months(term.months.saturating_mul(k))
+    } else {
+        start.plus(term.days.max(1).saturating_mul(k))
+    }
+}
+
+/// Whether `day` is a renewal date of the term, or lies behind the last that calendars reach.
+fn first_renewal_from(term: &Term, start: Day, day: Day) -> (i32, Day) {
+    // A lower bound from the mean length of an interval, then step.
+    let days_apart = i64::from(day.0) - i64::from(start.0);
+    let mut k = match term.months {
+        0 => days_apart / i64::from(term.days.max(1)),
+        months => days_apart / (i64::from(months) * 31),
+    }
+    .max(1) as i32;
+    while renewal(term, start, k) < day {
+        k += 1;
+    }
+    (k, renewal(term, start, k))
+}
+
+/// The live ranges of a customer's subscription rows under a rule, sorted; and, where `dues` is given, the ends of
+/// paid terms before `until`, sorted.
+///
+/// An end or cancellation at or after `until` is not yet known: the subscription runs.
+///
+/// # Errors
+/// When an MRR, or the sum of a customer's, is beyond DECIMAL(18).
+pub fn live_ranges(
+    rows: &[TermRow],
+    rule: &TermRule,
+    until: Day,
+    ranges: &mut Vec<Range>,
+    dues: &mut Vec<Due>,
+    counts: &mut TermCounts,
+) -> Result<()> {
+    ranges.clear();
+    dues.clear();
+    let wholes: Vec<Option<(Day, Day)>> = rows.iter().map(|r| whole_range(&r.term, rule, until, counts)).collect();
+    counts.rows += rows.len() as i64;
+    let mut total = 0i128;
+    for (row, whole) in rows.iter().zip(&wholes) {
+        let (term, Some((start, end))) = (&row.term, *whole) else { continue };
+        let mrr = mrr(term)?;
+        total += i128::from(mrr);
+        let cancelled = if term.cancelled < until { term.cancelled } else { Day::NEVER };
+        let mut push = |start: Day, end: Day| {
+            if start < end && start < until {
+                ranges.push(Range { start, end, mrr, cancelled });
+            }
+        };
+        match paused(term, rule) {
+            Some((from, to)) if from < end && to > start => {
+                push(start, from.max(start));
+                push(to, end);
+            }
+            _ => push(start, end),
+        }
+    }
+    if total > MAX_MINOR {
+        return Err(Error::input("the MRR of one customer is more than DECIMAL(18) can hold")
+            .help("check the unit of `amount` of source subscriptions"));
+    }
+    ranges.sort_unstable();
+    ends_of_terms(rows, &wholes, rule, until, dues, counts);
+    Ok(())
+}
+
+/// Renewals and ends. An end is a renewal too where the customer goes on: with the same subscription, or with another
+/// that starts there (a plan change); in the middle of a paid term that is no decision and does not count.
+fn ends_of_terms(
+    rows: &[TermRow],
+    wholes: &[Option<(Day, Day)>],
+    rule: &TermRule,
+    until: Day,
+    dues: &mut Vec<Due>,
+    counts: &mut TermCounts,
+) {
+    let mut starts: Vec<Day> = wholes.iter().flatten().map(|(start, _)| *start).collect();
+    starts.sort_unstable();
+    for (row, whole) in rows.iter().zip(wholes) {
+        let (term, Some((start, end))) = (&row.term, *whole) else { continue };
+        terms_due(term, rule, (start, end), until, dues);
+        if end >= until {
+            continue;
+        }
+        let starts_in = |from: i32, to: i32| {
+            let next = starts.partition_point(|s| *s < end.plus(from));
+            starts.get(next).is_some_and(|s| *s <= end.plus(to))
+        };
+        counts.ended += 1;
+        counts.resumed_within_3_days += i64::from(starts_in(1, 3));
+        let same_goes_on = term.subscription != 0
+            && rows.iter().zip(wholes).any(|(other, whole)| {
+                other.term.subscription == term.subscription && whole.is_some_and(|(s, e)| s <= end && end < e)
+            });
+        let goes_on = same_goes_on || starts_in(0, rule.gap_days);
+        if !goes_on || first_renewal_from(term, start, end).1 == end {
+            dues.push(Due { day: end, renewed: goes_on });
+        }
+    }
+    dues.sort_unstable();
+}
+
+/// Renewal dates that passed while the subscription ran.
+fn terms_due(term: &Term, rule: &TermRule, (start, end): (Day, Day), until: Day, dues: &mut Vec<Due>) {
+    let pause = paused(term, rule);
+    for k in 1.. {
+        let day = renewal(term, start, k);
+        if day >= end || day >= until {
+            break;
+        }
+        if pause.is_none_or(|(from, to)| !(from..to).contains(&day)) {
+            dues.push(Due { day, renewed: true });
+        }
+    }
+}
+
+fn paused(term: &Term, rule: &TermRule) -> Option<(Day, Day)> {
+    (!rule.paused_is_live && term.paused_from != Day::NEVER && term.paused_from < term.paused_until)
+        .then_some((term.paused_from, term.paused_until))
+}
+
+/// From the start of paid time to the end, before pauses; `None` if the row is never live or not yet.
+fn whole_range(term: &Term, rule: &TermRule, until: Day, counts: &mut TermCounts) -> Option<(Day, Day)> {
+    if term.started >= until {
+        counts.after_as_of += 1;
+        return None;
+    }
+    if term.amount == 0 && !rule.free_is_live {
+        counts.free += 1;
+        return None;
+    }
+    let start = match term.trial_ends {
+        Day::NEVER => term.started,
+        trial => term.started.max(trial),
+    };
+    let end = match end(term, rule, start, until, counts) {
+        end if end >= until => Day::NEVER,
+        end => end,
+    };
+    if end <= term.started {
+        counts.never_live += 1;
+        return None;
+    }
+    if end <= start {
+        counts.trial_outlives += 1;
+        return None;
+    }
+    (start < until).then_some((start, end))
+}
+
+/// When the subscription ends under the standard policy: `paid_until`, falling back to `ended_at`, falling back to the
+/// first renewal date at or after the cancellation. What is past due runs on unless the rule says otherwise.
+fn end(term: &Term, rule: &TermRule, start: Day, until: Day, counts: &mut TermCounts) -> Day {
+    let known = |day: Day| if day < until { day } else { Day::NEVER };
+    let (ended, cancelled, past_due) = (known(term.ended), known(term.cancelled), known(term.past_due_since));
+    let overdue = past_due != Day::NEVER && ended == Day::NEVER && cancelled == Day::NEVER;
+    let end = if overdue && rule.past_due_is_live {
+        Day::NEVER
+    } else if term.paid_until != Day::NEVER {
+        term.paid_until
+    } else if ended != Day::NEVER {
+        ended.plus(rule.ended_at_inclusive.into())
+    } else if cancelled != Day::NEVER {
+        counts.end_derived += 1;
+        if cancelled <= start { start } else { first_renewal_from(term, start, cancelled).1 }
+    } else {
+        Day::NEVER
+    };
+    if rule.past_due_is_live { end } else { end.min(past_due) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const N: Day = Day::NEVER;
+
+    fn day(text: &str) -> Day {
+        Day::parse(text).unwrap()
+    }
+
+    fn term(started: &str, amount: i64, months: i32) -> Term {
+        Term {
+            started: day(started),
+            trial_ends: N,
+            ended: N,
+            cancelled: N,
+            paid_until: N,
+            paused_from: N,
+            paused_until: N,
+            past_due_since: N,
+            months,
+            days: 0,
+            amount,
+            subscription: 0,
+        }
+    }
+
+    fn rule() -> TermRule {
+        TermRule {
+            ended_at_inclusive: false,
+            gap_days: 0,
+            free_is_live: false,
+            paused_is_live: false,
+            past_due_is_live: true,
+        }
+    }
+
+    fn look(terms: &[Term], rule: &TermRule) -> (Vec<(String, String, i64)>, Vec<(String, bool)>, TermCounts) {
+        let rows: Vec<_> = terms.iter().map(|t| TermRow { key: 1, term: *t }).collect();
+        let (mut ranges, mut dues, mut counts) = (vec![], vec![], TermCounts::default());
+        live_ranges(&rows, rule, day("2024-07-01"), &mut ranges, &mut dues, &mut counts).unwrap();
+        let ranges = ranges.iter().map(|r| (r.start.to_string(), r.end.to_string(), r.mrr)).collect();
+        (ranges, dues.iter().map(|d| (d.day.to_string(), d.renewed)).collect(), counts)
+    }
+
+    #[test]
+    fn intervals_become_months_exactly() {
+        let mrr_of = |amount, months, days| mrr(&Term { days, ..term("2024-01-01", amount, months) }).unwrap();
+        assert_eq!(
+            [mrr_of(12_000, 12, 0), mrr_of(100, 3, 0), mrr_of(1200, 0, 7), mrr_of(1200, 0, 14), mrr_of(12, 0, 1)],
+            [1000, 33, 5200, 2600, 365]
+        );
+    }
+
+    #[test]
+    fn a_trial_delays_and_a_pause_splits() {
+        let t = Term {
+            trial_ends: day("2024-01-15"),
+            paused_from: day("2024-02-01"),
+            paused_until: day("2024-03-01"),
+            ended: day("2024-04-15"),
+            ..term("2024-01-01", 1000, 1)
+        };
+        let (ranges, dues, _) = look(&[t], &rule());
+        assert_eq!(
+            ranges,
+            [("2024-01-15".into(), "2024-02-01".into(), 1000), ("2024-03-01".into(), "2024-04-15".into(), 1000)]
+        );
+        assert_eq!(dues, [("2024-03-15".into(), true), ("2024-04-15".into(), false)]);
+    }
+
+    #[test]
+    fn a_cancellation_without_an_end_runs_to_the_next_renewal() {
+        let t = Term { cancelled: day("2024-03-10"), ..term("2024-01-31", 1000, 1) };
+        let (ranges, _, counts) = look(&[t], &rule());
+        assert_eq!((ranges[0].1.as_str(), counts.end_derived), ("2024-03-31", 1));
+    }
+
+    #[test]
+    fn past_due_is_live_unless_told() {
+        let t =
+            Term { paid_until: day("2024-05-01"), past_due_since: day("2024-05-01"), ..term("2024-01-01", 1000, 1) };
+        assert_eq!(look(&[t], &rule()).0[0].1, "9999-12-31");
+        assert_eq!(look(&[t], &TermRule { past_due_is_live: false, ..rule() }).0[0].1, "2024-05-01");
+    }
+
+    #[test]
+    fn a_plan_change_is_no_renewal_unless_it_falls_on_one() {
+        let change = |on| [Term { ended: day(on), ..term("2024-01-01", 12_000, 12) }, term(on, 24_000, 12)];
+        assert_eq!(look(&change("2024-03-05"), &rule()).1, []);
+        let monthly = [
+            Term { ended: day("2024-02-01"), ..term("2024-01-01", 1000, 1) },
+            Term { ended: day("2024-03-01"), ..term("2024-02-01", 2000, 1) },
+        ];
+        assert_eq!(look(&monthly, &rule()).1, [("2024-02-01".into(), true), ("2024-03-01".into(), false)]);
+    }
+
+    #[test]
+    fn what_never_lives_is_counted() {
+        let same = Term { ended: day("2024-01-01"), ..term("2024-01-01", 1000, 1) };
+        let trial = Term { trial_ends: day("2024-03-01"), ended: day("2024-02-01"), ..term("2024-01-01", 1000, 1) };
+        let late = term("2024-07-01", 1000, 1);
+        let (ranges, dues, counts) = look(&[same, trial, late, term("2024-01-01", 0, 1)], &rule());
+        assert_eq!((ranges.len(), dues.len()), (0, 0));
+        let expected =
+            TermCounts { rows: 4, after_as_of: 1, never_live: 1, trial_outlives: 1, free: 1, ..TermCounts::default() };
+        assert_eq!(counts, expected);
+    }
+}

@@ -1,0 +1,267 @@
+//! What folds and scorers see of a customer.
+
+use std::sync::Arc;
+
+use super::history::{CustomerId, History};
+use super::lens::{Lens, LiveRule};
+use super::movements::{Run, Scratch, Sources, movements};
+use super::rows::DayRow;
+use super::shape::{Basis, Frame, Shape};
+use super::spells::{Spell, spells};
+use super::terms::{Due, Range, TermCounts, live_ranges};
+use crate::calendar::Day;
+use crate::error::Result;
+use crate::source::canonical::NO_VALUE;
+
+/// A segment's values of one customer over time, as ranks of the dictionary.
+#[derive(Clone, Debug, Default)]
+pub struct Steps {
+    first: u32,
+    /// From that day's end on the customer has this value.
+    steps: Vec<(Day, u32)>,
+}
+
+impl Steps {
+    /// The value known at the end of `day`, [`NO_VALUE`] before the first.
+    pub fn on(&self, day: Day) -> u32 {
+        match self.steps.partition_point(|(from, _)| *from <= day) {
+            0 => NO_VALUE,
+            n => self.steps[n - 1].1,
+        }
+    }
+
+    /// The value of the earliest row.
+    pub fn first(&self) -> u32 {
+        if self.steps.is_empty() { NO_VALUE } else { self.first }
+    }
+
+    pub fn latest(&self) -> u32 {
+        self.steps.last().map_or(NO_VALUE, |s| s.1)
+    }
+
+    /// Every value that the customer ever had, with repetitions.
+    pub fn all(&self) -> impl Iterator<Item = u32> {
+        self.steps.iter().map(|s| s.1)
+    }
+
+    /// Days on which the value changes.
+    pub fn changes(&self) -> impl Iterator<Item = Day> {
+        self.steps.iter().map(|s| s.0)
+    }
+}
+
+#[derive(Default)]
+struct Seen {
+    ranges: Vec<Range>,
+    dues: Vec<Due>,
+    spells: Vec<Spell>,
+    runs: Vec<Run>,
+    terms: TermCounts,
+}
+
+/// A worker's eyes: looks at one customer after the other through every lens of the run, reusing its buffers.
+pub struct Eyes {
+    shape: Arc<Shape>,
+    lenses: Arc<[Lens]>,
+    frames: Vec<Arc<Frame>>,
+    seen: Vec<Seen>,
+    segments: Vec<Steps>,
+    scratch: Scratch,
+}
+
+impl Eyes {
+    pub fn new(shape: Arc<Shape>, lenses: Arc<[Lens]>) -> Eyes {
+        let frames = lenses.iter().map(|lens| shape.frame(lens.period).clone()).collect();
+        let segments = vec![Steps::default(); shape.dictionary.segments.len()];
+        let seen = lenses.iter().map(|_| Seen::default()).collect();
+        Eyes { shape, lenses, frames, seen, segments, scratch: Scratch::default() }
+    }
+
+    /// Looks at a customer; `None` if the customer does not exist: known neither to the basis source nor to
+    /// `customers` before as_of.
+    ///
+    /// # Errors
+    /// When the customer's money is beyond what a table can hold.
+    pub fn look<'a>(&'a mut self, history: &'a History<'a>) -> Result<Option<Person<'a>>> {
+        let as_of = self.shape.as_of;
+        let days = &history.days[..history.days.partition_point(|d| d.day < as_of)];
+        let signed_up = history.member.map(|m| m.signed_up).filter(|day| *day < as_of);
+        let in_basis = match self.shape.basis {
+            Basis::Transactions => !days.is_empty(),
+            Basis::Subscriptions => history.terms.iter().any(|t| t.term.started < as_of),
+        };
+        let is_member = history.member.is_some_and(|m| m.signed_up == Day::NEVER || m.signed_up < as_of);
+        if !in_basis && !is_member {
+            return Ok(None);
+        }
+        self.read_segments(history, as_of);
+        for ((lens, frame), seen) in self.lenses.iter().zip(&self.frames).zip(&mut self.seen) {
+            let days = &days[..days.partition_point(|d| d.day < lens.until)];
+            seen.ranges.clear();
+            seen.dues.clear();
+            seen.terms = TermCounts::default();
+            if let LiveRule::Terms(rule) = &lens.rule {
+                live_ranges(history.terms, rule, lens.until, &mut seen.ranges, &mut seen.dues, &mut seen.terms)?;
+            }
+            spells(&lens.rule, frame, days, &seen.ranges, lens.until, &mut seen.spells);
+            let seen_before = signed_up.is_some_and(|day| day < self.shape.observed_from)
+                && seen.spells.first().is_some_and(|s| s.end > self.shape.observed_from);
+            let of = Sources { rule: &lens.rule, frame, days, ranges: &seen.ranges, spells: &seen.spells, seen_before };
+            movements(&of, &mut self.scratch, &mut seen.runs);
+        }
+        Ok(Some(Person { eyes: self, history, days, signed_up, in_basis }))
+    }
+
+    fn read_segments(&mut self, history: &History<'_>, as_of: Day) {
+        let dictionary = &self.shape.dictionary;
+        for (steps, column) in self.segments.iter_mut().zip(&dictionary.segments) {
+            steps.steps.clear();
+            steps.first = NO_VALUE;
+            let _ = column;
+        }
+        for (segment, code) in history.member.into_iter().flat_map(|m| &m.values) {
+            let rank = dictionary.segments[usize::from(*segment)].rank(*code);
+            if rank != NO_VALUE {
+                self.segments[usize::from(*segment)] = Steps { first: rank, steps: vec![(Day(i32::MIN), rank)] };
+            }
+        }
+        // Of the rows of a day the one of the latest instant counts, of those at one instant the greatest value; for
+        // the first value likewise the earliest and the least.
+        for group in history.values.chunk_by(|a, b| (a.segment, a.day) == (b.segment, b.day)) {
+            let (head, tail) = (group[0], group[group.len() - 1]);
+            if head.day >= as_of {
+                continue;
+            }
+            let (steps, column) =
+                (&mut self.segments[usize::from(head.segment)], &dictionary.segments[usize::from(head.segment)]);
+            let ranks = |instant: i64| group.iter().filter(move |r| r.instant == instant).map(|r| column.rank(r.code));
+            if steps.steps.is_empty() {
+                steps.first = ranks(head.instant).min().unwrap_or(NO_VALUE);
+            }
+            // NO_VALUE is the greatest code: a row without a value does not outrank one with.
+            let known = |instant| ranks(instant).filter(|r| *r != NO_VALUE).max();
+            let rank = known(tail.instant).unwrap_or(NO_VALUE);
+            if steps.steps.last().is_none_or(|(_, last)| *last != rank) {
+                steps.steps.push((head.day, rank));
+            }
+        }
+    }
+}
+
+/// One customer, seen through every lens.
+pub struct Person<'a> {
+    eyes: &'a Eyes,
+    history: &'a History<'a>,
+    days: &'a [DayRow],
+    signed_up: Option<Day>,
+    in_basis: bool,
+}
+
+impl<'a> Person<'a> {
+    /// Through one lens, by its number in the run's list.
+    pub fn through(&'a self, lens: usize, orders: bool) -> View<'a> {
+        View {
+            person: self,
+            lens: &self.eyes.lenses[lens],
+            frame: &self.eyes.frames[lens],
+            seen: &self.eyes.seen[lens],
+            orders,
+        }
+    }
+}
+
+/// One customer through one lens.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    person: &'a Person<'a>,
+    lens: &'a Lens,
+    frame: &'a Frame,
+    seen: &'a Seen,
+    orders: bool,
+}
+
+impl<'a> View<'a> {
+    pub fn id(&self) -> CustomerId<'a> {
+        self.person.history.id
+    }
+
+    pub fn shape(&self) -> &'a Shape {
+        &self.person.eyes.shape
+    }
+
+    pub fn frame(&self) -> &'a Frame {
+        self.frame
+    }
+
+    pub fn rule(&self) -> &'a LiveRule {
+        &self.lens.rule
+    }
+
+    /// Known to the basis source, not to `customers` alone.
+    pub fn in_basis(&self) -> bool {
+        self.person.in_basis
+    }
+
+    /// Known to source `customers`.
+    pub fn is_member(&self) -> bool {
+        self.person.history.member.is_some()
+    }
+
+    /// How many differing rows of `customers` lost against the one that counts.
+    pub fn conflicts(&self) -> u32 {
+        self.person.history.member.map_or(0, |m| m.conflicts)
+    }
+
+    /// Days with transactions before the lens' end, in order.
+    pub fn days(&self) -> &'a [DayRow] {
+        &self.person.days[..self.person.days.partition_point(|d| d.day < self.lens.until)]
+    }
+
+    /// Days with transactions at or after as_of, which nothing else sees.
+    pub fn days_after(&self) -> usize {
+        self.person.history.days.len() - self.person.days.len()
+    }
+
+    /// Orders of a day; 0 for who did not declare the need.
+    pub fn orders(&self, day: &DayRow) -> i64 {
+        if self.orders { i64::from(day.orders) } else { 0 }
+    }
+
+    pub fn ranges(&self) -> &'a [Range] {
+        &self.seen.ranges
+    }
+
+    pub fn dues(&self) -> &'a [Due] {
+        &self.seen.dues
+    }
+
+    pub fn spells(&self) -> &'a [Spell] {
+        &self.seen.spells
+    }
+
+    pub fn runs(&self) -> &'a [Run] {
+        &self.seen.runs
+    }
+
+    pub fn term_counts(&self) -> &'a TermCounts {
+        &self.seen.terms
+    }
+
+    /// First day of activity, or of the first spell.
+    pub fn first_day(&self) -> Option<Day> {
+        match self.lens.rule {
+            LiveRule::Terms(_) => self.seen.spells.first().map(|s| s.start),
+            LiveRule::Period | LiveRule::Window(_) => self.days().iter().find(|d| d.active > 0).map(|d| d.day),
+        }
+    }
+
+    /// `signed_up_at`, if it is known and before as_of.
+    pub fn signed_up(&self) -> Option<Day> {
+        self.person.signed_up
+    }
+
+    /// The values of a segment over time.
+    pub fn segment(&self, segment: usize) -> &'a Steps {
+        &self.person.eyes.segments[segment]
+    }
+}

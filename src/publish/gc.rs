@@ -40,7 +40,7 @@ pub fn collect(
     keep: usize,
     dry_run: bool,
     now: Timestamp,
-    each: &mut dyn FnMut(&Removed) -> Result<()>,
+    each: &mut dyn FnMut(&Removed),
 ) -> Result<Collected> {
     let folder = out.join(RUNS);
     if !folder.is_dir() {
@@ -65,7 +65,7 @@ pub fn collect(
             fs::rename(&path, &aside).map_err(|e| failure::output(doing(), e))?;
             fs::remove_dir_all(&aside).map_err(|e| failure::output(doing(), e))?;
         }
-        each(&gone)?;
+        each(&gone);
         removed.push(gone);
     }
     Ok(Collected { kept: all.len() - removed.len(), removed })
@@ -101,10 +101,7 @@ mod tests {
 
     fn collect_days(dir: &Path, keep: usize, dry_run: bool) -> Vec<String> {
         let mut said = Vec::new();
-        let mut each = |r: &Removed| {
-            said.push(r.run_id.to_string());
-            Ok(())
-        };
+        let mut each = |r: &Removed| said.push(r.run_id.to_string());
         let got = collect(dir, keep, dry_run, now(), &mut each).unwrap();
         let ids: Vec<String> = got.removed.iter().map(|r| r.run_id.to_string()).collect();
         assert_eq!(ids, said);
@@ -143,7 +140,7 @@ mod tests {
     fn a_folder_in_use_or_of_another_kind_is_refused() {
         let dir = folder(2);
         let held = Lock::take(dir.path(), now(), Duration::ZERO).unwrap();
-        let attempt = |out: &Path| collect(out, 1, false, now(), &mut |_| Ok(())).unwrap_err();
+        let attempt = |out: &Path| collect(out, 1, false, now(), &mut |_| ()).unwrap_err();
         assert_eq!(attempt(dir.path()).kind, Kind::Output);
         assert_eq!(runs::list(dir.path()).unwrap().len(), 2);
         drop(held);

@@ -8,7 +8,7 @@ pub(super) fn nearest<'a>(written: &str, valid: impl IntoIterator<Item = &'a str
 }
 
 /// `did you mean …?` where a name is near, then all of them.
-pub(super) fn suggestion<'a>(written: &str, valid: &[&'a str], what: &str) -> String {
+pub(super) fn suggestion(written: &str, valid: &[&str], what: &str) -> String {
     let listed = if valid.is_empty() { "none".to_owned() } else { valid.join(", ") };
     match nearest(written, valid.iter().copied()) {
         Some(near) => format!("did you mean `{near}`? {what}: {listed}"),

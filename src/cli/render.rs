@@ -161,6 +161,11 @@ fn largest_double(column: &ArrayRef) -> f64 {
 
 const NULL: &str = "–";
 
+/// A text as it stands in a cell, for messages that name it.
+pub(super) fn label(value: &str) -> String {
+    text(Value::Text(value), 0)
+}
+
 fn text(value: Value<'_>, decimals: usize) -> String {
     match value {
         Value::Null => NULL.into(),

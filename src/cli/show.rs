@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 
 use super::nearest::suggestion;
 pub use super::render::Format;
-use super::render::{Count, Renderer, expect_known_types};
+use super::render::{Count, Renderer, expect_known_types, label};
 use super::run_dir;
 use super::stdout::{self, Halt};
 use crate::error::{Error, Errors, Exit, Result};
@@ -187,7 +187,7 @@ impl<'a> Chosen<'a> {
 
     fn unknown(&self, table: &TableEntry) -> Error {
         let Segment { name, value } = self.wanted;
-        let list = |set: &'_ BTreeSet<String>| set.iter().take(NAMED).cloned().collect::<Vec<_>>();
+        let list = |set: &'_ BTreeSet<String>| set.iter().take(NAMED).map(|v| label(v)).collect::<Vec<_>>();
         let (what, written, known, said) = if self.values.is_empty() {
             (format!("table {} has no segment `{name}`", table.name), name, list(&self.names), "segments")
         } else {

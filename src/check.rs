@@ -63,16 +63,21 @@ pub fn schema() -> TableSchema {
     }
 }
 
-/// Table `checks`, sorted by check and subject. The same check twice, word for word, is one row.
+/// Table `checks`, sorted by check and subject. The same check twice, word for word, is one row; different findings
+/// of one check about one subject are numbered: `transactions`, `transactions (2)`.
 pub fn table(checks: &[Check]) -> Table {
     let mut rows: Vec<&Check> = checks.iter().collect();
     rows.sort();
     rows.dedup();
     let mut table = TableBuilder::new(Arc::new(schema()), false);
-    for c in rows {
+    let mut again = 1;
+    for (i, c) in rows.iter().enumerate() {
+        let repeated = i > 0 && (&rows[i - 1].check, &rows[i - 1].subject) == (&c.check, &c.subject);
+        again = if repeated { again + 1 } else { 1 };
+        let subject = if repeated { format!("{} ({again})", c.subject) } else { c.subject.clone() };
         table.push([
             c.check.as_str().into(),
-            c.subject.as_str().into(),
+            subject.into(),
             c.status.name().into(),
             c.expected.clone().into(),
             c.actual.clone().into(),
@@ -99,11 +104,12 @@ mod tests {
             check("adds_up", "cohort", Status::Warn),
             check("adds_up", "churn", Status::Pass),
             check("freshness", "transactions", Status::Pass),
+            check("freshness", "transactions", Status::Warn),
         ];
         let t = table(&list);
         let Values::Text(subjects) = &t.columns[1] else { panic!("subject is text") };
         let subjects: Vec<_> = subjects.iter().flatten().map(|s| &**s).collect();
-        assert_eq!(subjects, ["churn", "cohort", "transactions"]);
+        assert_eq!(subjects, ["churn", "cohort", "transactions", "transactions (2)"]);
         assert_eq!(gravest(&list), Status::Warn);
         assert_eq!(gravest(&[]), Status::Pass);
     }

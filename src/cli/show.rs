@@ -82,11 +82,14 @@ fn show(args: &Args, compile: CompileCondition<'_>, out: &mut dyn Write) -> std:
 
     let filtered = condition.is_some() || chosen.is_some();
     let mut left = args.head.unwrap_or(if args.format == Format::Text { HEAD } else { usize::MAX });
-    let (mut shown, mut matching) = (0u64, 0u64);
+    let (mut shown, mut matching, mut seen_all) = (0u64, 0u64, false);
     let mut render = Renderer::begin(args.format, schema, out)?;
     // Text says how many rows match, so it looks at all of them.
     while left > 0 || (filtered && args.format == Format::Text) {
-        let Some(batch) = reader.next_batch()? else { break };
+        let Some(batch) = reader.next_batch()? else {
+            seen_all = true;
+            break;
+        };
         let mask = match (&mut chosen, &condition) {
             (None, None) => None,
             (Some(c), None) => Some(c.rows(&batch)),
@@ -105,7 +108,7 @@ fn show(args: &Args, compile: CompileCondition<'_>, out: &mut dyn Write) -> std:
             render.rows(rows)?;
         }
     }
-    if let Some(chosen) = chosen.filter(|c| !c.found && left > 0) {
+    if let Some(chosen) = chosen.filter(|c| seen_all && !c.found) {
         return Err(chosen.unknown(entry).into());
     }
     render.finish(Count { shown, matching: filtered.then_some(matching), all: entry.rows })?;

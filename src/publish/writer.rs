@@ -90,7 +90,10 @@ impl TableWriter {
                 file = Err(e);
             }
         }
-        let file = file.map_err(|e| failure::output(format_args!("create {}", path.display()), e))?;
+        let file = file.map_err(|e| match e.kind() {
+            io::ErrorKind::AlreadyExists => Error::internal(format!("table {} is written twice", schema.name)),
+            _ => failure::output(format_args!("create {}", path.display()), e),
+        })?;
         Self::on(file, path, name, schema, format)
     }
 
@@ -98,7 +101,10 @@ impl TableWriter {
         let arrow = format.arrow_schema(&schema);
         let file = HashingFile { file, hash: Sha256::new(), bytes: 0 };
         // The Arrow schema in the metadata would only repeat the Parquet one, with our in-memory choice of text type.
-        let options = ArrowWriterOptions::new().with_properties(properties(&schema)?).with_skip_arrow_metadata(true);
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties(&schema)?)
+            .with_skip_arrow_metadata(true)
+            .with_schema_root("schema".into());
         let parquet = ArrowWriter::try_new_with_options(file, arrow.clone(), options)
             .map_err(|e| failure::parquet(format_args!("write {}", path.display()), e))?;
         let (pending, name) = (Vec::new(), name.to_owned());

@@ -203,6 +203,16 @@ fn rows_out_of_order_or_twice_are_refused() {
 }
 
 #[test]
+fn a_table_written_twice_is_a_defect() {
+    let dir = tempfile::tempdir().unwrap();
+    let create = || TableWriter::create(dir.path(), "x.parquet", every_type(), FORMAT, None);
+    let first = create().unwrap();
+    let e = create().err().unwrap();
+    assert_eq!((e.kind, e.what.as_str()), (Kind::Internal, "table everything is written twice"));
+    first.finish().unwrap();
+}
+
+#[test]
 fn whole_tables_are_sorted_by_their_key_with_null_last() {
     let dir = tempfile::tempdir().unwrap();
     let table = keyed(vec![None, Some(3), Some(-1), Some(2)]);

@@ -13,9 +13,12 @@
 //! ```
 
 pub mod calendar;
+pub mod check;
+pub mod cli;
 pub mod config;
 pub mod error;
 pub mod money;
+pub mod publish;
 pub mod source;
 pub mod stage;
 pub mod table;

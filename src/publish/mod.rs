@@ -1,0 +1,37 @@
+//! Publishing: tables become Parquet files in one folder that appears whole or not at all.
+//!
+//! ```text
+//! out/retail/
+//!   .lock                     held while a run writes or `gc` removes; says who
+//!   latest -> runs/<run id>   switched last
+//!   runs/<run id>/            manifest.json, churn.parquet, ledger/part-00000.parquet, …
+//!   runs/.tmp-<run id>/       a run under way; what a killed one left is cleaned by the next
+//! ```
+//!
+//! Files are written beside, synced, then renamed: whatever moment a process is killed or the power fails at, `latest`
+//! names a complete run. The bytes of a table depend on its rows alone, not on how they were handed over, on the clock
+//! or on the machine.
+
+mod columns;
+pub mod crash;
+pub mod dates;
+pub mod failure;
+pub mod gc;
+pub mod lock;
+pub mod manifest;
+mod publication;
+pub mod quarantine;
+pub mod read;
+mod run_id;
+pub mod runs;
+pub mod segments;
+mod writer;
+
+pub use columns::Format;
+pub use manifest::Manifest;
+pub use publication::{Options, Publication, Published};
+pub use run_id::RunId;
+pub use writer::{TableWriter, WrittenFile};
+
+/// Version of the tables' and the manifest's shape, raised when a reader would have to change.
+pub const SCHEMA_VERSION: u32 = 1;

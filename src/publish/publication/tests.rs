@@ -1,0 +1,261 @@
+use std::process::Command;
+
+use super::*;
+use crate::error::Kind;
+use crate::publish::manifest::TableEntry;
+use crate::publish::manifest::tests::example;
+use crate::publish::runs;
+use crate::table::{Type, Values, column};
+
+const FORMAT: Format = Format { digits: 2, integer_ids: true };
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_795_293_901 + second).unwrap()
+}
+
+fn options() -> Options {
+    Options { started: at(0), wait: Duration::ZERO, switch_latest: true, mode: None }
+}
+
+fn begin(out: &Path, second: i64) -> Result<Publication> {
+    Publication::begin(out, RunId::new(at(second), "1a2b3c4d"), options())
+}
+
+fn table(name: &str, kind: Type, rows: i64) -> Table {
+    let columns = vec![column("n", kind, "a number")];
+    let schema = Arc::new(TableSchema { name: name.into(), doc: String::new(), key: 1, columns });
+    Table { schema, columns: vec![Values::Int((0..rows).map(Some).collect())] }
+}
+
+/// Writes a table in one file and one in two parts, from two threads.
+fn fill(p: &Publication) -> Manifest {
+    let churn = table("churn", Type::Int, 5);
+    let ledger = table("ledger", Type::CustomerId, 20_000);
+    let one = p.write(&churn, FORMAT).unwrap();
+    let part = |i| {
+        let mut w = p.part(ledger.schema.clone(), FORMAT, i).unwrap();
+        w.write(&ledger).unwrap();
+        w.finish().unwrap()
+    };
+    let parts = std::thread::scope(|s| [s.spawn(|| part(0)), s.spawn(|| part(1))].map(|t| t.join().unwrap()));
+    let tables = vec![TableEntry::new(&churn.schema, FORMAT, &[one]), TableEntry::new(&ledger.schema, FORMAT, &parts)];
+    example(&p.run_id().to_string(), tables)
+}
+
+fn publish(out: &Path, second: i64) -> Published {
+    let p = begin(out, second).unwrap();
+    let manifest = fill(&p);
+    p.commit(&manifest).unwrap()
+}
+
+/// The run behind `latest`, every file of it there and as the manifest says.
+fn latest_is_complete(out: &Path) -> Option<String> {
+    let run = runs::resolve(out)?;
+    let manifest = Manifest::read(&run).unwrap();
+    assert_eq!(run.file_name().unwrap().to_str().unwrap(), manifest.run_id);
+    for table in &manifest.tables {
+        let mut reader = crate::publish::read::TableReader::open(&run, table).unwrap();
+        let mut rows = 0;
+        while let Some(batch) = reader.next_batch().unwrap() {
+            rows += batch.num_rows() as u64;
+        }
+        assert_eq!(rows, table.rows);
+    }
+    assert_eq!(manifest.tables.len(), 2);
+    Some(manifest.run_id)
+}
+
+/// Names in a folder, sorted.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_run_appears_whole_and_becomes_latest() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out/retail");
+    let p = begin(&out, 0).unwrap();
+    let manifest = fill(&p);
+    assert!(runs::resolve(&out).is_none() && runs::list(&out).unwrap().is_empty(), "nothing shows before the commit");
+    let first = p.commit(&manifest).unwrap();
+    assert_eq!(names(&out), [".lock", "latest", "runs"]);
+    assert_eq!(names(&out.join("runs")), [first.run_id.to_string()]);
+    assert_eq!(names(&first.folder), ["churn.parquet", "ledger", "manifest.json"]);
+    assert_eq!(names(&first.folder.join("ledger")), ["part-00000.parquet", "part-00001.parquet"]);
+    assert_eq!(fs::read_link(out.join("latest")).unwrap(), Path::new("runs").join(first.run_id.to_string()));
+    assert_eq!(latest_is_complete(&out), Some(first.run_id.to_string()));
+
+    let again = publish(&out, 0);
+    assert_eq!(again.run_id, first.run_id.next(), "the same second and configuration");
+    assert_eq!(latest_is_complete(&out), Some(again.run_id.to_string()));
+    assert_eq!(runs::list(&out).unwrap(), [first.run_id, again.run_id]);
+}
+
+#[test]
+fn parts_and_their_folder_are_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let run = publish(dir.path(), 0).folder;
+    let mode = |name: &str| fs::metadata(run.join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("ledger"), mode("ledger/part-00001.parquet")), (0o700, 0o600));
+    assert_eq!(mode("churn.parquet"), mode("manifest.json"), "by umask");
+}
+
+#[test]
+fn a_dropped_run_leaves_nothing_and_frees_the_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = publish(dir.path(), 0);
+    let p = begin(dir.path(), 60).unwrap();
+    fill(&p);
+    drop(p);
+    assert_eq!(names(&dir.path().join("runs")), [good.run_id.to_string()]);
+    assert_eq!(latest_is_complete(dir.path()), Some(good.run_id.to_string()));
+    publish(dir.path(), 60);
+}
+
+#[test]
+fn of_two_runs_at_once_the_second_learns_who_holds_the_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = begin(dir.path(), 0).unwrap();
+    let manifest = fill(&first);
+    let e = begin(dir.path(), 1).unwrap_err();
+    assert_eq!(e.kind, Kind::Output);
+    assert!(e.what.contains("is in use: pid"), "{}", e.what);
+    assert!(first.folder().join("churn.parquet").is_file(), "the second run cleans nothing of a live one");
+    first.commit(&manifest).unwrap();
+    publish(dir.path(), 1);
+}
+
+#[test]
+fn a_run_of_some_stages_does_not_become_latest() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = publish(dir.path(), 0);
+    let options = Options { switch_latest: false, ..options() };
+    let p = Publication::begin(dir.path(), RunId::new(at(60), ""), options).unwrap();
+    let manifest = fill(&p);
+    let partial = p.commit(&manifest).unwrap();
+    assert!(partial.folder.join("manifest.json").is_file());
+    assert_eq!(latest_is_complete(dir.path()), Some(good.run_id.to_string()));
+}
+
+#[test]
+fn a_manifest_must_list_what_the_folder_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let attempt = |change: &dyn Fn(&mut Manifest)| {
+        let p = begin(dir.path(), 0).unwrap();
+        let mut manifest = fill(&p);
+        change(&mut manifest);
+        let e = p.commit(&manifest).unwrap_err();
+        assert_eq!(e.kind, Kind::Internal);
+        e.what
+    };
+    assert!(attempt(&|m| drop(m.tables.pop())).contains("does not list"));
+    assert!(attempt(&|m| m.tables[0].files[0].bytes += 1).contains("churn.parquet should have"));
+    assert!(attempt(&|m| m.tables.push(m.tables[0].clone())).contains("churn.parquet is listed twice"));
+    assert!(attempt(&|m| m.run_id.push('x')).contains("names run"));
+    assert!(names(&dir.path().join("runs")).is_empty());
+}
+
+#[test]
+fn latest_that_is_no_link_and_a_file_as_folder_are_said_early() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("latest")).unwrap();
+    let e = begin(dir.path(), 0).unwrap_err();
+    assert!(e.what.ends_with("latest is not a link, so it cannot be switched to a new run"), "{}", e.what);
+    assert!(names(&dir.path().join("runs")).is_empty());
+    fs::write(dir.path().join("file"), "").unwrap();
+    let e = begin(&dir.path().join("file"), 0).unwrap_err();
+    assert!(e.what.contains("a file stands where a folder is needed"), "{}", e.what);
+    let e = no_links(Path::new("out"), io::ErrorKind::PermissionDenied.into());
+    assert!(e.what.contains("has no symbolic links") && e.help.is_some());
+}
+
+const OUT: &str = "TENURE_TEST_OUT";
+
+/// The process that the next test kills; on its own it does nothing.
+#[test]
+fn crash_child() {
+    if let Some(out) = std::env::var_os(OUT) {
+        publish(Path::new(&out), 60);
+    }
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_a_complete_latest_and_the_next_run_cleans_up() {
+    let binary = std::env::current_exe().unwrap();
+    let name = concat!(module_path!(), "::crash_child").split_once("::").unwrap().1.to_owned();
+    for (i, point) in crash::POINTS.iter().enumerate() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path();
+        let good = publish(out, 0).run_id.to_string();
+        let mut child = Command::new(&binary);
+        child.args([&name, "--exact", "--test-threads=1"]).env(OUT, out).env(crash::VARIABLE, point);
+        let output = child.output().unwrap();
+        assert!(!output.status.success(), "{point}: the process did not crash: {output:?}");
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&output.status), Some(6), "{point}: {output:?}");
+
+        let killed = RunId::new(at(60), "1a2b3c4d").to_string();
+        let expected = if *point == "after-latest" { &killed } else { &good };
+        assert_eq!(latest_is_complete(out).as_ref(), Some(expected), "{point}");
+        let complete: Vec<String> = runs::list(out).unwrap().iter().map(ToString::to_string).collect();
+        let renamed = crash::POINTS.iter().position(|p| *p == "before-latest").unwrap();
+        assert_eq!(complete, if i < renamed { vec![good.clone()] } else { vec![good.clone(), killed] }, "{point}");
+
+        let next = publish(out, 120).run_id.to_string();
+        assert_eq!(latest_is_complete(out), Some(next.clone()), "{point}");
+        assert_eq!(names(out), [".lock", "latest", "runs"], "{point}");
+        assert_eq!(names(&out.join("runs")).len(), complete.len() + 1, "{point}: leftovers are gone");
+    }
+}
+
+/// A small file system of its own, where the user may mount one.
+struct Mount(tempfile::TempDir);
+
+impl Mount {
+    fn new(options: &str) -> Option<Mount> {
+        let dir = tempfile::tempdir().ok()?;
+        let mount = ["-t", "tmpfs", "-o", options, "tmpfs"];
+        let done = Command::new("mount").args(mount).arg(dir.path()).output().is_ok_and(|o| o.status.success());
+        done.then_some(Mount(dir))
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).output();
+    }
+}
+
+#[test]
+fn a_full_or_read_only_disk_keeps_the_last_run() {
+    let Some(disk) = Mount::new("size=1m") else {
+        eprintln!("skipped: this user cannot mount a small file system");
+        return;
+    };
+    let out = disk.0.path().join("out");
+    let good = publish(&out, 0).run_id.to_string();
+    let p = begin(&out, 60).unwrap();
+    let columns = vec![column("noise", Type::Text, "")];
+    let schema = Arc::new(TableSchema { name: "noise".into(), doc: String::new(), key: 0, columns });
+    let mut state = 1u64;
+    let mut noise = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        Some(Arc::from(format!("{state:016x}")))
+    };
+    let values = Values::Text((0..300_000).map(|_| noise()).collect());
+    let e = p.write(&Table { schema, columns: vec![values] }, FORMAT).unwrap_err();
+    assert_eq!(e.kind, Kind::Output);
+    assert!(e.what.contains("noise.parquet: the disk is full"), "{}", e.what);
+    drop(p);
+    assert_eq!(names(&out.join("runs")), [good.as_str()]);
+    assert_eq!(latest_is_complete(&out).as_ref(), Some(&good));
+    let remount = Command::new("mount").args(["-o", "remount,ro"]).arg(disk.0.path()).output();
+    if remount.is_ok_and(|o| o.status.success()) {
+        let e = begin(&out, 60).unwrap_err();
+        assert!(e.what.contains("the file system is read-only"), "{}", e.what);
+        assert_eq!(latest_is_complete(&out), Some(good));
+    }
+}

@@ -1,0 +1,53 @@
+//! The runs in an output folder, as whoever reads them finds them.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::manifest;
+use super::run_id::RunId;
+
+/// The folder of the runs in an output folder, and the link to the last good one.
+pub const RUNS: &str = "runs";
+pub const LATEST: &str = "latest";
+
+/// The complete runs in output folder `out`, oldest first; none if there is no such folder.
+///
+/// # Errors
+/// What the operating system says of a folder that is there and cannot be listed.
+pub fn list(out: &Path) -> io::Result<Vec<RunId>> {
+    let entries = match fs::read_dir(out.join(RUNS)) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound || e.kind() == io::ErrorKind::NotADirectory => return Ok(vec![]),
+        other => other?,
+    };
+    let mut runs = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let id = entry.file_name().to_str().and_then(RunId::parse);
+        runs.extend(id.filter(|_| entry.path().join(manifest::FILE).is_file()));
+    }
+    runs.sort();
+    Ok(runs)
+}
+
+/// The run that `latest` names, whether or not it is still there.
+pub fn latest(out: &Path) -> Option<RunId> {
+    RunId::parse(fs::read_link(out.join(LATEST)).ok()?.file_name()?.to_str()?)
+}
+
+/// The folder of the run that `path` means: a run's folder itself, or the last good run of an output folder. Links are
+/// followed once and for all, so that a reader stays with one run while `latest` moves on.
+pub fn resolve(path: &Path) -> Option<PathBuf> {
+    let is_run = |p: &Path| p.join(manifest::FILE).is_file();
+    let found = [path.to_path_buf(), path.join(LATEST)].into_iter().find(|p| is_run(p))?;
+    Some(found.canonicalize().unwrap_or(found))
+}
+
+/// Bytes of all files below `path`; what cannot be read counts nothing.
+pub(super) fn size(path: &Path) -> u64 {
+    let Ok(meta) = fs::symlink_metadata(path) else { return 0 };
+    if !meta.is_dir() {
+        return meta.len();
+    }
+    fs::read_dir(path).map_or(0, |list| list.flatten().map(|e| size(&e.path())).sum())
+}

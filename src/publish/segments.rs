@@ -1,0 +1,79 @@
+//! Table `segments`: what each segment_id of the other tables stands for.
+
+use std::sync::Arc;
+
+use crate::table::{Table, TableBuilder, TableSchema, Type, column};
+
+/// One value of a segment, or one pair of values where two segments are crossed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SegmentRow {
+    pub segment_id: i64,
+    /// `all` and value `all` for the whole.
+    pub segment: Arc<str>,
+    /// `(none)` where customers have no value.
+    pub value: Arc<str>,
+    /// The second of two crossed segments, and its value.
+    pub second: Option<(Arc<str>, Arc<str>)>,
+    /// The values beyond the segment's cap, together.
+    pub is_other: bool,
+    pub customers: u64,
+}
+
+pub fn schema() -> TableSchema {
+    TableSchema {
+        name: "segments".into(),
+        doc: "What each segment_id of the other tables stands for; never add up rows of different segments".into(),
+        key: 1,
+        columns: vec![
+            column("segment_id", Type::Int, "the number by which the other tables name this row; 0 is the whole"),
+            column("segment", Type::Text, "name of the segment in the pipeline file; `all` for the whole"),
+            column("value", Type::Text, "its value; `all` for the whole, `(none)` where customers have none"),
+            column("segment_2", Type::Text, "the second of two crossed segments; NULL where there is one"),
+            column("value_2", Type::Text, "the value of the second segment; NULL where there is one"),
+            column("is_other", Type::Bool, "whether the row holds the values beyond the segment's cap"),
+            column(
+                "customers",
+                Type::Int,
+                "customers who ever had the value; with `at = \"opening\"` one may count in several",
+            ),
+        ],
+    }
+}
+
+pub fn table(rows: &[SegmentRow]) -> Table {
+    let mut table = TableBuilder::new(Arc::new(schema()), false);
+    for r in rows {
+        let (segment_2, value_2) = r.second.clone().unzip();
+        table.push([
+            r.segment_id.into(),
+            r.segment.clone().into(),
+            r.value.clone().into(),
+            segment_2.into(),
+            value_2.into(),
+            r.is_other.into(),
+            r.customers.into(),
+        ]);
+    }
+    table.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::Values;
+
+    #[test]
+    fn crossed_segments_have_both_values() {
+        let row = |segment_id, second| SegmentRow {
+            segment_id,
+            segment: "country".into(),
+            value: "France".into(),
+            second,
+            is_other: false,
+            customers: 3,
+        };
+        let t = table(&[row(1, None), row(2, Some(("plan".into(), "pro".into())))]);
+        assert_eq!(t.columns[3], Values::Text(vec![None, Some("plan".into())]));
+        assert_eq!(t.columns[4], Values::Text(vec![None, Some("pro".into())]));
+    }
+}

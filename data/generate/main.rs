@@ -16,6 +16,8 @@ mod export;
 mod purchases;
 mod random;
 mod saas;
+#[cfg(test)]
+mod tests;
 
 use purchases::{Ids, Purchases};
 

@@ -122,12 +122,12 @@ pub struct Channel {
 }
 
 pub const CHANNELS: [Channel; 7] = [
-    Channel { name: Some("search"), share: 28, leaving: 1.0, spend: 30_00 },
-    Channel { name: Some("ads"), share: 24, leaving: 1.4, spend: 95_00 },
-    Channel { name: Some("content"), share: 18, leaving: 0.9, spend: 22_00 },
-    Channel { name: Some("referral"), share: 14, leaving: 0.65, spend: 25_00 },
-    Channel { name: Some("partner"), share: 9, leaving: 0.8, spend: 60_00 },
-    Channel { name: Some("events"), share: 5, leaving: 0.9, spend: 140_00 },
+    Channel { name: Some("search"), share: 28, leaving: 1.0, spend: 14_000 },
+    Channel { name: Some("ads"), share: 24, leaving: 1.4, spend: 52_000 },
+    Channel { name: Some("content"), share: 18, leaving: 0.9, spend: 11_000 },
+    Channel { name: Some("referral"), share: 14, leaving: 0.65, spend: 15_000 },
+    Channel { name: Some("partner"), share: 9, leaving: 0.8, spend: 33_000 },
+    Channel { name: Some("events"), share: 5, leaving: 0.9, spend: 90_000 },
     Channel { name: None, share: 2, leaving: 1.1, spend: 0 },
 ];
 

@@ -32,7 +32,7 @@ pub fn customer_id(index: usize) -> String {
 }
 
 fn subscription_id(customer: usize, number: u32) -> String {
-    format!("sub_{}", base32(mix(customer as u64 * 64 + u64::from(number)), 11))
+    format!("sub_{}", base32(mix(customer as u64 * 64 + u64::from(number) + 1), 11))
 }
 
 fn text<'a>(values: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
@@ -48,17 +48,22 @@ fn customer_ids(values: impl Iterator<Item = Option<usize>>) -> ArrayRef {
     Arc::new(values.map(|customer| customer.map(customer_id)).collect::<StringArray>())
 }
 
+/// The first customer from `index` on who is billed in euro: rows that are wrong on purpose lie where
+/// pipelines/saas.toml looks.
+fn in_euro(customers: &[Customer], index: usize) -> Option<usize> {
+    (index..customers.len()).find(|n| customers[*n].currency == Currency::Eur)
+}
+
 /// One row appears twice, one a second time with another size.
 pub fn customers(customers: &[Customer]) -> Result<RecordBatch> {
-    const TWICE: usize = 700;
-    const CONFLICTING: usize = 1_400;
+    let (twice, conflicting) = (in_euro(customers, 700), in_euro(customers, 1_400));
     let mut rows: Vec<(usize, usize)> = vec![];
     for (n, customer) in customers.iter().enumerate() {
         rows.push((n, customer.size));
-        match n {
-            TWICE => rows.push((n, customer.size)),
-            CONFLICTING => rows.push((n, (customer.size + 1) % SIZES.len())),
-            _ => {}
+        if Some(n) == twice {
+            rows.push((n, customer.size));
+        } else if Some(n) == conflicting {
+            rows.push((n, (customer.size + 1) % SIZES.len()));
         }
     }
     let of = |row: &(usize, usize)| &customers[row.0];
@@ -78,22 +83,23 @@ pub fn customers(customers: &[Customer]) -> Result<RecordBatch> {
 
 /// Three rows end before they start, one has no customer.
 pub fn subscriptions(customers: &[Customer], terms: &[Vec<Term>]) -> Result<RecordBatch> {
-    const ENDS_BEFORE_IT_STARTS: [usize; 3] = [300, 2_100, 4_200];
-    const NOBODY: usize = 1_800;
+    let backwards = [300, 2_100, 4_200].map(|index| in_euro(customers, index));
+    let nobody = in_euro(customers, 1_800);
     let mut rows: Vec<(Option<usize>, Currency, String, Term)> = vec![];
     for (n, (customer, terms)) in customers.iter().zip(terms).enumerate() {
         for term in terms {
             rows.push((Some(n), customer.currency, subscription_id(n, term.subscription), term.clone()));
         }
-        // The wrong rows are further subscriptions of somebody billed in euro.
-        let wrong = ENDS_BEFORE_IT_STARTS.contains(&n) || n == NOBODY;
-        if let Some(term) = terms.first().filter(|_| wrong) {
-            let mut term = term.clone();
-            let lost = n == NOBODY;
-            if !lost {
-                (term.ended, term.paid_until) = (Some(term.started.plus(-1)), None);
+        // The wrong rows are further subscriptions of somebody who has one.
+        if let Some(term) = terms.first() {
+            let mut wrong = term.clone();
+            let id = subscription_id(n, 63);
+            if backwards.contains(&Some(n)) {
+                (wrong.ended, wrong.paid_until) = (Some(term.started.plus(-1)), None);
+                rows.push((Some(n), customer.currency, id, wrong));
+            } else if Some(n) == nobody {
+                rows.push((None, customer.currency, id, wrong));
             }
-            rows.push(((!lost).then_some(n), Currency::Eur, subscription_id(n, 63), term));
         }
     }
     rows.sort_by_key(|(customer, _, _, term)| (term.started, *customer, term.subscription));

@@ -99,9 +99,9 @@ pub fn format(units: i128, digits: u8) -> String {
     if d == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
 }
 
-/// Minor units as a float of major units, for rates and models only.
-pub fn to_f64(units: i128, digits: u8) -> f64 {
-    units as f64 / 10f64.powi(i32::from(digits))
+/// Minor units in a major unit, as a float: for means and models only.
+pub fn minor_per_major(digits: u8) -> f64 {
+    POWERS[usize::from(digits.min(9))]
 }
 
 #[cfg(test)]

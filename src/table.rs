@@ -3,6 +3,7 @@
 //! A [`TableSchema`] is the only definition of a table: `tenure tables`, `explain`, the Parquet column comments and the
 //! writer all read it.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::calendar::Day;
@@ -85,6 +86,35 @@ impl Values {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// An empty column of the same type.
+    fn empty_like(&self) -> Values {
+        match self {
+            Values::Text(_) => Values::Text(vec![]),
+            Values::Word(_, words) => Values::Word(vec![], words.clone()),
+            Values::Int(_) => Values::Int(vec![]),
+            Values::Double(_) => Values::Double(vec![]),
+            Values::Date(_) => Values::Date(vec![]),
+            Values::Bool(_) => Values::Bool(vec![]),
+            Values::Money(_) => Values::Money(vec![]),
+        }
+    }
+
+    /// Appends rows of a column of the same type.
+    fn extend_from(&mut self, from: &Values, rows: Range<usize>) {
+        match (self, from) {
+            (Values::Text(into), Values::Text(from)) => into.extend_from_slice(&from[rows]),
+            (Values::Word(into, words), Values::Word(from, others)) if words == others => {
+                into.extend_from_slice(&from[rows]);
+            }
+            (Values::Int(into), Values::Int(from)) => into.extend_from_slice(&from[rows]),
+            (Values::Double(into), Values::Double(from)) => into.extend_from_slice(&from[rows]),
+            (Values::Date(into), Values::Date(from)) => into.extend_from_slice(&from[rows]),
+            (Values::Bool(into), Values::Bool(from)) => into.extend_from_slice(&from[rows]),
+            (Values::Money(into), Values::Money(from)) => into.extend_from_slice(&from[rows]),
+            (into, from) => panic!("a column of {from:?} cannot be appended to one of {into:?}"),
+        }
+    }
 }
 
 /// A finished table: columns in the schema's order, rows sorted by the key.
@@ -97,6 +127,15 @@ pub struct Table {
 impl Table {
     pub fn rows(&self) -> usize {
         self.columns.first().map_or(0, Values::len)
+    }
+
+    /// The pieces of tables of one schema, one behind the other.
+    pub fn gather<'a>(like: &Table, pieces: impl Iterator<Item = (&'a Table, Range<usize>)>) -> Table {
+        let mut columns: Vec<Values> = like.columns.iter().map(Values::empty_like).collect();
+        for (table, rows) in pieces {
+            columns.iter_mut().zip(&table.columns).for_each(|(into, from)| into.extend_from(from, rows.clone()));
+        }
+        Table { schema: like.schema.clone(), columns }
     }
 }
 
@@ -178,6 +217,10 @@ impl TableBuilder {
             filled += 1;
         }
         assert_eq!(filled, self.columns.len(), "a row of {} has the wrong number of cells", self.schema.name);
+    }
+
+    pub fn rows(&self) -> usize {
+        self.columns.first().map_or(0, Values::len)
     }
 
     pub fn finish(self) -> Table {

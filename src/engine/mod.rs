@@ -4,3 +4,4 @@ pub mod encoding;
 pub mod known;
 pub mod local;
 pub mod plan;
+pub mod score;

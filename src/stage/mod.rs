@@ -1,75 +1,151 @@
 //! Stages: what a pipeline can compute, as a registry of data.
+//!
+//! A kind of stage is one folder: its definition (the doc text that `tenure explain` prints), its options, its tables,
+//! what it folds and how it finishes. Adding one is adding a folder and a line to [`KINDS`].
 
 pub mod churn;
 pub mod cohort;
+pub mod customers;
+pub mod ledger;
 pub mod ltv;
+mod options;
 pub mod revenue_churn;
+mod rows;
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// The value of a stage option, validated against its [`OptionSpec`].
+pub use options::{OptionSpec, OptionType, OptionValue, Options};
+
+use crate::calendar::{Day, Period};
+use crate::check::Check;
+use crate::engine::known::{Known, Ref};
+use crate::engine::plan::Plan;
+use crate::error::Result;
+use crate::table::{Cell, ColumnSpec, Table, TableSchema};
+use crate::tally::census::CensusTally;
+use crate::timeline::lens::{Lens, LiveRule};
+use crate::timeline::segments::SegmentIndex;
+use crate::timeline::shape::Basis;
+use crate::timeline::view::Person;
+
+/// What all stages of a run share.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    pub basis: Basis,
+    pub rule: LiveRule,
+    /// `calendar.period`: of customers, of the ledger, and of stages that name none.
+    pub period: Period,
+    /// Minor-unit digits.
+    pub digits: u8,
+    pub gross_margin: Option<f64>,
+    /// A year.
+    pub discount_rate: Option<f64>,
+    /// Names of the segments, in the order of the dictionary.
+    pub segments: Vec<String>,
+    /// Source `transactions` is mapped.
+    pub has_transactions: bool,
+    /// Source `acquisition_costs` is mapped.
+    pub has_costs: bool,
+}
+
+impl Setting {
+    /// Everything before as_of, by a period.
+    pub fn lens(&self, period: Period) -> Lens {
+        Lens { period, rule: self.rule, until: None }
+    }
+}
+
+/// A stage as configured, ready to be built.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    pub name: String,
+    pub period: Period,
+    /// Numbers of its segments in [`Setting::segments`].
+    pub segments: Vec<usize>,
+    pub options: Options,
+    pub setting: Arc<Setting>,
+}
+
+/// Nodes of the plan that exist in every run.
+#[derive(Clone, Copy)]
+pub struct Common {
+    pub index: Ref<SegmentIndex>,
+    pub census: Ref<CensusTally>,
+}
+
+/// A figure worth telling at the end of a run, of the last complete period.
 #[derive(Clone, Debug, PartialEq)]
-pub enum OptionValue {
-    Int(i64),
-    Float(f64),
-    Flag(bool),
-    Word(&'static str),
-    Words(Vec<&'static str>),
-    /// A number of days (`"30 days"`), or `None` where not set.
-    Days(Option<i32>),
+pub struct Headline {
+    pub stage: String,
+    pub period: Day,
+    pub label: &'static str,
+    pub figure: Figure,
 }
 
-/// What an option accepts.
-#[derive(Clone, Copy, Debug)]
-pub enum OptionType {
-    /// A whole number in the closed range.
-    Int {
-        min: i64,
-        max: i64,
-    },
-    /// A number in the closed range.
-    Float {
-        min: f64,
-        max: f64,
-    },
-    Flag,
-    Word(&'static [&'static str]),
-    /// A list of at least one word, without repetition.
-    Words(&'static [&'static str]),
-    /// `"N days"`, N ≥ 1.
-    Days,
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Figure {
+    Count(i64),
+    Rate(f64),
+    /// Minor units.
+    Money(i128),
+    /// Major units, as models and means give them.
+    Amount(f64),
 }
 
-/// An option of a stage kind, beside `kind`, `period`, `segments`, which every stage has.
-#[derive(Clone, Copy, Debug)]
-pub struct OptionSpec {
-    /// A dot reaches into an inline table: `benchmark.excellent`.
-    pub name: &'static str,
-    pub doc: &'static str,
-    pub accepts: OptionType,
-    /// Words that the contract names and that this version does not yet offer: refused with a sentence that says so.
-    pub later: &'static [&'static str],
-    /// As TOML would write it; parsed like a user's value, so that a default is stated once. `""`: not set.
-    pub default: &'static str,
+#[derive(Default)]
+pub struct Finished {
+    pub tables: Vec<Table>,
+    pub checks: Vec<Check>,
+    pub headlines: Vec<Headline>,
 }
 
-/// The options of a stage by name, every one present.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Options(pub BTreeMap<&'static str, OptionValue>);
+/// A stage in a run: holds the handles on what it folds.
+pub trait Stage: Send + Sync {
+    /// Small data in, tables out; pure.
+    fn finish(&self, known: &Known) -> Result<Finished>;
+
+    /// What the stage has to say of each customer, as columns of table `customers`.
+    fn scorer(&self, _known: &Known) -> Result<Option<Box<dyn Scorer>>> {
+        Ok(None)
+    }
+
+    /// A per-customer table of the stage's own.
+    fn per_customer(&self, _known: &Known) -> Result<Option<Box<dyn PerCustomer>>> {
+        Ok(None)
+    }
+}
+
+/// Columns of table `customers` that a stage adds.
+pub trait Scorer: Send + Sync {
+    fn columns(&self) -> Vec<ColumnSpec>;
+    fn score(&self, person: &Person<'_>) -> Vec<Cell>;
+}
+
+/// A table with rows of each customer, sorted by customer_id.
+pub trait PerCustomer: Send + Sync {
+    fn schema(&self) -> Arc<TableSchema>;
+    /// Appends the rows of a customer, in the order of the key's other columns.
+    fn rows(&self, person: &Person<'_>, push: &mut dyn FnMut(Vec<Cell>));
+}
 
 /// An entry of the registry: everything the rest of the program knows about a kind of stage.
 pub struct Kind {
     pub name: &'static str,
+    /// What it measures, formulas, edge cases, when it misleads, source: what `tenure explain` prints.
+    pub doc: &'static str,
     pub options: &'static [OptionSpec],
+    /// The tables that a stage of this kind writes.
+    pub tables: fn(&Spec) -> Vec<TableSchema>,
+    pub build: fn(&Spec, Common, &mut Plan) -> Result<Box<dyn Stage>>,
 }
 
 /// Every kind of stage that this version runs, in order of name.
-pub static KINDS: &[Kind] = &[
-    Kind { name: "churn", options: churn::OPTIONS },
-    Kind { name: "cohort", options: cohort::OPTIONS },
-    Kind { name: "ltv", options: ltv::OPTIONS },
-    Kind { name: "revenue_churn", options: revenue_churn::OPTIONS },
-];
+pub static KINDS: &[Kind] = &[churn::KIND, cohort::KIND, ltv::KIND, revenue_churn::KIND];
+
+/// The kind of that name.
+pub fn kind(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|k| k.name == name)
+}
 
 /// Kinds that are announced and refused with a sentence that says so.
 pub const LATER_KINDS: &[&str] = &[

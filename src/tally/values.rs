@@ -13,11 +13,9 @@ pub struct Values {
 
 /// Registers the count and the index learned from it: one more round of the walk, like everything that is learned.
 pub fn plan(plan: &mut Plan, lens: Lens) -> Ref<SegmentIndex> {
-    let spec =
-        FoldSpec { kind: "segment values", params: String::new(), lens, needs: Needs::default(), after: vec![] };
-    let counts = plan.fold(spec, |known: &Known| {
-        Ok(Values { at: known.shape.dictionary.segments.iter().map(|s| s.at).collect() })
-    });
+    let spec = FoldSpec { kind: "segment values", params: String::new(), lens, needs: Needs::default(), after: vec![] };
+    let counts = plan
+        .fold(spec, |known: &Known| Ok(Values { at: known.shape.dictionary.segments.iter().map(|s| s.at).collect() }));
     plan.derive(&[counts.id()], move |known| Ok(SegmentIndex::learn(&known.shape.dictionary, &*known.get(counts)?)))
 }
 

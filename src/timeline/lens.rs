@@ -31,6 +31,6 @@ pub enum LiveRule {
 pub struct Lens {
     pub period: Period,
     pub rule: LiveRule,
-    /// Exclusive: nothing dated from here on is seen.
-    pub until: Day,
+    /// Exclusive: nothing dated from here on is seen; `None`: as_of.
+    pub until: Option<Day>,
 }

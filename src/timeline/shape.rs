@@ -29,6 +29,8 @@ pub struct Shape {
     /// `customers.signed_up_at` is mapped: first appearances can be told from returns.
     pub has_signed_up: bool,
     pub dictionary: Arc<Dictionary>,
+    /// Acquisition costs: first day of what they were spent for, and minor units.
+    pub costs: Arc<[(Day, i64)]>,
     frames: [OnceLock<Arc<Frame>>; 5],
 }
 
@@ -54,8 +56,13 @@ impl Shape {
             has_transactions,
             has_signed_up,
             dictionary: Arc::new(dictionary),
+            costs: Arc::default(),
             frames: Default::default(),
         }
+    }
+
+    pub fn with_costs(self, costs: Vec<(Day, i64)>) -> Shape {
+        Shape { costs: costs.into(), ..self }
     }
 
     /// The periods of one kind, from the first record to as_of.

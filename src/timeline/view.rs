@@ -96,14 +96,15 @@ impl Eyes {
         }
         self.read_segments(history, as_of);
         for ((lens, frame), seen) in self.lenses.iter().zip(&self.frames).zip(&mut self.seen) {
-            let days = &days[..days.partition_point(|d| d.day < lens.until)];
+            let until = lens.until.unwrap_or(as_of);
+            let days = &days[..days.partition_point(|d| d.day < until)];
             seen.ranges.clear();
             seen.dues.clear();
             seen.terms = TermCounts::default();
             if let LiveRule::Terms(rule) = &lens.rule {
-                live_ranges(history.terms, rule, lens.until, &mut seen.ranges, &mut seen.dues, &mut seen.terms)?;
+                live_ranges(history.terms, rule, until, &mut seen.ranges, &mut seen.dues, &mut seen.terms)?;
             }
-            spells(&lens.rule, frame, days, &seen.ranges, lens.until, &mut seen.spells);
+            spells(&lens.rule, frame, days, &seen.ranges, until, &mut seen.spells);
             let seen_before = signed_up.is_some_and(|day| day < self.shape.observed_from)
                 && seen.spells.first().is_some_and(|s| s.end > self.shape.observed_from);
             let of = Sources { rule: &lens.rule, frame, days, ranges: &seen.ranges, spells: &seen.spells, seen_before };
@@ -114,11 +115,7 @@ impl Eyes {
 
     fn read_segments(&mut self, history: &History<'_>, as_of: Day) {
         let dictionary = &self.shape.dictionary;
-        for (steps, column) in self.segments.iter_mut().zip(&dictionary.segments) {
-            steps.steps.clear();
-            steps.first = NO_VALUE;
-            let _ = column;
-        }
+        self.segments.iter_mut().for_each(|s| s.steps.clear());
         for (segment, code) in history.member.into_iter().flat_map(|m| &m.values) {
             let rank = dictionary.segments[usize::from(*segment)].rank(*code);
             if rank != NO_VALUE {
@@ -158,6 +155,10 @@ pub struct Person<'a> {
 }
 
 impl<'a> Person<'a> {
+    pub fn id(&self) -> CustomerId<'a> {
+        self.history.id
+    }
+
     /// Through one lens, by its number in the run's list.
     pub fn through(&'a self, lens: usize, orders: bool) -> View<'a> {
         View {
@@ -214,7 +215,8 @@ impl<'a> View<'a> {
 
     /// Days with transactions before the lens' end, in order.
     pub fn days(&self) -> &'a [DayRow] {
-        &self.person.days[..self.person.days.partition_point(|d| d.day < self.lens.until)]
+        let until = self.lens.until.unwrap_or(self.shape().as_of);
+        &self.person.days[..self.person.days.partition_point(|d| d.day < until)]
     }
 
     /// Days with transactions at or after as_of, which nothing else sees.

@@ -1,7 +1,20 @@
-//! Stage `churn`.
-use super::{OptionSpec, OptionType};
+//! Stage `churn`: how many customers came, stayed and left in each period.
 
-pub(super) const OPTIONS: &[OptionSpec] = &[
+mod finish;
+
+use super::rows::segment_columns;
+use super::{Common, Kind, OptionSpec, OptionType, Spec, Stage};
+use crate::engine::known::Ref;
+use crate::engine::plan::Plan;
+use crate::error::Result;
+use crate::stats::churn_rate::Trailing;
+use crate::table::{TableSchema, Type, column};
+use crate::tally::headcount;
+use crate::tally::lines::Lines;
+
+pub const KIND: Kind = Kind { name: "churn", doc: include_str!("definition.md"), options: OPTIONS, tables, build };
+
+const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         name: "trailing",
         doc: "complete periods that churn_rate_trailing looks back over",
@@ -32,3 +45,75 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     },
     super::LEDGER_OPTION,
 ];
+
+/// The stage in a run.
+struct Churn {
+    spec: Spec,
+    common: Common,
+    lens: usize,
+    headcount: Ref<Lines>,
+    trailing: usize,
+    method: Trailing,
+    excellent: f64,
+    acceptable: f64,
+}
+
+fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
+    let lens = spec.setting.lens(spec.period);
+    let options = &spec.options;
+    Ok(Box::new(Churn {
+        lens: plan.lens(lens),
+        headcount: headcount::plan(plan, common.index, lens, &spec.segments),
+        trailing: options.int("trailing").unwrap_or(6) as usize,
+        method: super::rows::trailing_method(options.word("trailing_method")),
+        excellent: options.float("benchmark.excellent").unwrap_or(0.03),
+        acceptable: options.float("benchmark.acceptable").unwrap_or(0.06),
+        spec: spec.clone(),
+        common,
+    }))
+}
+
+fn tables(spec: &Spec) -> Vec<TableSchema> {
+    let mut columns = segment_columns();
+    columns.extend([
+        column("period", Type::Date, "first day of the period"),
+        column("opening", Type::Int, "customers live just before the period's start"),
+        column("new", Type::Int, "not in opening, in closing, and first seen in this period"),
+        column("retained", Type::Int, "in opening and in closing"),
+        column("returned", Type::Int, "not in opening, in closing, and seen before"),
+        column("churned", Type::Int, "in opening, not in closing; NULL while nobody can say"),
+        column("closing", Type::Int, "customers live just before the period's end; NULL while nobody can say"),
+        column("intra", Type::Int, "live within the period but at neither boundary; in no other column"),
+        column(
+            "moved_in",
+            Type::Int,
+            "retained customers whose segment value at the closing is this, at the opening another",
+        ),
+        column(
+            "moved_out",
+            Type::Int,
+            "retained customers whose segment value at the opening was this, at the closing another",
+        ),
+        column("due", Type::Int, "subscriptions whose paid term ended in the period; NULL for transactions"),
+        column("renewal_rate", Type::Double, "share of due that went on"),
+        column("churn_rate", Type::Double, "churned / opening, of complete periods"),
+        column("crr", Type::Double, "customer retention rate (closing − new) / opening; passes 1 when many return"),
+        column("crr_strict", Type::Double, "retained / opening"),
+        column("churn_rate_trailing", Type::Double, "churn rate over the trailing complete periods, at least three"),
+        column("churn_rate_annual", Type::Double, "1 − (1 − churn_rate_trailing)ⁿ with n periods a year"),
+        column("expected_lifetime_periods", Type::Double, "1 / churn_rate_trailing; NULL at 0"),
+        column(
+            "benchmark",
+            Type::Text,
+            "excellent, acceptable or high, by churn_rate_annual and the stage's cut points",
+        ),
+        column("ci_low", Type::Double, "lower end of the 95 % Wilson interval of churn_rate"),
+        column("ci_high", Type::Double, "upper end of the 95 % Wilson interval of churn_rate"),
+        column("maturity", Type::Text, "complete, or partial: counts so far, rates NULL"),
+        column("left_truncated", Type::Bool, "too near to observed_from to tell new customers from returning ones"),
+    ]);
+    let doc = "Customers by period: who was there, who came, stayed and left, and the rates of it".into();
+    let mut tables = vec![TableSchema { name: spec.name.clone(), doc, key: 4, columns }];
+    tables.extend(super::ledger::on_request(spec));
+    tables
+}

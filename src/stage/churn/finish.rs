@@ -1,0 +1,119 @@
+//! From the headcount to table `churn`.
+
+use std::sync::Arc;
+
+use super::Churn;
+use crate::engine::known::Known;
+use crate::error::Result;
+use crate::stage::rows::{Identity, Windowed, ratio, segment_cells};
+use crate::stage::{Figure, Finished, Headline, PerCustomer, Stage};
+use crate::stats::churn_rate::{annual, expected_lifetime, trailing, window};
+use crate::stats::proportion::wilson;
+use crate::table::{Cell, TableBuilder};
+use crate::tally::headcount::Head;
+use crate::timeline::lens::LiveRule;
+use crate::timeline::segments::ALL;
+
+impl Stage for Churn {
+    fn finish(&self, known: &Known) -> Result<Finished> {
+        let (tally, index) = (known.get(self.headcount)?, known.get(self.common.index)?);
+        let frame = known.shape.frame(self.spec.period);
+        let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };
+        let schema = super::tables(&self.spec).swap_remove(0);
+        let mut table = TableBuilder::new(Arc::new(schema), false);
+        let mut opening_is = Identity::new("opening_adds_up", "opening = retained + churned");
+        let mut closing_is =
+            Identity::new("closing_adds_up", "closing = retained + new + returned + moved_in − moved_out");
+        let mut next_is = Identity::new("boundaries_meet", "closing of a period = opening of the next");
+        let mut headlines = vec![];
+        let has_terms = matches!(windowed.rule, LiveRule::Terms(_));
+        let cells = std::iter::once(ALL).chain(tally.cells().filter(|c| *c != ALL));
+        for cell in cells {
+            let sums = tally.sums(cell);
+            for period in frame.periods() {
+                let of = |head: Head| sums[period][head as usize];
+                let count = |head: Head| Cell::from(of(head) as i64);
+                let (complete, undecided) = (windowed.complete(period), windowed.undecided(period));
+                let place = || format!("{} {}", index.cells[cell as usize].value, frame.grid.start(period));
+                if complete {
+                    opening_is.see(of(Head::Opening), of(Head::Retained) + of(Head::Churned), place);
+                    let came = of(Head::New) + of(Head::Returned) + of(Head::MovedIn) - of(Head::MovedOut);
+                    closing_is.see(of(Head::Closing), of(Head::Retained) + came, place);
+                    if period + 1 < frame.len() {
+                        next_is.see(of(Head::Closing), sums[period + 1][Head::Opening as usize], place);
+                    }
+                }
+                let rate = |n: i128, d: i128| ratio(n, d).filter(|_| complete);
+                let churn_rate = rate(of(Head::Churned), of(Head::Opening));
+                let observed = windowed.observed(&sums, period);
+                let over = window(&observed, self.trailing).filter(|_| complete);
+                let trailing = over.and_then(|w| trailing(w, self.method));
+                let yearly = trailing.map(|r| annual(r, self.spec.period.per_year()));
+                let interval = wilson(of(Head::Churned) as f64, of(Head::Opening) as f64).filter(|_| complete);
+                let decided = |head: Head| if undecided { Cell::Null } else { count(head) };
+                let termly = |cell: Cell| if has_terms { cell } else { Cell::Null };
+                table.push_all(segment_cells(&index, cell).into_iter().chain([
+                    frame.grid.start(period).into(),
+                    count(Head::Opening),
+                    count(Head::New),
+                    count(Head::Retained),
+                    count(Head::Returned),
+                    decided(Head::Churned),
+                    decided(Head::Closing),
+                    count(Head::Intra),
+                    count(Head::MovedIn),
+                    count(Head::MovedOut),
+                    termly(count(Head::Due)),
+                    termly(rate(of(Head::Renewed), of(Head::Due)).into()),
+                    churn_rate.into(),
+                    rate(of(Head::Closing) - of(Head::New), of(Head::Opening)).into(),
+                    rate(of(Head::Retained), of(Head::Opening)).into(),
+                    trailing.into(),
+                    yearly.into(),
+                    trailing.and_then(expected_lifetime).into(),
+                    yearly.map(|r| self.benchmark(r)).into(),
+                    interval.map(|i| i.0).into(),
+                    interval.map(|i| i.1).into(),
+                    frame.maturity(period).name().into(),
+                    windowed.left_truncated(period).into(),
+                ]));
+                if cell == ALL && complete {
+                    let figures = [
+                        ("customers", Some(Figure::Count(of(Head::Closing) as i64))),
+                        ("new", Some(Figure::Count(of(Head::New) as i64))),
+                        ("returned", Some(Figure::Count(of(Head::Returned) as i64))),
+                        ("churned", Some(Figure::Count(of(Head::Churned) as i64))),
+                        ("churn rate", churn_rate.map(Figure::Rate)),
+                        ("churn rate a year, trailing", yearly.map(Figure::Rate)),
+                    ];
+                    headlines = self.headlines(frame.grid.start(period), figures);
+                }
+            }
+        }
+        let checks = [opening_is, closing_is, next_is].map(|i| i.check(&self.spec.name)).into();
+        Ok(Finished { tables: vec![table.finish()], checks, headlines })
+    }
+
+    fn per_customer(&self, _: &Known) -> Result<Option<Box<dyn PerCustomer>>> {
+        Ok(crate::stage::ledger::requested(&self.spec, self.lens))
+    }
+}
+
+impl Churn {
+    fn benchmark(&self, annual: f64) -> &'static str {
+        match annual {
+            r if r < self.excellent => "excellent",
+            r if r <= self.acceptable => "acceptable",
+            _ => "high",
+        }
+    }
+
+    fn headlines<const N: usize>(
+        &self,
+        period: crate::calendar::Day,
+        figures: [(&'static str, Option<Figure>); N],
+    ) -> Vec<Headline> {
+        let known = figures.into_iter().filter_map(|(label, figure)| Some((label, figure?)));
+        known.map(|(label, figure)| Headline { stage: self.spec.name.clone(), period, label, figure }).collect()
+    }
+}

@@ -1,0 +1,250 @@
+//! From the cohorts' tally to table `cohort`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::CohortStage;
+use crate::calendar::Day;
+use crate::check::{Check, Status};
+use crate::engine::known::Known;
+use crate::error::Result;
+use crate::money;
+use crate::stage::rows::{Identity, ratio, segment_cells};
+use crate::stage::{Figure, Finished, Headline, Stage};
+use crate::stats::proportion::wilson;
+use crate::table::{Cell, TableBuilder};
+use crate::tally::cohorts::{Aged, Cohort, CohortTally, From};
+use crate::tally::headcount::Head;
+use crate::timeline::segments::{ALL, CellId, SegmentIndex};
+use crate::timeline::shape::{Basis, Frame, Maturity};
+
+/// The sums behind a row, of one cohort or pooled over several.
+#[derive(Clone, Copy, Default)]
+struct Sums {
+    size: i128,
+    customers: i128,
+    orders: i128,
+    revenue: i128,
+    revenue_start: i128,
+    mrr: i128,
+    mrr_kept: i128,
+    mrr_start: i128,
+    cumulative: i128,
+    left_truncated: bool,
+}
+
+impl Sums {
+    fn add(&mut self, other: &Sums) {
+        self.size += other.size;
+        self.customers += other.customers;
+        self.orders += other.orders;
+        self.revenue += other.revenue;
+        self.revenue_start += other.revenue_start;
+        self.mrr += other.mrr;
+        self.mrr_kept += other.mrr_kept;
+        self.mrr_start += other.mrr_start;
+        self.cumulative += other.cumulative;
+        self.left_truncated |= other.left_truncated;
+    }
+}
+
+impl Stage for CohortStage {
+    fn finish(&self, known: &Known) -> Result<Finished> {
+        let (tally, index) = (known.get(self.cohorts)?, known.get(self.common.index)?);
+        let frame = known.shape.frame(self.spec.period);
+        let schema = super::tables(&self.spec).swap_remove(0);
+        let mut table = TableBuilder::new(Arc::new(schema), false);
+        let oldest = self.oldest(frame, &tally, known.shape.as_of);
+        let mut headlines = vec![];
+        let mut cells: Vec<CellId> = tally.cohorts.keys().map(|(cell, _)| *cell).collect();
+        cells.dedup();
+        for cell in cells {
+            let mut pooled: BTreeMap<usize, Sums> = BTreeMap::new();
+            for ((_, number), cohort) in tally.cohorts.range((cell, 0)..=(cell, u32::MAX)) {
+                let number = *number as usize;
+                for (age, sums) in self.ages(known, frame, number, cohort, oldest) {
+                    let maturity = self.maturity(frame, number, age, known.shape.as_of);
+                    if maturity == Maturity::Complete {
+                        pooled.entry(age).or_default().add(&sums);
+                    }
+                    let key = (Some(frame.grid.start(number)), age, self.period(frame, number, age));
+                    self.push(&mut table, &index, cell, key, &sums, maturity);
+                }
+            }
+            for (age, sums) in &pooled {
+                self.push(&mut table, &index, cell, (None, *age, None), sums, Maturity::Complete);
+            }
+            if cell == ALL {
+                headlines = self.headlines(frame, &pooled);
+            }
+        }
+        let mut checks = self.checks(&tally);
+        checks.extend(self.sums_up(known, frame, &tally)?);
+        Ok(Finished { tables: vec![table.finish()], checks, headlines })
+    }
+}
+
+impl CohortStage {
+    /// The oldest age that the table has for every cohort: that of the oldest cohort, at most `max_age`.
+    fn oldest(&self, frame: &Frame, tally: &CohortTally, as_of: Day) -> usize {
+        let first = tally.cohorts.keys().map(|(_, cohort)| *cohort as usize).min().unwrap_or(frame.window);
+        let reached = match self.fold.unit {
+            Some(unit) => ((as_of.0 - frame.grid.start(first).0 - 1) / unit).max(0) as usize,
+            None => frame.len() - 1 - first,
+        };
+        reached.min(self.fold.max_age.unwrap_or(usize::MAX))
+    }
+
+    /// Each age of a cohort with its sums; ages that nobody can have reached have none.
+    fn ages(
+        &self,
+        known: &Known,
+        frame: &Frame,
+        number: usize,
+        cohort: &Cohort,
+        oldest: usize,
+    ) -> impl Iterator<Item = (usize, Sums)> {
+        let ages = cohort.ages();
+        let signed_up = self.fold.from == From::SignedUp || known.shape.has_signed_up;
+        let left_truncated = !signed_up && number <= frame.window;
+        let (size, mrr_start) = (cohort.size.into(), cohort.mrr_start);
+        let mut cumulative = 0;
+        (0..=oldest).map(move |age| {
+            let of = |field: Aged| ages.get(age).map_or(0, |a| a[field as usize]);
+            cumulative += of(Aged::Revenue);
+            let sums = Sums {
+                size,
+                customers: of(Aged::Customers),
+                orders: of(Aged::Orders),
+                revenue: of(Aged::Revenue),
+                revenue_start: ages.first().map_or(0, |a| a[Aged::Revenue as usize]),
+                mrr: of(Aged::Mrr),
+                mrr_kept: of(Aged::MrrKept),
+                mrr_start,
+                cumulative,
+                left_truncated,
+            };
+            (age, sums)
+        })
+    }
+
+    fn period(&self, frame: &Frame, cohort: usize, age: usize) -> Option<Day> {
+        let shifted = |start| frame.grid.period.shift(start, age as i32);
+        self.fold.unit.is_none().then(|| shifted(frame.grid.start(cohort)))
+    }
+
+    /// With `age_unit` a cell is complete when the cohort's last possible customer has passed the age, and observable
+    /// from the day on which the first can have reached it.
+    fn maturity(&self, frame: &Frame, cohort: usize, age: usize, as_of: Day) -> Maturity {
+        let Some(unit) = self.fold.unit else { return frame.maturity(cohort + age) };
+        let days = |ages: usize| unit.saturating_mul(ages as i32);
+        let (first, last) = (frame.grid.start(cohort), frame.grid.end(cohort).plus(-1));
+        if first.plus(days(age)) >= as_of {
+            Maturity::NotObservable
+        } else if frame.maturity(cohort) == Maturity::Complete && last.plus(days(age + 1)) <= as_of {
+            Maturity::Complete
+        } else {
+            Maturity::Partial
+        }
+    }
+
+    fn push(
+        &self,
+        table: &mut TableBuilder,
+        index: &SegmentIndex,
+        cell: CellId,
+        (cohort, age, period): (Option<Day>, usize, Option<Day>),
+        sums: &Sums,
+        maturity: Maturity,
+    ) {
+        let seen = |cell: Cell| if maturity == Maturity::NotObservable { Cell::Null } else { cell };
+        let complete = maturity == Maturity::Complete;
+        let rate = |n: i128, d: i128| ratio(n, d).filter(|_| complete);
+        let interval = wilson(sums.customers as f64, sums.size as f64).filter(|_| complete);
+        let orders = self.spec.setting.has_transactions.then_some(sums.orders as i64);
+        let of_terms = |rate: Option<f64>| rate.filter(|_| self.spec.setting.basis == Basis::Subscriptions);
+        let per_customer =
+            rate(sums.cumulative, sums.size).map(|minor| minor / money::minor_per_major(self.spec.setting.digits));
+        table.push_all(segment_cells(index, cell).into_iter().chain([
+            cohort.into(),
+            age.into(),
+            period.into(),
+            (sums.size as i64).into(),
+            seen((sums.customers as i64).into()),
+            rate(sums.customers, sums.size).into(),
+            interval.map(|i| i.0).into(),
+            interval.map(|i| i.1).into(),
+            seen(orders.into()),
+            seen(Cell::Money(sums.revenue)),
+            rate(sums.revenue, sums.revenue_start).into(),
+            of_terms(rate(sums.mrr_kept, sums.mrr_start)).into(),
+            of_terms(rate(sums.mrr, sums.mrr_start)).into(),
+            seen(Cell::Money(sums.cumulative)),
+            per_customer.into(),
+            maturity.name().into(),
+            sums.left_truncated.into(),
+        ]));
+    }
+
+    fn headlines(&self, frame: &Frame, pooled: &BTreeMap<usize, Sums>) -> Vec<Headline> {
+        let Some(last) = frame.periods().rev().find(|p| frame.maturity(*p) == Maturity::Complete) else {
+            return vec![];
+        };
+        let labels = [(1, "retention at age 1, pooled"), (6, "retention at age 6, pooled")];
+        let figure = |age: usize| pooled.get(&age).and_then(|s| ratio(s.customers, s.size)).map(Figure::Rate);
+        let headline = |(age, label)| {
+            Some(Headline {
+                stage: self.spec.name.clone(),
+                period: frame.grid.start(last),
+                label,
+                figure: figure(age)?,
+            })
+        };
+        labels.into_iter().filter_map(headline).collect()
+    }
+
+    /// Σ over cohorts of who is live at a period's end = its closing, where every age is kept.
+    fn sums_up(&self, known: &Known, frame: &Frame, tally: &CohortTally) -> Result<Option<Check>> {
+        let Some(headcount) = self.headcount else { return Ok(None) };
+        let closing = known.get(headcount)?.sums(ALL);
+        if self.oldest(frame, tally, known.shape.as_of) + 1 < frame.len() {
+            return Ok(None);
+        }
+        let mut identity = Identity::new("cohorts_sum_to_closing", "Σ over cohorts of live customers = churn.closing");
+        let everybody: Vec<_> =
+            tally.cohorts.range((ALL, 0)..=(ALL, u32::MAX)).map(|((_, c), row)| (*c, row.ages())).collect();
+        for period in frame.periods().filter(|p| frame.maturity(*p) == Maturity::Complete) {
+            let at = |(cohort, ages): &(u32, Vec<[i128; 5]>)| {
+                period
+                    .checked_sub(*cohort as usize)
+                    .and_then(|age| ages.get(age))
+                    .map_or(0, |a| a[Aged::Customers as usize])
+            };
+            let live = everybody.iter().map(at).sum();
+            identity.see(live, closing[period][Head::Closing as usize], || frame.grid.start(period).to_string());
+        }
+        Ok(Some(identity.check(&self.spec.name)))
+    }
+
+    fn checks(&self, tally: &CohortTally) -> Vec<Check> {
+        let mut checks = vec![];
+        let mut warn = |check: &str, count: i64, detail: String| {
+            if count > 0 {
+                checks.push(Check {
+                    check: check.into(),
+                    subject: self.spec.name.clone(),
+                    status: Status::Warn,
+                    expected: Some("0".into()),
+                    actual: Some(count.to_string()),
+                    detail,
+                });
+            }
+        };
+        warn("cohort_undated", tally.undated, "customers without signed_up_at are in no cohort".into());
+        let amount = money::format(tally.early_revenue, self.spec.setting.digits);
+        let detail =
+            format!("customers with activity before their cohort's date; their {amount} before it are in no cell");
+        warn("activity_before_cohort", tally.early, detail);
+        checks
+    }
+}

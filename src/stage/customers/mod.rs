@@ -1,0 +1,154 @@
+//! Table `customers`: one row per customer, as of as_of.
+
+use std::sync::Arc;
+
+use super::ledger::id;
+use super::{PerCustomer, Scorer, Setting};
+use crate::calendar::Day;
+use crate::money::minor_per_major;
+use crate::table::{Cell, ColumnSpec, TableSchema, Type, column};
+use crate::tally::cohorts::revenue_of;
+use crate::timeline::lens::LiveRule;
+use crate::timeline::segments::{At, SegmentIndex};
+use crate::timeline::shape::Basis;
+use crate::timeline::view::{Person, View};
+
+pub const DOC: &str = include_str!("definition.md");
+
+/// Days in the time unit of frequency, recency and age: a week.
+const TIME_UNIT: f64 = 7.0;
+
+pub fn schema(setting: &Setting, scored: Vec<ColumnSpec>) -> TableSchema {
+    let mut columns = vec![
+        column("customer_id", Type::CustomerId, "the customer"),
+        column("first_at", Type::Date, "day of the first activity, or on which the first subscription became live"),
+        column("last_at", Type::Date, "day of the last activity, or the last day with a live subscription"),
+        column("cohort", Type::Date, "first day of the calendar period of first_at"),
+        column("state", Type::Text, "live or churned at as_of; never: no activity, or no live subscription, ever"),
+        column("orders", Type::Int, "orders to date; NULL without transactions"),
+        column(
+            "revenue",
+            Type::Money,
+            "net revenue to date; without transactions, of the MRR at the calendar periods' closings",
+        ),
+        column("days_since_last", Type::Int, "days from last_at to the last observed day"),
+        column("frequency", Type::Int, "x: days with activity after the first; NULL without transactions"),
+        column("recency", Type::Double, "t_x: weeks from the first activity to the last"),
+        column("age", Type::Double, "T: weeks from the first activity to the last observed day"),
+        column(
+            "monetary",
+            Type::Double,
+            "mean net amount of the days with activity after the first, in major units; NULL at x = 0",
+        ),
+    ];
+    for name in &setting.segments {
+        columns.push(column(
+            format!("seg_{name}"),
+            Type::Text,
+            format!("value of segment {name} at as_of (`first` segments: the first)"),
+        ));
+    }
+    columns.extend(scored);
+    let doc = "One row per customer: first and last activity, state, revenue, segments and what the stages score";
+    TableSchema { name: "customers".into(), doc: doc.into(), key: 1, columns }
+}
+
+pub struct Customers {
+    schema: Arc<TableSchema>,
+    setting: Arc<Setting>,
+    lens: usize,
+    index: Arc<SegmentIndex>,
+    scorers: Vec<Box<dyn Scorer>>,
+}
+
+impl Customers {
+    /// `lens`: number of the lens of the calendar period in the plan.
+    pub fn new(
+        setting: Arc<Setting>,
+        lens: usize,
+        index: Arc<SegmentIndex>,
+        scorers: Vec<Box<dyn Scorer>>,
+    ) -> Customers {
+        let scored = scorers.iter().flat_map(|s| s.columns()).collect();
+        Customers { schema: Arc::new(schema(&setting, scored)), setting, lens, index, scorers }
+    }
+}
+
+impl PerCustomer for Customers {
+    fn schema(&self) -> Arc<TableSchema> {
+        self.schema.clone()
+    }
+
+    fn rows(&self, person: &Person<'_>, push: &mut dyn FnMut(Vec<Cell>)) {
+        let view = person.through(self.lens, true);
+        let last_observed = view.shape().as_of.plus(-1);
+        let (first, last) = (view.first_day(), last_day(&view));
+        let buys = self.setting.has_transactions;
+        let orders: i64 = view.days().iter().map(|d| view.orders(d)).sum();
+        let mut row = vec![
+            id(view.id()),
+            first.into(),
+            last.into(),
+            first.map(|day| view.frame().grid.start(view.frame().grid.at(day))).into(),
+            state(&view).into(),
+            buys.then_some(orders).into(),
+            Cell::Money(if buys { view.days().iter().map(|d| i128::from(d.net)).sum() } else { self.revenue(&view) }),
+            last.map(|day| i64::from(last_observed.0 - day.0)).into(),
+        ];
+        row.extend(self.purchases(&view, last_observed));
+        for segment in 0..self.setting.segments.len() {
+            let steps = view.segment(segment);
+            let rank = match view.shape().dictionary.segments[segment].at {
+                At::First => steps.first(),
+                At::Opening | At::Latest => steps.latest(),
+            };
+            row.push(self.index.cells[self.index.cell(segment, rank) as usize].value.clone().into());
+        }
+        row.extend(self.scorers.iter().flat_map(|s| s.score(person)));
+        push(row);
+    }
+}
+
+impl Customers {
+    /// Revenue of subscriptions alone: the MRR at the closing of each calendar period, as table `cohort` counts it.
+    fn revenue(&self, view: &View<'_>) -> i128 {
+        let period = |money: i64| revenue_of(money.into(), self.setting.period, None);
+        view.runs().iter().filter(|r| r.state.in_closing()).map(|r| period(r.closing) * (r.to - r.from) as i128).sum()
+    }
+
+    /// x, t_x, T and the mean value of repeat transactions, activities of a day being one transaction (Fader, Hardie and
+    /// Lee 2005). A refund nets against the latest day of activity before it.
+    fn purchases(&self, view: &View<'_>, last_observed: Day) -> [Cell; 4] {
+        let active: Vec<Day> = view.days().iter().filter(|d| d.active > 0).map(|d| d.day).collect();
+        let (Some(first), Some(last)) = (active.first(), active.last()) else { return [const { Cell::Null }; 4] };
+        let (x, second) = (active.len() - 1, active.get(1));
+        let weeks = |days: i32| f64::from(days) / TIME_UNIT;
+        let repeat = second.map(|second| {
+            let net: i128 = view.days().iter().filter(|d| d.day >= *second).map(|d| i128::from(d.net)).sum();
+            net as f64 / x as f64 / minor_per_major(self.setting.digits)
+        });
+        [x.into(), weeks(last.0 - first.0).into(), weeks(last_observed.0 - first.0).into(), repeat.into()]
+    }
+}
+
+/// The last day of activity, or with a live subscription, before as_of.
+fn last_day(view: &View<'_>) -> Option<Day> {
+    match view.shape().basis {
+        Basis::Transactions => view.days().iter().rev().find(|d| d.active > 0).map(|d| d.day),
+        Basis::Subscriptions => view.spells().last().map(|s| s.end.min(view.shape().as_of).plus(-1)),
+    }
+}
+
+/// Live just before as_of. Under `1 period`, who was active in the last whole period is live until the next is over.
+fn state(view: &View<'_>) -> &'static str {
+    let frame = view.frame();
+    let grace = match view.rule() {
+        LiveRule::Period if frame.last_is_partial() => frame.grid.start(frame.len() - 1),
+        _ => view.shape().as_of,
+    };
+    match view.spells().last() {
+        None => "never",
+        Some(spell) if spell.end >= grace => "live",
+        Some(_) => "churned",
+    }
+}

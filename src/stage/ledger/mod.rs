@@ -1,0 +1,184 @@
+//! Table `ledger`: every movement of every customer, from which all churn and revenue-churn figures can be summed.
+
+use std::sync::Arc;
+
+use super::{PerCustomer, Spec};
+use crate::table::{Cell, ColumnSpec, TableSchema, Type, column};
+use crate::timeline::history::CustomerId;
+use crate::timeline::lens::LiveRule;
+use crate::timeline::movements::{Run, State};
+use crate::timeline::view::{Person, View};
+
+pub const DOC: &str = include_str!("definition.md");
+
+/// The table of the calendar period, or of a stage that asked for its own.
+pub fn schema(stage: Option<&str>) -> TableSchema {
+    TableSchema {
+        name: stage.map_or("ledger".into(), |stage| format!("ledger_{stage}")),
+        doc: "Every movement of every customer: the rows of a period sum to churn and revenue_churn".into(),
+        key: 2,
+        columns: columns(),
+    }
+}
+
+fn columns() -> Vec<ColumnSpec> {
+    vec![
+        column("customer_id", Type::CustomerId, "the customer"),
+        column("period", Type::Date, "first day of the first period that the row stands for"),
+        column("until", Type::Date, "exclusive: the row holds for every period that starts before"),
+        column("state", Type::Text, "new, retained, returned, churned or intra; NULL if not live or not yet known"),
+        column("opening", Type::Money, "money at the opening of each period of the row"),
+        column("new", Type::Money, "closing money of a new customer"),
+        column("expansion", Type::Money, "closing less opening, where a retained customer has more"),
+        column("contraction", Type::Money, "closing less opening, where a retained customer has less"),
+        column("churned", Type::Money, "opening money of a churned customer, negative"),
+        column("reactivation", Type::Money, "closing money of a returned customer"),
+        column("currency_effect", Type::Money, "what exchange rates moved; 0 in one currency"),
+        column("closing", Type::Money, "money at the closing of each period of the row; NULL while nobody can say"),
+        column("unallocated", Type::Money, "net revenue that the closing leaves out"),
+        column("orders", Type::Int, "orders in each period of the row; NULL without transactions"),
+    ]
+}
+
+/// `ledger_STAGE`, where the stage asks for it.
+pub(super) fn on_request(spec: &Spec) -> Option<TableSchema> {
+    spec.options.flag("ledger").then(|| schema(Some(&spec.name)))
+}
+
+/// What writes it: the lens of the stage is the first that the plan gave its period.
+pub(super) fn requested(spec: &Spec, lens: usize) -> Option<Box<dyn PerCustomer>> {
+    let ledger = Ledger::new(Some(&spec.name), lens, spec.setting.has_transactions);
+    spec.options.flag("ledger").then(|| Box::new(ledger) as Box<dyn PerCustomer>)
+}
+
+pub struct Ledger {
+    schema: Arc<TableSchema>,
+    lens: usize,
+    has_transactions: bool,
+}
+
+impl Ledger {
+    /// `lens`: number of the lens in the plan.
+    pub fn new(stage: Option<&str>, lens: usize, has_transactions: bool) -> Ledger {
+        Ledger { schema: Arc::new(schema(stage)), lens, has_transactions }
+    }
+}
+
+impl PerCustomer for Ledger {
+    fn schema(&self) -> Arc<TableSchema> {
+        self.schema.clone()
+    }
+
+    fn rows(&self, person: &Person<'_>, push: &mut dyn FnMut(Vec<Cell>)) {
+        let view = person.through(self.lens, true);
+        let orders = orders_by_period(&view);
+        let mut next = view.frame().window;
+        let mut orders_left = orders.as_slice();
+        for run in view.runs().iter().filter(|r| r.to > view.frame().window) {
+            let from = run.from.max(view.frame().window);
+            // Orders of who is not live (a shop beside subscriptions) have rows of their own.
+            self.idle(&view, (next, from), &mut orders_left, push);
+            self.run(&view, &Run { from, ..*run }, &mut orders_left, push);
+            next = run.to;
+        }
+        self.idle(&view, (next, view.frame().len()), &mut orders_left, push);
+    }
+}
+
+/// Periods with orders, in order.
+fn orders_by_period(view: &View<'_>) -> Vec<(usize, i64)> {
+    let mut orders: Vec<(usize, i64)> = vec![];
+    for day in view.days().iter().filter(|d| d.orders > 0) {
+        let period = view.frame().grid.at(day.day);
+        match orders.last_mut() {
+            Some(last) if last.0 == period => last.1 += view.orders(day),
+            _ => orders.push((period, view.orders(day))),
+        }
+    }
+    orders
+}
+
+impl Ledger {
+    /// A run, split where its orders change and where the last period is not decided.
+    fn run(&self, view: &View<'_>, run: &Run, orders: &mut &[(usize, i64)], push: &mut dyn FnMut(Vec<Cell>)) {
+        let frame = view.frame();
+        let undecided = (*view.rule() == LiveRule::Period && frame.last_is_partial()).then(|| frame.len() - 1);
+        let mut from = run.from;
+        while from < run.to {
+            *orders = &orders[orders.partition_point(|o| o.0 < from)..];
+            let (now, next) = match orders.first() {
+                Some((period, n)) if *period == from => (*n, from + 1),
+                Some((period, _)) => (0, *period),
+                None => (0, run.to),
+            };
+            let mut to = next.min(run.to);
+            // Periods with the same number of orders are one row.
+            for (period, n) in orders.iter().skip(1) {
+                if now == 0 || *period != to || *n != now || *period >= run.to {
+                    break;
+                }
+                to += 1;
+            }
+            if let Some(last) = undecided.filter(|last| (from..to).contains(last)) {
+                to = if from == last { last + 1 } else { last };
+            }
+            self.row(view, (from, to), run, now, undecided == Some(from), push);
+            from = to;
+        }
+    }
+
+    fn idle(
+        &self,
+        view: &View<'_>,
+        (from, to): (usize, usize),
+        orders: &mut &[(usize, i64)],
+        push: &mut dyn FnMut(Vec<Cell>),
+    ) {
+        let nothing = Run { from, to, state: State::Idle, opening: 0, closing: 0, unallocated: 0, scheduled: 0 };
+        *orders = &orders[orders.partition_point(|o| o.0 < from)..];
+        let here = orders.partition_point(|o| o.0 < to);
+        for (period, n) in &orders[..here] {
+            self.row(view, (*period, period + 1), &nothing, *n, false, push);
+        }
+        *orders = &orders[here..];
+    }
+
+    fn row(
+        &self,
+        view: &View<'_>,
+        (from, to): (usize, usize),
+        run: &Run,
+        orders: i64,
+        undecided: bool,
+        push: &mut dyn FnMut(Vec<Cell>),
+    ) {
+        let (m0, m1) = (i128::from(run.opening), i128::from(run.closing));
+        let only = |state: State, amount: i128| Cell::Money(if run.state == state { amount } else { 0 });
+        let decided = |cell: Cell| if undecided { Cell::Null } else { cell };
+        let in_opening = if run.state.in_opening() { m0 } else { 0 };
+        push(vec![
+            id(view.id()),
+            view.frame().grid.start(from).into(),
+            view.frame().grid.start(to).into(),
+            run.state.name().into(),
+            Cell::Money(in_opening),
+            only(State::New, m1),
+            only(State::Retained, (m1 - m0).max(0)),
+            decided(only(State::Retained, (m1 - m0).min(0))),
+            decided(only(State::Churned, -m0)),
+            only(State::Returned, m1),
+            Cell::Money(0),
+            decided(Cell::Money(if run.state.in_closing() { m1 } else { 0 })),
+            Cell::Money(run.unallocated.into()),
+            self.has_transactions.then_some(orders).into(),
+        ]);
+    }
+}
+
+/// The cell of a customer id.
+pub fn id(id: CustomerId<'_>) -> Cell {
+    match id {
+        CustomerId::Integer(id) => Cell::Int(id),
+        CustomerId::Text(id) => id.into(),
+    }
+}

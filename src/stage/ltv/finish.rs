@@ -1,0 +1,194 @@
+//! From headcount, money and cohorts to table `ltv`.
+
+use std::sync::Arc;
+
+use super::Ltv;
+use super::ratio::{per_period, ratio};
+use super::realised::realised;
+use crate::engine::known::Known;
+use crate::error::Result;
+use crate::money::minor_per_major;
+use crate::stage::rows::{Windowed, segment_cells};
+use crate::stage::{Figure, Finished, Headline, Stage};
+use crate::stats::churn_rate::{Trailing, expected_lifetime, totals, trailing, window};
+use crate::stats::proportion::wilson;
+use crate::table::{Cell, TableBuilder};
+use crate::tally::cohorts::{Aged, revenue_of};
+use crate::tally::headcount::Head;
+use crate::tally::money::Flow;
+use crate::timeline::segments::{ALL, CellId};
+use crate::timeline::shape::{Basis, Maturity};
+
+/// The figures of one row, before they become cells.
+#[derive(Default)]
+struct Row {
+    customers: i64,
+    arpa: Option<f64>,
+    churn_rate: Option<f64>,
+    ltv: Option<f64>,
+    discounted: Option<f64>,
+    interval: (Option<f64>, Option<f64>),
+    cac: Option<f64>,
+    payback: Option<f64>,
+    note: Vec<String>,
+}
+
+impl Stage for Ltv {
+    fn finish(&self, known: &Known) -> Result<Finished> {
+        let index = known.get(self.common.index)?;
+        let frame = known.shape.frame(self.spec.period);
+        let schema = super::tables(&self.spec).swap_remove(0);
+        let mut table = TableBuilder::new(Arc::new(schema), false);
+        let mut headlines = vec![];
+        let mut push = |cell: CellId, period: usize, method: &'static str, row: Row| {
+            let start = frame.grid.start(period);
+            if cell == ALL && method == "ratio" {
+                let figures = [("lifetime value (ratio)", row.ltv), ("acquisition cost", row.cac)];
+                let known = figures.into_iter().filter_map(|(label, x)| Some((label, Figure::Amount(x?))));
+                let stage = &self.spec.name;
+                headlines = known
+                    .map(|(label, figure)| Headline { stage: stage.clone(), period: start, label, figure })
+                    .collect();
+            }
+            let to_cac = row.ltv.zip(row.cac).filter(|(_, cac)| *cac > 0.0).map(|(ltv, cac)| ltv / cac);
+            let note = (!row.note.is_empty()).then(|| row.note.join("; "));
+            table.push_all(segment_cells(&index, cell).into_iter().chain([
+                start.into(),
+                method.into(),
+                row.customers.into(),
+                row.arpa.into(),
+                self.spec.setting.gross_margin.into(),
+                row.churn_rate.into(),
+                row.churn_rate.and_then(expected_lifetime).into(),
+                row.ltv.into(),
+                row.discounted.into(),
+                row.interval.0.into(),
+                row.interval.1.into(),
+                row.cac.into(),
+                to_cac.into(),
+                row.payback.into(),
+                Cell::Null,
+                note.into(),
+            ]));
+        };
+        if self.ratio {
+            self.ratios(known, |cell, period, row| push(cell, period, "ratio", row))?;
+        }
+        if self.realised {
+            self.cohorts(known, |cell, period, row| push(cell, period, "realised", row))?;
+        }
+        Ok(Finished { tables: vec![table.finish()], checks: vec![], headlines })
+    }
+}
+
+impl Ltv {
+    fn margin(&self) -> f64 {
+        self.spec.setting.gross_margin.unwrap_or(1.0)
+    }
+
+    fn discount(&self) -> Option<f64> {
+        self.spec.setting.discount_rate.map(|d| per_period(d, self.spec.period.per_year()))
+    }
+
+    /// Acquisition cost of each new customer, by period: spend booked to the period that holds its `period_start`.
+    fn cac(&self, known: &Known, period: usize, new: i64) -> Option<f64> {
+        let frame = known.shape.frame(self.spec.period);
+        let mut costs = known
+            .shape
+            .costs
+            .iter()
+            .filter(|(day, _)| (frame.grid.start(period)..frame.grid.end(period)).contains(day))
+            .peekable();
+        costs.peek()?;
+        let spend: i128 = costs.map(|(_, amount)| i128::from(*amount)).sum();
+        (new > 0).then(|| spend as f64 / minor_per_major(self.spec.setting.digits) / new as f64)
+    }
+
+    fn revenue_note(&self) -> Vec<String> {
+        let of_revenue = self.spec.setting.gross_margin.is_none();
+        of_revenue.then(|| "of revenue: no gross_margin is configured".to_owned()).into_iter().collect()
+    }
+
+    /// One row a complete period: arpa × margin / trailing churn rate.
+    fn ratios(&self, known: &Known, mut push: impl FnMut(CellId, usize, Row)) -> Result<()> {
+        let (heads, money) = (known.get(self.headcount)?, known.get(self.money)?);
+        let frame = known.shape.frame(self.spec.period);
+        let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };
+        let major = minor_per_major(self.spec.setting.digits);
+        for cell in heads.cells() {
+            let (counts, sums) = (heads.sums(cell), money.sums(cell));
+            for period in frame.periods().filter(|p| windowed.complete(*p)) {
+                let customers = counts[period][Head::Closing as usize] as i64;
+                let closing = sums[period][Flow::Closing as usize];
+                // MRR is by the month; a lifetime in quarters wants a quarter's worth.
+                let closing = match self.spec.setting.basis {
+                    Basis::Subscriptions => revenue_of(closing, self.spec.period, None),
+                    Basis::Transactions => closing,
+                };
+                let arpa = (customers > 0).then(|| closing as f64 / customers as f64 / major);
+                let observed = windowed.observed(&counts, period);
+                let over = window(&observed, self.trailing);
+                let churn_rate = over.and_then(|w| trailing(w, Trailing::Ratio));
+                let margin = arpa.map(|arpa| arpa * self.margin());
+                let value = margin.zip(churn_rate).and_then(|(m, r)| ratio(m, r, self.discount()));
+                let bounds = over.map(totals).and_then(|t| wilson(t.churned as f64, t.opening as f64));
+                let at = |rate: Option<f64>| margin.zip(rate).filter(|(_, r)| *r > 0.0).map(|(m, r)| m / r);
+                let interval = (at(bounds.map(|b| b.1)), at(bounds.map(|b| b.0)));
+                let new = counts[period][Head::New as usize] as i64;
+                let cac = (cell == ALL).then(|| self.cac(known, period, new)).flatten();
+                let payback = cac.zip(margin).filter(|(_, m)| *m > 0.0).map(|(cac, m)| cac / m);
+                let mut note = self.revenue_note();
+                match churn_rate {
+                    None => note.push("fewer than three complete periods".into()),
+                    Some(0.0) => note.push("nobody left in the trailing periods".into()),
+                    Some(_) => {}
+                }
+                let first = (frame.window..=period).filter(|p| windowed.complete(*p)).rev().take(self.trailing).last();
+                if first.is_some_and(|p| windowed.left_truncated(p)) {
+                    note.push("left-truncated: the first periods tell new from returned badly".into());
+                }
+                let (ltv, discounted) = (value.map(|v| v.ltv), value.and_then(|v| v.discounted));
+                push(cell, period, Row { customers, arpa, churn_rate, ltv, discounted, interval, cac, payback, note });
+            }
+        }
+        Ok(())
+    }
+
+    /// One row a cohort: the margin that its customers brought to date.
+    fn cohorts(&self, known: &Known, mut push: impl FnMut(CellId, usize, Row)) -> Result<()> {
+        let (tally, heads) = (known.get(self.cohorts)?, known.get(self.headcount)?);
+        let frame = known.shape.frame(self.spec.period);
+        let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };
+        let everybody = heads.sums(ALL);
+        let major = minor_per_major(self.spec.setting.digits);
+        for ((cell, number), cohort) in &tally.cohorts {
+            let number = *number as usize;
+            if cohort.size == 0 || number < frame.window {
+                continue;
+            }
+            let per_customer = |revenue: i128| revenue as f64 / major * self.margin() / cohort.size as f64;
+            let margins: Vec<f64> = cohort.ages().iter().map(|a| per_customer(a[Aged::Revenue as usize])).collect();
+            let new = everybody[number][Head::New as usize] as i64;
+            let cac = (*cell == ALL).then(|| self.cac(known, number, new)).flatten();
+            let got = realised(&margins, self.discount(), cac);
+            let mut note = self.revenue_note();
+            let partial = frame.maturity(frame.len() - 1) == Maturity::Partial;
+            let last = if partial { ", the last of them partial" } else { "" };
+            note.push(format!("{} periods to date{last}", margins.len()));
+            if windowed.left_truncated(number) {
+                note.push("left-truncated: the cohort holds older customers".into());
+            }
+            let row = Row {
+                customers: cohort.size,
+                ltv: Some(got.ltv),
+                discounted: got.discounted,
+                cac,
+                payback: got.payback,
+                note,
+                ..Row::default()
+            };
+            push(*cell, number, row);
+        }
+        Ok(())
+    }
+}

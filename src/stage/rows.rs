@@ -1,0 +1,109 @@
+//! What the tables of stages have in common: the columns that say whose figures a row holds, and how rates become cells.
+
+use crate::check::{Check, Status};
+use crate::stats::churn_rate::{Observed, Trailing};
+use crate::table::{Cell, ColumnSpec, Type, column};
+use crate::tally::headcount::Head;
+use crate::timeline::lens::LiveRule;
+use crate::timeline::segments::{CellId, SegmentIndex};
+use crate::timeline::shape::{Frame, Maturity, Shape};
+
+/// The first columns of every table by segment.
+pub fn segment_columns() -> Vec<ColumnSpec> {
+    vec![
+        column("segment_id", Type::Int, "number of the segment's value in table `segments`; 0 is everybody"),
+        column("segment", Type::Text, "name of the segment; `all` for everybody. Never add up different segments"),
+        column("value", Type::Text, "the segment's value; `(none)` where a customer has none, `all` for everybody"),
+    ]
+}
+
+/// The cells of [`segment_columns`].
+pub fn segment_cells(index: &SegmentIndex, cell: CellId) -> [Cell; 3] {
+    let c = &index.cells[cell as usize];
+    [i64::from(cell).into(), c.segment.clone().into(), c.value.clone().into()]
+}
+
+/// `numerator / denominator`, NULL where there is nothing to divide by.
+pub fn ratio(numerator: i128, denominator: i128) -> Option<f64> {
+    (denominator > 0).then(|| numerator as f64 / denominator as f64)
+}
+
+/// A window of a table's periods under a lens: which periods, and what can be known of each.
+pub struct Windowed<'a> {
+    pub frame: &'a Frame,
+    pub shape: &'a Shape,
+    pub rule: LiveRule,
+}
+
+impl Windowed<'_> {
+    pub fn complete(&self, period: usize) -> bool {
+        self.frame.maturity(period) == Maturity::Complete
+    }
+
+    /// Under `1 period` nobody can say who left, or what closes, before the period is over.
+    pub fn undecided(&self, period: usize) -> bool {
+        self.rule == LiveRule::Period && period + 1 == self.frame.len() && self.frame.last_is_partial()
+    }
+
+    /// Starts within one churn window (at least one period) of observed_from, and nobody knows who was there before.
+    pub fn left_truncated(&self, period: usize) -> bool {
+        if self.shape.has_signed_up {
+            return false;
+        }
+        let from = self.shape.observed_from;
+        let one_period = self.frame.grid.period.shift(from, 1);
+        let window = match self.rule {
+            LiveRule::Window(days) => from.plus(days).max(one_period),
+            LiveRule::Period | LiveRule::Terms(_) => one_period,
+        };
+        self.frame.grid.start(period) < window
+    }
+
+    /// Churned and opening of the complete periods up to `period`, oldest first.
+    pub fn observed(&self, sums: &[Vec<i128>], period: usize) -> Vec<Observed> {
+        let head = |p: usize, h: Head| sums[p][h as usize] as i64;
+        (self.frame.window..=period)
+            .filter(|p| self.complete(*p))
+            .map(|p| Observed { churned: head(p, Head::Churned), opening: head(p, Head::Opening) })
+            .collect()
+    }
+}
+
+/// The word of a trailing method.
+pub fn trailing_method(word: Option<&str>) -> Trailing {
+    if word == Some("mean") { Trailing::Mean } else { Trailing::Ratio }
+}
+
+/// Collects violations of an identity over all rows of a table.
+pub struct Identity {
+    check: &'static str,
+    says: &'static str,
+    looked: u64,
+    violations: Vec<String>,
+}
+
+impl Identity {
+    pub fn new(check: &'static str, says: &'static str) -> Identity {
+        Identity { check, says, looked: 0, violations: vec![] }
+    }
+
+    pub fn see(&mut self, left: i128, right: i128, place: impl FnOnce() -> String) {
+        self.looked += 1;
+        if left != right {
+            self.violations.push(format!("{}: {left} is not {right}", place()));
+        }
+    }
+
+    /// Fails with the first place where the identity does not hold.
+    pub fn check(self, subject: &str) -> Check {
+        let first = self.violations.first().map(|v| format!("; first at {v}")).unwrap_or_default();
+        Check {
+            check: self.check.into(),
+            subject: subject.into(),
+            status: if self.violations.is_empty() { Status::Pass } else { Status::Fail },
+            expected: Some(self.looked.to_string()),
+            actual: Some((self.looked - self.violations.len() as u64).to_string()),
+            detail: format!("{}, exactly{first}", self.says),
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Customers by the period in which they began, and what is left of them at each age (DEFINITIONS §4).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::calendar::{Day, Period};
+use crate::engine::known::{Known, Ref};
+use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::error::Result;
+use crate::money::div_half_even;
+use crate::tally::axes::Axes;
+use crate::timeline::lens::{Lens, LiveRule};
+use crate::timeline::segments::{CellId, SegmentIndex};
+use crate::timeline::shape::{Frame, Shape};
+use crate::timeline::view::View;
+
+/// What dates a customer's cohort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    FirstActivity,
+    SignedUp,
+}
+
+/// Who counts at an age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Live or buying at any time in it.
+    Active,
+    /// Live at its end.
+    Live,
+    /// Active in it or later.
+    Unbounded,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CohortSpec {
+    pub from: From,
+    pub mode: Mode,
+    /// Oldest age kept, `None`: all.
+    pub max_age: Option<usize>,
+    /// Ages of so many days since each customer's own first date, instead of periods.
+    pub unit: Option<i32>,
+}
+
+/// The series by age, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Aged {
+    Customers,
+    Orders,
+    Revenue,
+    /// Σ m at the closing of the age, and Σ min of it and m at the closing of age 0 (subscriptions).
+    Mrr,
+    MrrKept,
+}
+
+const WIDTH: usize = Aged::MrrKept as usize + 1;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cohort {
+    pub size: i64,
+    /// Σ m at the closing of age 0.
+    pub mrr_start: i128,
+    /// Differences, `[age][series]`.
+    differences: Vec<i128>,
+}
+
+impl Cohort {
+    /// The sums: `[age][series]`.
+    pub fn ages(&self) -> Vec<[i128; WIDTH]> {
+        let mut running = [0; WIDTH];
+        let ages = (self.differences.len() / WIDTH).saturating_sub(1);
+        let age = |row: &[i128]| {
+            running.iter_mut().zip(row).for_each(|(sum, d)| *sum += d);
+            running
+        };
+        self.differences.chunks(WIDTH).take(ages).map(age).collect()
+    }
+
+    fn add(&mut self, field: Aged, from: usize, to: usize, amount: i128) {
+        let last = self.differences.len() / WIDTH - 1;
+        let (from, to) = (from.min(last), to.min(last));
+        if from < to {
+            self.differences[from * WIDTH + field as usize] += amount;
+            self.differences[to * WIDTH + field as usize] -= amount;
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CohortTally {
+    /// By cell and number of the cohort's period.
+    pub cohorts: BTreeMap<(CellId, u32), Cohort>,
+    /// Customers of the basis without a date for their cohort.
+    pub undated: i64,
+    /// Customers with activity before their cohort's date, and their net revenue before it.
+    pub early: i64,
+    pub early_revenue: i128,
+}
+
+pub struct Cohorts {
+    axes: Axes,
+    period: Period,
+    spec: CohortSpec,
+}
+
+/// Registers the cohorts under a lens by a stage's segments.
+pub fn plan(
+    plan: &mut Plan,
+    index: Ref<SegmentIndex>,
+    lens: Lens,
+    segments: &[usize],
+    spec: CohortSpec,
+) -> Ref<CohortTally> {
+    let fold = FoldSpec {
+        kind: "cohorts",
+        params: format!("{spec:?} {segments:?}"),
+        lens,
+        needs: Needs { orders: true },
+        after: vec![index.id()],
+    };
+    let segments = segments.to_vec();
+    plan.fold(fold, move |known: &Known| -> Result<Cohorts> {
+        Ok(Cohorts { axes: Axes::new(known, index, &segments)?, period: lens.period, spec })
+    })
+}
+
+/// The ages of one customer: numbered from the cohort's date, up to as_of.
+struct Ages<'a> {
+    frame: &'a Frame,
+    as_of: Day,
+    start: Day,
+    cohort: usize,
+    unit: Option<i32>,
+    count: usize,
+}
+
+impl Ages<'_> {
+    /// The age that holds `day`; `count` for what lies at or after as_of. An age's closing sees what began in it, and
+    /// misses what ended in it, so the same number bounds closings.
+    fn of(&self, day: Day) -> usize {
+        if day >= self.as_of {
+            return self.count;
+        }
+        let day = day.max(self.start);
+        match self.unit {
+            Some(unit) => ((day.0 - self.start.0) / unit) as usize,
+            None => self.frame.grid.at(day) - self.cohort,
+        }
+    }
+}
+
+impl Cohorts {
+    /// Ages that a cohort can have reached, at most the oldest kept.
+    fn reach(&self, frame: &Frame, cohort: usize, as_of: Day) -> usize {
+        let all = match self.spec.unit {
+            Some(unit) => (as_of.0 - frame.grid.start(cohort).0 + unit - 1) / unit,
+            None => (frame.len() - cohort) as i32,
+        };
+        (all.max(0) as usize).min(self.spec.max_age.map_or(usize::MAX, |a| a + 1))
+    }
+
+    /// Ages at which the customer counts, as merged ranges.
+    fn present(&self, view: &View<'_>, ages: &Ages<'_>) -> Vec<(usize, usize)> {
+        let mut ranges: Vec<(usize, usize)> = vec![];
+        let mut join = |from: usize, to: usize| match ranges.last_mut() {
+            Some(last) if from <= last.1 => last.1 = last.1.max(to),
+            _ if from < to => ranges.push((from, to)),
+            _ => {}
+        };
+        if *view.rule() == LiveRule::Period {
+            view.days().iter().filter(|d| d.active > 0 && d.day >= ages.start).for_each(|d| {
+                let age = ages.of(d.day);
+                join(age, age + 1);
+            });
+        } else {
+            for spell in view.spells().iter().filter(|s| s.end > ages.start) {
+                let from = ages.of(spell.start);
+                match self.spec.mode {
+                    Mode::Live => join(from, ages.of(spell.end)),
+                    Mode::Active | Mode::Unbounded => join(from, (ages.of(spell.end.plus(-1)) + 1).min(ages.count)),
+                }
+            }
+        }
+        if self.spec.mode == Mode::Unbounded {
+            let last = ranges.last().map(|r| r.1);
+            return last.map(|to| (0, to)).into_iter().collect();
+        }
+        ranges
+    }
+
+    /// MRR at the closing of each age, as steps `(from, to, mrr)`.
+    fn mrr_steps(view: &View<'_>, ages: &Ages<'_>) -> Vec<(usize, usize, i128)> {
+        let mut changes: Vec<(usize, i128)> = vec![];
+        for range in view.ranges().iter().filter(|r| r.end > ages.start) {
+            changes.push((ages.of(range.start), range.mrr.into()));
+            changes.push((ages.of(range.end), -i128::from(range.mrr)));
+        }
+        changes.sort_unstable();
+        let mut steps = vec![];
+        let mut mrr = 0;
+        for (i, (age, change)) in changes.iter().enumerate() {
+            mrr += change;
+            let next = changes.get(i + 1).map_or(ages.count, |c| c.0);
+            if mrr != 0 && *age < next {
+                steps.push((*age, next, mrr));
+            }
+        }
+        steps
+    }
+}
+
+/// Revenue of a period in which a customer closes with this MRR (subscriptions without transactions): a month's worth is
+/// the MRR itself, a quarter's three times it, a week's 12/52 and a day's 12/365 of it, half-even.
+pub fn revenue_of(mrr: i128, period: Period, unit: Option<i32>) -> i128 {
+    let (times, parts) = match (unit, period) {
+        (Some(days), _) => (12 * i128::from(days), 365),
+        (None, Period::Day) => (12, 365),
+        (None, Period::Week) => (12, 52),
+        (None, Period::Month) => (1, 1),
+        (None, Period::Quarter) => (3, 1),
+        (None, Period::Year) => (12, 1),
+    };
+    div_half_even(mrr * times, parts)
+}
+
+impl Fold for Cohorts {
+    type Tally = CohortTally;
+
+    fn cells(&self, shape: &Shape) -> u64 {
+        let frame = shape.frame(self.period);
+        let rows = (0..frame.len()).map(|c| (self.reach(frame, c, shape.as_of) + 1) * WIDTH + 2);
+        self.axes.cells() * rows.sum::<usize>() as u64 + 3
+    }
+
+    fn start(&self) -> CohortTally {
+        CohortTally::default()
+    }
+
+    fn observe(&self, tally: &mut CohortTally, view: &View<'_>) {
+        let start = match self.spec.from {
+            From::FirstActivity => view.first_day(),
+            From::SignedUp => view.signed_up(),
+        };
+        let Some(start) = start else {
+            tally.undated += i64::from(self.spec.from == From::SignedUp && view.in_basis());
+            return;
+        };
+        let (frame, as_of) = (view.frame(), view.shape().as_of);
+        let cohort = frame.grid.at(start);
+        let count = match self.spec.unit {
+            Some(unit) => ((as_of.0 - start.0 + unit - 1) / unit) as usize,
+            None => frame.len() - cohort,
+        };
+        let ages = Ages { frame, as_of, start, cohort, unit: self.spec.unit, count };
+        let early: i128 = view.days().iter().filter(|d| d.day < start).map(|d| i128::from(d.net)).sum();
+        let began = view.first_day().is_some_and(|day| day < start);
+        tally.early += i64::from(began || early != 0);
+        tally.early_revenue += early;
+
+        let present = self.present(view, &ages);
+        let steps = Self::mrr_steps(view, &ages);
+        let mrr_start = steps.first().filter(|s| s.0 == 0).map_or(0, |s| s.2);
+        let buys = view.shape().has_transactions;
+        let reach = self.reach(frame, cohort, as_of);
+        self.axes.fixed(view, |cell| {
+            let row = tally.cohorts.entry((cell, cohort as u32)).or_default();
+            if row.differences.is_empty() {
+                row.differences = vec![0; (reach + 1) * WIDTH];
+            }
+            row.size += 1;
+            row.mrr_start += mrr_start;
+            present.iter().for_each(|(from, to)| row.add(Aged::Customers, *from, *to, 1));
+            for (from, to, mrr) in &steps {
+                row.add(Aged::Mrr, *from, *to, *mrr);
+                row.add(Aged::MrrKept, *from, *to, (*mrr).min(mrr_start));
+                if !buys {
+                    row.add(Aged::Revenue, *from, *to, revenue_of(*mrr, self.period, self.spec.unit));
+                }
+            }
+            if buys {
+                for day in view.days().iter().filter(|d| d.day >= start) {
+                    let age = ages.of(day.day);
+                    row.add(Aged::Revenue, age, age + 1, day.net.into());
+                    row.add(Aged::Orders, age, age + 1, view.orders(day).into());
+                }
+            }
+        });
+    }
+
+    fn merge(&self, into: &mut CohortTally, from: CohortTally) {
+        into.undated += from.undated;
+        into.early += from.early;
+        into.early_revenue += from.early_revenue;
+        for (key, cohort) in from.cohorts {
+            let row = into.cohorts.entry(key).or_default();
+            row.size += cohort.size;
+            row.mrr_start += cohort.mrr_start;
+            if row.differences.is_empty() {
+                row.differences = cohort.differences;
+            } else {
+                row.differences.iter_mut().zip(cohort.differences).for_each(|(into, d)| *into += d);
+            }
+        }
+    }
+
+    fn held(&self, tally: &CohortTally) -> u64 {
+        tally.cohorts.values().map(|c| c.differences.len() as u64 + 2).sum::<u64>() + 3
+    }
+}

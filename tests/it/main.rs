@@ -1,0 +1,14 @@
+//! The program from outside: exports and a pipeline file in, tables out.
+//!
+//! - [`published`], [`worked`]: figures that others have printed, and every worked example of the definitions.
+//! - [`oracle`]: random histories against [`naive`], the definitions written down a second time.
+//! - [`laws`]: the same input, however it is cut up, gives the same bytes.
+//! - [`mistakes`], [`signals`]: what goes wrong is said, and leaves nothing behind.
+
+mod compare;
+mod days;
+mod dice;
+mod export;
+mod naive;
+mod scenario;
+mod support;

@@ -43,6 +43,20 @@ impl Want {
         }
     }
 
+    /// The cell that would satisfy it best.
+    pub fn value(&self) -> Value {
+        match self {
+            Want::Null => Value::Null,
+            Want::Int(n) => Value::Int(*n),
+            Want::Text(t) => Value::Text(t.clone()),
+            Want::Date(d) => Value::Date(*d),
+            Want::Bool(b) => Value::Bool(*b),
+            Want::Money(m) => Value::Money(*m),
+            Want::Rate(x) | Want::About(x, _) => Value::Float(*x),
+            Want::PerHead { cents, heads } => Value::Money(half_even(*cents, *heads)),
+        }
+    }
+
     /// Says nothing: no count, no money.
     fn is_nothing(&self) -> bool {
         matches!(self, Want::Null | Want::Int(0) | Want::Money(0) | Want::Text(_) | Want::Bool(_) | Want::Date(_))

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use arrow::array::{Array, AsArray, LargeStringArray, RecordBatch, StringArray, StringViewArray};
-use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type};
+use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow::util::display::array_value_to_string;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
@@ -336,12 +336,16 @@ fn every_shape_of_a_time_denotes_the_same_local_second() {
     let rows = [Transaction { second: 86_399, ..Transaction::new(1, crate::days::day("2020-06-30"), 100) }];
     let said = |times| {
         let shape = Shape { times, ..Shape::default() };
-        let columns = shape.transactions(&rows);
-        array_value_to_string(&columns[1].1, 0).expect("a value that prints")
+        let (_, mut column) = shape.transactions(&rows).swap_remove(1);
+        if let Times::Zoned(_) = times {
+            // The printer of these tests knows no zones by name; the instant is what counts.
+            column = std::sync::Arc::new(column.as_primitive::<TimestampMicrosecondType>().clone().with_timezone_opt::<&str>(None));
+        }
+        array_value_to_string(&column, 0).expect("a value that prints")
     };
     assert_eq!(said(Times::Date), "2020-06-30");
     for times in [Times::Millis, Times::Micros, Times::Nanos, Times::IsoText] {
         assert_eq!(said(times), "2020-06-30T23:59:59");
     }
-    assert_eq!(said(Times::Zoned("America/New_York")), "2020-07-01T03:59:59Z");
+    assert_eq!(said(Times::Zoned("America/New_York")), "2020-07-01T03:59:59");
 }

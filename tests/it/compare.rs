@@ -19,7 +19,10 @@ pub enum Want {
     /// A DOUBLE, to nine digits.
     Rate(f64),
     /// Money divided by a count: to the minor unit, half-even, in a DECIMAL column; to nine digits in a DOUBLE one.
-    PerHead { cents: i128, heads: i128 },
+    PerHead {
+        cents: i128,
+        heads: i128,
+    },
     /// A published figure: within the tolerance.
     About(f64, f64),
 }
@@ -163,9 +166,7 @@ fn a_comparison_sees_what_is_wrong_missing_and_too_much() {
         BTreeMap::from([("name".to_string(), Value::Text(name.into())), ("n".to_string(), Value::Int(n))])
     };
     let got = Table { name: "t".into(), rows: vec![row("a", 1), row("b", 2), row("d", 0)] };
-    let want = |name: &str, n: i64| {
-        WantRow::new(vec![("name", Want::Text(name.into()))], vec![("n", Want::Int(n))])
-    };
+    let want = |name: &str, n: i64| WantRow::new(vec![("name", Want::Text(name.into()))], vec![("n", Want::Int(n))]);
     assert_eq!(differences(&[want("a", 1), want("b", 2), want("d", 0)], &got), Vec::<String>::new());
     let found = differences(&[want("a", 1), want("b", 3), want("c", 4)], &got).join("\n");
     assert!(found.contains("[\"b\"] n: expected 3, found 2"), "{found}");

@@ -69,7 +69,9 @@ impl Period {
         let first_of = |month| from_civil(jiff::civil::date(date.year(), month, 1));
         match self {
             Period::Day => day,
-            Period::Week => (day - 6..=day).find(|d| civil(*d).weekday() == week_start).expect("a week has each weekday"),
+            Period::Week => {
+                (day - 6..=day).find(|d| civil(*d).weekday() == week_start).expect("a week has each weekday")
+            }
             Period::Month => first_of(date.month()),
             Period::Quarter => first_of([1, 1, 1, 4, 4, 4, 7, 7, 7, 10, 10, 10][date.month() as usize - 1]),
             Period::Year => first_of(1),

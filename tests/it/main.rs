@@ -13,5 +13,7 @@ mod generate;
 mod ledger;
 mod naive;
 mod oracle;
+mod published;
 mod scenario;
 mod support;
+mod worked;

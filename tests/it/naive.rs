@@ -243,9 +243,8 @@ impl<'a> Book<'a> {
     /// The end of a subscription as far as it is known: `NEVER` while it runs.
     pub fn end(&self, s: &Subscription) -> Day {
         let ended = s.ended.map(|d| if self.switches().ended_at_inclusive { d + 1 } else { d });
-        let paid_out = self.cancelled(s).map(|c| {
-            (1..).map(|k| renewal(s, k)).find(|r| *r >= c).expect("renewals go on for ever")
-        });
+        let paid_out =
+            self.cancelled(s).map(|c| (1..).map(|k| renewal(s, k)).find(|r| *r >= c).expect("renewals go on for ever"));
         let end = s.paid_until.or(ended).or(paid_out).unwrap_or(NEVER);
         if end >= self.as_of { NEVER } else { end }
     }

@@ -67,11 +67,8 @@ fn ledger_differs(scenario: &Scenario, here: &Workspace) -> Vec<String> {
     let mut expected = ledger(&book, &lens);
     for ((customer, start), booked) in &told.0 {
         let number = customer.rsplit(' ').next().and_then(|n| n.parse().ok()).expect("an id that we wrote");
-        let entry = expected.remove(&(number, *start)).unwrap_or(Entry {
-            state: None,
-            money: Default::default(),
-            orders: 0,
-        });
+        let entry =
+            expected.remove(&(number, *start)).unwrap_or(Entry { state: None, money: Default::default(), orders: 0 });
         let state = match entry.state {
             Some(State::New) => "new",
             Some(State::Retained) => "retained",
@@ -129,9 +126,9 @@ fn revenue_identities(table: &Table) -> Vec<String> {
         }
         let rate = |column: &str| if let Value::Float(x) = row[column] { x } else { f64::NAN };
         let opening = whole(&row["opening"]) as f64;
-        let off = (rate("grr") - (1.0 - rate("gross_churn_rate"))).abs().max(
-            (rate("nrr") - (1.0 - rate("net_churn_rate") - whole(&row["reactivation"]) as f64 / opening)).abs(),
-        );
+        let off = (rate("grr") - (1.0 - rate("gross_churn_rate")))
+            .abs()
+            .max((rate("nrr") - (1.0 - rate("net_churn_rate") - whole(&row["reactivation"]) as f64 / opening)).abs());
         if off > 1e-9 {
             found.push(format!("{}: grr or nrr contradicts the churn rates in {row:?}", table.name));
         }

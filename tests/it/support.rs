@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use arrow::array::{Array, AsArray, LargeStringArray, RecordBatch, StringArray, StringViewArray};
-use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType,
+};
 use arrow::util::display::array_value_to_string;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
@@ -182,7 +184,10 @@ impl Outcome {
     #[track_caller]
     pub fn says_one_of(&self, words: &[&str]) -> &Outcome {
         let text = self.stderr.to_lowercase();
-        assert!(words.iter().any(|w| text.contains(&w.to_lowercase())), "standard error has none of {words:?}:\n{self}");
+        assert!(
+            words.iter().any(|w| text.contains(&w.to_lowercase())),
+            "standard error has none of {words:?}:\n{self}"
+        );
         self
     }
 }
@@ -339,7 +344,9 @@ fn every_shape_of_a_time_denotes_the_same_local_second() {
         let (_, mut column) = shape.transactions(&rows).swap_remove(1);
         if let Times::Zoned(_) = times {
             // The printer of these tests knows no zones by name; the instant is what counts.
-            column = std::sync::Arc::new(column.as_primitive::<TimestampMicrosecondType>().clone().with_timezone_opt::<&str>(None));
+            column = std::sync::Arc::new(
+                column.as_primitive::<TimestampMicrosecondType>().clone().with_timezone_opt::<&str>(None),
+            );
         }
         array_value_to_string(&column, 0).expect("a value that prints")
     };

@@ -23,7 +23,8 @@ struct Counts {
 pub fn table(book: &Book, lens: &Lens, mean_of_rates: bool) -> Vec<WantRow> {
     let mut rows = vec![];
     for dimension in book.dimensions() {
-        let lives: Vec<Vec<(Moment, Slice, Slice)>> = lens.ranges.iter().map(|r| moments(book, lens, *r, dimension)).collect();
+        let lives: Vec<Vec<(Moment, Slice, Slice)>> =
+            lens.ranges.iter().map(|r| moments(book, lens, *r, dimension)).collect();
         for slice in book.slices(dimension) {
             let counts: Vec<Counts> = lives.iter().map(|people| count(people, &slice)).collect();
             for (i, range) in lens.ranges.iter().enumerate() {
@@ -81,7 +82,8 @@ fn row(book: &Book, lens: &Lens, range: Range, slice: &Slice, history: &[Counts]
     let figure = |n: i64| if book.undecided(range) { Want::Null } else { Want::Int(n) };
     let of_opening = |n: i64| if complete { rate(n.into(), c.opening.into()) } else { Want::Null };
     let contract = |n: i64| if book.on_contracts() { Want::Int(n) } else { Want::Null };
-    let renewal = if complete && book.on_contracts() { rate((c.due - c.lost).into(), c.due.into()) } else { Want::Null };
+    let renewal =
+        if complete && book.on_contracts() { rate((c.due - c.lost).into(), c.due.into()) } else { Want::Null };
     let trailing = if complete { trailing(book, lens, history, mean_of_rates) } else { None };
     let annual = trailing.map(|r| annualise(r, lens.period));
     let number = |x: Option<f64>| x.map_or(Want::Null, Want::Rate);
@@ -130,10 +132,8 @@ impl Book<'_> {
 /// The trailing rate over the last six periods, as far as they are complete and at least three are.
 fn trailing(book: &Book, lens: &Lens, history: &[Counts], mean_of_rates: bool) -> Option<f64> {
     let last = history.len();
-    let window: Vec<Counts> = (last.saturating_sub(6)..last)
-        .filter(|i| book.complete(lens.ranges[*i]))
-        .map(|i| history[i])
-        .collect();
+    let window: Vec<Counts> =
+        (last.saturating_sub(6)..last).filter(|i| book.complete(lens.ranges[*i])).map(|i| history[i]).collect();
     if window.len() < 3 {
         return None;
     }

@@ -121,8 +121,7 @@ impl Cell {
 pub fn orders(book: &Book, person: &Person, range: Range) -> i64 {
     let counted: Vec<_> = person.transactions.iter().filter(|t| book.is_activity(t)).collect();
     let first_of_its_order = |t: &super::Transaction| {
-        t.order.is_none()
-            || !counted.iter().any(|o| o.order == t.order && (o.day, o.second) < (t.day, t.second))
+        t.order.is_none() || !counted.iter().any(|o| o.order == t.order && (o.day, o.second) < (t.day, t.second))
     };
     let inside = |t: &super::Transaction| range.0 <= t.day && t.day < range.1 && first_of_its_order(t);
     let mut dated: Vec<_> = counted.iter().filter(|t| inside(t)).map(|t| (t.order, t.day)).collect();

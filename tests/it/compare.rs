@@ -82,13 +82,9 @@ impl fmt::Display for Want {
     }
 }
 
-/// Values as the tables' types write them.
+/// A rate; NULL over nothing.
 pub fn rate(numerator: i128, denominator: i128) -> Want {
     if denominator == 0 { Want::Null } else { Want::Rate(numerator as f64 / denominator as f64) }
-}
-
-pub fn count(n: usize) -> Want {
-    Want::Int(n as i64)
 }
 
 /// `"12.34"` as money.

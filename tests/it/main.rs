@@ -5,15 +5,20 @@
 //! - [`laws`]: the same input, however it is cut up, gives the same bytes.
 //! - [`mistakes`], [`signals`]: what goes wrong is said, and leaves nothing behind.
 
+#![expect(clippy::inconsistent_digit_grouping, reason = "12_34 is twelve pounds thirty-four")]
+
 mod compare;
 mod days;
 mod dice;
 mod export;
 mod generate;
+mod laws;
 mod ledger;
+mod mistakes;
 mod naive;
 mod oracle;
 mod published;
 mod scenario;
+mod signals;
 mod support;
 mod worked;

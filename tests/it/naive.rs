@@ -214,7 +214,7 @@ impl<'a> Book<'a> {
                         (start, period.after(start, 1))
                     }
                 };
-                (active.map(|t| live(t)).collect(), 0)
+                (active.map(live).collect(), 0)
             }
             Rule::Subscriptions(switches) => {
                 let rows = person.subscriptions.iter();

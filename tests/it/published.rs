@@ -192,7 +192,7 @@ fn playbook() -> Option<Scenario> {
     };
     // The last subscriptions end on 1 February 2020 and churn in February: it must be over. By default the window
     // would close on 2 January, a day after the newest start, and the last ends would not be known.
-    let mut scenario = Scenario::subscribers(rows.iter().map(subscription).collect()).as_of("2020-03-01");
+    let mut scenario = Scenario::subscribers(rows.iter().map(subscription).collect()).known_until("2020-03-01");
     scenario.shape = Shape { ids: Ids::Integer, ..Shape::default() };
     Some(scenario)
 }
@@ -330,7 +330,7 @@ fn telco_churn_rates() {
     let Some(snapshot) = reference("telco_churn/telco_churn.parquet") else { return };
     let contracts = ["Month-to-month", "One year", "Two year"];
     let rows = rows_of(&snapshot);
-    let mut scenario = Scenario::subscribers(vec![]).as_of("2020-02-01");
+    let mut scenario = Scenario::subscribers(vec![]).known_until("2020-02-01");
     for (customer, row) in (0..).zip(&rows) {
         let started = plus_months(day("2019-12-31"), -int(row, "tenure"));
         let ended = (row["Churn"].to_string() == "Yes").then(|| day("2020-01-15"));

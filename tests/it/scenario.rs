@@ -187,7 +187,8 @@ impl Scenario {
         Scenario { subscriptions: rows, ..Scenario::new(Rule::Subscriptions(Switches::default())) }
     }
 
-    pub fn as_of(mut self, text: &str) -> Scenario {
+    /// What is known up to this day, exclusively.
+    pub fn known_until(mut self, text: &str) -> Scenario {
         self.as_of = Some(crate::days::day(text));
         self
     }

@@ -88,7 +88,7 @@ fn a_march(start: i64, lost: i64, new: i64) -> Scenario {
     let mut rows = subscribers(1, lost, "2020-01-15", Some("2020-03-10"));
     rows.extend(subscribers(10_001, start - lost, "2020-01-15", None));
     rows.extend(subscribers(20_001, new, "2020-03-05", None));
-    Scenario::subscribers(rows).as_of("2020-04-01")
+    Scenario::subscribers(rows).known_until("2020-04-01")
 }
 
 /// REFERENCES §7: CRR = (end − new) / start.
@@ -147,7 +147,7 @@ fn decaying(left: [i64; 7]) -> Scenario {
         rows.extend(gone);
     }
     rows.extend((0..left[6]).map(|c| Subscription::new(c, day("2020-01-01"), None, 10_00)));
-    let mut scenario = Scenario::subscribers(rows).as_of("2020-08-01");
+    let mut scenario = Scenario::subscribers(rows).known_until("2020-08-01");
     scenario.stages = vec![
         Stage::plain("churn"),
         Stage { name: "survivors", kind: "cohort", period: None, options: "mode = \"live\"" },
@@ -201,7 +201,7 @@ fn steady(period: Period, periods: i64, lost: i64, cents: i64) -> Vec<Subscripti
 
 /// REFERENCES §7: 2 % a month → expected lifetime 50 months.
 fn lifetime() -> Vec<Example> {
-    let scenario = Scenario::subscribers(steady(Period::Month, 7, 20, 10_00)).as_of("2010-09-01");
+    let scenario = Scenario::subscribers(steady(Period::Month, 7, 20, 10_00)).known_until("2010-09-01");
     vec![Example::new(scenario).shows(
         "churn",
         [("period", "2010-08-01")],
@@ -219,7 +219,7 @@ fn lifetime() -> Vec<Example> {
 fn benchmarks() -> Vec<Example> {
     let grade = |lost: i64, grade: &str| {
         let rows = steady(Period::Year, 4, lost, 10_00);
-        Example::new(Scenario::subscribers(rows).period(Period::Year).as_of("2015-01-01")).shows(
+        Example::new(Scenario::subscribers(rows).period(Period::Year).known_until("2015-01-01")).shows(
             "churn",
             [("period", "2014-01-01")],
             [("churned", Want::Int(lost)), ("benchmark", Want::Text(grade.to_string()))],
@@ -257,7 +257,7 @@ fn march() -> Vec<Example> {
         row(h, "2020-03-20", ""),
     ];
     let rows = rows.into_iter().enumerate().map(|(i, r)| Subscription { number: i as i64, ..r }).collect();
-    let mut example = Example::new(Scenario::subscribers(rows).as_of("2020-04-01"))
+    let mut example = Example::new(Scenario::subscribers(rows).known_until("2020-04-01"))
         .shows(
             "churn",
             [("period", "2020-03-01")],
@@ -315,7 +315,7 @@ fn annual_contracts() -> Vec<Example> {
         rows.push(Subscription { interval: Some("year"), ..row });
     }
     vec![
-        Example::new(Scenario::subscribers(rows).as_of("2020-04-01"))
+        Example::new(Scenario::subscribers(rows).known_until("2020-04-01"))
             .shows(
                 "churn",
                 [("period", "2020-03-01")],
@@ -352,7 +352,7 @@ fn pooled_cohorts() -> Vec<Example> {
         .chain(buy(100..160, "2020-03-21"))
         .collect();
     vec![
-        Example::new(Scenario::purchases(rows).as_of("2020-04-01"))
+        Example::new(Scenario::purchases(rows).known_until("2020-04-01"))
             .shows(
                 "cohort",
                 [("cohort", "2020-01-01"), ("age", "2")],
@@ -411,7 +411,7 @@ fn refunds() -> Vec<Example> {
         ]
     };
     vec![
-        Example::new(Scenario::purchases(rows).as_of("2020-04-01"))
+        Example::new(Scenario::purchases(rows).known_until("2020-04-01"))
             .shows(
                 "revenue_churn",
                 [("period", "2020-01-01")],
@@ -438,7 +438,8 @@ fn refunds() -> Vec<Example> {
 
 /// DEFINITIONS §5: £90 on 10 Jan, window 90 days: Jan new +30.42; April churned −30.42.
 fn a_window_of_days() -> Vec<Example> {
-    let mut scenario = Scenario::purchases(vec![Transaction::new(1, day("2020-01-10"), 90_00)]).as_of("2020-05-01");
+    let mut scenario =
+        Scenario::purchases(vec![Transaction::new(1, day("2020-01-10"), 90_00)]).known_until("2020-05-01");
     scenario.rule = crate::scenario::Rule::Transactions { window: Some(90), every_row_counts: false };
     vec![
         Example::new(scenario)
@@ -459,7 +460,7 @@ fn a_window_of_days() -> Vec<Example> {
 
 /// DEFINITIONS §6: arpa 50, m .8, r .05, D .10 monthly: 800.00 and 695.46. The naive model knows no lifetime values.
 fn lifetime_value() -> Example {
-    let mut scenario = Scenario::subscribers(steady(Period::Month, 7, 50, 50_00)).as_of("2010-09-01");
+    let mut scenario = Scenario::subscribers(steady(Period::Month, 7, 50, 50_00)).known_until("2010-09-01");
     scenario.money = "gross_margin = 0.8\ndiscount_rate = 0.10";
     scenario.stages = vec![Stage { name: "ltv", kind: "ltv", period: None, options: "models = [\"ratio\"]" }];
     Example::new(scenario).shows(

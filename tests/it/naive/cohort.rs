@@ -30,12 +30,12 @@ pub fn table(book: &Book, lens: &Lens, mode: &str) -> Vec<WantRow> {
             let mut pools = vec![(Cell::default(), false); ages];
             for (c, born) in lens.ranges.iter().enumerate() {
                 let members = members(book, lens, *born, dimension, &slice);
-                for age in 0..ages {
+                for (age, (pool, seen)) in pools.iter_mut().enumerate() {
                     let cell = cell(book, lens, &members, c, age, mode);
                     let range = lens.ranges.get(c + age).copied();
                     if range.is_some_and(|r| book.complete(r)) {
-                        pools[age].0.add(&cell);
-                        pools[age].1 = true;
+                        pool.add(&cell);
+                        *seen = true;
                     }
                     if !members.is_empty() {
                         rows.push(row(book, lens, &slice, Some((c, range)), age, cell, mode));

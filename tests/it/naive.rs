@@ -414,6 +414,12 @@ pub enum State {
     Intra,
 }
 
+impl State {
+    pub fn name(self) -> &'static str {
+        ["new", "retained", "returned", "churned", "intra"][self as usize]
+    }
+}
+
 /// One customer in one period.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {

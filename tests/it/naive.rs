@@ -20,7 +20,8 @@
 //!
 //! Who is live
 //!  7. end = paid_until, else ended_at (+1 if inclusive), else the first renewal ≥ cancelled_at, else never; the first
-//!     that is not NULL decides, also where a later one is earlier. ended_at_inclusive concerns ended_at alone.
+//!     that is not NULL decides, also where a later one is earlier. If it is ≥ as_of the row runs: it is not then the
+//!     turn of cancelled_at. A cancellation ≥ as_of is none. ended_at_inclusive concerns ended_at alone.
 //!  8. A renewal is the start of the paid term (the later of started_at and trial_ends_at) + k intervals, k ≥ 1, months
 //!     clamped to their end from the first date each time. Histories here never cancel on or before that start.
 //!  9. `past_due = false`: not live from past_due_since on. A pause without paused_until lasts for ever.
@@ -64,16 +65,22 @@
 //! 23. committed: closing less the MRR of live subscriptions with cancelled_at before the closing boundary; NULL on
 //!     transactions, where nothing is committed. currency_effect 0. customers, arpa: of the closing; quick_ratio NULL
 //!     over 0.
+//! 24. The ledger also has rows, with state NULL, for customers who are not live but have unallocated money; over a run
+//!     of several periods no money moves. What it says of partial periods is not compared.
 
 pub mod churn;
 pub mod cohort;
+mod contracts;
 pub mod revenue;
+mod segments;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::compare::WantRow;
-use crate::days::{Day, NEVER, Period, half_even, plus_months};
-use crate::scenario::{At, Attribute, Rule, Scenario, Segment, Subscription, Switches, Transaction};
+use crate::days::{Day, NEVER, Period, half_even};
+use crate::scenario::{Rule, Scenario, Subscription, Transaction};
+
+pub use contracts::mrr;
 
 /// Everything that a scenario's tables should hold, by table.
 pub fn tables(scenario: &Scenario) -> BTreeMap<String, Vec<WantRow>> {
@@ -233,44 +240,6 @@ impl<'a> Book<'a> {
         spells
     }
 
-    pub fn switches(&self) -> Switches {
-        match self.scenario.rule {
-            Rule::Subscriptions(switches) => switches,
-            Rule::Transactions { .. } => Switches::default(),
-        }
-    }
-
-    /// The end of a subscription as far as it is known: `NEVER` while it runs.
-    pub fn end(&self, s: &Subscription) -> Day {
-        let ended = s.ended.map(|d| if self.switches().ended_at_inclusive { d + 1 } else { d });
-        let paid_out =
-            self.cancelled(s).map(|c| (1..).map(|k| renewal(s, k)).find(|r| *r >= c).expect("renewals go on for ever"));
-        let end = s.paid_until.or(ended).or(paid_out).unwrap_or(NEVER);
-        if end >= self.as_of { NEVER } else { end }
-    }
-
-    /// A cancellation that is known.
-    pub fn cancelled(&self, s: &Subscription) -> Option<Day> {
-        s.cancelled.filter(|c| *c < self.as_of)
-    }
-
-    /// Where one subscription is live.
-    pub fn live_ranges(&self, s: &Subscription, switches: Switches) -> Vec<Range> {
-        let (start, mut end) = (paid_from(s), self.end(s));
-        if s.cents == 0 && !switches.free_is_live {
-            return vec![];
-        }
-        if let (Some(since), false) = (s.past_due_since, switches.past_due_is_live) {
-            end = end.min(since);
-        }
-        let mut ranges = vec![(start, end)];
-        if let (Some(from), false) = (s.paused_from, switches.paused_is_live) {
-            ranges = vec![(start, end.min(from)), (start.max(s.paused_until.unwrap_or(NEVER)), end)];
-        }
-        ranges.retain(|r| r.0 < r.1);
-        ranges
-    }
-
     /// What a customer is worth at a boundary: minor units for one period of the stage's length, before and after what
     /// is not live or negative is left out.
     pub fn worth(&self, person: &Person, lens: &Lens, spells: &[Range], boundary: Day, start: Day) -> (i128, i128) {
@@ -289,71 +258,6 @@ impl<'a> Book<'a> {
         };
         (net, if live { net.max(0) } else { 0 })
     }
-
-    /// The value of a customer at a boundary, `(none)` if there is none.
-    fn value_before(&self, person: &Person, attribute: Attribute, boundary: Day) -> String {
-        let value = match attribute {
-            Attribute::Region => person.region,
-            Attribute::Shade => {
-                let rows = person.transactions.iter().filter(|t| t.day < boundary);
-                rows.max_by_key(|t| (t.day, t.second)).and_then(|t| t.shade)
-            }
-            Attribute::Plan => {
-                let rows = person.subscriptions.iter().filter(|s| s.started < boundary);
-                rows.max_by_key(|s| s.started).and_then(|s| s.plan)
-            }
-        };
-        value.unwrap_or("(none)").to_string()
-    }
-
-    /// The value that stays with a customer: of the first row, or of the latest.
-    pub fn fixed_value(&self, person: &Person, segment: &Segment) -> String {
-        if segment.at == At::Latest {
-            return self.value_before(person, segment.attribute, self.as_of);
-        }
-        let value = match segment.attribute {
-            Attribute::Region => person.region,
-            Attribute::Shade => person.transactions.iter().min_by_key(|t| (t.day, t.second)).and_then(|t| t.shade),
-            Attribute::Plan => person.subscriptions.iter().min_by_key(|s| s.started).and_then(|s| s.plan),
-        };
-        value.unwrap_or("(none)").to_string()
-    }
-
-    /// The value in a period and the value at its closing: they differ for those who move.
-    pub fn values_in(&self, person: &Person, segment: Option<&Segment>, m: &Moment, range: Range) -> (Slice, Slice) {
-        let Some(segment) = segment else { return (all(), all()) };
-        let slice = |value| Slice { segment: segment.name, value };
-        if segment.at != At::Opening {
-            let value = self.fixed_value(person, segment);
-            return (slice(value.clone()), slice(value));
-        }
-        let at_closing = self.value_before(person, segment.attribute, self.closing(range));
-        let in_period =
-            if m.opening { self.value_before(person, segment.attribute, range.0) } else { at_closing.clone() };
-        (slice(in_period), slice(at_closing))
-    }
-
-    /// `None` (for all customers) and each segment.
-    pub fn dimensions(&self) -> Vec<Option<&'a Segment>> {
-        std::iter::once(None).chain(self.scenario.segments.iter().map(Some)).collect()
-    }
-
-    /// Every value a segment can take.
-    pub fn slices(&self, segment: Option<&Segment>) -> BTreeSet<Slice> {
-        let Some(segment) = segment else { return BTreeSet::from([all()]) };
-        let mut values = BTreeSet::new();
-        for person in self.people.values() {
-            let mut boundaries = vec![self.as_of];
-            boundaries.extend(person.transactions.iter().map(|t| t.day));
-            boundaries.extend(person.subscriptions.iter().map(|s| s.started));
-            for boundary in boundaries {
-                values.insert(self.value_before(person, segment.attribute, boundary));
-                values.insert(self.value_before(person, segment.attribute, boundary + 1));
-            }
-            values.insert(self.fixed_value(person, segment));
-        }
-        values.into_iter().map(|value| Slice { segment: segment.name, value }).collect()
-    }
 }
 
 pub fn all() -> Slice {
@@ -368,41 +272,6 @@ pub fn live_before(ranges: &[Range], boundary: Day) -> bool {
 pub fn revenue_in(person: &Person, range: Range) -> i128 {
     let rows = person.transactions.iter().filter(|t| range.0 <= t.day && t.day < range.1);
     rows.map(|t| i128::from(t.cents)).sum()
-}
-
-pub fn paid_from(s: &Subscription) -> Day {
-    s.started.max(s.trial_ends.unwrap_or(s.started))
-}
-
-/// (months, days) of a billing interval.
-fn interval(s: &Subscription) -> (i64, i64) {
-    let text = s.interval.unwrap_or("month");
-    let (number, unit) = text.split_once(' ').unwrap_or(("1", text));
-    let number: i64 = number.parse().expect("an interval such as `3 months`");
-    match unit.trim_end_matches('s') {
-        "day" => (0, number),
-        "week" => (0, 7 * number),
-        "month" => (number, 0),
-        "quarter" => (3 * number, 0),
-        "year" => (12 * number, 0),
-        other => panic!("no interval {other}"),
-    }
-}
-
-/// The `k`-th renewal of the paid term.
-pub fn renewal(s: &Subscription, k: i64) -> Day {
-    let (months, days) = interval(s);
-    plus_months(paid_from(s), months * k) + days * k
-}
-
-/// Monthly recurring revenue of one subscription, in minor units.
-pub fn mrr(s: &Subscription) -> i128 {
-    let cents = i128::from(s.cents);
-    match interval(s) {
-        (0, days) if days % 7 == 0 => half_even(cents * 52 * 7, 12 * i128::from(days)),
-        (0, days) => half_even(cents * 365, 12 * i128::from(days)),
-        (months, _) => half_even(cents, i128::from(months)),
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -454,28 +323,5 @@ impl Book<'_> {
         let unallocated = if self.scenario.on_subscriptions() { 0 } else { net - m1 };
         let (due, lost) = self.due(person, spells, range);
         Moment { opening, closing, state, m0, m1, unallocated, due, lost }
-    }
-
-    /// Renewals and ends of a customer's subscriptions in a period: (due, lost).
-    fn due(&self, person: &Person, spells: &[Range], range: Range) -> (i64, i64) {
-        let switches = self.switches();
-        let (mut due, mut lost) = (0, 0);
-        let end_of_period = self.closing(range);
-        for s in &person.subscriptions {
-            let live = self.live_ranges(s, switches);
-            let end = self.end(s);
-            let renewals: Vec<Day> = (1..).map(|k| renewal(s, k)).take_while(|r| *r < end_of_period).collect();
-            for day in range.0..end_of_period {
-                let is_renewal = renewals.contains(&day);
-                if live_before(&live, day + 1) {
-                    due += i64::from(is_renewal);
-                } else if day == end && live_before(&live, day) {
-                    let outlived = live_before(spells, day + 1);
-                    due += i64::from(!outlived || is_renewal);
-                    lost += i64::from(!outlived);
-                }
-            }
-        }
-        (due, lost)
     }
 }

@@ -1,0 +1,239 @@
+//! Random histories that look for trouble: dates on and beside the boundaries of periods, refunds, gaps of just the
+//! tolerated length, trials that outlive their subscription, plans that change.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Weekday;
+
+use crate::days::{Day, Period, day};
+use crate::dice::Dice;
+use crate::export::{Amounts, Ids, Shape, Times};
+use crate::scenario::{At, Attribute, Customer, Rule, Scenario, Segment, Stage, Subscription, Switches, Transaction};
+
+/// Customers who buy. `by_days`: live for a number of days, else for the period.
+pub fn purchases(seed: u64, by_days: bool) -> Scenario {
+    let mut dice = Dice::new(seed);
+    let period = Period::ALL[(seed % 5) as usize];
+    let mean_days = (period.days().0 / period.days().1) as i64;
+    let window = by_days.then(|| (mean_days * dice.pick(&[1, 2, 3, 6]) / 2).max(1) + dice.below(3));
+    let mut scenario = Scenario::new(Rule::Transactions { window, every_row_counts: dice.percent(20) });
+    let span = setting(&mut scenario, &mut dice, period);
+    let with_orders = dice.percent(50);
+    let customers = dice.between(1, 14);
+    for customer in 0..customers {
+        let mut shades = BTreeMap::new();
+        for _ in 0..dice.between(0, 11) {
+            let day = span.a_day(&mut dice);
+            let dated_to_the_second = scenario.shape.times != Times::Date;
+            let second = if dated_to_the_second { dice.pick(&[0, 1, 43_200, 86_399]) } else { 0 };
+            let shade = dice.pick(&[Some("red"), Some("blue"), Some("dark green"), None]);
+            scenario.transactions.push(Transaction {
+                customer,
+                day,
+                second,
+                cents: amount(&mut dice),
+                order: with_orders.then(|| dice.between(1, 6)),
+                // Rows at one instant have no order among themselves, so they agree.
+                shade: *shades.entry((day, second)).or_insert(shade),
+            });
+        }
+    }
+    if scenario.transactions.is_empty() {
+        scenario.transactions.push(Transaction::new(0, span.first, 1_00));
+    }
+    finish(scenario, &mut dice, &span, Attribute::Shade, customers)
+}
+
+/// Customers who subscribe.
+pub fn subscribers(seed: u64) -> Scenario {
+    let mut dice = Dice::new(seed ^ 0xABCD);
+    let period = Period::ALL[(seed % 5) as usize];
+    let switches = Switches {
+        ended_at_inclusive: dice.percent(25),
+        gap_days: dice.pick(&[0, 0, 1, 3, 30]),
+        free_is_live: dice.percent(25),
+        paused_is_live: dice.percent(30),
+        past_due_is_live: dice.percent(75),
+    };
+    let mut scenario = Scenario::new(Rule::Subscriptions(switches));
+    let span = setting(&mut scenario, &mut dice, period);
+    let with_intervals = dice.percent(60);
+    let customers = dice.between(1, 12);
+    let mut number = 0;
+    for customer in 0..customers {
+        let mut cursor = span.a_day(&mut dice);
+        let mut taken = vec![];
+        for _ in 0..dice.between(1, 4) {
+            if cursor > span.last + 30 {
+                break;
+            }
+            while taken.contains(&cursor) {
+                cursor += 1;
+            }
+            taken.push(cursor);
+            number += 1;
+            let row = subscription(&mut dice, &span, customer, number, cursor, with_intervals);
+            let end = row.ended.or(row.paid_until).or(row.cancelled).unwrap_or(cursor + 40);
+            let overlaps = dice.percent(20);
+            cursor = if overlaps { cursor + dice.between(1, 30) } else { end + dice.pick(&[0, 0, 0, 1, 2, 3, 4, 45]) };
+            scenario.subscriptions.push(row);
+        }
+    }
+    finish(scenario, &mut dice, &span, Attribute::Plan, customers)
+}
+
+fn subscription(
+    dice: &mut Dice,
+    span: &Span,
+    customer: i64,
+    number: i64,
+    started: Day,
+    with_intervals: bool,
+) -> Subscription {
+    const INTERVALS: [&str; 8] = ["month", "month", "year", "week", "3 months", "2 weeks", "10 days", "quarter"];
+    let mut row = Subscription::new(customer, started, None, dice.pick(&[0, 999, 1_000, 2_500, 2_500, 12_345]));
+    row.number = number;
+    row.interval = with_intervals.then(|| dice.pick(&INTERVALS));
+    row.plan = dice.pick(&[Some("basic"), Some("pro"), Some("team"), None]);
+    row.trial_ends = dice.percent(20).then(|| started + dice.pick(&[0, 7, 14, 30]));
+    let length = if dice.percent(40) { span.boundary(dice).max(started) - started } else { dice.between(0, 150) };
+    let (end, paid_from) = (started + length, started.max(row.trial_ends.unwrap_or(started)));
+    match dice.below(6) {
+        0 | 1 => row.ended = Some(end),
+        2 => {
+            row.ended = Some(end);
+            row.cancelled = Some(dice.between(started, end));
+        }
+        // Notice given after the first payment; what has been paid for runs on.
+        3 => row.cancelled = Some(paid_from + 1 + length),
+        4 => {
+            row.paid_until = Some(end);
+            row.ended = dice.percent(50).then(|| dice.between(started, end + 5));
+        }
+        _ => {}
+    }
+    if dice.percent(20) {
+        let from = started + dice.between(0, 60);
+        row.paused_from = Some(from);
+        row.paused_until = dice.percent(85).then(|| from + dice.pick(&[1, 3, 20, 50]));
+    }
+    row.past_due_since = dice.percent(12).then(|| started + dice.between(1, 80));
+    row
+}
+
+/// The days that a history plays on.
+struct Span {
+    first: Day,
+    last: Day,
+    boundaries: Vec<Day>,
+}
+
+impl Span {
+    fn a_day(&self, dice: &mut Dice) -> Day {
+        if dice.percent(40) { self.boundary(dice) } else { dice.between(self.first, self.last) }
+    }
+
+    /// A period's first day, or a day beside it.
+    fn boundary(&self, dice: &mut Dice) -> Day {
+        dice.pick(&self.boundaries) + dice.between(-1, 1)
+    }
+}
+
+/// Calendar, shape and the span of days.
+fn setting(scenario: &mut Scenario, dice: &mut Dice, period: Period) -> Span {
+    scenario.period = period;
+    scenario.week_start = dice.pick(&[Weekday::Monday, Weekday::Sunday]);
+    let times = [Times::Date, Times::Millis, Times::Micros, Times::Nanos, Times::IsoText];
+    let zones = [Times::Zoned("America/New_York"), Times::Zoned("Asia/Kolkata")];
+    scenario.shape = Shape {
+        ids: dice.pick(&[Ids::Integer, Ids::Text]),
+        times: if dice.percent(25) { dice.pick(&zones) } else { dice.pick(&times) },
+        amounts: dice.pick(&[Amounts::Decimal(2), Amounts::Decimal(4), Amounts::Float]),
+        files: dice.between(1, 3) as usize,
+        row_group: dice.pick(&[3, 1000]),
+    };
+    let first = day("2019-01-01") + dice.below(700);
+    let periods = [25, 16, 13, 9, 6][period as usize];
+    let start = period.start(first, scenario.week_start);
+    let boundaries: Vec<Day> = (1..=periods).map(|n| period.after(start, n)).collect();
+    Span { first, last: boundaries[boundaries.len() - 1], boundaries }
+}
+
+/// Window, segments, customers and stages.
+fn finish(mut scenario: Scenario, dice: &mut Dice, span: &Span, changing: Attribute, customers: i64) -> Scenario {
+    let sign_ups = dice.percent(25);
+    if dice.percent(70) {
+        // One more than there are, and not all that there are.
+        for customer in 0..=customers {
+            if dice.percent(80) {
+                scenario.customers.push(Customer {
+                    customer,
+                    region: dice.pick(&[Some("north"), Some("süd"), None]),
+                    signed_up: (sign_ups && dice.percent(60)).then(|| span.first + dice.between(-400, 60)),
+                });
+            }
+        }
+    }
+    scenario.segments = vec![
+        Segment { name: "then", attribute: changing, at: At::Opening },
+        Segment { name: "at_first", attribute: changing, at: At::First },
+        Segment { name: "by_now", attribute: changing, at: At::Latest },
+    ];
+    if !scenario.customers.is_empty() {
+        scenario.segments.push(Segment { name: "region", attribute: Attribute::Region, at: At::Latest });
+    }
+    let records: Vec<Day> = if scenario.on_subscriptions() {
+        scenario.subscriptions.iter().map(|s| s.started).collect()
+    } else {
+        scenario.transactions.iter().map(|t| t.day).collect()
+    };
+    let first_record = records.into_iter().min().unwrap_or(span.first);
+    if dice.percent(60) {
+        let third = (span.last - span.first) / 3;
+        let as_of = if dice.percent(40) { span.boundary(dice) } else { span.last - dice.below(third) };
+        scenario.as_of = Some(as_of.max(first_record + 1));
+    }
+    let mut kinds = vec![
+        Stage::plain("churn"),
+        Stage::plain("revenue_churn"),
+        Stage { name: "other_churn", kind: "churn", period: None, options: "trailing_method = \"mean\"" },
+        Stage { name: "other_movements", kind: "revenue_churn", period: None, options: "" },
+    ];
+    let neighbours = [Period::Week, Period::Month, Period::Quarter, Period::Year, Period::Quarter];
+    let other = neighbours[scenario.period as usize];
+    kinds[2].period = Some(other);
+    kinds[3].period = Some(other);
+    let mean_days = (scenario.period.days().0 / scenario.period.days().1) as i64;
+    match dice.below(5) {
+        0 => scenario.observed_from = Some(first_record - dice.below(2 * mean_days + 1)),
+        // The history began before the window: what a cohort of that time is, no table says.
+        1 => scenario.observed_from = Some((first_record + dice.below(2 * mean_days + 1)).min(newest(&scenario) - 1)),
+        _ => {}
+    }
+    if scenario.observed_from.is_none_or(|d| d <= first_record) {
+        kinds.push(Stage::plain("cohort"));
+        kinds.push(Stage { name: "cohort_live", kind: "cohort", period: None, options: "mode = \"live\"" });
+        kinds.push(Stage { name: "cohort_ever", kind: "cohort", period: Some(other), options: "mode = \"unbounded\"" });
+    }
+    scenario.stages = kinds;
+    scenario
+}
+
+fn newest(scenario: &Scenario) -> Day {
+    crate::naive::Book::new(scenario).as_of
+}
+
+fn amount(dice: &mut Dice) -> i64 {
+    match dice.below(100) {
+        0..75 => dice.between(1, 20_000),
+        75..92 => -dice.between(1, 20_000),
+        92..97 => 0,
+        _ => dice.between(1, 1_000_000_000),
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_history() {
+    assert_eq!(subscribers(7).subscriptions, subscribers(7).subscriptions);
+    assert_ne!(purchases(7, false).transactions, purchases(8, false).transactions);
+}

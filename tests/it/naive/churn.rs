@@ -1,0 +1,183 @@
+//! DEFINITIONS §2, §3: customers by period.
+
+use super::{Book, Lens, Moment, Range, Slice, State};
+use crate::compare::{Want, WantRow, rate};
+use crate::days::Period;
+
+/// Customers of one period and segment value.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    opening: i64,
+    new: i64,
+    retained: i64,
+    returned: i64,
+    churned: i64,
+    closing: i64,
+    intra: i64,
+    moved_in: i64,
+    moved_out: i64,
+    due: i64,
+    lost: i64,
+}
+
+pub fn table(book: &Book, lens: &Lens, mean_of_rates: bool) -> Vec<WantRow> {
+    let mut rows = vec![];
+    for dimension in book.dimensions() {
+        let lives: Vec<Vec<(Moment, Slice, Slice)>> =
+            lens.ranges.iter().map(|r| moments(book, lens, *r, dimension)).collect();
+        for slice in book.slices(dimension) {
+            let counts: Vec<Counts> = lives.iter().map(|people| count(people, &slice)).collect();
+            for (i, range) in lens.ranges.iter().enumerate() {
+                rows.push(row(book, lens, *range, &slice, &counts[..=i], mean_of_rates));
+            }
+        }
+    }
+    rows
+}
+
+/// Each customer in a period, with the value it belongs to and the value it ends with.
+pub fn moments(
+    book: &Book,
+    lens: &Lens,
+    range: Range,
+    dimension: Option<&crate::scenario::Segment>,
+) -> Vec<(Moment, Slice, Slice)> {
+    let look = |person| {
+        let spells = book.spells(person, lens.period);
+        let moment = book.moment(person, lens, &spells, range);
+        let (during, after) = book.values_in(person, dimension, &moment, range);
+        (moment, during, after)
+    };
+    book.people.values().map(look).collect()
+}
+
+fn count(people: &[(Moment, Slice, Slice)], slice: &Slice) -> Counts {
+    let mut c = Counts::default();
+    for (m, during, after) in people {
+        let here = i64::from(during == slice);
+        let ends_here = i64::from(after == slice);
+        c.opening += here * i64::from(m.opening);
+        c.closing += ends_here * i64::from(m.closing);
+        c.due += here * m.due;
+        c.lost += here * m.lost;
+        match m.state {
+            Some(State::New) => c.new += here,
+            Some(State::Returned) => c.returned += here,
+            Some(State::Churned) => c.churned += here,
+            Some(State::Intra) => c.intra += here,
+            Some(State::Retained) => {
+                c.retained += here;
+                c.moved_out += here * (1 - ends_here);
+                c.moved_in += ends_here * (1 - here);
+            }
+            None => {}
+        }
+    }
+    c
+}
+
+fn row(book: &Book, lens: &Lens, range: Range, slice: &Slice, history: &[Counts], mean_of_rates: bool) -> WantRow {
+    let c = history[history.len() - 1];
+    let complete = book.complete(range);
+    let figure = |n: i64| if book.undecided(range) { Want::Null } else { Want::Int(n) };
+    let of_opening = |n: i64| if complete { rate(n.into(), c.opening.into()) } else { Want::Null };
+    let contract = |n: i64| if book.on_contracts() { Want::Int(n) } else { Want::Null };
+    let renewal =
+        if complete && book.on_contracts() { rate((c.due - c.lost).into(), c.due.into()) } else { Want::Null };
+    let trailing = if complete { trailing(book, lens, history, mean_of_rates) } else { None };
+    let annual = trailing.map(|r| annualise(r, lens.period));
+    let number = |x: Option<f64>| x.map_or(Want::Null, Want::Rate);
+    let (low, high) = if complete { wilson(c.churned, c.opening) } else { (Want::Null, Want::Null) };
+    let mut row = WantRow::new(
+        vec![
+            ("segment", Want::Text(slice.segment.to_string())),
+            ("value", Want::Text(slice.value.clone())),
+            ("period", Want::Date(range.0)),
+        ],
+        vec![
+            ("opening", Want::Int(c.opening)),
+            ("new", Want::Int(c.new)),
+            ("retained", Want::Int(c.retained)),
+            ("returned", Want::Int(c.returned)),
+            ("churned", figure(c.churned)),
+            ("closing", figure(c.closing)),
+            ("intra", Want::Int(c.intra)),
+            ("moved_in", Want::Int(c.moved_in)),
+            ("moved_out", Want::Int(c.moved_out)),
+            ("due", contract(c.due)),
+            ("renewal_rate", renewal),
+            ("churn_rate", of_opening(c.churned)),
+            ("crr", of_opening(c.closing - c.new)),
+            ("crr_strict", of_opening(c.retained)),
+            ("churn_rate_trailing", number(trailing)),
+            ("churn_rate_annual", number(annual)),
+            ("expected_lifetime_periods", number(trailing.filter(|r| *r > 0.0).map(|r| 1.0 / r))),
+            ("benchmark", annual.map_or(Want::Null, |r| Want::Text(benchmark(r).to_string()))),
+            ("ci_low", low),
+            ("ci_high", high),
+            ("maturity", Want::Text(book.maturity(range).to_string())),
+            ("left_truncated", Want::Bool(book.truncated(lens, range.0))),
+        ],
+    );
+    row.optional = slice.segment != "all" && row.is_nothing();
+    row
+}
+
+impl Book<'_> {
+    fn on_contracts(&self) -> bool {
+        self.scenario.on_subscriptions()
+    }
+}
+
+/// The trailing rate over the last six periods, as far as they are complete and at least three are.
+fn trailing(book: &Book, lens: &Lens, history: &[Counts], mean_of_rates: bool) -> Option<f64> {
+    let last = history.len();
+    let window: Vec<Counts> =
+        (last.saturating_sub(6)..last).filter(|i| book.complete(lens.ranges[*i])).map(|i| history[i]).collect();
+    if window.len() < 3 {
+        return None;
+    }
+    if mean_of_rates {
+        let open = window.iter().filter(|c| c.opening > 0);
+        let rates: Vec<f64> = open.map(|c| c.churned as f64 / c.opening as f64).collect();
+        return (!rates.is_empty()).then(|| rates.iter().sum::<f64>() / rates.len() as f64);
+    }
+    let opening: i64 = window.iter().map(|c| c.opening).sum();
+    let churned: i64 = window.iter().map(|c| c.churned).sum();
+    (opening > 0).then(|| churned as f64 / opening as f64)
+}
+
+fn annualise(r: f64, period: Period) -> f64 {
+    if period == Period::Year { r } else { 1.0 - (1.0 - r).powi(period.per_year()) }
+}
+
+fn benchmark(annual: f64) -> &'static str {
+    match annual {
+        r if r < 0.03 => "excellent",
+        r if r <= 0.06 => "acceptable",
+        _ => "high",
+    }
+}
+
+/// Wilson's 95 % interval of `k` out of `n`.
+pub fn wilson(k: i64, n: i64) -> (Want, Want) {
+    if n == 0 {
+        return (Want::Null, Want::Null);
+    }
+    let (z, n, p) = (1.959_963_984_540_054_f64, n as f64, k as f64 / n as f64);
+    let middle = p + z * z / (2.0 * n);
+    let spread = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + z * z / n;
+    (Want::Rate(((middle - spread) / scale).max(0.0)), Want::Rate(((middle + spread) / scale).min(1.0)))
+}
+
+#[test]
+fn wilson_agrees_with_the_literature() {
+    // Newcombe 1998, table I: 81 of 263 gives 0.2553 to 0.3662, 0 of 20 gives 0 to 0.1611.
+    let about = |k, n| match wilson(k, n) {
+        (Want::Rate(low), Want::Rate(high)) => (format!("{low:.4}"), format!("{high:.4}")),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(about(81, 263), ("0.2553".to_string(), "0.3662".to_string()));
+    assert_eq!(about(0, 20), ("0.0000".to_string(), "0.1611".to_string()));
+}

@@ -1,0 +1,103 @@
+//! DEFINITIONS §2, §3, §5 for subscriptions: terms, ends, renewals and MRR.
+
+use super::{Book, Person, Range, live_before};
+use crate::days::{Day, NEVER, half_even, plus_months};
+use crate::scenario::{Rule, Subscription, Switches};
+
+impl Book<'_> {
+    pub fn switches(&self) -> Switches {
+        match self.scenario.rule {
+            Rule::Subscriptions(switches) => switches,
+            Rule::Transactions { .. } => Switches::default(),
+        }
+    }
+
+    /// The end of a subscription as far as it is known: `NEVER` while it runs.
+    pub fn end(&self, s: &Subscription) -> Day {
+        let ended = s.ended.map(|d| if self.switches().ended_at_inclusive { d + 1 } else { d });
+        let paid_out =
+            self.cancelled(s).map(|c| (1..).map(|k| renewal(s, k)).find(|r| *r >= c).expect("renewals go on for ever"));
+        let end = s.paid_until.or(ended).or(paid_out).unwrap_or(NEVER);
+        if end >= self.as_of { NEVER } else { end }
+    }
+
+    /// A cancellation that is known.
+    pub fn cancelled(&self, s: &Subscription) -> Option<Day> {
+        s.cancelled.filter(|c| *c < self.as_of)
+    }
+
+    /// Where one subscription is live.
+    pub fn live_ranges(&self, s: &Subscription, switches: Switches) -> Vec<Range> {
+        let (start, mut end) = (paid_from(s), self.end(s));
+        if s.cents == 0 && !switches.free_is_live {
+            return vec![];
+        }
+        if let (Some(since), false) = (s.past_due_since, switches.past_due_is_live) {
+            end = end.min(since);
+        }
+        let mut ranges = vec![(start, end)];
+        if let (Some(from), false) = (s.paused_from, switches.paused_is_live) {
+            ranges = vec![(start, end.min(from)), (start.max(s.paused_until.unwrap_or(NEVER)), end)];
+        }
+        ranges.retain(|r| r.0 < r.1);
+        ranges
+    }
+
+    /// Renewals and ends of a customer's subscriptions in a period: (due, lost).
+    pub fn due(&self, person: &Person, spells: &[Range], range: Range) -> (i64, i64) {
+        let switches = self.switches();
+        let (mut due, mut lost) = (0, 0);
+        let end_of_period = self.closing(range);
+        for s in &person.subscriptions {
+            let live = self.live_ranges(s, switches);
+            let end = self.end(s);
+            let renewals: Vec<Day> = (1..).map(|k| renewal(s, k)).take_while(|r| *r < end_of_period).collect();
+            for day in range.0..end_of_period {
+                let is_renewal = renewals.contains(&day);
+                if live_before(&live, day + 1) {
+                    due += i64::from(is_renewal);
+                } else if day == end && live_before(&live, day) {
+                    let outlived = live_before(spells, day + 1);
+                    due += i64::from(!outlived || is_renewal);
+                    lost += i64::from(!outlived);
+                }
+            }
+        }
+        (due, lost)
+    }
+}
+
+fn paid_from(s: &Subscription) -> Day {
+    s.started.max(s.trial_ends.unwrap_or(s.started))
+}
+
+/// (months, days) of a billing interval.
+fn interval(s: &Subscription) -> (i64, i64) {
+    let text = s.interval.unwrap_or("month");
+    let (number, unit) = text.split_once(' ').unwrap_or(("1", text));
+    let number: i64 = number.parse().expect("an interval such as `3 months`");
+    match unit.trim_end_matches('s') {
+        "day" => (0, number),
+        "week" => (0, 7 * number),
+        "month" => (number, 0),
+        "quarter" => (3 * number, 0),
+        "year" => (12 * number, 0),
+        other => panic!("no interval {other}"),
+    }
+}
+
+/// The `k`-th renewal of the paid term.
+fn renewal(s: &Subscription, k: i64) -> Day {
+    let (months, days) = interval(s);
+    plus_months(paid_from(s), months * k) + days * k
+}
+
+/// Monthly recurring revenue of one subscription, in minor units.
+pub fn mrr(s: &Subscription) -> i128 {
+    let cents = i128::from(s.cents);
+    match interval(s) {
+        (0, days) if days % 7 == 0 => half_even(cents * 52 * 7, 12 * i128::from(days)),
+        (0, days) => half_even(cents * 365, 12 * i128::from(days)),
+        (months, _) => half_even(cents, i128::from(months)),
+    }
+}

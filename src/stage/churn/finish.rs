@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Churn;
+use crate::check::{Check, Status};
 use crate::engine::known::Known;
 use crate::error::Result;
 use crate::stage::rows::{Identity, Windowed, ratio, segment_cells};
@@ -90,7 +91,8 @@ impl Stage for Churn {
                 }
             }
         }
-        let checks = [opening_is, closing_is, next_is].map(|i| i.check(&self.spec.name)).into();
+        let mut checks: Vec<Check> = [opening_is, closing_is, next_is].map(|i| i.check(&self.spec.name)).into();
+        checks.push(self.intra(tally.sums(ALL).iter().map(|s| s[Head::Intra as usize]).sum()));
         Ok(Finished { tables: vec![table.finish()], checks, headlines })
     }
 
@@ -105,6 +107,17 @@ impl Churn {
             r if r < self.excellent => "excellent",
             r if r <= self.acceptable => "acceptable",
             _ => "high",
+        }
+    }
+
+    fn intra(&self, count: i128) -> Check {
+        Check {
+            check: "intra".into(),
+            subject: self.spec.name.clone(),
+            status: Status::Pass,
+            expected: None,
+            actual: Some(count.to_string()),
+            detail: "times that a customer was live within a period but at neither boundary, over all periods".into(),
         }
     }
 

@@ -13,7 +13,8 @@ use crate::stage::rows::{Identity, ratio, segment_cells};
 use crate::stage::{Figure, Finished, Headline, Stage};
 use crate::stats::proportion::wilson;
 use crate::table::{Cell, TableBuilder};
-use crate::tally::cohorts::{Aged, Cohort, CohortTally, From};
+use crate::tally::cohorts::{Aged, Cohort, CohortTally, From, Mode};
+use crate::timeline::lens::LiveRule;
 use crate::tally::headcount::Head;
 use crate::timeline::segments::{ALL, CellId, SegmentIndex};
 use crate::timeline::shape::{Basis, Frame, Maturity};
@@ -44,7 +45,6 @@ impl Sums {
         self.mrr_kept += other.mrr_kept;
         self.mrr_start += other.mrr_start;
         self.cumulative += other.cumulative;
-        self.left_truncated |= other.left_truncated;
     }
 }
 
@@ -161,6 +161,9 @@ impl CohortStage {
         let complete = maturity == Maturity::Complete;
         let rate = |n: i128, d: i128| ratio(n, d).filter(|_| complete);
         let interval = wilson(sums.customers as f64, sums.size as f64).filter(|_| complete);
+        // Under `1 period` nobody can say who is live at the end of a period that is not over.
+        let period_rule = self.spec.setting.rule == LiveRule::Period;
+        let undecided = period_rule && self.fold.mode == Mode::Live && maturity == Maturity::Partial;
         let orders = self.spec.setting.has_transactions.then_some(sums.orders as i64);
         let of_terms = |rate: Option<f64>| rate.filter(|_| self.spec.setting.basis == Basis::Subscriptions);
         let per_customer =
@@ -170,7 +173,7 @@ impl CohortStage {
             age.into(),
             period.into(),
             (sums.size as i64).into(),
-            seen((sums.customers as i64).into()),
+            if undecided { Cell::Null } else { seen((sums.customers as i64).into()) },
             rate(sums.customers, sums.size).into(),
             interval.map(|i| i.0).into(),
             interval.map(|i| i.1).into(),

@@ -1,0 +1,175 @@
+//! What the scan and the census say of the data, as rows of table `checks`.
+
+use super::Gathered;
+use crate::calendar::{Day, LocalDays};
+use crate::check::{Check, Status};
+use crate::config::{Pipeline, SourceKind};
+use crate::error::Error;
+use crate::source::scan::Scan;
+use crate::tally::census::CensusTally;
+use crate::timeline::segments::SegmentIndex;
+use crate::timeline::shape::{Basis, Shape};
+
+fn check(
+    check: &str,
+    subject: &str,
+    status: Status,
+    expected: Option<String>,
+    actual: impl ToString,
+    detail: impl Into<String>,
+) -> Check {
+    let (check, subject, actual) = (check.into(), subject.into(), Some(actual.to_string()));
+    Check { check, subject, status, expected, actual, detail: detail.into() }
+}
+
+/// A count that is worth a warning where it is not zero.
+fn warn_of(name: &str, subject: &str, count: u64, detail: &str) -> Option<Check> {
+    (count > 0).then(|| check(name, subject, Status::Warn, Some("0".into()), count, detail))
+}
+
+/// Checks on the exports: quarantine, freshness, as_of. `now` in seconds since the epoch.
+pub fn input_checks(pipeline: &Pipeline, scan: &Scan, as_of: Day, now: i64) -> Vec<Check> {
+    let mut checks = vec![];
+    for (kind, report) in &scan.reports {
+        let name = kind.name();
+        let detail = "rows in the files, before filter and quarantine";
+        checks.push(check("rows_read", name, Status::Pass, None, report.rows, detail));
+        if report.filtered > 0 {
+            let detail = "rows that sources.*.filter left out";
+            checks.push(check("rows_filtered", name, Status::Pass, None, report.filtered, detail));
+        }
+        checks.extend(warn_of("rows_after_as_of", name, report.after_as_of, "rows dated at or after as_of are ignored"));
+        let detail = "amounts had digits beyond the minor unit and were rounded half to even";
+        checks.extend(warn_of("amounts_rounded", name, report.amounts_rounded, detail));
+        let looked_at = report.rows - report.filtered;
+        let share = if looked_at == 0 { 0.0 } else { report.rejected as f64 / looked_at as f64 };
+        let limit = pipeline.output.quarantine_limit;
+        let status = match report.rejected {
+            0 => Status::Pass,
+            _ if share > limit => Status::Fail,
+            _ => Status::Warn,
+        };
+        let reasons = reasons(scan, *kind);
+        let detail = format!("share of rows that could not be used ({} of {looked_at}{reasons})", report.rejected);
+        checks.push(check("quarantine", name, status, Some(format!("at most {limit}")), share, detail));
+        if let Some(seconds) = pipeline.sources.get(kind).and_then(|s| s.freshness) {
+            checks.push(freshness(name, seconds, report.newest_instant, now));
+        }
+    }
+    checks.push(as_of_check(pipeline, scan, as_of));
+    checks
+}
+
+/// The reasons of a source's quarantine with their counts, for the sentence.
+fn reasons(scan: &Scan, kind: SourceKind) -> String {
+    let mut counts = std::collections::BTreeMap::new();
+    for rejected in scan.rejected.iter().filter(|r| r.source == kind) {
+        *counts.entry(rejected.reason.name()).or_insert(0u64) += 1;
+    }
+    let list: Vec<_> = counts.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
+    if list.is_empty() { String::new() } else { format!(": {}", list.join(", ")) }
+}
+
+fn freshness(source: &str, limit: i64, newest: Option<i64>, now: i64) -> Check {
+    let hours = |seconds: i64| format!("{:.1} hours", seconds as f64 / 3600.0);
+    let expected = Some(format!("at most {}", hours(limit)));
+    let Some(newest) = newest else {
+        return check("freshness", source, Status::Fail, expected, "no record", "age of the newest record");
+    };
+    let age = now - newest;
+    let status = if age > limit { Status::Fail } else { Status::Pass };
+    check("freshness", source, status, expected, hours(age), "age of the newest record; is the export late?")
+}
+
+fn as_of_check(pipeline: &Pipeline, scan: &Scan, as_of: Day) -> Check {
+    let newest = scan.files.iter().map(|f| f.modified).max().unwrap_or(i64::MAX);
+    let latest = LocalDays::new(pipeline.calendar.timezone.clone()).day(newest).plus(1);
+    let status = if as_of > latest { Status::Fail } else { Status::Pass };
+    let detail = "as_of lies at most a day past the newest input file: what the future holds is not observed";
+    check("as_of", "calendar", status, Some(format!("at most {latest}")), as_of, detail)
+}
+
+/// Checks on customers and subscriptions, counted by the census.
+pub(super) fn census_checks(
+    census: &CensusTally,
+    index: &SegmentIndex,
+    shape: &Shape,
+    gathered: &Gathered,
+) -> Vec<Check> {
+    let mut checks = vec![];
+    let count = |n: i64| n.max(0) as u64;
+    let detail = "customers with a row in the basis source or in source customers";
+    checks.push(check("customers", "all", Status::Pass, None, census.customers, detail));
+    let has_members = gathered.scan.reports.contains_key(&SourceKind::Customers);
+    if has_members {
+        let detail = "customers in source customers without a row in the basis source: state `never`";
+        checks.push(check("without_rows", "customers", Status::Pass, None, census.never_in_basis, detail));
+        let detail = "customers of the basis source are missing from source customers; their attributes are `(none)`";
+        checks.extend(warn_of("missing", "customers", count(census.not_in_customers), detail));
+        let detail = "rows of source customers contradict another of the same customer; the greatest counts";
+        checks.extend(warn_of("conflicting_rows", "customers", count(census.conflicting_rows), detail));
+    }
+    let basis = match shape.basis {
+        Basis::Transactions => "transactions",
+        Basis::Subscriptions => "subscriptions",
+    };
+    let detail = "customers of the basis source who were never live: refunds, free plans or trials only";
+    checks.push(check("never_live", basis, Status::Pass, None, census.never_live, detail));
+    let detail = "customer-days of transactions at or after as_of are ignored";
+    checks.extend(warn_of("days_after_as_of", "transactions", count(census.days_after_as_of), detail));
+    checks.extend(term_checks(census));
+    for (segment, beyond) in shape.dictionary.segments.iter().zip(&index.beyond_cap) {
+        let detail = format!("values beyond the segment's cap of {} are gathered in `other`", segment.cap);
+        checks.extend(warn_of("segment_cap", &segment.name, *beyond as u64, &detail));
+    }
+    checks
+}
+
+fn term_checks(census: &CensusTally) -> Vec<Check> {
+    let (terms, source) = (&census.terms, "subscriptions");
+    let count = |n: i64| n.max(0) as u64;
+    let mut checks: Vec<Check> = [
+        ("started_after_as_of", terms.after_as_of, "subscriptions that start at or after as_of are ignored"),
+        ("never_live_rows", terms.never_live, "subscriptions end on the day they start and are never live"),
+        ("trial_outlives", terms.trial_outlives, "subscriptions end before their trial does and are never live"),
+        ("end_derived", terms.end_derived, "cancelled without an end: paid time is taken to end at the next renewal"),
+    ]
+    .into_iter()
+    .filter_map(|(name, n, detail)| warn_of(name, source, count(n), detail))
+    .collect();
+    if terms.free > 0 {
+        let detail = "rows of amount 0 are not live (customers.free = \"live\" makes them so)";
+        checks.push(check("free", source, Status::Pass, None, terms.free, detail));
+    }
+    if terms.ended > 0 {
+        let share = terms.resumed_within_3_days as f64 / terms.ended as f64;
+        let status = if share > 0.05 { Status::Warn } else { Status::Pass };
+        let detail = "share of ends after which the same customer starts again within 3 days; if those are no churn, \
+                      set customers.gap_days = 3, or ended_at_inclusive = true where ended_at is the last paid day";
+        checks.push(check("ends_resumed", source, status, Some("at most 0.05".into()), share, detail));
+    }
+    checks
+}
+
+/// The checks that keep a run from being published, as errors.
+pub fn failures(checks: &[Check]) -> Vec<Error> {
+    let failed = checks.iter().filter(|c| c.status == Status::Fail);
+    failed
+        .map(|c| {
+            let expected = c.expected.as_deref().unwrap_or("nothing else");
+            let actual = c.actual.as_deref().unwrap_or("unknown");
+            let help = match c.check.as_str() {
+                "quarantine" => "look at the reasons above; mend the export or its mapping, filter such rows out, or \
+                                 raise output.quarantine_limit if they may go",
+                "freshness" => "wait for the export, or raise the source's freshness",
+                "as_of" => "set calendar.as_of to what the exports cover",
+                _ => "this is a defect of tenure, not of your data: please report it",
+            };
+            Error::check(format!(
+                "check {} of {} failed: expected {expected}, found {actual}: {}",
+                c.check, c.subject, c.detail
+            ))
+            .help(help)
+        })
+        .collect()
+}

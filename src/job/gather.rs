@@ -1,0 +1,133 @@
+//! Exports → buckets, and what the scan tells of their shape.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::{Phase, Watch, Watched};
+use crate::calendar::Day;
+use crate::config::{self, Pipeline, SourceKind};
+use crate::error::{Error, Result};
+use crate::source::columns::ids::IdKind;
+use crate::source::inspect::Inspected;
+use crate::source::scan::{Scan, scan};
+use crate::timeline::identity::{BUCKETS, Identity, SEEDS};
+use crate::timeline::scatter::Scatter;
+use crate::timeline::segments::{At, Dictionary, SegmentColumn};
+use crate::timeline::shape::{Basis, Shape};
+use crate::timeline::store::BucketStore;
+
+/// The data of a run, brought together by customer.
+pub struct Gathered {
+    pub shape: Arc<Shape>,
+    pub store: Box<dyn BucketStore>,
+    pub scan: Scan,
+    /// Customers that have rows; `None` if nobody counted.
+    pub customers: Option<u64>,
+}
+
+/// Reads every export once and scatters its rows by customer.
+///
+/// `identity(seed)` is [`Identity::new`] but in tests; `store` makes an empty store, again for each seed that is tried.
+///
+/// # Errors
+/// When an export cannot be read, no row is left to tell a window from, or the watch stops the run.
+pub fn gather(
+    pipeline: &Pipeline,
+    inspected: &Inspected,
+    batch_rows: usize,
+    identity: &dyn Fn(u64) -> Identity,
+    store: &dyn Fn() -> Box<dyn BucketStore>,
+    watch: &dyn Watch,
+) -> Result<Gathered> {
+    for seed in 0..SEEDS {
+        let rows = inspected.sources.values().map(|s| s.rows()).sum();
+        watch.phase(Phase::Scan, Some(rows));
+        let store = store();
+        let scatter = Scatter::new(identity(seed), &*store, rayon::current_num_threads());
+        let scan = scan(inspected, pipeline, &scatter, &Watched(watch), batch_rows)?;
+        if scatter.finish()?.is_ok() {
+            let shape = Arc::new(shape(pipeline, &scan, &*store)?);
+            return Ok(Gathered { shape, customers: Some(customers(&*store)?), store, scan });
+        }
+    }
+    Err(Error::internal(format!("customer ids share hashes under each of {SEEDS} seeds")))
+}
+
+fn shape(pipeline: &Pipeline, scan: &Scan, store: &dyn BucketStore) -> Result<Shape> {
+    let (basis, source) = match pipeline.customers.basis {
+        config::Basis::Transactions => (Basis::Transactions, SourceKind::Transactions),
+        config::Basis::Subscriptions => (Basis::Subscriptions, SourceKind::Subscriptions),
+    };
+    let report = scan.reports.get(&source).cloned().unwrap_or_default();
+    let (Some(first), Some(newest)) = (report.first, report.newest_known) else {
+        let (rows, filtered, rejected) = (report.rows, report.filtered, report.rejected);
+        return Err(Error::input(format!(
+            "source {} has no row that can be used: of {rows} rows the filter left out {filtered}, {rejected} were \
+             rejected and {} are dated at or after as_of",
+            source.name(),
+            report.after_as_of
+        ))
+        .help("check its path, its filter and calendar.as_of"));
+    };
+    let as_of = pipeline.calendar.as_of.unwrap_or(newest.plus(1));
+    let observed_from = pipeline.calendar.observed_from.unwrap_or(first);
+    if observed_from >= as_of {
+        return Err(Error::pipeline(format!(
+            "nothing is observed: calendar.observed_from is {observed_from}, and the data ends before {as_of}"
+        ))
+        .help("set an earlier observed_from, or a later as_of"));
+    }
+    let firsts = [SourceKind::Transactions, SourceKind::Subscriptions].map(|s| scan.reports.get(&s)?.first);
+    let mut earliest = firsts.into_iter().flatten().min().unwrap_or(first);
+    let cohorts_by_sign_up = pipeline.stages.iter().any(|s| s.options.word("from") == Some("signed_up_at"));
+    if cohorts_by_sign_up {
+        earliest = earliest.min(first_sign_up(store)?);
+    }
+    let columns = pipeline.segments.iter().zip(&scan.dictionaries).map(|(segment, values)| {
+        let at = match segment.at {
+            config::At::Opening => At::Opening,
+            config::At::First => At::First,
+            config::At::Latest => At::Latest,
+        };
+        SegmentColumn::new(&segment.name, at, segment.cap, values)
+    });
+    let has_column = |kind, name: &str| pipeline.sources.get(&kind).is_some_and(|s| s.columns.contains_key(name));
+    let shape = Shape::new(
+        basis,
+        (observed_from, as_of),
+        earliest,
+        pipeline.calendar.week_start,
+        scan.ids == IdKind::Integer,
+        pipeline.sources.contains_key(&SourceKind::Transactions),
+        has_column(SourceKind::Customers, "signed_up_at"),
+        Dictionary { segments: columns.collect() },
+    );
+    Ok(shape.with_costs(scan.costs.iter().map(|c| (c.period_start, c.amount)).collect()))
+}
+
+/// The earliest `signed_up_at` of all customers.
+fn first_sign_up(store: &dyn BucketStore) -> Result<Day> {
+    let earliest = |bucket: usize| {
+        let mut first = Day::NEVER;
+        store.read(bucket, &mut |rows| {
+            first = rows.members.iter().map(|m| m.signed_up).min().unwrap_or(Day::NEVER);
+            Ok(())
+        })?;
+        Ok(first)
+    };
+    (0..BUCKETS).into_par_iter().map(earliest).try_reduce(|| Day::NEVER, |a, b| Ok(a.min(b)))
+}
+
+/// Distinct customers, for progress: rows beyond as_of and ids without rows count too.
+fn customers(store: &dyn BucketStore) -> Result<u64> {
+    let count = |bucket: usize| {
+        let mut customers = 0;
+        store.read(bucket, &mut |rows| {
+            customers = crate::timeline::history::histories(rows, true).count() as u64;
+            Ok(())
+        })?;
+        Ok(customers)
+    };
+    (0..BUCKETS).into_par_iter().map(count).try_reduce(|| 0, |a, b| Ok(a + b))
+}

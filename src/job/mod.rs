@@ -1,0 +1,133 @@
+//! One run: from a validated pipeline to finished tables, checks and what writes the per-customer tables.
+//!
+//! Knows the modules, not the terminal, the clock or the output folder: those belong to `cli`.
+
+mod checks;
+mod gather;
+mod plan;
+
+use std::sync::Arc;
+
+pub use checks::{failures, input_checks};
+pub use gather::{Gathered, gather};
+pub use plan::{Blueprint, blueprint};
+
+use crate::check::Check;
+use crate::engine::known::Known;
+use crate::engine::local::{self, Observer};
+use crate::error::{Error, Result};
+use crate::publish::segments::SegmentRow;
+use crate::source::scan::ScanObserver;
+use crate::stage::customers::Customers;
+use crate::stage::ledger::Ledger;
+use crate::stage::{Headline, PerCustomer};
+use crate::table::Table;
+
+/// A part of a run that takes time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Reading exports and scattering rows, in rows.
+    Scan,
+    /// Walks over customers, in customers (of all walks).
+    Fold,
+    /// The last walk and the writing of per-customer tables, in customers.
+    Score,
+    Publish,
+}
+
+impl Phase {
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Scan => "scan",
+            Phase::Fold => "fold",
+            Phase::Score => "score",
+            Phase::Publish => "publish",
+        }
+    }
+}
+
+/// Hears how a run gets on, and may stop it. Called from several threads.
+pub trait Watch: Sync {
+    /// A phase begins, with its expected amount of work where that is known.
+    fn phase(&self, phase: Phase, total: Option<u64>);
+    fn advance(&self, amount: u64);
+    /// An error if the run is to stop.
+    fn stopped(&self) -> Result<()>;
+}
+
+/// A watch as the scan and the walks want it.
+pub struct Watched<'a>(pub &'a dyn Watch);
+
+impl ScanObserver for Watched<'_> {
+    fn rows(&self, n: u64) {
+        self.0.advance(n);
+    }
+    fn stopped(&self) -> Option<Error> {
+        self.0.stopped().err()
+    }
+}
+
+impl Observer for Watched<'_> {
+    fn walked(&self, customers: u64) {
+        self.0.advance(customers);
+    }
+    fn stopped(&self) -> Result<()> {
+        self.0.stopped()
+    }
+}
+
+/// All that a run found out, before anything is written.
+pub struct Computed {
+    pub known: Known,
+    pub customers: u64,
+    pub tables: Vec<Table>,
+    pub segments: Vec<SegmentRow>,
+    pub checks: Vec<Check>,
+    pub headlines: Vec<Headline>,
+    /// What writes `customers`, `ledger` and the stages' own.
+    pub per_customer: Vec<Box<dyn PerCustomer>>,
+}
+
+/// Folds in rounds, finishes every stage.
+pub fn compute(blueprint: &Blueprint, gathered: &Gathered, watch: &dyn Watch) -> Result<Computed> {
+    let expected = gathered.customers.map(|n| n * blueprint.plan.rounds() as u64);
+    watch.phase(Phase::Fold, expected);
+    let known = local::run(&blueprint.plan, gathered.shape.clone(), &*gathered.store, &Watched(watch))?;
+    let (census, index) = (known.get(blueprint.common.census)?, known.get(blueprint.common.index)?);
+    let mut computed = Computed {
+        customers: census.customers as u64,
+        tables: vec![],
+        segments: segment_rows(&index),
+        checks: checks::census_checks(&census, &index, &known.shape, gathered),
+        headlines: vec![],
+        per_customer: vec![],
+        known: known.clone(),
+    };
+    let mut scorers = vec![];
+    for stage in &blueprint.stages {
+        let finished = stage.finish(&known)?;
+        computed.tables.extend(finished.tables);
+        computed.checks.extend(finished.checks);
+        computed.headlines.extend(finished.headlines);
+        computed.per_customer.extend(stage.per_customer(&known)?);
+        scorers.extend(stage.scorer(&known)?);
+    }
+    if blueprint.whole {
+        let setting = &blueprint.setting;
+        computed.per_customer.push(Box::new(Ledger::new(None, blueprint.lens, setting.has_transactions)));
+        computed.per_customer.push(Box::new(Customers::new(setting.clone(), blueprint.lens, index, scorers)));
+    }
+    Ok(computed)
+}
+
+fn segment_rows(index: &Arc<crate::timeline::segments::SegmentIndex>) -> Vec<SegmentRow> {
+    let rows = index.cells.iter().enumerate().map(|(id, cell)| SegmentRow {
+        segment_id: id as i64,
+        segment: cell.segment.clone(),
+        value: cell.value.clone(),
+        second: None,
+        is_other: cell.is_other,
+        customers: cell.customers as u64,
+    });
+    rows.collect()
+}

@@ -38,14 +38,15 @@ pub struct Dictionary {
 
 impl SegmentColumn {
     /// `values[code]` is the text behind a code.
-    pub fn new(name: &str, at: At, cap: usize, values: &[String]) -> SegmentColumn {
+    pub fn new(name: &str, at: At, cap: usize, values: &[impl AsRef<str>]) -> SegmentColumn {
+        let values: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
         let mut order: Vec<usize> = (0..values.len()).collect();
-        order.sort_by(|a, b| values[*a].cmp(&values[*b]));
+        order.sort_by_key(|i| values[*i]);
         let mut ranks = vec![0; values.len()];
         let mut sorted: Vec<Arc<str>> = Vec::with_capacity(values.len());
         for i in order {
             if sorted.last().is_none_or(|last| **last != *values[i]) {
-                sorted.push(values[i].as_str().into());
+                sorted.push(values[i].into());
             }
             ranks[i] = sorted.len() as u32 - 1;
         }

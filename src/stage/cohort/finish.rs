@@ -32,6 +32,8 @@ struct Sums {
     mrr_start: i128,
     cumulative: i128,
     left_truncated: bool,
+    /// Nobody can say yet who is live at the end.
+    undecided: bool,
 }
 
 impl Sums {
@@ -108,6 +110,9 @@ impl CohortStage {
         let signed_up = self.fold.from == From::SignedUp || known.shape.has_signed_up;
         let left_truncated = !signed_up && number <= frame.window;
         let (size, mrr_start) = (cohort.size.into(), cohort.mrr_start);
+        let at_end = self.spec.setting.rule == LiveRule::Period && self.fold.mode == Mode::Live;
+        let open_end = at_end && self.fold.unit.is_none() && frame.last_is_partial();
+        let last = frame.len() - 1;
         let mut cumulative = 0;
         (0..=oldest).map(move |age| {
             let of = |field: Aged| ages.get(age).map_or(0, |a| a[field as usize]);
@@ -123,6 +128,7 @@ impl CohortStage {
                 mrr_start,
                 cumulative,
                 left_truncated,
+                undecided: open_end && number + age == last,
             };
             (age, sums)
         })
@@ -161,9 +167,6 @@ impl CohortStage {
         let complete = maturity == Maturity::Complete;
         let rate = |n: i128, d: i128| ratio(n, d).filter(|_| complete);
         let interval = wilson(sums.customers as f64, sums.size as f64).filter(|_| complete);
-        // Under `1 period` nobody can say who is live at the end of a period that is not over.
-        let period_rule = self.spec.setting.rule == LiveRule::Period;
-        let undecided = period_rule && self.fold.mode == Mode::Live && maturity == Maturity::Partial;
         let orders = self.spec.setting.has_transactions.then_some(sums.orders as i64);
         let of_terms = |rate: Option<f64>| rate.filter(|_| self.spec.setting.basis == Basis::Subscriptions);
         let per_customer =
@@ -173,7 +176,7 @@ impl CohortStage {
             age.into(),
             period.into(),
             (sums.size as i64).into(),
-            if undecided { Cell::Null } else { seen((sums.customers as i64).into()) },
+            if sums.undecided { Cell::Null } else { seen((sums.customers as i64).into()) },
             rate(sums.customers, sums.size).into(),
             interval.map(|i| i.0).into(),
             interval.map(|i| i.1).into(),

@@ -3,7 +3,12 @@
 //! The only place that reads exports. The `parquet` crate reads (page checksums verified where the file has them);
 //! only columns named in an `sql` or `filter` expression visit Polars.
 
+mod bridge;
 pub mod canonical;
+pub mod columns;
+pub mod expression;
+mod guard;
+mod names;
 
 use std::path::PathBuf;
 

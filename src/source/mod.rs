@@ -5,10 +5,23 @@
 
 mod bridge;
 pub mod canonical;
-pub mod columns;
+mod columns;
+mod condition;
 pub mod expression;
+mod files;
+mod footer;
 mod guard;
+mod inspect;
+mod integrity;
 mod names;
+mod scan;
+#[cfg(test)]
+mod testing;
+
+pub use columns::ids::IdKind;
+pub use condition::Condition;
+pub use inspect::{Inspected, InspectedFile, InspectedSource, Needs, inspect};
+pub use scan::{BATCH_ROWS, Scan, ScanObserver, Unobserved, scan};
 
 use std::path::PathBuf;
 

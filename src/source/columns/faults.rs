@@ -66,8 +66,10 @@ pub fn shown(array: &dyn Array, row: usize) -> Option<String> {
     }
     let text = match array.data_type() {
         // Instants are printed by their offset, as names of zones need a database.
-        DataType::Timestamp(unit, Some(_)) => cast(&array.slice(row, 1), &DataType::Timestamp(*unit, Some("+00:00".into())))
-            .and_then(|one| array_value_to_string(&one, 0)),
+        DataType::Timestamp(unit, Some(_)) => {
+            cast(&array.slice(row, 1), &DataType::Timestamp(*unit, Some("+00:00".into())))
+                .and_then(|one| array_value_to_string(&one, 0))
+        }
         _ => array_value_to_string(array, row),
     }
     .unwrap_or_default();

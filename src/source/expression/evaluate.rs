@@ -11,10 +11,10 @@ use polars_expr::prelude::{ExecutionState, PhysicalExpr};
 use polars_expr::{ExpressionConversionState, create_physical_expr};
 use polars_plan::plans::{ExprToIRContext, to_expr_ir};
 
+use super::Refusal;
 use super::lower::{Lowering, internal_name};
 use super::parse::{Parsed, shorten};
 use super::types::Type;
-use super::Refusal;
 use crate::source::bridge;
 use crate::source::guard::guarded;
 

@@ -1,12 +1,12 @@
 //! The functions that expressions may call, arithmetic, casts and date parts.
 
 use polars::prelude::{Expr, RoundMode, StrptimeOptions, coalesce, when};
-use polars_plan::prelude::lit;
+use polars_plan::prelude::typed_lit;
 use sqlparser::ast::{
     BinaryOperator as Op, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
 };
 
-use super::lower::{Lowering, Node, coerce, not_allowed};
+use super::lower::{Lowering, Node, coerce, nearest_float, not_allowed};
 use super::types::{INT, Type};
 use super::{Refusal, literal};
 use crate::source::names::near;
@@ -24,8 +24,9 @@ const FUNCTIONS: &[(&str, &str, usize, usize, Rule)] = &[
         Ok(Node::new(coalesce(&exprs), kind))
     }),
     ("CONCAT", "CONCAT(a, b, …), NULLs as nothing", 1, usize::MAX, |l, _, a| {
-        let texts = a.into_iter().map(|n| Ok(l.as_text(n)?.fill_null(lit("")))).collect::<Result<Vec<_>, Refusal>>()?;
-        Ok(Node::new(texts.into_iter().reduce(|x, y| x + y).unwrap_or_else(|| lit("")), Type::Text))
+        let texts =
+            a.into_iter().map(|n| Ok(l.as_text(n)?.fill_null(typed_lit("")))).collect::<Result<Vec<_>, Refusal>>()?;
+        Ok(Node::new(texts.into_iter().reduce(|x, y| x + y).unwrap_or_else(|| typed_lit("")), Type::Text))
     }),
     ("CONTAINS", "CONTAINS(text, part)", 2, 2, |l, f, a| pair(l, f, a, |x, y| x.str().contains_literal(y), Type::Bool)),
     ("DATE_PART", "DATE_PART('month', date)", 2, 2, |_, _, mut a| {
@@ -44,7 +45,7 @@ const FUNCTIONS: &[(&str, &str, usize, usize, Rule)] = &[
     ("LEAST", "LEAST(a, b, …), NULLs left out", 1, usize::MAX, |l, f, a| extreme(l, f, a, |x, y| y.lt(x))),
     ("LEFT", "LEFT(text, 3)", 2, 2, |l, f, a| {
         let n = whole(f, a.get(1))?;
-        Ok(Node::new(first_text(l, f, a)?.str().slice(lit(0i64), lit(n as u64)), Type::Text))
+        Ok(Node::new(first_text(l, f, a)?.str().slice(typed_lit(0i64), typed_lit(n as u64)), Type::Text))
     }),
     ("LENGTH", "LENGTH(text), in characters", 1, 1, |l, f, a| {
         Ok(Node::new(
@@ -72,7 +73,7 @@ const FUNCTIONS: &[(&str, &str, usize, usize, Rule)] = &[
     }),
     ("RIGHT", "RIGHT(text, 3)", 2, 2, |l, f, a| {
         let n = whole(f, a.get(1))?;
-        Ok(Node::new(first_text(l, f, a)?.str().tail(lit(n)), Type::Text))
+        Ok(Node::new(first_text(l, f, a)?.str().tail(typed_lit(n)), Type::Text))
     }),
     ("ROUND", "ROUND(number) or ROUND(number, 2)", 1, 2, |_, f, a| {
         let places = if a.len() == 2 { whole(f, a.get(1))? } else { 0 };
@@ -93,8 +94,8 @@ const FUNCTIONS: &[(&str, &str, usize, usize, Rule)] = &[
         let length = if a.len() == 3 { Some(whole(f, a.get(2))?) } else { None };
         let from = start.max(1);
         let rest = literal::null(Type::Int { bits: 63 }).cast(polars::prelude::DataType::UInt64);
-        let take = length.map_or(rest, |n| lit(n.saturating_add(start).saturating_sub(from).max(0) as u64));
-        Ok(Node::new(first_text(l, f, a)?.str().slice(lit(from - 1), take), Type::Text))
+        let take = length.map_or(rest, |n| typed_lit(n.saturating_add(start).saturating_sub(from).max(0) as u64));
+        Ok(Node::new(first_text(l, f, a)?.str().slice(typed_lit(from - 1), take), Type::Text))
     }),
     ("SUBSTRING", "SUBSTRING(text, 1, 4), counted from 1", 2, 3, |l, _, a| call(l, "SUBSTR", a)),
     ("TO_TIMESTAMP", "TO_TIMESTAMP(seconds since 1970)", 1, 1, |_, f, mut a| {
@@ -103,8 +104,10 @@ const FUNCTIONS: &[(&str, &str, usize, usize, Rule)] = &[
                 .help("milliseconds are divided by 1000, as in TO_TIMESTAMP(\"ts\" / 1000)"));
         };
         let micros = match seconds.kind {
-            Type::Int { .. } => seconds.expr * lit(1_000_000i64),
-            _ => (coerce(seconds, Type::Float)? * lit(1e6)).round(0, RoundMode::HalfToEven).strict_cast(INT.polars()),
+            Type::Int { .. } => seconds.expr * typed_lit(1_000_000i64),
+            _ => (coerce(seconds, Type::Float)? * typed_lit(1e6))
+                .round(0, RoundMode::HalfToEven)
+                .strict_cast(INT.polars()),
         };
         Ok(Node::new(micros.cast(Type::Instant.polars()), Type::Instant))
     }),
@@ -215,9 +218,9 @@ fn pair(l: &mut Lowering, name: &str, arguments: Vec<Node>, f: fn(Expr, Expr) ->
 
 fn trim(l: &mut Lowering, name: &str, arguments: Vec<Node>, f: fn(Expr, Expr) -> Expr) -> Lowered {
     let letters = match arguments.get(1) {
-        None => lit(" \t\r\n"),
+        None => typed_lit(" \t\r\n"),
         Some(node) => match node.text() {
-            Some(text) => lit(text.to_string()),
+            Some(text) => typed_lit(text.to_string()),
             None => return Err(Refusal::new(format!("what {name} removes has to be a text in 'single quotes'"))),
         },
     };
@@ -250,7 +253,7 @@ fn strptime(text: Expr, format: &str) -> Lowered {
     let options = StrptimeOptions { format: Some(format.into()), strict: true, exact: true, cache: false };
     Ok(if with_time {
         let kind = Type::Timestamp;
-        Node::new(text.str().strptime(kind.polars(), options, lit("raise")), kind)
+        Node::new(text.str().strptime(kind.polars(), options, typed_lit("raise")), kind)
     } else {
         Node::new(text.str().to_date(options).cast(Type::Timestamp.polars()), Type::Timestamp)
     })
@@ -281,7 +284,7 @@ pub fn date_part(part: &str, node: Node) -> Lowered {
         "dow" | "dayofweek" => {
             let day = dt.weekday().cast(INT.polars());
             return Ok(Node::new(
-                when(day.clone().eq(lit(7i64))).then(lit(0i64)).otherwise(day),
+                when(day.clone().eq(typed_lit(7i64))).then(typed_lit(0i64)).otherwise(day),
                 Type::Int { bits: 3 },
             ));
         }
@@ -310,6 +313,7 @@ pub fn cast(node: Node, kind: Type, strict: bool) -> Lowered {
         (Type::Decimal { .. }, Type::Int { .. }) | (Type::Float, Type::Int { .. }) => {
             done(node.expr.round(0, RoundMode::HalfToEven))
         }
+        (Type::Decimal { .. }, Type::Float) => Ok(Node::new(nearest_float(node.expr), kind)),
         (from, to) if from.is_number() && to.is_number() => done(node.expr),
         (Type::Text, to) if to.is_number() => done(node.expr),
         (from, Type::Text) if from.is_number() || matches!(from, Type::Bool | Type::Date) => done(node.expr),
@@ -321,7 +325,7 @@ pub fn cast(node: Node, kind: Type, strict: bool) -> Lowered {
         (Type::Text, Type::Timestamp) => Err(Refusal::new("CAST from text to TIMESTAMP is not allowed").help(
             "map the column itself, as ISO 8601 texts are read as times; other formats: STRPTIME(text, '%d/%m/%Y')",
         )),
-        (Type::Int { .. }, Type::Bool) => Ok(Node::new(node.expr.neq(lit(0i64)), Type::Bool)),
+        (Type::Int { .. }, Type::Bool) => Ok(Node::new(node.expr.neq(typed_lit(0i64)), Type::Bool)),
         (Type::Bool, Type::Int { .. }) => done(node.expr),
         (from, to) => Err(Refusal::new(format!("CAST from {} to {} is not allowed", from.name(), to.name()))),
     }
@@ -354,7 +358,7 @@ pub fn arithmetic(lowering: &mut Lowering, left: Node, op: &Op, right: Node) -> 
     }
     if *op == Op::Divide {
         let (l, r) = (coerce(left, Type::Float)?, coerce(right, Type::Float)?);
-        let divisor = when(r.clone().eq(lit(0.0))).then(literal::null(Type::Float)).otherwise(r);
+        let divisor = when(r.clone().eq(typed_lit(0.0))).then(literal::null(Type::Float)).otherwise(r);
         return Ok(Node::new(l / divisor, Type::Float));
     }
     match (left.kind, right.kind) {
@@ -363,7 +367,7 @@ pub fn arithmetic(lowering: &mut Lowering, left: Node, op: &Op, right: Node) -> 
             if bits > 63 {
                 let float = |e: &Expr| e.clone().cast(Type::Float.polars());
                 let size = apply(op, float(&left.expr), float(&right.expr)).abs();
-                lowering.overflows.push(size.gt_eq(lit(9_223_372_036_854_774_784.0)));
+                lowering.overflows.push(size.gt_eq(typed_lit(9_223_372_036_854_774_784.0)));
             }
             Ok(Node::new(apply(op, left.expr, right.expr), Type::Int { bits: bits.min(63) }))
         }

@@ -1,7 +1,7 @@
 //! Typed values in the text of an expression.
 
 use polars::prelude::{AnyValue, DataType, Expr, LiteralValue, Scalar, TimeUnit};
-use polars_plan::prelude::lit;
+use polars_plan::prelude::typed_lit;
 
 use super::Refusal;
 use super::types::Type;
@@ -29,7 +29,7 @@ pub fn number(text: &str) -> Result<(Expr, Type), Refusal> {
     if !text.contains('.') {
         let value: i64 = whole.parse().map_err(|_| unusable())?;
         let bits = (64 - value.unsigned_abs().leading_zeros()).min(63) as u8;
-        return Ok((lit(value), Type::Int { bits }));
+        return Ok((typed_lit(value), Type::Int { bits }));
     }
     let scale = u8::try_from(fraction.len()).ok().filter(|s| *s <= 18).ok_or_else(unusable)?;
     let digits = format!("{whole}{fraction}");
@@ -44,7 +44,7 @@ pub fn number(text: &str) -> Result<(Expr, Type), Refusal> {
 /// A number as the nearest double.
 pub fn float(text: &str) -> Result<Expr, Refusal> {
     let value: f64 = text.parse().map_err(|_| Refusal::new(format!("`{text}` is not a number")))?;
-    if value.is_finite() { Ok(lit(value)) } else { Err(Refusal::new(format!("the number {text} is too large"))) }
+    if value.is_finite() { Ok(typed_lit(value)) } else { Err(Refusal::new(format!("the number {text} is too large"))) }
 }
 
 /// `DATE '2011-12-09'`, or a text beside a date.
@@ -72,8 +72,8 @@ pub fn negated(expr: Expr, kind: Type) -> Expr {
     match &expr {
         Expr::Literal(LiteralValue::Scalar(value)) => match value.value() {
             AnyValue::Decimal(unscaled, p, s) => scalar(kind.polars(), AnyValue::Decimal(-unscaled, *p, *s)),
-            _ => lit(0) - expr,
+            _ => typed_lit(0) - expr,
         },
-        _ => lit(0) - expr,
+        _ => typed_lit(0) - expr,
     }
 }

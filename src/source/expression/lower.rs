@@ -1,7 +1,7 @@
 //! The walk over the syntax tree that types an expression and lowers it to Polars, refusing what it does not know.
 
 use polars::prelude::{Expr, PlSmallStr, col, when};
-use polars_plan::prelude::lit;
+use polars_plan::prelude::{lit, typed_lit};
 use sqlparser::ast::{
     BinaryOperator as Op, CastKind, CeilFloorKind, DataType as SqlType, DateTimeField, ExactNumberInfo, Expr as Sql,
     TimezoneInfo, TrimWhereField, TypedString, UnaryOperator, Value, ValueWithSpan,
@@ -229,7 +229,7 @@ impl<'a> Lowering<'a> {
                     let text = text.strip_prefix('-').map_or_else(|| format!("-{text}"), str::to_string);
                     return number(&text);
                 }
-                let zero = Node::new(lit(0i64), Type::Int { bits: 0 });
+                let zero = Node::new(typed_lit(0i64), Type::Int { bits: 0 });
                 self.binary(zero, &Op::Minus, node)
             }
             UnaryOperator::Plus | UnaryOperator::Minus => {
@@ -343,7 +343,7 @@ impl<'a> Lowering<'a> {
             }
         }
         regex.push('$');
-        Ok(boolean(value.str().contains(lit(regex), true), negated))
+        Ok(boolean(value.str().contains(typed_lit(regex), true), negated))
     }
 
     fn cast(&mut self, node: Node, to: &SqlType, strict: bool) -> Lowered {
@@ -435,8 +435,15 @@ pub fn coerce(node: Node, to: Type) -> Result<Expr, Refusal> {
         (Type::Text, Type::Timestamp, Some(Literal::Text(text))) => literal::timestamp(text)?,
         (Type::Int { .. }, Type::Int { .. }, _) => node.expr,
         (from, to, _) if from == to => node.expr,
+        (Type::Decimal { .. }, Type::Float, _) => nearest_float(node.expr),
         (_, to, _) => node.expr.strict_cast(to.polars()),
     })
+}
+
+/// The double nearest to a decimal. Polars multiplies by a negative power of ten, which is off by a bit or two; by way
+/// of text it is exact.
+pub fn nearest_float(decimal: Expr) -> Expr {
+    decimal.strict_cast(Type::Text.polars()).strict_cast(Type::Float.polars())
 }
 
 pub fn number(text: &str) -> Lowered {
@@ -444,7 +451,7 @@ pub fn number(text: &str) -> Lowered {
     let (expr, kind) = literal::number(unsigned)?;
     let expr = match (negative, kind) {
         (false, _) => expr,
-        (true, Type::Int { .. }) => lit(-unsigned.parse::<i64>().unwrap_or_default()),
+        (true, Type::Int { .. }) => typed_lit(-unsigned.parse::<i64>().unwrap_or_default()),
         (true, Type::Float) => literal::float(text)?,
         (true, kind) => literal::negated(expr, kind),
     };
@@ -455,7 +462,7 @@ fn value_of(value: &ValueWithSpan) -> Lowered {
     match &value.value {
         Value::Number(text, _) => number(text),
         Value::SingleQuotedString(text) => {
-            Ok(Node { expr: lit(text.clone()), kind: Type::Text, literal: Some(Literal::Text(text.clone())) })
+            Ok(Node { expr: typed_lit(text.clone()), kind: Type::Text, literal: Some(Literal::Text(text.clone())) })
         }
         Value::Boolean(b) => Ok(Node::new(lit(*b), Type::Bool)),
         Value::Null => Ok(Node::new(literal::null(Type::Null), Type::Null)),

@@ -3,7 +3,25 @@
 //! The only place that reads exports. The `parquet` crate reads (page checksums verified where the file has them);
 //! only columns named in an `sql` or `filter` expression visit Polars.
 
+mod bridge;
 pub mod canonical;
+mod columns;
+mod condition;
+pub mod expression;
+mod files;
+mod footer;
+mod guard;
+mod inspect;
+mod integrity;
+mod names;
+mod scan;
+#[cfg(test)]
+mod testing;
+
+pub use columns::ids::IdKind;
+pub use condition::Condition;
+pub use inspect::{Inspected, InspectedFile, InspectedSource, Needs, inspect};
+pub use scan::{BATCH_ROWS, Scan, ScanObserver, Unobserved, scan};
 
 use std::path::PathBuf;
 

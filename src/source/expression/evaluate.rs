@@ -1,0 +1,153 @@
+//! A compiled expression and its value for a batch of rows.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, NullArray};
+use arrow::compute::{nullif, or_kleene};
+use jiff::tz::TimeZone;
+use polars::polars_utils::arena::Arena;
+use polars::prelude::{Column, DataFrame, Expr, IntoColumn, Schema};
+use polars_expr::prelude::{ExecutionState, PhysicalExpr};
+use polars_expr::{ExpressionConversionState, create_physical_expr};
+use polars_plan::plans::{ExprToIRContext, to_expr_ir};
+
+use super::Refusal;
+use super::lower::{Lowering, internal_name};
+use super::parse::{Parsed, shorten};
+use super::types::Type;
+use crate::source::bridge;
+use crate::source::guard::guarded;
+
+/// An expression that is allowed and fits the columns it names.
+#[derive(Clone)]
+pub struct Compiled {
+    sql: String,
+    columns: Vec<(String, Type)>,
+    kind: Type,
+    value: Arc<dyn PhysicalExpr>,
+    overflows: Vec<Arc<dyn PhysicalExpr>>,
+    zone: TimeZone,
+}
+
+impl std::fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Compiled").field("sql", &self.sql).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl Compiled {
+    /// `available`: the columns that may be named; `None`: there, but of a type that expressions cannot use.
+    /// `zone`: where timestamps that carry a zone become wall-clock times.
+    pub fn new(parsed: &Parsed, available: &[(String, Option<Type>)], zone: &TimeZone) -> Result<Compiled, Refusal> {
+        let mut lowering = Lowering::new(available);
+        let node = lowering.lower(&parsed.tree)?;
+        let overflows = lowering.overflows;
+        let columns: Vec<(String, Type)> = available
+            .iter()
+            .filter(|(name, _)| parsed.columns().any(|c| c == name))
+            .filter_map(|(name, kind)| Some((name.clone(), (*kind)?)))
+            .collect();
+        let schema: Schema = columns
+            .iter()
+            .filter_map(|(name, kind)| {
+                let index = available.iter().position(|(n, _)| n == name)?;
+                Some(polars::prelude::Field::new(internal_name(index), kind.polars()))
+            })
+            .collect();
+        let schema = Arc::new(schema);
+        let physical = |expr: Expr| {
+            let mut arena = Arena::with_capacity(16);
+            let ir = to_expr_ir(expr, &mut ExprToIRContext::new(&mut arena, &schema))?;
+            // Never in parallel inside: the rows around it are already spread over the workers.
+            create_physical_expr(&ir, &mut arena, &schema, &mut ExpressionConversionState::new(false))
+        };
+        let build = |expr: Expr| match guarded(|| physical(expr)) {
+            Ok(Ok(built)) => Ok(built),
+            Ok(Err(e)) => Err(e.to_string()),
+            Err(panic) => Err(panic),
+        };
+        let failed = |e: String| Refusal::new(format!("`{}` cannot be computed: {e}", shorten(parsed.sql())));
+        let kind = node.kind;
+        let compiled = Compiled {
+            sql: parsed.sql().to_string(),
+            kind,
+            value: build(node.expr).map_err(failed)?,
+            overflows: overflows.into_iter().map(|e| build(e).map_err(failed)).collect::<Result<_, _>>()?,
+            columns: schema
+                .iter_names()
+                .zip(columns)
+                .map(|(internal, (_, kind))| (internal.to_string(), kind))
+                .collect(),
+            zone: zone.clone(),
+        };
+        // A first evaluation, of no rows, so that what Polars cannot compute is known before anything is read.
+        let empty: Vec<ArrayRef> = compiled.columns.iter().map(|(_, k)| k.empty()).collect();
+        compiled.evaluate(&empty, 0).map_err(failed)?;
+        Ok(compiled)
+    }
+
+    pub fn kind(&self) -> Type {
+        self.kind
+    }
+
+    pub fn sql(&self) -> &str {
+        &self.sql
+    }
+
+    /// One value per row. `inputs`: the arrays of the columns that the expression names, in the order in which they
+    /// were available.
+    ///
+    /// # Errors
+    /// A sentence, if a value could not be cast or a decimal overflowed.
+    pub fn evaluate(&self, inputs: &[ArrayRef], rows: usize) -> Result<ArrayRef, String> {
+        if self.kind == Type::Null {
+            return Ok(Arc::new(NullArray::new(rows)));
+        }
+        let mut columns: Vec<Column> = Vec::with_capacity(inputs.len());
+        for ((name, kind), array) in self.columns.iter().zip(inputs) {
+            let array = kind.bring(array, &self.zone)?;
+            columns.push(bridge::to_polars(name, &array).map_err(|e| e.to_string())?.into_column());
+        }
+        let frame = DataFrame::new(rows, columns).map_err(|e| e.to_string())?;
+        let value = run(&*self.value, &frame, rows)?;
+        let mut overflowed: Option<BooleanArray> = None;
+        for test in &self.overflows {
+            let test = run(&**test, &frame, rows)?;
+            let test = test.as_boolean();
+            overflowed = Some(match overflowed {
+                None => test.clone(),
+                Some(before) => or_kleene(&before, test).map_err(|e| e.to_string())?,
+            });
+        }
+        match overflowed {
+            Some(mask) if mask.true_count() > 0 => nullif(&value, &mask).map_err(|e| e.to_string()),
+            _ => Ok(value),
+        }
+    }
+
+    /// The rows for which the expression, a condition, is true; NULL is not.
+    pub fn holds(&self, inputs: &[ArrayRef], rows: usize) -> Result<BooleanArray, String> {
+        let value = self.evaluate(inputs, rows)?;
+        let Some(value) = value.as_boolean_opt() else {
+            return Ok(BooleanArray::from(vec![false; rows]));
+        };
+        Ok(match value.nulls() {
+            None => value.clone(),
+            Some(nulls) => BooleanArray::new(value.values() & nulls.inner(), None),
+        })
+    }
+}
+
+fn run(expr: &dyn PhysicalExpr, frame: &DataFrame, rows: usize) -> Result<ArrayRef, String> {
+    let outcome = guarded(|| {
+        let column = expr.evaluate(frame, &ExecutionState::new())?;
+        let column = if column.len() != rows && column.len() == 1 { column.new_from_index(0, rows) } else { column };
+        Ok::<_, polars::prelude::PolarsError>(column.take_materialized_series())
+    });
+    match outcome {
+        Ok(Ok(series)) if series.len() == rows => bridge::from_polars(&series).map_err(|e| e.to_string()),
+        Ok(Ok(series)) => Err(format!("it gave {} values for {rows} rows", series.len())),
+        Ok(Err(e)) => Err(e.to_string()),
+        Err(panic) => Err(panic),
+    }
+}

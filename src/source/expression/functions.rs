@@ -1,0 +1,399 @@
+//! The functions that expressions may call, arithmetic, casts and date parts.
+
+use polars::prelude::{Expr, RoundMode, StrptimeOptions, coalesce, when};
+use polars_plan::prelude::typed_lit;
+use sqlparser::ast::{
+    BinaryOperator as Op, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
+};
+
+use super::lower::{Lowering, Node, coerce, nearest_float, not_allowed};
+use super::types::{INT, Type};
+use super::{Refusal, literal};
+use crate::source::names::near;
+
+type Lowered = Result<Node, Refusal>;
+type Rule = fn(&mut Lowering, &str, Vec<Node>) -> Lowered;
+
+/// Name, how it is called, fewest and most arguments, rule.
+const FUNCTIONS: &[(&str, &str, usize, usize, Rule)] = &[
+    ("ABS", "ABS(number)", 1, 1, |_, f, a| numeric(f, a, Expr::abs)),
+    ("CEIL", "CEIL(number)", 1, 1, |_, f, a| numeric(f, a, Expr::ceil)),
+    ("CEILING", "CEILING(number)", 1, 1, |_, f, a| numeric(f, a, Expr::ceil)),
+    ("COALESCE", "COALESCE(a, b, …)", 1, usize::MAX, |l, f, a| {
+        let (kind, exprs) = l.alike(f, a)?;
+        Ok(Node::new(coalesce(&exprs), kind))
+    }),
+    ("CONCAT", "CONCAT(a, b, …), NULLs as nothing", 1, usize::MAX, |l, _, a| {
+        let texts =
+            a.into_iter().map(|n| Ok(l.as_text(n)?.fill_null(typed_lit("")))).collect::<Result<Vec<_>, Refusal>>()?;
+        Ok(Node::new(texts.into_iter().reduce(|x, y| x + y).unwrap_or_else(|| typed_lit("")), Type::Text))
+    }),
+    ("CONTAINS", "CONTAINS(text, part)", 2, 2, |l, f, a| pair(l, f, a, |x, y| x.str().contains_literal(y), Type::Bool)),
+    ("DATE_PART", "DATE_PART('month', date)", 2, 2, |_, _, mut a| {
+        let (Some(date), Some(part)) = (a.pop(), a.pop()) else {
+            return Err(Refusal::new("DATE_PART needs two values"));
+        };
+        let Some(part) = part.text() else {
+            return Err(Refusal::new("the first value of DATE_PART has to be a part's name in 'single quotes'"));
+        };
+        date_part(&part.to_ascii_lowercase(), date)
+    }),
+    ("ENDS_WITH", "ENDS_WITH(text, end)", 2, 2, |l, f, a| pair(l, f, a, |x, y| x.str().ends_with(y), Type::Bool)),
+    ("FLOOR", "FLOOR(number)", 1, 1, |_, f, a| numeric(f, a, Expr::floor)),
+    ("GREATEST", "GREATEST(a, b, …), NULLs left out", 1, usize::MAX, |l, f, a| extreme(l, f, a, |x, y| y.gt(x))),
+    ("IFNULL", "IFNULL(a, b)", 2, 2, |l, _, a| call(l, "COALESCE", a)),
+    ("LEAST", "LEAST(a, b, …), NULLs left out", 1, usize::MAX, |l, f, a| extreme(l, f, a, |x, y| y.lt(x))),
+    ("LEFT", "LEFT(text, 3)", 2, 2, |l, f, a| {
+        let n = whole(f, a.get(1))?;
+        Ok(Node::new(first_text(l, f, a)?.str().slice(typed_lit(0i64), typed_lit(n as u64)), Type::Text))
+    }),
+    ("LENGTH", "LENGTH(text), in characters", 1, 1, |l, f, a| {
+        Ok(Node::new(
+            first_text(l, f, a)?.str().len_chars().cast(Type::Int { bits: 32 }.polars()),
+            Type::Int { bits: 32 },
+        ))
+    }),
+    ("LOWER", "LOWER(text)", 1, 1, |l, f, a| Ok(Node::new(first_text(l, f, a)?.str().to_lowercase(), Type::Text))),
+    ("LTRIM", "LTRIM(text)", 1, 2, |l, f, a| trim(l, f, a, |x, y| x.str().strip_chars_start(y))),
+    ("NULLIF", "NULLIF(a, b)", 2, 2, |l, f, a| {
+        let first = a.first().cloned();
+        let (_, mut both) = l.alike(f, a)?;
+        let (Some(y), Some(x), Some(first)) = (both.pop(), both.pop(), first) else {
+            return Err(Refusal::new("NULLIF needs two values"));
+        };
+        let kind = first.kind;
+        Ok(Node::new(when(x.eq(y)).then(literal::null(kind)).otherwise(first.expr), kind))
+    }),
+    ("REPLACE", "REPLACE(text, old, new)", 3, 3, |l, f, a| {
+        let mut texts = a.into_iter().map(|n| l.text(n, f)).collect::<Result<Vec<_>, _>>()?;
+        let (Some(new), Some(old), Some(x)) = (texts.pop(), texts.pop(), texts.pop()) else {
+            return Err(Refusal::new("REPLACE needs three values"));
+        };
+        Ok(Node::new(x.str().replace_all(old, new, true), Type::Text))
+    }),
+    ("RIGHT", "RIGHT(text, 3)", 2, 2, |l, f, a| {
+        let n = whole(f, a.get(1))?;
+        Ok(Node::new(first_text(l, f, a)?.str().tail(typed_lit(n)), Type::Text))
+    }),
+    ("ROUND", "ROUND(number) or ROUND(number, 2)", 1, 2, |_, f, a| {
+        let places = if a.len() == 2 { whole(f, a.get(1))? } else { 0 };
+        numeric(f, a, move |e| e.round(places.min(18) as u32, RoundMode::HalfAwayFromZero))
+    }),
+    ("RTRIM", "RTRIM(text)", 1, 2, |l, f, a| trim(l, f, a, |x, y| x.str().strip_chars_end(y))),
+    ("STARTS_WITH", "STARTS_WITH(text, beginning)", 2, 2, |l, f, a| {
+        pair(l, f, a, |x, y| x.str().starts_with(y), Type::Bool)
+    }),
+    ("STRPTIME", "STRPTIME(text, '%d/%m/%Y %H:%M')", 2, 2, |l, f, a| {
+        let Some(format) = a.get(1).and_then(Node::text).map(str::to_string) else {
+            return Err(Refusal::new("the format of STRPTIME has to be a text in 'single quotes'"));
+        };
+        strptime(first_text(l, f, a)?, &format)
+    }),
+    ("SUBSTR", "SUBSTR(text, 1, 4), counted from 1", 2, 3, |l, f, a| {
+        let start = whole(f, a.get(1))?;
+        let length = if a.len() == 3 { Some(whole(f, a.get(2))?) } else { None };
+        let from = start.max(1);
+        let rest = literal::null(Type::Int { bits: 63 }).cast(polars::prelude::DataType::UInt64);
+        let take = length.map_or(rest, |n| typed_lit(n.saturating_add(start).saturating_sub(from).max(0) as u64));
+        Ok(Node::new(first_text(l, f, a)?.str().slice(typed_lit(from - 1), take), Type::Text))
+    }),
+    ("SUBSTRING", "SUBSTRING(text, 1, 4), counted from 1", 2, 3, |l, _, a| call(l, "SUBSTR", a)),
+    ("TO_TIMESTAMP", "TO_TIMESTAMP(seconds since 1970)", 1, 1, |_, f, mut a| {
+        let Some(seconds) = a.pop().filter(|n| n.kind.is_number()) else {
+            return Err(Refusal::new(format!("{f} works on a number of seconds since 1970-01-01T00:00Z"))
+                .help("milliseconds are divided by 1000, as in TO_TIMESTAMP(\"ts\" / 1000)"));
+        };
+        let micros = match seconds.kind {
+            Type::Int { .. } => seconds.expr * typed_lit(1_000_000i64),
+            _ => (coerce(seconds, Type::Float)? * typed_lit(1e6))
+                .round(0, RoundMode::HalfToEven)
+                .strict_cast(INT.polars()),
+        };
+        Ok(Node::new(micros.cast(Type::Instant.polars()), Type::Instant))
+    }),
+    ("TRIM", "TRIM(text)", 1, 2, |l, f, a| trim(l, f, a, |x, y| x.str().strip_chars(y))),
+    ("UPPER", "UPPER(text)", 1, 1, |l, f, a| Ok(Node::new(first_text(l, f, a)?.str().to_uppercase(), Type::Text))),
+];
+
+/// Names that a reader of SQL expects and that cannot work on one row.
+const OF_MANY_ROWS: &[&str] = &[
+    "ARRAY_AGG",
+    "AVG",
+    "COUNT",
+    "DENSE_RANK",
+    "FIRST",
+    "FIRST_VALUE",
+    "LAG",
+    "LAST",
+    "LAST_VALUE",
+    "LEAD",
+    "MAX",
+    "MEDIAN",
+    "MIN",
+    "RANK",
+    "ROW_NUMBER",
+    "STDDEV",
+    "STRING_AGG",
+    "SUM",
+    "UNNEST",
+    "VAR",
+    "VARIANCE",
+];
+
+/// How each allowed function is called, in order of name.
+pub fn allowed_functions() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.iter().map(|f| f.1)
+}
+
+/// A call as the syntax tree has it.
+pub fn lower(lowering: &mut Lowering, function: &Function) -> Lowered {
+    let name = function.name.to_string().to_ascii_uppercase();
+    if function.over.is_some() || OF_MANY_ROWS.contains(&name.as_str()) {
+        return Err(Refusal::new(format!("{name} looks at several rows, and an expression sees one"))
+            .help("compute it in the export, or leave it to a stage"));
+    }
+    if !FUNCTIONS.iter().any(|f| f.0 == name) {
+        let meant =
+            near(&name, FUNCTIONS.iter().map(|f| f.0)).map_or(String::new(), |n| format!("; did you mean {n}?"));
+        let names: Vec<_> = FUNCTIONS.iter().map(|f| f.0).collect();
+        return Err(Refusal::new(format!("the function {name} is not allowed in an expression{meant}"))
+            .help(format!("allowed are {}, CASE, CAST and EXTRACT", names.join(", "))));
+    }
+    let plain = function.filter.is_none()
+        && function.null_treatment.is_none()
+        && function.within_group.is_empty()
+        && matches!(function.parameters, FunctionArguments::None);
+    let FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses }) = &function.args
+    else {
+        return Err(not_allowed(&format!("this form of {name}")));
+    };
+    if !plain || !clauses.is_empty() {
+        return Err(not_allowed(&format!("this form of {name}")));
+    }
+    let mut nodes = vec![];
+    for argument in args {
+        match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => nodes.push(lowering.lower(e)?),
+            other => return Err(not_allowed(&format!("`{other}` in {name}"))),
+        }
+    }
+    call(lowering, &name, nodes)
+}
+
+/// A call of an allowed function.
+pub fn call(lowering: &mut Lowering, name: &str, arguments: Vec<Node>) -> Lowered {
+    let Some((_, usage, fewest, most, rule)) = FUNCTIONS.iter().find(|f| f.0 == name) else {
+        return Err(not_allowed(&format!("the function {name}")));
+    };
+    if arguments.len() < *fewest || arguments.len() > *most {
+        return Err(Refusal::new(format!("{name} is called with {} values", arguments.len()))
+            .help(format!("it is written {usage}")));
+    }
+    rule(lowering, name, arguments)
+}
+
+/// A function of one number that keeps its type (further arguments are already read).
+fn numeric(name: &str, arguments: Vec<Node>, f: impl Fn(Expr) -> Expr) -> Lowered {
+    let Some(node) = arguments.into_iter().next() else { return Err(Refusal::new(format!("{name} needs a number"))) };
+    match node.kind {
+        Type::Null => Ok(node),
+        Type::Int { .. } if name != "ABS" => Ok(node),
+        kind if kind.is_number() => Ok(Node::new(f(node.expr), kind)),
+        other => Err(Refusal::new(format!("{name} works on a number, not on {}", other.name()))),
+    }
+}
+
+fn first_text(lowering: &Lowering, name: &str, arguments: Vec<Node>) -> Result<Expr, Refusal> {
+    let first = arguments.into_iter().next().ok_or_else(|| Refusal::new(format!("{name} needs a text")))?;
+    lowering.text(first, name)
+}
+
+fn pair(l: &mut Lowering, name: &str, arguments: Vec<Node>, f: fn(Expr, Expr) -> Expr, kind: Type) -> Lowered {
+    let mut texts = arguments.into_iter().map(|n| l.text(n, name)).collect::<Result<Vec<_>, _>>()?;
+    match (texts.pop(), texts.pop()) {
+        (Some(y), Some(x)) => Ok(Node::new(f(x, y), kind)),
+        _ => Err(Refusal::new(format!("{name} needs two values"))),
+    }
+}
+
+fn trim(l: &mut Lowering, name: &str, arguments: Vec<Node>, f: fn(Expr, Expr) -> Expr) -> Lowered {
+    let letters = match arguments.get(1) {
+        None => typed_lit(" \t\r\n"),
+        Some(node) => match node.text() {
+            Some(text) => typed_lit(text.to_string()),
+            None => return Err(Refusal::new(format!("what {name} removes has to be a text in 'single quotes'"))),
+        },
+    };
+    Ok(Node::new(f(first_text(l, name, arguments)?, letters), Type::Text))
+}
+
+/// `wins(x, y)`: y replaces x. NULLs never win.
+fn extreme(l: &mut Lowering, name: &str, arguments: Vec<Node>, wins: fn(Expr, Expr) -> Expr) -> Lowered {
+    let (kind, exprs) = l.alike(name, arguments)?;
+    let best =
+        exprs.into_iter().reduce(|x, y| when(wins(x.clone(), y.clone()).or(x.clone().is_null())).then(y).otherwise(x));
+    best.map(|e| Node::new(e, kind)).ok_or_else(|| Refusal::new(format!("{name} needs values")))
+}
+
+/// A whole number from 0 written out in the text.
+fn whole(name: &str, argument: Option<&Node>) -> Result<i64, Refusal> {
+    argument.and_then(Node::whole).filter(|n| *n >= 0).ok_or_else(|| {
+        Refusal::new(format!(
+            "the positions, lengths and places of {name} have to be whole numbers from 0, written out"
+        ))
+    })
+}
+
+fn strptime(text: Expr, format: &str) -> Lowered {
+    if format.contains("%z") || format.contains("%Z") || format.contains("%+") || format.contains("%s") {
+        return Err(Refusal::new("STRPTIME reads times without a zone")
+            .help("ISO 8601 texts with an offset are read as they are: map the column itself"));
+    }
+    let with_time = ["%H", "%I", "%T", "%R", "%r", "%X", "%c"].iter().any(|f| format.contains(f));
+    let options = StrptimeOptions { format: Some(format.into()), strict: true, exact: true, cache: false };
+    Ok(if with_time {
+        let kind = Type::Timestamp;
+        Node::new(text.str().strptime(kind.polars(), options, typed_lit("raise")), kind)
+    } else {
+        Node::new(text.str().to_date(options).cast(Type::Timestamp.polars()), Type::Timestamp)
+    })
+}
+
+/// `EXTRACT(part FROM date)`, a whole number.
+pub fn date_part(part: &str, node: Node) -> Lowered {
+    let with_time = match node.kind {
+        Type::Date => false,
+        Type::Timestamp => true,
+        Type::Null => return Ok(Node::new(literal::null(INT), INT)),
+        other => {
+            return Err(Refusal::new(format!("a date part of {} cannot be taken", other.name()))
+                .help("CAST(… AS DATE) makes a date of an ISO text"));
+        }
+    };
+    let dt = node.expr.dt();
+    let expr = match part {
+        "year" => dt.year(),
+        "quarter" => dt.quarter(),
+        "month" => dt.month(),
+        "day" => dt.day(),
+        "isoyear" => dt.iso_year(),
+        "week" | "isoweek" => dt.week(),
+        "doy" | "dayofyear" => dt.ordinal_day(),
+        "isodow" => dt.weekday(),
+        // Sunday is 0, as in PostgreSQL.
+        "dow" | "dayofweek" => {
+            let day = dt.weekday().cast(INT.polars());
+            return Ok(Node::new(
+                when(day.clone().eq(typed_lit(7i64))).then(typed_lit(0i64)).otherwise(day),
+                Type::Int { bits: 3 },
+            ));
+        }
+        "hour" if with_time => dt.hour(),
+        "minute" if with_time => dt.minute(),
+        "second" if with_time => dt.second(),
+        _ => {
+            return Err(Refusal::new(format!("the date part `{part}` is not allowed here")).help(
+                "the parts are year, quarter, month, day, isoyear, week, doy, dow, isodow, hour, minute, second",
+            ));
+        }
+    };
+    Ok(Node::new(expr.cast(INT.polars()), Type::Int { bits: 15 }))
+}
+
+/// `CAST(node AS kind)`; a value that cannot be cast stops the run, under TRY_CAST it is NULL.
+pub fn cast(node: Node, kind: Type, strict: bool) -> Lowered {
+    let done = |expr: Expr| {
+        let to = kind.polars();
+        Ok(Node::new(if strict { expr.strict_cast(to) } else { expr.cast(to) }, kind))
+    };
+    match (node.kind, kind) {
+        (Type::Null, _) => Ok(Node::new(literal::null(kind), kind)),
+        (Type::Int { .. }, Type::Int { .. }) => Ok(node),
+        (from, to) if from == to => Ok(node),
+        (Type::Decimal { .. }, Type::Int { .. }) | (Type::Float, Type::Int { .. }) => {
+            done(node.expr.round(0, RoundMode::HalfToEven))
+        }
+        (Type::Decimal { .. }, Type::Float) => Ok(Node::new(nearest_float(node.expr), kind)),
+        (from, to) if from.is_number() && to.is_number() => done(node.expr),
+        (Type::Text, to) if to.is_number() => done(node.expr),
+        (from, Type::Text) if from.is_number() || matches!(from, Type::Bool | Type::Date) => done(node.expr),
+        (Type::Timestamp, Type::Date) | (Type::Date, Type::Timestamp) => done(node.expr),
+        (Type::Text, Type::Date) => {
+            let options = StrptimeOptions { format: Some("%Y-%m-%d".into()), strict, exact: true, cache: false };
+            Ok(Node::new(node.expr.str().to_date(options), Type::Date))
+        }
+        (Type::Text, Type::Timestamp) => Err(Refusal::new("CAST from text to TIMESTAMP is not allowed").help(
+            "map the column itself, as ISO 8601 texts are read as times; other formats: STRPTIME(text, '%d/%m/%Y')",
+        )),
+        (Type::Int { .. }, Type::Bool) => Ok(Node::new(node.expr.neq(typed_lit(0i64)), Type::Bool)),
+        (Type::Bool, Type::Int { .. }) => done(node.expr),
+        (from, to) => Err(Refusal::new(format!("CAST from {} to {} is not allowed", from.name(), to.name()))),
+    }
+}
+
+/// `+ - * /`, exact where whole numbers and decimals allow it.
+pub fn arithmetic(lowering: &mut Lowering, left: Node, op: &Op, right: Node) -> Lowered {
+    match (left.kind, op, right.kind) {
+        (Type::Null, _, k) | (k, _, Type::Null) => {
+            let kind = if *op == Op::Divide && k.is_number() { Type::Float } else { k };
+            return Ok(Node::new(literal::null(kind), kind));
+        }
+        (Type::Date, Op::Plus | Op::Minus, Type::Int { .. }) => {
+            let days = left.expr.cast(polars::prelude::DataType::Int32).cast(INT.polars());
+            let days = if *op == Op::Plus { days + right.expr } else { days - right.expr };
+            return Ok(Node::new(
+                days.strict_cast(polars::prelude::DataType::Int32).cast(Type::Date.polars()),
+                Type::Date,
+            ));
+        }
+        (Type::Date, Op::Minus, Type::Date) => {
+            let days = |e: Expr| e.cast(polars::prelude::DataType::Int32).cast(INT.polars());
+            return Ok(Node::new(days(left.expr) - days(right.expr), Type::Int { bits: 33 }));
+        }
+        (a, _, b) if a.is_number() && b.is_number() => {}
+        (a, _, b) => {
+            return Err(Refusal::new(format!("`{op}` cannot combine {} and {}", a.name(), b.name()))
+                .help("CAST(… AS DECIMAL(18, 2)) or CAST(… AS DOUBLE) makes a number of a text"));
+        }
+    }
+    if *op == Op::Divide {
+        let (l, r) = (coerce(left, Type::Float)?, coerce(right, Type::Float)?);
+        let divisor = when(r.clone().eq(typed_lit(0.0))).then(literal::null(Type::Float)).otherwise(r);
+        return Ok(Node::new(l / divisor, Type::Float));
+    }
+    match (left.kind, right.kind) {
+        (Type::Int { bits: a }, Type::Int { bits: b }) => {
+            let bits = if *op == Op::Multiply { a.saturating_add(b) } else { a.max(b) + 1 };
+            if bits > 63 {
+                let float = |e: &Expr| e.clone().cast(Type::Float.polars());
+                let size = apply(op, float(&left.expr), float(&right.expr)).abs();
+                lowering.overflows.push(size.gt_eq(typed_lit(9_223_372_036_854_774_784.0)));
+            }
+            Ok(Node::new(apply(op, left.expr, right.expr), Type::Int { bits: bits.min(63) }))
+        }
+        (Type::Float, _) | (_, Type::Float) => {
+            let (l, r) = (coerce(left, Type::Float)?, coerce(right, Type::Float)?);
+            Ok(Node::new(apply(op, l, r), Type::Float))
+        }
+        (a, b) => {
+            let scale = |k| if let Type::Decimal { scale } = k { scale } else { 0 };
+            // Polars keeps the larger scale of the two, so a product gets the scale that it needs beforehand.
+            let scale = if *op == Op::Multiply { scale(a) + scale(b) } else { scale(a).max(scale(b)) };
+            if scale > 24 {
+                return Err(Refusal::new(format!("the product would have {scale} digits after the point"))
+                    .help("CAST a factor to a DECIMAL with fewer digits, or to DOUBLE"));
+            }
+            let kind = Type::Decimal { scale };
+            let widen = |n: Node| if n.kind == kind { n.expr } else { n.expr.strict_cast(kind.polars()) };
+            Ok(Node::new(apply(op, widen(left), widen(right)), kind))
+        }
+    }
+}
+
+fn apply(op: &Op, l: Expr, r: Expr) -> Expr {
+    match op {
+        Op::Plus => l + r,
+        Op::Minus => l - r,
+        _ => l * r,
+    }
+}

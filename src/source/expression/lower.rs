@@ -1,0 +1,496 @@
+//! The walk over the syntax tree that types an expression and lowers it to Polars, refusing what it does not know.
+
+use polars::prelude::{Expr, PlSmallStr, col, when};
+use polars_plan::prelude::{lit, typed_lit};
+use sqlparser::ast::{
+    BinaryOperator as Op, CastKind, CeilFloorKind, DataType as SqlType, DateTimeField, ExactNumberInfo, Expr as Sql,
+    TimezoneInfo, TrimWhereField, TypedString, UnaryOperator, Value, ValueWithSpan,
+};
+
+use super::parse::shorten;
+use super::types::{INT, Type};
+use super::{Refusal, functions, literal};
+use crate::source::names::near;
+
+/// How deep an expression may nest; chains of AND and OR do not count.
+const DEEPEST: usize = 64;
+
+/// A lowered part of an expression.
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub expr: Expr,
+    pub kind: Type,
+    pub literal: Option<Literal>,
+}
+
+/// A value written in the text, which takes its type from what stands beside it.
+#[derive(Clone, Debug)]
+pub enum Literal {
+    Number(String),
+    Text(String),
+}
+
+impl Node {
+    pub fn new(expr: Expr, kind: Type) -> Node {
+        Node { expr, kind, literal: None }
+    }
+    pub fn text(&self) -> Option<&str> {
+        match &self.literal {
+            Some(Literal::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+    /// A whole number written out.
+    pub fn whole(&self) -> Option<i64> {
+        match &self.literal {
+            Some(Literal::Number(text)) => text.parse().ok(),
+            _ => None,
+        }
+    }
+}
+
+type Lowered = Result<Node, Refusal>;
+
+/// The state of the walk.
+pub struct Lowering<'a> {
+    /// Name and type of the columns that may be named; `None`: there, but of a type that expressions cannot use.
+    pub columns: &'a [(String, Option<Type>)],
+    /// Boolean expressions that are true in rows where 64-bit arithmetic overflowed.
+    pub overflows: Vec<Expr>,
+    depth: usize,
+}
+
+/// The name that a column has inside Polars, where the user's name could be read as a pattern.
+pub fn internal_name(index: usize) -> PlSmallStr {
+    format!("c{index}").into()
+}
+
+impl<'a> Lowering<'a> {
+    pub fn new(columns: &'a [(String, Option<Type>)]) -> Self {
+        Lowering { columns, overflows: vec![], depth: 0 }
+    }
+
+    pub fn lower(&mut self, sql: &Sql) -> Lowered {
+        if self.depth == DEEPEST {
+            return Err(Refusal::new(format!("the expression nests deeper than {DEEPEST} levels"))
+                .help("compute part of it in the export"));
+        }
+        self.depth += 1;
+        let node = self.lower_inner(sql);
+        self.depth -= 1;
+        node
+    }
+
+    fn lower_inner(&mut self, sql: &Sql) -> Lowered {
+        match sql {
+            Sql::Nested(inner) => self.lower(inner),
+            Sql::Identifier(name) => self.column(&name.value),
+            Sql::CompoundIdentifier(parts) => {
+                let last = parts.last().map_or("", |p| p.value.as_str());
+                Err(Refusal::new(format!("`{sql}` names a table, and an expression sees one row of one source"))
+                    .help(format!("write \"{last}\" alone; a name with a point in it stands in double quotes")))
+            }
+            Sql::Value(value) => value_of(value),
+            Sql::TypedString(TypedString { data_type, value, .. }) => {
+                let ValueWithSpan { value: Value::SingleQuotedString(text), .. } = value else {
+                    return Err(not_allowed("this literal"));
+                };
+                match data_type {
+                    SqlType::Date => Ok(Node::new(literal::date(text)?, Type::Date)),
+                    SqlType::Timestamp(None, TimezoneInfo::None) | SqlType::Datetime(None) => {
+                        Ok(Node::new(literal::timestamp(text)?, Type::Timestamp))
+                    }
+                    other => Err(not_allowed(&format!("a literal of type {other}"))),
+                }
+            }
+            Sql::UnaryOp { op, expr } => self.unary(op, expr),
+            Sql::BinaryOp { op: op @ (Op::And | Op::Or), .. } => self.chain(op, sql),
+            Sql::BinaryOp { left, op, right } => {
+                let (left, right) = (self.lower(left)?, self.lower(right)?);
+                self.binary(left, op, right)
+            }
+            Sql::IsNull(e) => Ok(Node::new(self.lower(e)?.expr.is_null(), Type::Bool)),
+            Sql::IsNotNull(e) => Ok(Node::new(self.lower(e)?.expr.is_not_null(), Type::Bool)),
+            Sql::IsTrue(e) => self.is(e, true, false),
+            Sql::IsNotTrue(e) => self.is(e, true, true),
+            Sql::IsFalse(e) => self.is(e, false, false),
+            Sql::IsNotFalse(e) => self.is(e, false, true),
+            Sql::IsDistinctFrom(a, b) => self.distinct(a, b, true),
+            Sql::IsNotDistinctFrom(a, b) => self.distinct(a, b, false),
+            Sql::Between { expr, negated, low, high } => {
+                let (value, low, high) = (self.lower(expr)?, self.lower(low)?, self.lower(high)?);
+                let from = self.binary(value.clone(), &Op::GtEq, low)?;
+                let to = self.binary(value, &Op::LtEq, high)?;
+                Ok(boolean(from.expr.and(to.expr), *negated))
+            }
+            Sql::InList { expr, list, negated } => self.in_list(expr, list, *negated),
+            Sql::Like { negated, any: false, expr, pattern, escape_char: None } => {
+                self.like(expr, pattern, *negated, "(?s)")
+            }
+            Sql::ILike { negated, any: false, expr, pattern, escape_char: None } => {
+                self.like(expr, pattern, *negated, "(?is)")
+            }
+            Sql::Case { operand, conditions, else_result, .. } => {
+                let operand = operand.as_ref().map(|o| self.lower(o)).transpose()?;
+                let (mut tests, mut results) = (vec![], vec![]);
+                for branch in conditions {
+                    let condition = self.lower(&branch.condition)?;
+                    tests.push(match &operand {
+                        Some(operand) => self.binary(operand.clone(), &Op::Eq, condition)?.expr,
+                        None => self.condition(condition)?,
+                    });
+                    results.push(self.lower(&branch.result)?);
+                }
+                results.push(match else_result {
+                    Some(e) => self.lower(e)?,
+                    None => Node::new(literal::null(Type::Null), Type::Null),
+                });
+                let (kind, mut results) = self.alike("CASE", results)?;
+                let last = results.pop().unwrap_or_else(|| literal::null(kind));
+                let pairs = tests.into_iter().zip(results).rev();
+                let expr = pairs.fold(last, |rest, (test, result)| when(test).then(result).otherwise(rest));
+                Ok(Node::new(expr, kind))
+            }
+            Sql::Cast { kind, expr, data_type, format: None, array: false } => {
+                let node = self.lower(expr)?;
+                let strict = matches!(kind, CastKind::Cast | CastKind::DoubleColon);
+                self.cast(node, data_type, strict)
+            }
+            Sql::Extract { field, expr, .. } => {
+                let name = field_name(field);
+                let node = self.lower(expr)?;
+                functions::date_part(&name, node)
+            }
+            Sql::Ceil { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
+                let node = self.lower(expr)?;
+                functions::call(self, "CEIL", vec![node])
+            }
+            Sql::Floor { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
+                let node = self.lower(expr)?;
+                functions::call(self, "FLOOR", vec![node])
+            }
+            Sql::Substring { expr, substring_from, substring_for, .. } => {
+                let mut arguments = vec![self.lower(expr)?];
+                for part in [substring_from, substring_for].into_iter().flatten() {
+                    arguments.push(self.lower(part)?);
+                }
+                functions::call(self, "SUBSTR", arguments)
+            }
+            Sql::Trim { expr, trim_where, trim_what, trim_characters } => {
+                let mut arguments = vec![self.lower(expr)?];
+                if let Some(what) = trim_what {
+                    arguments.push(self.lower(what)?);
+                }
+                if let Some([what]) = trim_characters.as_deref() {
+                    arguments.push(self.lower(what)?);
+                }
+                let name = match trim_where {
+                    Some(TrimWhereField::Leading) => "LTRIM",
+                    Some(TrimWhereField::Trailing) => "RTRIM",
+                    Some(TrimWhereField::Both) | None => "TRIM",
+                };
+                functions::call(self, name, arguments)
+            }
+            Sql::Function(call) => functions::lower(self, call),
+            Sql::Subquery(_) | Sql::Exists { .. } | Sql::InSubquery { .. } => {
+                Err(Refusal::new("a subquery is not allowed: an expression sees one row of one source")
+                    .help("join in the export, and map the joined column"))
+            }
+            Sql::Wildcard(_) | Sql::QualifiedWildcard(..) => Err(not_allowed("`*`")),
+            Sql::Interval(_) => Err(Refusal::new("INTERVAL is not allowed in an expression")
+                .help("add whole days to a DATE instead: CAST(\"end\" AS DATE) + 1")),
+            _ => Err(not_allowed(&format!("`{}`", shorten(&sql.to_string())))),
+        }
+    }
+
+    fn column(&self, name: &str) -> Lowered {
+        match self.columns.iter().position(|(n, _)| n == name) {
+            Some(i) => match self.columns[i].1 {
+                Some(kind) => Ok(Node::new(col(internal_name(i)), kind)),
+                None => Err(Refusal::new(format!("the type of column `{name}` cannot be used in an expression"))
+                    .help("nested and binary columns have to be unpacked in the export")),
+            },
+            None => {
+                let names = || self.columns.iter().map(|(n, _)| n.as_str());
+                let meant = near(name, names()).map_or(String::new(), |n| format!("; did you mean \"{n}\"?"));
+                Err(Refusal::new(format!("there is no column `{name}`{meant}"))
+                    .help(format!("the columns are {}", list(names()))))
+            }
+        }
+    }
+
+    fn unary(&mut self, op: &UnaryOperator, sql: &Sql) -> Lowered {
+        let node = self.lower(sql)?;
+        match op {
+            UnaryOperator::Not => Ok(Node::new(self.condition(node)?.not(), Type::Bool)),
+            UnaryOperator::Plus if node.kind.is_number() => Ok(node),
+            UnaryOperator::Minus if node.kind.is_number() => {
+                if let Some(Literal::Number(text)) = &node.literal {
+                    let text = text.strip_prefix('-').map_or_else(|| format!("-{text}"), str::to_string);
+                    return number(&text);
+                }
+                let zero = Node::new(typed_lit(0i64), Type::Int { bits: 0 });
+                self.binary(zero, &Op::Minus, node)
+            }
+            UnaryOperator::Plus | UnaryOperator::Minus => {
+                Err(Refusal::new(format!("a sign stands before {}, which is no number", node.kind.name())))
+            }
+            other => Err(not_allowed(&format!("the operator {other}"))),
+        }
+    }
+
+    /// Flattens a chain of the same connective, however long, and joins it as a balanced tree.
+    fn chain(&mut self, op: &Op, sql: &Sql) -> Lowered {
+        let mut waiting = vec![sql];
+        let mut operands = vec![];
+        while let Some(next) = waiting.pop() {
+            match next {
+                Sql::BinaryOp { left, op: inner, right } if inner == op => waiting.extend([&**right, &**left]),
+                other => {
+                    let node = self.lower(other)?;
+                    operands.push(self.condition(node)?);
+                }
+            }
+        }
+        while operands.len() > 1 {
+            let mut pairs = operands.into_iter();
+            operands = std::iter::from_fn(|| {
+                let left = pairs.next()?;
+                Some(match pairs.next() {
+                    Some(right) if *op == Op::And => left.and(right),
+                    Some(right) => left.or(right),
+                    None => left,
+                })
+            })
+            .collect();
+        }
+        operands.pop().map(|e| Node::new(e, Type::Bool)).ok_or_else(|| Refusal::new("an empty condition"))
+    }
+
+    pub fn binary(&mut self, left: Node, op: &Op, right: Node) -> Lowered {
+        match op {
+            Op::Eq | Op::NotEq | Op::Lt | Op::LtEq | Op::Gt | Op::GtEq => {
+                let (kind, mut both) = self.alike(&format!("`{op}`"), vec![left, right])?;
+                if kind == Type::Null {
+                    return Ok(Node::new(literal::null(Type::Bool), Type::Bool));
+                }
+                let (Some(r), Some(l)) = (both.pop(), both.pop()) else {
+                    return Err(Refusal::new("an operand is missing"));
+                };
+                let expr = match op {
+                    Op::Eq => l.eq(r),
+                    Op::NotEq => l.neq(r),
+                    Op::Lt => l.lt(r),
+                    Op::LtEq => l.lt_eq(r),
+                    Op::Gt => l.gt(r),
+                    _ => l.gt_eq(r),
+                };
+                Ok(Node::new(expr, Type::Bool))
+            }
+            Op::Plus | Op::Minus | Op::Multiply | Op::Divide => super::functions::arithmetic(self, left, op, right),
+            Op::StringConcat => {
+                let (left, right) = (self.as_text(left)?, self.as_text(right)?);
+                Ok(Node::new(left + right, Type::Text))
+            }
+            other => Err(not_allowed(&format!("the operator {other}"))
+                .help("allowed are + - * / || = <> < <= > >= AND OR NOT, BETWEEN, IN, LIKE, ILIKE and IS NULL")),
+        }
+    }
+
+    fn is(&mut self, sql: &Sql, value: bool, negated: bool) -> Lowered {
+        let node = self.lower(sql)?;
+        let is = self.condition(node)?.eq(lit(value)).fill_null(lit(false));
+        Ok(boolean(is, negated))
+    }
+
+    fn distinct(&mut self, a: &Sql, b: &Sql, distinct: bool) -> Lowered {
+        let both = vec![self.lower(a)?, self.lower(b)?];
+        let (_, mut both) = self.alike("IS DISTINCT FROM", both)?;
+        let (Some(b), Some(a)) = (both.pop(), both.pop()) else { return Err(Refusal::new("an operand is missing")) };
+        Ok(Node::new(if distinct { a.neq_missing(b) } else { a.eq_missing(b) }, Type::Bool))
+    }
+
+    fn in_list(&mut self, sql: &Sql, list: &[Sql], negated: bool) -> Lowered {
+        let value = self.lower(sql)?;
+        let mut tests = vec![];
+        for item in list {
+            let item = self.lower(item)?;
+            tests.push(self.binary(value.clone(), &Op::Eq, item)?.expr);
+        }
+        while tests.len() > 1 {
+            tests = tests.chunks(2).map(|pair| pair.iter().cloned().reduce(Expr::or)).flatten().collect();
+        }
+        let any = tests.pop().ok_or_else(|| Refusal::new("the list after IN is empty"))?;
+        Ok(boolean(any, negated))
+    }
+
+    fn like(&mut self, sql: &Sql, pattern: &Sql, negated: bool, flags: &str) -> Lowered {
+        let value = self.lower(sql)?;
+        let pattern = self.lower(pattern)?;
+        let Some(pattern) = pattern.text() else {
+            return Err(Refusal::new("the pattern after LIKE has to be a text in 'single quotes'"));
+        };
+        let value = self.text(value, "LIKE")?;
+        let mut regex = format!("^{flags}");
+        let mut letters = pattern.chars();
+        while let Some(letter) = letters.next() {
+            match letter {
+                '%' => regex.push_str(".*"),
+                '_' => regex.push('.'),
+                // A backslash takes the next letter as it is, as in PostgreSQL.
+                '\\' => regex.push_str(&escape(letters.next().unwrap_or('\\'))),
+                other => regex.push_str(&escape(other)),
+            }
+        }
+        regex.push('$');
+        Ok(boolean(value.str().contains(typed_lit(regex), true), negated))
+    }
+
+    fn cast(&mut self, node: Node, to: &SqlType, strict: bool) -> Lowered {
+        let kind = match to {
+            SqlType::BigInt(_) | SqlType::Integer(_) | SqlType::Int(_) | SqlType::SmallInt(_) | SqlType::Int64 => INT,
+            SqlType::Double(_)
+            | SqlType::DoublePrecision
+            | SqlType::Float(ExactNumberInfo::None)
+            | SqlType::Float64 => Type::Float,
+            SqlType::Decimal(ExactNumberInfo::PrecisionAndScale(p, s))
+            | SqlType::Numeric(ExactNumberInfo::PrecisionAndScale(p, s))
+                if *p <= 38 && *s >= 0 && *s as u64 <= *p =>
+            {
+                Type::Decimal { scale: *s as u8 }
+            }
+            SqlType::Decimal(_) | SqlType::Numeric(_) => {
+                return Err(Refusal::new(format!("CAST to {to} needs a precision of at most 38 and a scale"))
+                    .help("write, for instance, DECIMAL(18, 2)"));
+            }
+            SqlType::Varchar(None) | SqlType::Text | SqlType::String(None) => Type::Text,
+            SqlType::Date => Type::Date,
+            SqlType::Timestamp(None, TimezoneInfo::None) | SqlType::Datetime(None) => Type::Timestamp,
+            SqlType::Boolean | SqlType::Bool => Type::Bool,
+            other => {
+                return Err(Refusal::new(format!("CAST to {other} is not allowed in an expression"))
+                    .help("the types are BIGINT, DOUBLE, DECIMAL(p, s), VARCHAR, DATE, TIMESTAMP and BOOLEAN"));
+            }
+        };
+        functions::cast(node, kind, strict)
+    }
+
+    /// The node as a condition.
+    pub fn condition(&self, node: Node) -> Result<Expr, Refusal> {
+        match node.kind {
+            Type::Bool => Ok(node.expr),
+            Type::Null => Ok(literal::null(Type::Bool)),
+            other => Err(Refusal::new(format!("a condition is expected where a {} stands", other.name()))
+                .help("compare it with something, as in `\"Quantity\" <> 0`")),
+        }
+    }
+
+    /// The node as text, for the functions of texts.
+    pub fn text(&self, node: Node, of: &str) -> Result<Expr, Refusal> {
+        match node.kind {
+            Type::Text => Ok(node.expr),
+            Type::Null => Ok(literal::null(Type::Text)),
+            other => Err(Refusal::new(format!("{of} works on text, not on {}", other.name()))
+                .help("CAST(… AS VARCHAR) makes a text of it")),
+        }
+    }
+
+    /// The node written as text, for concatenation.
+    pub fn as_text(&self, node: Node) -> Result<Expr, Refusal> {
+        Ok(functions::cast(node, Type::Text, true)?.expr)
+    }
+
+    /// Brings nodes to their common type.
+    pub fn alike(&self, of: &str, nodes: Vec<Node>) -> Result<(Type, Vec<Expr>), Refusal> {
+        let mut kind = Type::Null;
+        // Literals of text take their type from the others, so they come last.
+        let (texts, others): (Vec<&Node>, Vec<&Node>) = nodes.iter().partition(|n| n.text().is_some());
+        for node in others.into_iter().chain(texts) {
+            kind = match (kind, node.kind) {
+                (Type::Null, k) | (k, Type::Null) => k,
+                (Type::Int { bits: a }, Type::Int { bits: b }) => Type::Int { bits: a.max(b) },
+                (Type::Decimal { scale: a }, Type::Decimal { scale: b }) => Type::Decimal { scale: a.max(b) },
+                (k @ Type::Decimal { .. }, Type::Int { .. }) | (Type::Int { .. }, k @ Type::Decimal { .. }) => k,
+                (a, b) if a.is_number() && b.is_number() => Type::Float,
+                (Type::Date, Type::Timestamp) | (Type::Timestamp, Type::Date) => Type::Timestamp,
+                (k @ (Type::Date | Type::Timestamp), Type::Text) if node.text().is_some() => k,
+                (a, b) if a == b => a,
+                (a, b) => {
+                    return Err(Refusal::new(format!("{of} cannot put {} and {} together", a.name(), b.name()))
+                        .help("bring both to one type with CAST(… AS …)"));
+                }
+            };
+        }
+        let exprs = nodes.into_iter().map(|n| coerce(n, kind)).collect::<Result<_, _>>()?;
+        Ok((kind, exprs))
+    }
+}
+
+/// The node as `to`, where that loses nothing.
+pub fn coerce(node: Node, to: Type) -> Result<Expr, Refusal> {
+    Ok(match (node.kind, to, &node.literal) {
+        (Type::Null, _, _) => literal::null(to),
+        (from, Type::Float, Some(Literal::Number(text))) if from != Type::Float => literal::float(text)?,
+        (Type::Text, Type::Date, Some(Literal::Text(text))) => literal::date(text)?,
+        (Type::Text, Type::Timestamp, Some(Literal::Text(text))) => literal::timestamp(text)?,
+        (Type::Int { .. }, Type::Int { .. }, _) => node.expr,
+        (from, to, _) if from == to => node.expr,
+        (Type::Decimal { .. }, Type::Float, _) => nearest_float(node.expr),
+        (_, to, _) => node.expr.strict_cast(to.polars()),
+    })
+}
+
+/// The double nearest to a decimal. Polars multiplies by a negative power of ten, which is off by a bit or two; by way
+/// of text it is exact.
+pub fn nearest_float(decimal: Expr) -> Expr {
+    decimal.strict_cast(Type::Text.polars()).strict_cast(Type::Float.polars())
+}
+
+pub fn number(text: &str) -> Lowered {
+    let (unsigned, negative) = text.strip_prefix('-').map_or((text, false), |t| (t, true));
+    let (expr, kind) = literal::number(unsigned)?;
+    let expr = match (negative, kind) {
+        (false, _) => expr,
+        (true, Type::Int { .. }) => typed_lit(-unsigned.parse::<i64>().unwrap_or_default()),
+        (true, Type::Float) => literal::float(text)?,
+        (true, kind) => literal::negated(expr, kind),
+    };
+    Ok(Node { expr, kind, literal: Some(Literal::Number(text.to_string())) })
+}
+
+fn value_of(value: &ValueWithSpan) -> Lowered {
+    match &value.value {
+        Value::Number(text, _) => number(text),
+        Value::SingleQuotedString(text) => {
+            Ok(Node { expr: typed_lit(text.clone()), kind: Type::Text, literal: Some(Literal::Text(text.clone())) })
+        }
+        Value::Boolean(b) => Ok(Node::new(lit(*b), Type::Bool)),
+        Value::Null => Ok(Node::new(literal::null(Type::Null), Type::Null)),
+        other => Err(not_allowed(&format!("the literal {other}"))),
+    }
+}
+
+fn field_name(field: &DateTimeField) -> String {
+    field.to_string().trim_matches('"').to_ascii_lowercase()
+}
+
+fn boolean(expr: Expr, negated: bool) -> Node {
+    Node::new(if negated { expr.not() } else { expr }, Type::Bool)
+}
+
+fn escape(letter: char) -> String {
+    if letter.is_alphanumeric() || letter.is_whitespace() || !letter.is_ascii() {
+        letter.to_string()
+    } else {
+        format!("\\{letter}")
+    }
+}
+
+pub fn not_allowed(what: &str) -> Refusal {
+    Refusal::new(format!("{what} is not allowed in an expression"))
+        .help("an expression makes one value from the columns of one row")
+}
+
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}

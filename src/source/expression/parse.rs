@@ -1,0 +1,77 @@
+//! Text to syntax tree, and the columns it names.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{Expr, Visit, Visitor};
+use sqlparser::dialect::GenericDialect;
+use sqlparser::parser::Parser;
+use sqlparser::tokenizer::Token;
+
+use super::Refusal;
+
+/// Longer texts are refused: a syntax tree is walked recursively.
+const LONGEST: usize = 8_000;
+
+/// An expression that is SQL, though perhaps not SQL that may be used here.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    pub(super) tree: Expr,
+    sql: String,
+    columns: BTreeSet<String>,
+}
+
+impl Parsed {
+    pub fn new(sql: &str) -> Result<Parsed, Refusal> {
+        if sql.trim().is_empty() {
+            return Err(Refusal::new("the SQL expression is empty").help("write a value, such as `TRUE` or a column"));
+        }
+        if sql.len() > LONGEST {
+            return Err(Refusal::new(format!("the SQL expression is longer than {LONGEST} bytes"))
+                .help("compute the column in the export instead"));
+        }
+        let not_sql = |e: &dyn std::fmt::Display| {
+            Refusal::new(format!("`{}` is not a SQL expression: {e}", shorten(sql)))
+                .help("text stands in 'single quotes', column names with capitals or spaces in \"double quotes\"")
+        };
+        let mut parser = Parser::new(&GenericDialect).try_with_sql(sql).map_err(|e| not_sql(&e))?;
+        let tree = parser.parse_expr().map_err(|e| not_sql(&e))?;
+        let rest = parser.peek_token();
+        if rest.token != Token::EOF {
+            return Err(not_sql(&format!("nothing is expected from `{}` on", rest.token)));
+        }
+        let mut names = Names::default();
+        let _ = tree.visit(&mut names);
+        Ok(Parsed { tree, sql: sql.to_string(), columns: names.0 })
+    }
+
+    /// The columns it names, sorted, each once.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(String::as_str)
+    }
+
+    pub fn sql(&self) -> &str {
+        &self.sql
+    }
+}
+
+#[derive(Default)]
+struct Names(BTreeSet<String>);
+
+impl Visitor for Names {
+    type Break = ();
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        if let Expr::Identifier(name) = expr {
+            self.0.insert(name.value.clone());
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The beginning of a long text, for messages.
+pub(super) fn shorten(text: &str) -> String {
+    match text.char_indices().nth(120) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_string(),
+    }
+}

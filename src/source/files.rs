@@ -1,0 +1,226 @@
+//! From the paths of a source to its files.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use crate::config::Located;
+use crate::error::Error;
+
+/// A file of a source, and what the folders around it say (`country=DE/year=2011/`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub path: PathBuf,
+    /// Relative to the pipeline file's folder where it lies below it, else as found.
+    pub shown: String,
+    /// Key and value of each `key=value` folder; `None` is NULL.
+    pub keys: BTreeMap<String, Option<String>>,
+}
+
+/// How deep folders are followed: deeper is a loop of links.
+const DEEPEST: usize = 32;
+
+/// Resolves files, globs and folders, relative to `base`: sorted, each file once. Every path that leads nowhere is an
+/// error at its place in `pipeline`.
+pub fn resolve(paths: &[Located<String>], base: &Path, pipeline: &Path) -> (Vec<Found>, Vec<Error>) {
+    let (mut files, mut errors) = (BTreeMap::new(), vec![]);
+    for path in paths {
+        let mut found = vec![];
+        match expand(&path.value, base, &mut found) {
+            Ok(()) => {
+                for file in found {
+                    // Two ways to one file are one file.
+                    let identity = file.canonicalize().unwrap_or_else(|_| file.clone());
+                    files.entry(identity).or_insert_with(|| describe(file, base));
+                }
+            }
+            Err(e) => errors.push(e.at(pipeline, Some(path.span.clone()))),
+        }
+    }
+    let mut files: Vec<Found> = files.into_values().collect();
+    files.sort_by(|a, b| a.shown.cmp(&b.shown));
+    (files, errors)
+}
+
+fn expand(text: &str, base: &Path, found: &mut Vec<PathBuf>) -> Result<(), Error> {
+    if let Some((scheme, _)) = text.split_once("://") {
+        return Err(Error::pipeline(format!("`{text}` is in a store ({scheme}), which this version does not read"))
+            .help("copy the exports to a local folder; object stores come with a later version"));
+    }
+    let path = base.join(text);
+    match std::fs::metadata(&path) {
+        Ok(about) if about.is_dir() => folder(&path, DEEPEST, found)?,
+        Ok(_) => found.push(path.clone()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && text.contains(['*', '?', '[']) => {
+            let pattern = path.to_string_lossy();
+            let matches = glob::glob(&pattern).map_err(|e| {
+                Error::pipeline(format!("`{text}` is not a pattern: {}", e.msg))
+                    .help("`*` stands for any part of a name, `**` for any folders, `?` for one letter")
+            })?;
+            for entry in matches {
+                let entry = entry.map_err(|e| unreadable(e.path(), e.error()))?;
+                if entry.is_dir() {
+                    // `exports/*` over hive folders means what lies in them; `**` lists their files by itself.
+                    if !text.contains("**") {
+                        folder(&entry, DEEPEST, found)?;
+                    }
+                } else {
+                    found.push(entry);
+                }
+            }
+            if found.is_empty() {
+                return Err(Error::input(format!("no file matches `{text}`"))
+                    .help(format!("looked below {}; is the export late, or the pattern wrong?", base.display())));
+            }
+        }
+        Err(e) => return Err(unreadable(&path, &e)),
+    }
+    if found.is_empty() {
+        return Err(Error::input(format!("the folder `{text}` holds no Parquet file"))
+            .help("files count whose name ends in .parquet, .parq or .pq; is the export late?"));
+    }
+    Ok(())
+}
+
+fn folder(path: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Error> {
+    if depth == 0 {
+        return Err(Error::input(format!("the folders below {} nest too deep", path.display()))
+            .help("does a link lead back to a folder above it?"));
+    }
+    for entry in std::fs::read_dir(path).map_err(|e| unreadable(path, &e))? {
+        let entry = entry.map_err(|e| unreadable(path, &e))?.path();
+        let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        // What writers leave beside their data: _SUCCESS, _temporary, .crc
+        if name.starts_with(['_', '.']) {
+            continue;
+        }
+        if entry.is_dir() {
+            folder(&entry, depth - 1, found)?;
+        } else if [".parquet", ".parq", ".pq"].iter().any(|end| name.to_ascii_lowercase().ends_with(end)) {
+            found.push(entry);
+        }
+    }
+    Ok(())
+}
+
+/// A path that cannot be read, with what to do about it.
+pub fn unreadable(path: &Path, e: &std::io::Error) -> Error {
+    let shown = path.display();
+    match e.kind() {
+        std::io::ErrorKind::NotFound => Error::input(format!("there is no file {shown}"))
+            .help("paths are relative to the pipeline file; is the export late, or the path wrong?"),
+        std::io::ErrorKind::PermissionDenied => Error::input(format!("{shown} may not be read"))
+            .help("give the account that runs tenure permission to read it"),
+        _ => Error::input(format!("{shown} cannot be read: {e}")).help("is the disk or network share in order?"),
+    }
+}
+
+fn describe(path: PathBuf, base: &Path) -> Found {
+    let below = path.strip_prefix(base).unwrap_or(&path).to_path_buf();
+    let folders = below.parent().into_iter().flat_map(Path::components);
+    let keys = folders.filter_map(|part| match part {
+        Component::Normal(name) => {
+            let (key, value) = name.to_str()?.split_once('=')?;
+            let value = (value != "__HIVE_DEFAULT_PARTITION__").then(|| percent_decoded(value));
+            (!key.is_empty()).then(|| (percent_decoded(key), value))
+        }
+        _ => None,
+    });
+    Found { shown: below.to_string_lossy().into_owned(), keys: keys.collect(), path }
+}
+
+/// Hive writes letters that a file name cannot hold as `%2F`.
+fn percent_decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut i = 0;
+    while i < bytes.len() {
+        let code = (bytes[i] == b'%').then(|| text.get(i + 1..i + 3)).flatten();
+        match code.and_then(|c| u8::from_str_radix(c, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                i += 3;
+            }
+            None => {
+                out.push(bytes[i]);
+                i += 1;
+            }
+        }
+    }
+    String::from_utf8(out).unwrap_or_else(|_| text.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    fn tree() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for file in [
+            "tx/b.parquet",
+            "tx/a.parquet",
+            "tx/_SUCCESS",
+            "tx/.a.parquet.crc",
+            "tx/readme.txt",
+            "hive/country=DE/year=2011/part-0.parquet",
+            "hive/country=a%2Fb/year=2012/part-0.parquet",
+            "hive/country=__HIVE_DEFAULT_PARTITION__/year=2012/part-0.parquet",
+            "empty/readme.txt",
+        ] {
+            let path = dir.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        dir
+    }
+
+    fn find(dir: &Path, paths: &[&str]) -> (Vec<Found>, Vec<Error>) {
+        let paths: Vec<_> = paths.iter().map(|p| Located { value: p.to_string(), span: 3..5 }).collect();
+        resolve(&paths, dir, Path::new("p.toml"))
+    }
+
+    fn shown(files: &[Found]) -> Vec<&str> {
+        files.iter().map(|f| f.shown.as_str()).collect()
+    }
+
+    #[test]
+    fn files_globs_and_folders_give_each_file_once_in_order() {
+        let dir = tree();
+        let both = ["tx/a.parquet", "tx/b.parquet"];
+        assert_eq!(shown(&find(dir.path(), &["tx"]).0), both);
+        assert_eq!(shown(&find(dir.path(), &["tx/*.parquet", "tx/a.parquet", "tx/../tx/b.parquet"]).0), both);
+        assert_eq!(shown(&find(dir.path(), &["tx/[b]*"]).0), ["tx/b.parquet"]);
+        assert_eq!(find(dir.path(), &["**/*.parquet"]).0.len(), 5);
+        assert_eq!(find(dir.path(), &["hive/*"]).0.len(), 3);
+        let absolute = dir.path().join("tx/a.parquet");
+        assert_eq!(shown(&find(dir.path(), &[absolute.to_str().unwrap()]).0), ["tx/a.parquet"]);
+    }
+
+    #[test]
+    fn hive_folders_say_what_stands_in_their_names() {
+        let dir = tree();
+        let (files, errors) = find(dir.path(), &["hive"]);
+        assert!(errors.is_empty());
+        let countries: Vec<_> = files.iter().map(|f| f.keys["country"].as_deref()).collect();
+        assert_eq!(countries, [Some("DE"), None, Some("a/b")]);
+        assert_eq!(files[0].keys["year"].as_deref(), Some("2011"));
+    }
+
+    #[test]
+    fn every_path_that_leads_nowhere_is_reported_at_its_place() {
+        let dir = tree();
+        let (files, errors) = find(dir.path(), &["nope.parquet", "tx", "no*.parquet", "empty", "s3://b/x", "a[*"]);
+        assert_eq!(files.len(), 2);
+        let kinds: Vec<Kind> = errors.iter().map(|e| e.kind).collect();
+        assert_eq!(kinds, [Kind::Input, Kind::Input, Kind::Input, Kind::Pipeline, Kind::Pipeline]);
+        assert!(errors.iter().all(|e| e.help.is_some() && e.place.as_ref().unwrap().span == Some(3..5)));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_lead_back_are_an_error_not_a_hang() {
+        let dir = tree();
+        std::os::unix::fs::symlink(dir.path().join("tx"), dir.path().join("tx/loop")).unwrap();
+        assert!(!find(dir.path(), &["tx"]).1.is_empty());
+    }
+}

@@ -1,0 +1,139 @@
+//! The footer of a Parquet file: what it holds, without decoding any of it.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::basic::Type as PhysicalType;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::files::unreadable;
+use super::guard::guarded;
+use crate::error::{Error, Result};
+
+/// A file as its footer describes it.
+#[derive(Clone, Debug)]
+pub struct Footer {
+    pub metadata: ArrowReaderMetadata,
+    pub bytes: u64,
+    /// Seconds since the epoch.
+    pub modified: i64,
+    pub rows: u64,
+    /// XXH3-64 of the footer's bytes, hexadecimal.
+    pub checksum: String,
+}
+
+impl Footer {
+    /// Columns as they will be read: strings as views, timestamps of the old 96-bit kind in microseconds.
+    pub fn schema(&self) -> &Schema {
+        self.metadata.schema()
+    }
+}
+
+const MAGIC: &[u8; 4] = b"PAR1";
+const REWRITE: &str = "have the export written again, and delivered under its name only when it is complete";
+
+/// Opens a file and reads its footer.
+///
+/// # Errors
+/// A sentence with a remedy if it is not there, may not be read, is not Parquet, or is broken.
+pub fn open(path: &Path, shown: &str) -> Result<Footer> {
+    let mut file = File::open(path).map_err(|e| unreadable(path, &e))?;
+    let about = file.metadata().map_err(|e| unreadable(path, &e))?;
+    let modified = about.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+    let footer = footer_bytes(&mut file, about.len(), path, shown)?;
+    let broken = |what: String| Error::input(format!("{shown} is not a readable Parquet file: {what}")).help(REWRITE);
+    let metadata = match guarded(|| ParquetMetaDataReader::decode_metadata(&footer)) {
+        Ok(Ok(metadata)) => metadata,
+        Ok(Err(e)) => return Err(broken(e.to_string())),
+        Err(panic) => return Err(broken(panic)),
+    };
+    let rows = metadata.row_groups().iter().try_fold(0u64, |sum, group| {
+        sum.checked_add(u64::try_from(group.num_rows()).ok()?).filter(|n| *n <= i64::MAX as u64)
+    });
+    let rows = rows.ok_or_else(|| broken("its footer claims an impossible number of rows".into()))?;
+    let metadata = match guarded(|| with_views(Arc::new(metadata))) {
+        Ok(Ok(metadata)) => metadata,
+        Ok(Err(e)) => return Err(broken(e.to_string())),
+        Err(panic) => return Err(broken(panic)),
+    };
+    Ok(Footer {
+        metadata,
+        bytes: about.len(),
+        modified: modified.map_or(0, |t| t.as_secs() as i64),
+        rows,
+        checksum: format!("{:016x}", xxh3_64(&footer)),
+    })
+}
+
+/// The footer without its length and the magic number behind it.
+fn footer_bytes(file: &mut File, length: u64, path: &Path, shown: &str) -> Result<Vec<u8>> {
+    let io = |e: std::io::Error| unreadable(path, &e);
+    if length < 12 {
+        return Err(Error::input(format!("{shown} is {length} bytes long, too short for a Parquet file")).help(REWRITE));
+    }
+    let (mut head, mut tail) = ([0; 4], [0; 8]);
+    file.read_exact(&mut head).map_err(io)?;
+    file.seek(SeekFrom::End(-8)).map_err(io)?;
+    file.read_exact(&mut tail).map_err(io)?;
+    if &tail[4..] == b"PARE" {
+        return Err(Error::input(format!("{shown} is an encrypted Parquet file, which is not supported"))
+            .help("have the export written without Parquet encryption"));
+    }
+    if &tail[4..] != MAGIC {
+        return Err(if &head == MAGIC {
+            Error::input(format!("{shown} is truncated: it begins like a Parquet file and ends without its footer"))
+                .help(REWRITE)
+        } else {
+            Error::input(format!("{shown} is not a Parquet file"))
+                .help("tenure reads Parquet; DuckDB turns a CSV into it: COPY (FROM 'x.csv') TO 'x.parquet'")
+        });
+    }
+    let size = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
+    if size + 12 > length {
+        return Err(Error::input(format!("{shown} is truncated: its footer should be {size} bytes long")).help(REWRITE));
+    }
+    let mut footer = vec![0; size as usize];
+    file.seek(SeekFrom::Start(length - 8 - size)).map_err(io)?;
+    file.read_exact(&mut footer).map_err(io)?;
+    Ok(footer)
+}
+
+/// Asks the reader for the types that the rest of the scan wants.
+fn with_views(metadata: Arc<ParquetMetaData>) -> parquet::errors::Result<ArrowReaderMetadata> {
+    // A writer's own schema says what Parquet's types cannot, such as timestamps in seconds; a broken one is left out.
+    let plain = ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new()).or_else(|_| {
+        ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new().with_skip_arrow_metadata(true))
+    })?;
+    let physical = metadata.file_metadata().schema_descr();
+    let fields: Vec<Field> = plain
+        .schema()
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(i, field)| {
+            let root = physical.root_schema().get_fields().get(i);
+            let old_timestamp = root.is_some_and(|r| r.is_primitive() && r.get_physical_type() == PhysicalType::INT96);
+            let kind = match field.data_type() {
+                // Texts that an old writer did not call texts are checked for UTF-8 when they are read.
+                DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => DataType::Utf8View,
+                DataType::BinaryView => DataType::Utf8View,
+                DataType::Dictionary(_, value) => match &**value {
+                    DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8View,
+                    other => other.clone(),
+                },
+                DataType::Timestamp(TimeUnit::Nanosecond, None) if old_timestamp => {
+                    DataType::Timestamp(TimeUnit::Microsecond, None)
+                }
+                other => other.clone(),
+            };
+            field.as_ref().clone().with_data_type(kind)
+        })
+        .collect();
+    let wanted = Arc::new(Schema::new_with_metadata(fields, plain.schema().metadata().clone()));
+    ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new().with_schema(wanted)).or(Ok(plain))
+}

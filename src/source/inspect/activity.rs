@@ -1,0 +1,93 @@
+//! Which transactions make a customer live: `customers.activity`, over canonical columns.
+
+use jiff::tz::TimeZone;
+
+use super::fields::{self, Field};
+use crate::config::Pipeline;
+use crate::error::Error;
+use crate::source::columns::Class;
+use crate::source::columns::ids::IdKind;
+use crate::source::expression::{Compiled, Parsed, Type};
+
+#[derive(Clone, Debug)]
+pub enum Activity {
+    /// `amount > 0`, the default.
+    Positive,
+    /// `TRUE`: every row.
+    Every,
+    /// Any other condition, with the canonical columns that it names in order.
+    Sql(Box<Compiled>, Vec<Canonical>),
+}
+
+/// A canonical column as an activity sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Canonical {
+    /// A decimal number of major units.
+    Amount,
+    /// The local date, where the export has dates, else the local wall-clock time.
+    Date,
+    Timestamp,
+    /// As read from the export: index into the fields.
+    Field(usize),
+}
+
+/// The canonical columns that the expression names; none if it cannot be parsed, which [`compile`] reports.
+pub fn names(pipeline: &Pipeline) -> Vec<String> {
+    let parsed = pipeline.customers.activity.as_ref().and_then(|a| Parsed::new(&a.sql).ok());
+    parsed.map_or(vec![], |p| p.columns().map(str::to_string).collect())
+}
+
+/// `classes`: what each field holds.
+pub fn compile(
+    pipeline: &Pipeline,
+    fields: &[Field],
+    classes: &[Option<Class>],
+    ids: Option<IdKind>,
+) -> Result<Activity, Error> {
+    let Some(activity) = &pipeline.customers.activity else { return Ok(Activity::Positive) };
+    match activity.sql.to_ascii_lowercase().split_whitespace().collect::<String>().as_str() {
+        "amount>0" => return Ok(Activity::Positive),
+        "true" => return Ok(Activity::Every),
+        _ => {}
+    }
+    let place = |e: Error| e.at(&pipeline.file, Some(activity.span.clone()));
+    let refused = |r: crate::source::expression::Refusal| {
+        let e = Error::pipeline(format!("customers.activity: {}", r.what));
+        place(if let Some(help) = r.help { e.help(help) } else { e })
+    };
+    let parsed = Parsed::new(&activity.sql).map_err(refused)?;
+    let mut available = vec![];
+    let mut columns = vec![];
+    for (index, field) in fields.iter().enumerate().filter(|(_, f)| f.segment.is_none()) {
+        let class = classes.get(index).cloned().flatten().unwrap_or(Class::Null);
+        let (kind, canonical) = match field.role {
+            fields::Role::Amount => (Type::Decimal { scale: pipeline.money.digits }, Canonical::Amount),
+            fields::Role::Time(_) if class == Class::Date => (Type::Date, Canonical::Date),
+            fields::Role::Time(_) => (Type::Timestamp, Canonical::Timestamp),
+            fields::Role::CustomerId if ids == Some(IdKind::Integer) => (whole(), Canonical::Field(index)),
+            fields::Role::Opaque | fields::Role::Label => match class {
+                Class::Integer => (whole(), Canonical::Field(index)),
+                Class::Bool => (Type::Bool, Canonical::Field(index)),
+                Class::Float => (Type::Float, Canonical::Field(index)),
+                Class::Date => (Type::Date, Canonical::Field(index)),
+                Class::Text | Class::Null => (Type::Text, Canonical::Field(index)),
+                _ => continue,
+            },
+            _ => (Type::Text, Canonical::Field(index)),
+        };
+        available.push((field.name.clone(), Some(kind)));
+        columns.push(canonical);
+    }
+    let compiled = Compiled::new(&parsed, &available, &TimeZone::UTC).map_err(refused)?;
+    if !matches!(compiled.kind(), Type::Bool | Type::Null) {
+        let what = format!("customers.activity is a {}, not a condition", compiled.kind().name());
+        return Err(place(Error::pipeline(what).help("write a comparison, such as `amount > 0`")));
+    }
+    let named = available.iter().zip(columns).filter(|((name, _), _)| parsed.columns().any(|c| c == name));
+    let inputs = named.map(|(_, canonical)| canonical).collect();
+    Ok(Activity::Sql(Box::new(compiled), inputs))
+}
+
+fn whole() -> Type {
+    Type::Int { bits: 63 }
+}

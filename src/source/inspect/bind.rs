@@ -1,0 +1,354 @@
+//! Mappings matched with the columns that the files have.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use parquet::file::statistics::Statistics;
+
+use super::fields::{self, Field, Role};
+use super::{Activity, InspectedFile, InspectedSource, Needs, Opened, activity};
+use crate::config::{Mapping, Pipeline, Source};
+use crate::error::Error;
+use crate::source::InputFile;
+use crate::source::columns::Class;
+use crate::source::columns::ids::IdKind;
+use crate::source::expression::{Compiled, Parsed, Refusal, Type};
+use crate::source::names::{near, nearest_first};
+
+/// Where a column of a layout comes from in one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Index among the file's top-level columns.
+    File(usize),
+    /// Said by a folder's name, the same in every row.
+    Folder(Option<String>),
+}
+
+/// The types of the columns read, shared by all files that have them alike, with everything compiled against them.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// In the order of [`InspectedSource::columns`].
+    pub types: Vec<DataType>,
+    pub filter: Option<SqlInput>,
+    /// One for each field.
+    pub inputs: Vec<Input>,
+}
+
+/// Where the values of a field come from.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Not needed by this run.
+    Unread,
+    /// Index into [`Layout::types`].
+    Column(usize),
+    Sql(SqlInput),
+}
+
+/// An expression and the columns of the layout that it is given, in order.
+#[derive(Clone, Debug)]
+pub struct SqlInput {
+    pub compiled: Compiled,
+    pub columns: Vec<usize>,
+}
+
+pub(super) struct Bound {
+    pub source: InspectedSource,
+    /// Whether this source's customer ids are integers that fit BIGINT; `None` if it has no ids.
+    pub integer_ids: Option<bool>,
+}
+
+/// The columns that one file offers.
+struct Offer {
+    columns: Vec<(String, DataType, Origin)>,
+}
+
+pub(super) fn bind(
+    pipeline: &Pipeline,
+    source: &Source,
+    opened: Vec<Opened>,
+    needs: Needs,
+    errors: &mut Vec<Error>,
+) -> Option<Bound> {
+    let before = errors.len();
+    let offers = offers(&opened);
+    let fields = fields::of(pipeline, source, needs, &activity::names(pipeline));
+    let mut binder = Binder { pipeline, source, opened: &opened, offers: &offers, errors };
+    let parsed: Vec<Option<Parsed>> = fields
+        .iter()
+        .map(|f| match &f.mapping {
+            Mapping::Sql(sql) => binder.parse(sql, &f.name, &f.span),
+            Mapping::Column(_) => None,
+        })
+        .collect();
+    let filter = source.filter.as_ref().and_then(|f| binder.parse(&f.sql, "filter", &f.span));
+
+    // Every column that anything names, and where it is named first.
+    let mut named: BTreeMap<&str, std::ops::Range<usize>> = BTreeMap::new();
+    let mut read: BTreeSet<&str> = BTreeSet::new();
+    for (field, parsed) in fields.iter().zip(&parsed) {
+        let columns: Vec<&str> = match (&field.mapping, parsed) {
+            (Mapping::Column(name), _) => vec![name],
+            (_, Some(parsed)) => parsed.columns().collect(),
+            _ => vec![],
+        };
+        for column in columns {
+            named.entry(column).or_insert_with(|| field.span.clone());
+            if field.read {
+                read.insert(column);
+            }
+        }
+    }
+    if let (Some(parsed), Some(filter)) = (&filter, &source.filter) {
+        for column in parsed.columns() {
+            named.entry(column).or_insert_with(|| filter.span.clone());
+            read.insert(column);
+        }
+    }
+    for (column, span) in &named {
+        binder.present_and_alike(column, span);
+    }
+    if binder.errors.len() > before {
+        // Types are judged once every column is there, lest one mistake be reported twice.
+        return None;
+    }
+
+    let columns: Vec<String> = read.iter().map(|c| c.to_string()).collect();
+    let mut layouts: Vec<Layout> = vec![];
+    let mut classes: Vec<Option<Class>> = vec![None; fields.len()];
+    let mut places = vec![];
+    for offer in &offers {
+        let found: Vec<&(String, DataType, Origin)> =
+            columns.iter().filter_map(|c| offer.columns.iter().find(|(n, ..)| n == c)).collect();
+        let types: Vec<DataType> = found.iter().map(|(_, t, _)| t.clone()).collect();
+        let origins: Vec<Origin> = found.iter().map(|(_, _, o)| o.clone()).collect();
+        let layout = match layouts.iter().position(|l| l.types == types) {
+            Some(i) => i,
+            None => {
+                let layout = binder.layout(offer, &columns, types, &fields, &parsed, &filter, &mut classes);
+                layouts.push(layout);
+                layouts.len() - 1
+            }
+        };
+        places.push((layout, origins));
+    }
+    let integer_ids = binder.integer_ids(&fields, &classes);
+    let ids = integer_ids.map(|i| if i { IdKind::Integer } else { IdKind::Text });
+    let activity = if source.kind == crate::config::SourceKind::Transactions {
+        activity::compile(pipeline, &fields, &classes, ids).unwrap_or_else(|e| {
+            binder.errors.push(e);
+            Activity::Positive
+        })
+    } else {
+        Activity::Positive
+    };
+    if binder.errors.len() > before {
+        return None;
+    }
+    let files = opened
+        .into_iter()
+        .zip(places)
+        .map(|(file, (layout, origins))| InspectedFile {
+            input: InputFile {
+                source: source.kind,
+                path: file.found.path,
+                shown: file.found.shown,
+                bytes: file.footer.bytes,
+                modified: file.footer.modified,
+                rows: file.footer.rows,
+                footer_checksum: file.footer.checksum.clone(),
+                verified: false,
+            },
+            footer: file.footer,
+            layout,
+            origins,
+        })
+        .collect();
+    Some(Bound { source: InspectedSource { files, columns, fields, layouts, activity }, integer_ids })
+}
+
+/// The columns of each file and of the folders around it. A folder's values are integers if all of a source's are.
+fn offers(opened: &[Opened]) -> Vec<Offer> {
+    let mut integers: BTreeMap<&str, bool> = BTreeMap::new();
+    for (key, value) in opened.iter().flat_map(|o| &o.found.keys) {
+        let fits = value.as_ref().is_none_or(|v| v.parse::<i64>().is_ok());
+        *integers.entry(key).or_insert(true) &= fits;
+    }
+    opened
+        .iter()
+        .map(|file| {
+            let schema = file.footer.schema();
+            let own = schema.fields().iter().enumerate();
+            let mut columns: Vec<_> =
+                own.map(|(i, f)| (f.name().clone(), f.data_type().clone(), Origin::File(i))).collect();
+            for (key, value) in &file.found.keys {
+                if !columns.iter().any(|(name, ..)| name == key) {
+                    let kind = if integers[key.as_str()] { DataType::Int64 } else { DataType::Utf8View };
+                    columns.push((key.clone(), kind, Origin::Folder(value.clone())));
+                }
+            }
+            Offer { columns }
+        })
+        .collect()
+}
+
+struct Binder<'a> {
+    pipeline: &'a Pipeline,
+    source: &'a Source,
+    opened: &'a [Opened],
+    offers: &'a [Offer],
+    errors: &'a mut Vec<Error>,
+}
+
+impl Binder<'_> {
+    fn push(&mut self, error: Error, span: &std::ops::Range<usize>) {
+        self.errors.push(error.at(&self.pipeline.file, Some(span.clone())));
+    }
+
+    fn refuse(&mut self, refusal: Refusal, name: &str, span: &std::ops::Range<usize>) {
+        let error = Error::pipeline(format!("sources.{}.{name}: {}", self.source.kind.name(), refusal.what));
+        self.push(if let Some(help) = refusal.help { error.help(help) } else { error }, span);
+    }
+
+    fn parse(&mut self, sql: &str, name: &str, span: &std::ops::Range<usize>) -> Option<Parsed> {
+        Parsed::new(sql).map_err(|refusal| self.refuse(refusal, name, span)).ok()
+    }
+
+    /// The column has to be in every file, and to hold the same class of values in all.
+    fn present_and_alike(&mut self, column: &str, span: &std::ops::Range<usize>) {
+        let find = |offer: &Offer| offer.columns.iter().find(|(n, ..)| n == column).map(|(_, t, _)| t.clone());
+        let Some((first, kind)) = self.offers.iter().enumerate().find_map(|(i, o)| Some((i, find(o)?))) else {
+            let names = || self.offers[0].columns.iter().map(|(n, ..)| n.as_str());
+            let meant = near(column, names()).map_or(String::new(), |n| format!("; did you mean `{n}`?"));
+            let files = match self.opened {
+                [one] => one.found.shown.clone(),
+                [one, rest @ ..] => format!("{} and {} more files", one.found.shown, rest.len()),
+                [] => String::new(),
+            };
+            let error = Error::pipeline(format!("there is no column `{column}` in {files}{meant}"))
+                .help(format!("the columns are {}", nearest_first(column, names())));
+            return self.push(error, span);
+        };
+        // Of files that say nothing of a type, because it has no values in them, any other is the measure.
+        let measure = self.offers.iter().enumerate().filter_map(|(i, o)| Some((i, find(o)?)));
+        let (measure, class) = measure
+            .map(|(i, t)| (i, Class::of(&t)))
+            .find(|(_, c)| *c != Class::Null)
+            .unwrap_or((first, Class::of(&kind)));
+        let differs = self.offers.iter().enumerate().find_map(|(i, offer)| match find(offer) {
+            None => Some((i, "missing".to_string())),
+            Some(t) if !Class::of(&t).agrees(&class) => Some((i, Class::of(&t).name().to_string())),
+            Some(_) => None,
+        });
+        if let Some((other, there)) = differs {
+            let error = Error::input(format!(
+                "two schemas in one source: column `{column}` is {} in {} and {there} in {}",
+                class.name(),
+                self.opened[measure].found.shown,
+                self.opened[other].found.shown
+            ))
+            .help("list the files of one schema in `path`, or have the others exported again");
+            self.push(error, span);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one source, each needed once")]
+    fn layout(
+        &mut self,
+        offer: &Offer,
+        columns: &[String],
+        types: Vec<DataType>,
+        fields: &[Field],
+        parsed: &[Option<Parsed>],
+        filter: &Option<Parsed>,
+        classes: &mut [Option<Class>],
+    ) -> Layout {
+        let available: Vec<(String, Option<Type>)> =
+            offer.columns.iter().map(|(n, t, _)| (n.clone(), Type::of_column(t))).collect();
+        let compile = |binder: &mut Self, parsed: &Parsed, name: &str, span: &std::ops::Range<usize>| {
+            let compiled = Compiled::new(parsed, &available, &binder.source.timezone);
+            let compiled = compiled.map_err(|refusal| binder.refuse(refusal, name, span)).ok()?;
+            let named = available.iter().filter(|(n, k)| k.is_some() && parsed.columns().any(|c| c == n));
+            let inputs = named.filter_map(|(n, _)| columns.iter().position(|c| c == n)).collect();
+            Some(SqlInput { compiled, columns: inputs })
+        };
+        let mut inputs = vec![];
+        for (i, field) in fields.iter().enumerate() {
+            let (class, input) = match (&field.mapping, &parsed[i]) {
+                (Mapping::Column(name), _) => {
+                    let class = offer.columns.iter().find(|(n, ..)| n == name).map(|(_, t, _)| Class::of(t));
+                    let index = columns.iter().position(|c| c == name);
+                    (class, index.map_or(Input::Unread, Input::Column))
+                }
+                (_, Some(parsed)) => match compile(self, parsed, &field.name, &field.span) {
+                    Some(sql) => (Some(fields::class_of(sql.compiled.kind())), Input::Sql(sql)),
+                    None => (None, Input::Unread),
+                },
+                _ => (None, Input::Unread),
+            };
+            if let Some(class) = class {
+                if let Err(e) = field.accepts(&class, self.source.kind) {
+                    self.push(e, &field.span);
+                }
+                // The measure of the field is the first file that says something.
+                if matches!(classes[i], None | Some(Class::Null)) {
+                    classes[i] = Some(class);
+                }
+            }
+            inputs.push(if field.read { input } else { Input::Unread });
+        }
+        let filter = match (filter, &self.source.filter) {
+            (Some(parsed), Some(written)) => {
+                let sql = compile(self, parsed, "filter", &written.span);
+                if let Some(kind) = sql.as_ref().map(|s| s.compiled.kind())
+                    && !matches!(kind, Type::Bool | Type::Null)
+                {
+                    let what =
+                        format!("sources.{}.filter is a {}, not a condition", self.source.kind.name(), kind.name());
+                    let error = Error::pipeline(what).help("write a comparison, such as \"Quantity\" > 0");
+                    self.push(error, &written.span.clone());
+                }
+                sql
+            }
+            _ => None,
+        };
+        Layout { types, filter, inputs }
+    }
+
+    /// Whether the source's customer ids are whole numbers that fit BIGINT, judged by type and, for unsigned 64-bit
+    /// ones, by the statistics in the footers.
+    fn integer_ids(&self, fields: &[Field], classes: &[Option<Class>]) -> Option<bool> {
+        let index = fields.iter().position(|f| f.role == Role::CustomerId)?;
+        if classes[index] == Some(Class::Null) {
+            return None;
+        }
+        if classes[index] != Some(Class::Integer) {
+            return Some(false);
+        }
+        let Mapping::Column(name) = &fields[index].mapping else { return Some(true) };
+        let fits = |(file, offer): (&Opened, &Offer)| {
+            let found = offer.columns.iter().find(|(n, ..)| n == name);
+            match found {
+                Some((_, DataType::UInt64, Origin::File(root))) => unsigned_fit(file, *root),
+                _ => true,
+            }
+        };
+        Some(self.opened.iter().zip(self.offers).all(fits))
+    }
+}
+
+fn unsigned_fit(file: &Opened, root: usize) -> bool {
+    let metadata: &Arc<_> = file.footer.metadata.metadata();
+    let schema = metadata.file_metadata().schema_descr();
+    let Some(leaf) = (0..schema.num_columns()).find(|c| schema.get_column_root_idx(*c) == root) else { return false };
+    metadata.row_groups().iter().all(|group| {
+        group.num_rows() == 0
+            || match group.column(leaf).statistics() {
+                // An unsigned maximum that is not negative as a signed number fits.
+                Some(known @ Statistics::Int64(s)) => {
+                    !known.is_min_max_deprecated() && s.max_opt().is_some_and(|m| *m >= 0)
+                }
+                _ => false,
+            }
+    })
+}

@@ -1,0 +1,121 @@
+//! What a run will read: files, columns and expressions, checked against the exports' footers before any row is decoded.
+//!
+//! Every problem is found in one go and placed where the pipeline file says it; `check`, `--dry-run` and the scan itself
+//! all begin here.
+
+mod activity;
+mod bind;
+mod fields;
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+pub use activity::{Activity, Canonical};
+pub use bind::{Input, Layout, Origin, SqlInput};
+pub use fields::{Field, Role};
+
+use super::InputFile;
+use super::columns::ids::IdKind;
+use super::files::{self, Found};
+use super::footer::{self, Footer};
+use crate::config::{Pipeline, Source, SourceKind};
+use crate::error::{Error, Errors};
+
+/// What the run's stages ask of the scan beyond what every run reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// Order ids, where they are mapped.
+    pub orders: bool,
+}
+
+/// The exports of a run, found, opened and matched with the pipeline file.
+#[derive(Clone, Debug)]
+pub struct Inspected {
+    pub sources: BTreeMap<SourceKind, InspectedSource>,
+    /// What customer ids are in every source.
+    pub ids: IdKind,
+}
+
+#[derive(Clone, Debug)]
+pub struct InspectedSource {
+    /// In order of path.
+    pub files: Vec<InspectedFile>,
+    /// Columns of the export that are read, in order of name.
+    pub columns: Vec<String>,
+    pub fields: Vec<Field>,
+    pub layouts: Vec<Layout>,
+    /// Which transactions make a customer live.
+    pub activity: Activity,
+}
+
+#[derive(Clone, Debug)]
+pub struct InspectedFile {
+    pub input: InputFile,
+    pub footer: Footer,
+    /// Index into [`InspectedSource::layouts`].
+    pub layout: usize,
+    /// Where each column of the layout comes from.
+    pub origins: Vec<Origin>,
+}
+
+impl InspectedSource {
+    /// Rows by the footers.
+    pub fn rows(&self) -> u64 {
+        self.files.iter().map(|f| f.input.rows).fold(0, u64::saturating_add)
+    }
+}
+
+/// A file with its footer, not yet matched with anything.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened {
+    pub found: Found,
+    pub footer: Footer,
+}
+
+/// Finds and opens every file of every source and matches them with the pipeline file, without decoding any data.
+///
+/// # Errors
+/// All problems at once, each with its place in the pipeline file.
+pub fn inspect(pipeline: &Pipeline, needs: Needs) -> Result<Inspected, Errors> {
+    let mut errors = vec![];
+    let mut sources = BTreeMap::new();
+    for (kind, source) in &pipeline.sources {
+        let opened = open(pipeline, *kind, source, &mut errors);
+        if opened.is_empty() {
+            continue;
+        }
+        if let Some(bound) = bind::bind(pipeline, source, opened, needs, &mut errors) {
+            sources.insert(*kind, bound);
+        }
+    }
+    let integer = sources.values().all(|s: &bind::Bound| s.integer_ids != Some(false));
+    let ids = if integer { IdKind::Integer } else { IdKind::Text };
+    let sources = sources.into_iter().map(|(kind, bound)| (kind, bound.source)).collect();
+    Errors::unless_empty(errors, Inspected { sources, ids })
+}
+
+fn open(pipeline: &Pipeline, kind: SourceKind, source: &Source, errors: &mut Vec<Error>) -> Vec<Opened> {
+    let (found, mut lost) = files::resolve(&source.paths, &pipeline.base, &pipeline.file);
+    errors.append(&mut lost);
+    if source.paths.is_empty() {
+        errors.push(
+            Error::pipeline(format!("sources.{} has no path", kind.name()))
+                .help("path = \"exports/*.parquet\" names its files")
+                .at(&pipeline.file, Some(source.span.clone())),
+        );
+    }
+    let place = source.paths.first().map_or(source.span.clone(), |p| p.span.clone());
+    let footers: Vec<_> = found.par_iter().map(|f| footer::open(&f.path, &f.shown)).collect();
+    let mut opened = vec![];
+    for (found, footer) in found.into_iter().zip(footers) {
+        match footer {
+            Ok(footer) => opened.push(Opened { found, footer }),
+            Err(e) => errors.push(e.at(&pipeline.file, Some(place.clone()))),
+        }
+    }
+    opened
+}
+
+#[cfg(test)]
+mod tests;

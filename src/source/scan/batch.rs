@@ -1,0 +1,241 @@
+//! One batch of an export: filtered, typed, its faulty rows set aside.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::filter;
+
+use super::Part;
+use super::rows;
+use crate::calendar::Day;
+use crate::config::{Pipeline, SourceKind};
+use crate::error::{Error, Result};
+use crate::source::canonical::{Sink, ValueCode};
+use crate::source::columns::ids::IdKind;
+use crate::source::columns::texts::{Coder, Dictionary};
+use crate::source::columns::times::Times;
+use crate::source::columns::{Clock, Faults};
+use crate::source::inspect::{Field, Input, InspectedSource, Layout, Role, SqlInput};
+use crate::source::{Reason, Rejected};
+
+/// Where a task reads, and what all tasks share.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub pipeline: &'a Pipeline,
+    pub kind: SourceKind,
+    pub source: &'a InspectedSource,
+    pub file: usize,
+    pub ids: IdKind,
+    pub dictionaries: &'a [Dictionary],
+}
+
+/// What a task keeps from batch to batch.
+pub(super) struct Scanner<'a> {
+    pub place: &'a Place<'a>,
+    pub layout: &'a Layout,
+    pub clock: Clock,
+    /// Field, its segment, and the codes known so far.
+    coders: Vec<(usize, usize, Coder<'a>)>,
+}
+
+/// The rows of a batch after the filter.
+pub(super) struct Rows<'a> {
+    pub columns: &'a [ArrayRef],
+    pub n: usize,
+    pub faults: Faults,
+    /// Rows dated at or after a configured as_of, in order.
+    pub late: Vec<usize>,
+}
+
+impl<'a> Scanner<'a> {
+    pub fn new(place: &'a Place<'a>) -> Self {
+        let layout = &place.source.layouts[place.source.files[place.file].layout];
+        let segments = place.source.fields.iter().enumerate();
+        let coders = segments
+            .filter_map(|(i, f)| f.segment.map(|segment| (i, segment, Coder::new(&place.dictionaries[segment]))))
+            .collect();
+        let zone = place.pipeline.sources.get(&place.kind).map(|s| &s.timezone);
+        let calendar = &place.pipeline.calendar.timezone;
+        Scanner { place, layout, clock: Clock::new(zone.unwrap_or(calendar), calendar), coders }
+    }
+
+    /// Scans a batch whose first row has `first_row` rows of the file before it.
+    pub fn scan(
+        &mut self,
+        columns: &[ArrayRef],
+        n: usize,
+        first_row: u64,
+        part: &mut Part,
+        sink: &dyn Sink,
+    ) -> Result<()> {
+        part.report.rows += n as u64;
+        let (kept, numbers) = match &self.layout.filter {
+            None => (None, None),
+            Some(sql) => self.filtered(sql, columns, n)?,
+        };
+        let columns = kept.as_deref().unwrap_or(columns);
+        let rows_left = numbers.as_ref().map_or(n, Vec::len);
+        part.report.filtered += (n - rows_left) as u64;
+        if rows_left == 0 {
+            return Ok(());
+        }
+        // Rows of the file count from 1.
+        let number = |row: usize| first_row + numbers.as_ref().map_or(row, |n| n[row] as usize) as u64 + 1;
+        let mut rows = Rows { columns, n: rows_left, faults: Faults::default(), late: vec![] };
+        match self.place.kind {
+            SourceKind::Transactions => rows::transactions(self, &mut rows, &number, part, sink)?,
+            SourceKind::Subscriptions => rows::subscriptions(self, &mut rows, &number, part, sink)?,
+            SourceKind::Customers => rows::customers(self, &mut rows, &number, part, sink)?,
+            SourceKind::AcquisitionCosts => rows::costs(self, &mut rows, part)?,
+        }
+        part.report.rejected += rows.faults.len() as u64;
+        part.report.after_as_of += rows.late.len() as u64;
+        let file = &self.place.source.files[self.place.file].input.shown;
+        part.rejected.extend(rows.faults.into_rows().map(|(row, fault)| Rejected {
+            source: self.place.kind,
+            file: file.clone(),
+            row: number(row),
+            reason: fault.reason,
+            column: fault.column.to_string(),
+            value: fault.value,
+        }));
+        Ok(())
+    }
+
+    /// The rows that satisfy the filter, and their numbers in the batch; nothing if all do.
+    #[expect(clippy::type_complexity, reason = "two halves of one answer")]
+    fn filtered(
+        &self,
+        sql: &SqlInput,
+        columns: &[ArrayRef],
+        n: usize,
+    ) -> Result<(Option<Vec<ArrayRef>>, Option<Vec<u32>>)> {
+        let given: Vec<ArrayRef> = sql.columns.iter().map(|c| columns[*c].clone()).collect();
+        let holds = sql.compiled.holds(&given, n).map_err(|e| self.failed(&sql.compiled, "filter", &e))?;
+        if holds.true_count() == n {
+            return Ok((None, None));
+        }
+        let numbers = holds.values().set_indices().map(|i| i as u32).collect();
+        let kept = columns.iter().map(|c| filter(c, &holds)).collect::<Result<_, _>>();
+        let kept = kept.map_err(|e| Error::internal(format!("a batch could not be filtered: {e}")))?;
+        Ok((Some(kept), Some(numbers)))
+    }
+
+    fn failed(&self, compiled: &crate::source::expression::Compiled, name: &str, e: &str) -> Error {
+        let (kind, file) = (self.place.kind.name(), &self.place.source.files[self.place.file].input.shown);
+        let e = e.split("\n\n").next().unwrap_or(e);
+        Error::input(format!("sources.{kind}.{name}: `{}` fails on a value in {file}: {e}", compiled.sql()))
+            .help("TRY_CAST gives NULL where CAST fails")
+    }
+
+    /// The values of a field.
+    pub fn array(&self, rows: &Rows<'_>, index: usize) -> Result<ArrayRef> {
+        match &self.layout.inputs[index] {
+            Input::Column(column) => Ok(rows.columns[*column].clone()),
+            Input::Sql(sql) => {
+                let given: Vec<ArrayRef> = sql.columns.iter().map(|c| rows.columns[*c].clone()).collect();
+                let name = &self.place.source.fields[index].name;
+                sql.compiled.evaluate(&given, rows.n).map_err(|e| self.failed(&sql.compiled, name, &e))
+            }
+            Input::Unread => {
+                Err(Error::internal(format!("{} is read without being planned", self.place.source.fields[index].name)))
+            }
+        }
+    }
+
+    /// Index of a mapped canonical column that this run reads.
+    pub fn field(&self, name: &str) -> Option<usize> {
+        let fields = self.place.source.fields.iter();
+        fields.enumerate().find(|(_, f)| f.segment.is_none() && f.read && f.name == name).map(|(i, _)| i)
+    }
+
+    /// The field that the file's validation made sure of.
+    pub fn required(&self, name: &str) -> Result<usize> {
+        self.field(name).ok_or_else(|| Error::internal(format!("{}.{name} is not mapped", self.place.kind.name())))
+    }
+
+    pub fn about(&self, index: usize) -> &'a Field {
+        &self.place.source.fields[index]
+    }
+
+    /// A column of times; the array comes along for messages.
+    pub fn times(&mut self, rows: &mut Rows<'_>, index: usize) -> Result<(Times, ArrayRef)> {
+        let array = self.array(rows, index)?;
+        let field = self.about(index);
+        let Role::Time(role) = field.role else {
+            return Err(Error::internal(format!("{} is not a time", field.name)));
+        };
+        let times = crate::source::columns::times::read(&array, role, &mut self.clock, &field.label, &mut rows.faults);
+        Ok((times, array))
+    }
+
+    /// Codes of the segments on this source.
+    pub fn segments(&mut self, rows: &Rows<'_>) -> Result<Vec<(usize, Vec<ValueCode>)>> {
+        let mut coders = std::mem::take(&mut self.coders);
+        let codes = coders
+            .iter_mut()
+            .map(|(field, segment, coder)| Ok((*segment, coder.codes(&self.array(rows, *field)?))))
+            .collect();
+        self.coders = coders;
+        codes
+    }
+
+    /// Rows dated at or after a configured as_of are dropped and counted.
+    pub fn drop_late(&self, rows: &mut Rows<'_>, days: &[Day]) {
+        if let Some(as_of) = self.place.pipeline.calendar.as_of {
+            let late = days.iter().enumerate().filter(|(row, day)| **day >= as_of && !rows.faults.contains(*row));
+            rows.late = late.map(|(row, _)| row).collect();
+        }
+    }
+
+    /// Every amount has to be in the pipeline's currency; NULL is.
+    pub fn one_currency(&self, rows: &Rows<'_>, number: &dyn Fn(usize) -> u64) -> Result<()> {
+        let Some(index) = self.field("currency") else { return Ok(()) };
+        let array = self.array(rows, index)?;
+        let Some(texts) = array.as_string_view_opt() else { return Ok(()) };
+        let own = &self.place.pipeline.money.currency;
+        for (row, text) in texts.iter().enumerate() {
+            let Some(text) = text.filter(|t| !t.is_empty() && t != own) else { continue };
+            if rows.faults.contains(row) || rows.late.binary_search(&row).is_ok() {
+                continue;
+            }
+            let (label, file) = (&self.about(index).label, &self.place.source.files[self.place.file].input.shown);
+            let text: String = text.chars().take(40).collect();
+            return Err(Error::input(format!("row {} of {file} is in {text}, and money.currency is {own}", number(row)))
+                .help(format!(
+                    "this version counts one currency: keep it with filter = '\"{label}\" = ''{own}''' in sources.{} (in TOML, the filter goes in triple quotes or \\\" is escaped); several currencies come with a later version",
+                    self.place.kind.name()
+                )));
+        }
+        Ok(())
+    }
+}
+
+impl Rows<'_> {
+    /// Which rows stay; `None` if all do.
+    pub fn keep(&self) -> Option<Vec<bool>> {
+        if self.faults.is_empty() && self.late.is_empty() {
+            return None;
+        }
+        let mut keep = vec![true; self.n];
+        self.faults.rows().for_each(|row| keep[row] = false);
+        self.late.iter().for_each(|row| keep[*row] = false);
+        Some(keep)
+    }
+}
+
+/// Keeps the entries of the rows that stay.
+pub(super) fn retain<T>(values: &mut Vec<T>, keep: Option<&[bool]>) {
+    if let Some(keep) = keep {
+        let mut row = 0;
+        values.retain(|_| {
+            row += 1;
+            keep[row - 1]
+        });
+    }
+}
+
+/// Marks a row with the value of another column's array.
+pub(super) fn mark(rows: &mut Rows<'_>, row: usize, reason: Reason, label: &Arc<str>, array: &dyn Array) {
+    rows.faults.mark_value(row, reason, label, array);
+}

@@ -1,0 +1,172 @@
+//! Rows of all exports to canonical batches, in parallel over files and row groups.
+//!
+//! The result does not depend on threads, batch size or the order of files, but for the numbering of segment values.
+
+mod batch;
+mod reader;
+mod rows;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rayon::prelude::*;
+
+use super::canonical::{Cost, Sink};
+use super::columns::ids::IdKind;
+use super::columns::texts::Dictionary;
+use super::inspect::Inspected;
+use super::{InputFile, Rejected, SourceReport};
+use crate::config::{Pipeline, SourceKind};
+use crate::error::{Error, Result};
+use crate::money;
+
+/// Rows decoded at a time: large enough to amortise what is done per batch, small enough to stay in the cache.
+pub const BATCH_ROWS: usize = 32_768;
+
+/// Who watches a scan: a progress bar, a signal handler. Called from several threads.
+pub trait ScanObserver: Sync {
+    /// So many more rows have been read.
+    fn rows(&self, n: u64);
+    /// Asked before every batch; an error ends the scan with it.
+    fn stopped(&self) -> Option<Error>;
+}
+
+/// An observer that does not care.
+pub struct Unobserved;
+
+impl ScanObserver for Unobserved {
+    fn rows(&self, _: u64) {}
+    fn stopped(&self) -> Option<Error> {
+        None
+    }
+}
+
+/// What a scan found, beside the rows it delivered.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    pub reports: BTreeMap<SourceKind, SourceReport>,
+    /// In order of source and path.
+    pub files: Vec<InputFile>,
+    /// Sorted.
+    pub rejected: Vec<Rejected>,
+    /// For each of `Pipeline::segments`: the text of every code.
+    pub dictionaries: Vec<Vec<Arc<str>>>,
+    /// Sorted.
+    pub costs: Vec<Cost>,
+    pub ids: IdKind,
+    /// The columns read of each source's exports, in order of name.
+    pub columns: BTreeMap<SourceKind, Vec<String>>,
+}
+
+/// What one row group gave.
+#[derive(Debug, Default)]
+struct Part {
+    report: SourceReport,
+    rejected: Vec<Rejected>,
+    costs: Vec<Cost>,
+    verified: bool,
+}
+
+/// Reads every source and hands its rows to `sink`, on the rayon pool that it is called in, `batch_rows` at a time.
+///
+/// # Errors
+/// The first problem, by file and row group, that makes a file unusable; what `sink` or `observer` return.
+pub fn scan(
+    inspected: &Inspected,
+    pipeline: &Pipeline,
+    sink: &dyn Sink,
+    observer: &dyn ScanObserver,
+    batch_rows: usize,
+) -> Result<Scan> {
+    let dictionaries: Vec<Dictionary> = pipeline.segments.iter().map(|_| Dictionary::default()).collect();
+    let tasks: Vec<(SourceKind, usize, usize)> = inspected
+        .sources
+        .iter()
+        .flat_map(|(kind, source)| {
+            source.files.iter().enumerate().flat_map(move |(file, about)| {
+                (0..about.footer.metadata.metadata().num_row_groups()).map(move |group| (*kind, file, group))
+            })
+        })
+        .collect();
+    let failed = AtomicBool::new(false);
+    let parts: Vec<Option<Result<Part>>> = tasks
+        .par_iter()
+        .with_max_len(1)
+        .map(|(kind, file, group)| {
+            if failed.load(Ordering::Relaxed) {
+                return None;
+            }
+            let place = batch::Place {
+                pipeline,
+                kind: *kind,
+                source: &inspected.sources[kind],
+                file: *file,
+                ids: inspected.ids,
+                dictionaries: &dictionaries,
+            };
+            let part = reader::read_group(&place, *group, batch_rows.max(1), sink, observer);
+            if part.is_err() {
+                failed.store(true, Ordering::Relaxed);
+            }
+            Some(part)
+        })
+        .collect();
+
+    let mut scan = Scan {
+        reports: BTreeMap::new(),
+        files: vec![],
+        rejected: vec![],
+        dictionaries: vec![],
+        costs: vec![],
+        ids: inspected.ids,
+        columns: BTreeMap::new(),
+    };
+    let mut verified: BTreeMap<(SourceKind, usize), bool> = BTreeMap::new();
+    for ((kind, file, _), part) in tasks.iter().zip(parts) {
+        let Some(part) = part else { continue };
+        let mut part = part?;
+        combine(scan.reports.entry(*kind).or_default(), &part.report);
+        scan.rejected.append(&mut part.rejected);
+        scan.costs.append(&mut part.costs);
+        *verified.entry((*kind, *file)).or_insert(true) &= part.verified;
+    }
+    for (kind, source) in &inspected.sources {
+        scan.reports.entry(*kind).or_default();
+        scan.columns.insert(*kind, source.columns.clone());
+        for (index, file) in source.files.iter().enumerate() {
+            let verified = verified.get(&(*kind, index)).copied().unwrap_or(false);
+            scan.files.push(InputFile { verified, ..file.input.clone() });
+        }
+    }
+    scan.rejected.sort();
+    scan.costs.sort();
+    scan.dictionaries = dictionaries.into_iter().map(Dictionary::into_values).collect();
+    check_costs(&scan.costs)?;
+    Ok(scan)
+}
+
+/// The sum of all costs has to fit a money column.
+fn check_costs(costs: &[Cost]) -> Result<()> {
+    let sum: i128 = costs.iter().map(|c| i128::from(c.amount).abs()).sum();
+    if sum > money::MAX_MINOR {
+        return Err(Error::input("the sum of acquisition_costs.amount does not fit DECIMAL(18)")
+            .help("are the amounts in the unit that `money` says?"));
+    }
+    Ok(())
+}
+
+fn combine(into: &mut SourceReport, part: &SourceReport) {
+    into.rows += part.rows;
+    into.filtered += part.filtered;
+    into.rejected += part.rejected;
+    into.after_as_of += part.after_as_of;
+    into.amounts_rounded += part.amounts_rounded;
+    into.first = [into.first, part.first].into_iter().flatten().min();
+    into.last = into.last.max(part.last);
+    into.newest_known = into.newest_known.max(part.newest_known);
+    into.newest_instant = into.newest_instant.max(part.newest_instant);
+}
+
+#[cfg(test)]
+mod tests;

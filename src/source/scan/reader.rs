@@ -1,0 +1,127 @@
+//! One row group, batch by batch.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringViewArray};
+use arrow::datatypes::DataType;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+
+use super::batch::{Place, Scanner};
+use super::{Part, ScanObserver};
+use crate::error::{Error, Result};
+use crate::source::canonical::Sink;
+use crate::source::files::unreadable;
+use crate::source::guard::guarded;
+use crate::source::inspect::{InspectedFile, Origin};
+use crate::source::integrity::checksummed;
+
+pub(super) fn read_group(
+    place: &Place<'_>,
+    group: usize,
+    batch_rows: usize,
+    sink: &dyn Sink,
+    observer: &dyn ScanObserver,
+) -> Result<Part> {
+    let file = &place.source.files[place.file];
+    let types = &place.source.layouts[file.layout].types;
+    let metadata = file.footer.metadata.metadata();
+    let count = |g: usize| u64::try_from(metadata.row_group(g).num_rows()).unwrap_or(0);
+    let mut first_row: u64 = (0..group).map(count).sum();
+    let expected = count(group);
+
+    let mut roots: Vec<usize> =
+        file.origins.iter().filter_map(|o| if let Origin::File(i) = o { Some(*i) } else { None }).collect();
+    roots.sort_unstable();
+    roots.dedup();
+
+    let handle = File::open(&file.input.path).map_err(|e| unreadable(&file.input.path, &e))?;
+    let mut rows = guarded(|| open(handle, file, group, &roots, batch_rows))
+        .unwrap_or_else(Err)
+        .map_err(|what| broken(file, &what))?;
+
+    let mut scanner = Scanner::new(place);
+    let mut part = Part::default();
+    let mut read = 0;
+    loop {
+        if let Some(stop) = observer.stopped() {
+            return Err(stop);
+        }
+        let batch = match guarded(|| rows.next()) {
+            Ok(None) => break,
+            Ok(Some(Ok(batch))) => batch,
+            Ok(Some(Err(e))) => return Err(broken(file, &e.to_string())),
+            Err(panic) => return Err(broken(file, &panic)),
+        };
+        let n = batch.num_rows() as u64;
+        read += n;
+        if read > expected {
+            return Err(broken(file, "it holds more rows than its footer says"));
+        }
+        scanner.scan(&columns(&batch, file, types, &roots), batch.num_rows(), first_row, &mut part, sink)?;
+        first_row += n;
+        observer.rows(n);
+    }
+    if read < expected {
+        return Err(broken(file, "it holds fewer rows than its footer says"));
+    }
+    part.verified = verified(file, group, &roots);
+    Ok(part)
+}
+
+fn open(
+    handle: File,
+    file: &InspectedFile,
+    group: usize,
+    roots: &[usize],
+    batch_rows: usize,
+) -> Result<ParquetRecordBatchReader, String> {
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, file.footer.metadata.clone());
+    let mask = ProjectionMask::roots(builder.parquet_schema(), roots.iter().copied());
+    let builder = builder.with_row_groups(vec![group]).with_projection(mask).with_batch_size(batch_rows);
+    builder.build().map_err(|e| e.to_string())
+}
+
+/// The columns of the layout: from the batch, or the constant that a folder's name says.
+fn columns(batch: &RecordBatch, file: &InspectedFile, types: &[DataType], roots: &[usize]) -> Vec<ArrayRef> {
+    let rows = batch.num_rows();
+    file.origins
+        .iter()
+        .zip(types)
+        .map(|(origin, kind)| -> ArrayRef {
+            match (origin, kind) {
+                (Origin::File(root), _) => batch.column(roots.binary_search(root).unwrap_or(0)).clone(),
+                (Origin::Folder(value), DataType::Int64) => {
+                    Arc::new(Int64Array::from(vec![value.as_ref().and_then(|v| v.parse::<i64>().ok()); rows]))
+                }
+                (Origin::Folder(value), _) => Arc::new(StringViewArray::from_iter(vec![value.as_deref(); rows])),
+            }
+        })
+        .collect()
+}
+
+fn broken(file: &InspectedFile, what: &str) -> Error {
+    let shown = &file.input.shown;
+    if what.contains("CRC checksum mismatch") {
+        return Error::input(format!("{shown} is damaged: a page does not match its checksum"))
+            .help("the file was altered after it was written: copy or export it again");
+    }
+    Error::input(format!("{shown} cannot be read: {what}"))
+        .help("have the export written again, and delivered under its name only when it is complete")
+}
+
+/// Whether every page that was read carries a checksum (which the reader then verified).
+fn verified(file: &InspectedFile, group: usize, roots: &[usize]) -> bool {
+    let metadata = file.footer.metadata.metadata();
+    let schema = metadata.file_metadata().schema_descr();
+    let Ok(mut handle) = File::open(&file.input.path) else { return false };
+    let leaves: Vec<usize> = (0..schema.num_columns())
+        .filter(|leaf| roots.binary_search(&schema.get_column_root_idx(*leaf)).is_ok())
+        .collect();
+    let all = leaves.iter().all(|leaf| {
+        guarded(|| metadata.row_group(group).column(*leaf).byte_range())
+            .is_ok_and(|(start, length)| checksummed(&mut handle, start, length))
+    });
+    all && !leaves.is_empty()
+}

@@ -1,0 +1,377 @@
+//! The canonical rows of each source, from typed columns.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Decimal128Array, TimestampMicrosecondArray};
+
+use super::Part;
+use super::batch::{Rows, Scanner, mark, retain};
+use crate::calendar::Day;
+use crate::error::{Error, Result};
+use crate::source::canonical::{Batch, Cost, Customers, Ids, Sink, Subscriptions, Term, Texts, Transactions};
+use crate::source::columns::amounts::{self, Amounts};
+use crate::source::columns::intervals::{self, Interval};
+use crate::source::columns::texts::AsText;
+use crate::source::columns::times::Times;
+use crate::source::columns::{ids, packed};
+use crate::source::inspect::{Activity, Canonical, Role};
+use crate::source::{Reason, SourceReport};
+
+pub(super) fn transactions(
+    scanner: &mut Scanner<'_>,
+    rows: &mut Rows<'_>,
+    number: &dyn Fn(usize) -> u64,
+    part: &mut Part,
+    sink: &dyn Sink,
+) -> Result<()> {
+    let ids = read_ids(scanner, rows, number)?;
+    let (at, at_array) = {
+        let i = scanner.required("occurred_at")?;
+        scanner.times(rows, i)?
+    };
+    let mut amounts = read_amounts(scanner, rows)?;
+    scanner.drop_late(rows, &at.days);
+    scanner.one_currency(rows, number)?;
+    let mut active = active(scanner, rows, &at, &at_array, &amounts)?;
+    let mut orders = match scanner.field("order_id") {
+        Some(index) => Some(packed::read(&scanner.array(rows, index)?)),
+        None => None,
+    };
+    let mut segments = scanner.segments(rows)?;
+    let keep = rows.keep();
+    let keep = keep.as_deref();
+    let ids = retain_ids(ids, keep);
+    let Times { mut days, mut instants, wall } = at;
+    retain(&mut days, keep);
+    retain(&mut instants, keep);
+    retain(&mut amounts.units, keep);
+    retain(&mut amounts.rounded, keep);
+    retain(&mut active, keep);
+    if let Some(orders) = &mut orders {
+        retain(orders, keep);
+    }
+    segments.iter_mut().for_each(|(_, codes)| retain(codes, keep));
+    span(&mut part.report, &days);
+    part.report.newest_known = part.report.newest_known.max(days.iter().copied().max());
+    newest_instant(scanner, &mut part.report, &instants, wall);
+    part.report.amounts_rounded += amounts.rounded.iter().filter(|r| **r).count() as u64;
+    if days.is_empty() {
+        return Ok(());
+    }
+    sink.accept(Batch::Transactions(Transactions {
+        ids,
+        days,
+        instants,
+        amounts: amounts.units,
+        active,
+        orders,
+        segments,
+    }))
+}
+
+/// Which rows satisfy `customers.activity`.
+fn active(
+    scanner: &mut Scanner<'_>,
+    rows: &Rows<'_>,
+    at: &Times,
+    at_array: &ArrayRef,
+    amounts: &Amounts,
+) -> Result<Vec<bool>> {
+    let (compiled, columns) = match &scanner.place.source.activity {
+        Activity::Positive => return Ok(amounts.units.iter().map(|units| *units > 0).collect()),
+        Activity::Every => return Ok(vec![true; rows.n]),
+        Activity::Sql(compiled, columns) => (compiled, columns),
+    };
+    let digits = scanner.place.pipeline.money.digits;
+    let mut arrays: Vec<ArrayRef> = vec![];
+    for column in columns {
+        arrays.push(match column {
+            Canonical::Amount => {
+                let values = Decimal128Array::from_iter_values(amounts.units.iter().map(|u| i128::from(*u)));
+                let typed = values.with_precision_and_scale(38, digits as i8);
+                Arc::new(typed.map_err(|e| Error::internal(format!("amounts as decimals: {e}")))?)
+            }
+            Canonical::Date => Arc::new(Date32Array::from_iter_values(at.days.iter().map(|d| d.0))),
+            Canonical::Timestamp => {
+                let dates = matches!(
+                    at_array.data_type(),
+                    arrow::datatypes::DataType::Date32 | arrow::datatypes::DataType::Date64
+                );
+                let micros: Vec<i64> = if at.wall || dates {
+                    at.instants.clone()
+                } else {
+                    at.instants.iter().map(|t| scanner.clock.local_micros(*t)).collect()
+                };
+                Arc::new(TimestampMicrosecondArray::from(micros))
+            }
+            Canonical::Field(index) => scanner.array(rows, *index)?,
+        });
+    }
+    let holds = compiled.holds(&arrays, rows.n).map_err(|e| {
+        Error::input(format!("customers.activity: `{}` fails on a value: {e}", compiled.sql()))
+            .help("TRY_CAST gives NULL where CAST fails")
+    })?;
+    Ok(holds.values().iter().collect())
+}
+
+pub(super) fn subscriptions(
+    scanner: &mut Scanner<'_>,
+    rows: &mut Rows<'_>,
+    number: &dyn Fn(usize) -> u64,
+    part: &mut Part,
+    sink: &dyn Sink,
+) -> Result<()> {
+    let ids = read_ids(scanner, rows, number)?;
+    let (started, _) = {
+        let i = scanner.required("started_at")?;
+        scanner.times(rows, i)?
+    };
+    let mut dates = [const { None }; DATES.len()];
+    for (slot, name) in dates.iter_mut().zip(DATES) {
+        if let Some(index) = scanner.field(name) {
+            *slot = Some((scanner.times(rows, index)?, index));
+        }
+    }
+    let amounts = read_amounts(scanner, rows)?;
+    negative_amounts(scanner, rows, &amounts)?;
+    let intervals = read_intervals(scanner, rows)?;
+    let subscriptions = match scanner.field("subscription_id") {
+        Some(index) => packed::read(&scanner.array(rows, index)?),
+        None => vec![0; rows.n],
+    };
+    let mut segments = scanner.segments(rows)?;
+    let day = |date: usize, row: usize| dates[date].as_ref().map_or(Day::NEVER, |((times, _), _)| times.days[row]);
+    let mut terms: Vec<Term> = (0..rows.n)
+        .map(|row| Term {
+            started: started.days[row],
+            trial_ends: day(TRIAL_ENDS, row),
+            ended: day(ENDED, row),
+            cancelled: day(CANCELLED, row),
+            paid_until: day(PAID_UNTIL, row),
+            paused_from: day(PAUSED_FROM, row),
+            paused_until: day(PAUSED_UNTIL, row),
+            past_due_since: day(PAST_DUE, row),
+            months: intervals[row].months,
+            days: intervals[row].days,
+            amount: amounts.units[row],
+            subscription: subscriptions[row],
+        })
+        .collect();
+    // A cancellation before the start stays: a subscription called off before it began, which is never live.
+    for (row, term) in terms.iter().enumerate() {
+        let wrong = if term.ended < term.started {
+            Some((ENDED, Reason::EndBeforeStart))
+        } else if term.paid_until < term.started {
+            Some((PAID_UNTIL, Reason::EndBeforeStart))
+        } else if term.paused_from != Day::NEVER && term.paused_until < term.paused_from {
+            Some((PAUSED_UNTIL, Reason::PauseEndBeforeStart))
+        } else {
+            None
+        };
+        if let Some((date, reason)) = wrong
+            && let Some(((_, array), index)) = &dates[date]
+        {
+            mark(rows, row, reason, &scanner.about(*index).label, array);
+        }
+    }
+    scanner.drop_late(rows, &started.days);
+    scanner.one_currency(rows, number)?;
+    let keep = rows.keep();
+    let keep = keep.as_deref();
+    let ids = retain_ids(ids, keep);
+    let Times { mut days, mut instants, wall } = started;
+    retain(&mut days, keep);
+    retain(&mut instants, keep);
+    retain(&mut terms, keep);
+    let mut rounded = amounts.rounded;
+    retain(&mut rounded, keep);
+    segments.iter_mut().for_each(|(_, codes)| retain(codes, keep));
+    span(&mut part.report, &days);
+    let known = terms.iter().flat_map(|t| [t.started, t.cancelled]).filter(|d| *d != Day::NEVER);
+    part.report.newest_known = part.report.newest_known.max(known.max());
+    newest_instant(scanner, &mut part.report, &instants, wall);
+    part.report.amounts_rounded += rounded.iter().filter(|r| **r).count() as u64;
+    if terms.is_empty() {
+        return Ok(());
+    }
+    sink.accept(Batch::Subscriptions(Subscriptions { ids, terms, instants, segments }))
+}
+
+/// The dates of a subscription beside its start, in the order in which their faults count.
+const DATES: [&str; 7] =
+    ["trial_ends_at", "ended_at", "cancelled_at", "paid_until", "paused_from", "paused_until", "past_due_since"];
+const TRIAL_ENDS: usize = 0;
+const ENDED: usize = 1;
+const CANCELLED: usize = 2;
+const PAID_UNTIL: usize = 3;
+const PAUSED_FROM: usize = 4;
+const PAUSED_UNTIL: usize = 5;
+const PAST_DUE: usize = 6;
+
+fn negative_amounts(scanner: &Scanner<'_>, rows: &mut Rows<'_>, amounts: &Amounts) -> Result<()> {
+    let negative: Vec<usize> = (0..rows.n).filter(|row| amounts.units[*row] < 0).collect();
+    if negative.is_empty() {
+        return Ok(());
+    }
+    let index = scanner.required("amount")?;
+    let array = scanner.array(rows, index)?;
+    for row in negative {
+        mark(rows, row, Reason::AmountNegative, &scanner.about(index).label, &array);
+    }
+    Ok(())
+}
+
+/// Billing intervals; without a mapping all are a month.
+fn read_intervals(scanner: &Scanner<'_>, rows: &mut Rows<'_>) -> Result<Vec<Interval>> {
+    let Some(index) = scanner.field("interval") else { return Ok(vec![intervals::MONTH; rows.n]) };
+    let array = scanner.array(rows, index)?;
+    let label = &scanner.about(index).label;
+    let texts = array.as_string_view_opt();
+    let mut last: Option<(&str, Interval)> = None;
+    Ok((0..rows.n)
+        .map(|row| {
+            let text = texts.filter(|t| t.is_valid(row)).map(|t| t.value(row));
+            if let (Some(text), Some((before, interval))) = (text, last)
+                && text == before
+            {
+                return interval;
+            }
+            match text.and_then(|t| Some((t, intervals::parse(t)?))) {
+                Some(known) => {
+                    last = Some(known);
+                    known.1
+                }
+                None => {
+                    mark(rows, row, Reason::IntervalUnknown, label, &array);
+                    intervals::MONTH
+                }
+            }
+        })
+        .collect())
+}
+
+pub(super) fn customers(
+    scanner: &mut Scanner<'_>,
+    rows: &mut Rows<'_>,
+    number: &dyn Fn(usize) -> u64,
+    part: &mut Part,
+    sink: &dyn Sink,
+) -> Result<()> {
+    let ids = read_ids(scanner, rows, number)?;
+    let mut signed_up = match scanner.field("signed_up_at") {
+        Some(index) => scanner.times(rows, index)?.0.days,
+        None => vec![Day::NEVER; rows.n],
+    };
+    let mut segments = scanner.segments(rows)?;
+    let mut canonical = canonical_bytes(scanner, rows, &signed_up)?;
+    let keep = rows.keep();
+    let keep = keep.as_deref();
+    let ids = retain_ids(ids, keep);
+    retain(&mut signed_up, keep);
+    retain(&mut canonical, keep);
+    segments.iter_mut().for_each(|(_, codes)| retain(codes, keep));
+    let known: Vec<Day> = signed_up.iter().copied().filter(|d| *d != Day::NEVER).collect();
+    span(&mut part.report, &known);
+    if ids.is_empty() {
+        return Ok(());
+    }
+    sink.accept(Batch::Customers(Customers { ids, signed_up, segments, canonical }))
+}
+
+/// Everything mapped in a row, so that equal rows have equal bytes and a value is greater than NULL.
+fn canonical_bytes(scanner: &Scanner<'_>, rows: &Rows<'_>, signed_up: &[Day]) -> Result<Vec<Box<[u8]>>> {
+    let fields = scanner.place.source.fields.iter().enumerate();
+    let arrays: Vec<ArrayRef> = fields
+        .filter(|(_, f)| f.role == Role::Label && f.read)
+        .map(|(index, _)| scanner.array(rows, index))
+        .collect::<Result<_>>()?;
+    let texts: Vec<AsText<'_>> = arrays.iter().map(AsText::new).collect();
+    let mut bytes = vec![];
+    Ok((0..rows.n)
+        .map(|row| {
+            bytes.clear();
+            let day = (signed_up[row] != Day::NEVER).then(|| (signed_up[row].0 as u32 ^ 0x8000_0000).to_be_bytes());
+            push(&mut bytes, day.as_ref().map(|d| &d[..]));
+            for text in &texts {
+                push(&mut bytes, text.get(row).as_ref().map(|t| t.as_bytes()));
+            }
+            bytes.as_slice().into()
+        })
+        .collect())
+}
+
+fn push(bytes: &mut Vec<u8>, value: Option<&[u8]>) {
+    match value {
+        None => bytes.push(0),
+        Some(value) => {
+            bytes.push(1);
+            bytes.extend((value.len() as u64).to_be_bytes());
+            bytes.extend(value);
+        }
+    }
+}
+
+pub(super) fn costs(scanner: &mut Scanner<'_>, rows: &mut Rows<'_>, part: &mut Part) -> Result<()> {
+    let (start, _) = {
+        let i = scanner.required("period_start")?;
+        scanner.times(rows, i)?
+    };
+    let amounts = read_amounts(scanner, rows)?;
+    let channel = scanner.field("channel").map(|index| scanner.array(rows, index)).transpose()?;
+    let channel = channel.as_ref().map(AsText::new);
+    let mut days = vec![];
+    for row in (0..rows.n).filter(|row| !rows.faults.contains(*row)) {
+        days.push(start.days[row]);
+        part.report.amounts_rounded += u64::from(amounts.rounded[row]);
+        part.costs.push(Cost {
+            period_start: start.days[row],
+            channel: channel.as_ref().and_then(|c| c.get(row)).map(|c| c.into_owned()),
+            amount: amounts.units[row],
+        });
+    }
+    span(&mut part.report, &days);
+    Ok(())
+}
+
+fn read_ids(scanner: &Scanner<'_>, rows: &mut Rows<'_>, number: &dyn Fn(usize) -> u64) -> Result<Ids> {
+    let index = scanner.required("customer_id")?;
+    let array = scanner.array(rows, index)?;
+    let file = &scanner.place.source.files[scanner.place.file].input.shown;
+    ids::read(&array, scanner.place.ids, &scanner.about(index).label, &mut rows.faults).map_err(|(row, what)| {
+        Error::input(format!("row {} of {file}: {what}", number(row)))
+            .help(format!("customer ids are whole numbers or texts of at most {} bytes", ids::LONGEST))
+    })
+}
+
+fn read_amounts(scanner: &Scanner<'_>, rows: &mut Rows<'_>) -> Result<Amounts> {
+    let index = scanner.required("amount")?;
+    let array = scanner.array(rows, index)?;
+    Ok(amounts::read(&array, scanner.place.pipeline.money.digits, &scanner.about(index).label, &mut rows.faults))
+}
+
+fn retain_ids(ids: Ids, keep: Option<&[bool]>) -> Ids {
+    let Some(keep) = keep else { return ids };
+    match ids {
+        Ids::Integer(mut ids) => {
+            retain(&mut ids, Some(keep));
+            Ids::Integer(ids)
+        }
+        Ids::Text(all) => {
+            let mut texts = Texts::default();
+            (0..all.len()).filter(|row| keep[*row]).for_each(|row| texts.push(all.get(row)));
+            Ids::Text(texts)
+        }
+    }
+}
+
+fn span(report: &mut SourceReport, days: &[Day]) {
+    report.first = [report.first, days.iter().copied().min()].into_iter().flatten().min();
+    report.last = report.last.max(days.iter().copied().max());
+}
+
+fn newest_instant(scanner: &mut Scanner<'_>, report: &mut SourceReport, instants: &[i64], wall: bool) {
+    if let Some(newest) = instants.iter().copied().max() {
+        let instant = if wall { scanner.clock.instant(newest) } else { newest };
+        report.newest_instant = report.newest_instant.max(Some(instant.div_euclid(1_000_000)));
+    }
+}

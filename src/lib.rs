@@ -18,6 +18,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod error;
+pub mod job;
 pub mod money;
 pub mod publish;
 pub mod source;

@@ -5,7 +5,7 @@ use crate::calendar::{Day, LocalDays};
 use crate::check::{Check, Status};
 use crate::config::{Pipeline, SourceKind};
 use crate::error::Error;
-use crate::source::scan::Scan;
+use crate::source::Scan;
 use crate::tally::census::CensusTally;
 use crate::timeline::segments::SegmentIndex;
 use crate::timeline::shape::{Basis, Shape};

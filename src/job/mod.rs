@@ -17,7 +17,7 @@ use crate::engine::known::Known;
 use crate::engine::local::{self, Observer};
 use crate::error::{Error, Result};
 use crate::publish::segments::SegmentRow;
-use crate::source::scan::ScanObserver;
+use crate::source::ScanObserver;
 use crate::stage::customers::Customers;
 use crate::stage::ledger::Ledger;
 use crate::stage::{Headline, PerCustomer};

@@ -17,6 +17,8 @@ pub enum OptionValue {
     Words(Vec<&'static str>),
     /// A number of days (`"30 days"`), or `None` where not set.
     Days(Option<i32>),
+    /// Not set, of any other type: the stage says in the option's `doc` what then holds.
+    Unset,
 }
 
 /// What an option accepts.

@@ -1,8 +1,36 @@
 //! The pipeline file: a document with a place for every value, decoded into a validated [`Pipeline`].
 //!
-//! What the user wrote and what it resolves to are two types: `document` keeps spans and knows every mistake,
+//! What the user wrote and what it resolves to are two types: the tree keeps places and knows every mistake,
 //! [`Pipeline`] holds only values that make sense, with every default filled in. All problems are collected and
 //! reported together, each with its place in the file and, for a misspelling, the nearest valid name.
+//!
+//! ```text
+//! text ─toml─► tree ─overrides, environment─► tree ─section, value against the reference─► Pipeline, resolved
+//! ```
+
+mod canonical;
+mod decode;
+mod environment;
+mod explain;
+mod load;
+mod near;
+mod overrides;
+mod problems;
+pub mod reference;
+mod render;
+mod section;
+mod segments;
+mod sources;
+mod stages;
+mod tree;
+mod value;
+
+#[cfg(test)]
+mod mistakes;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,6 +40,11 @@ use jiff::tz::TimeZone;
 
 use crate::calendar::{Day, Period};
 use crate::stage::Options;
+
+pub use canonical::{Canonical, columns as canonical_columns};
+pub use explain::{Setting, explain_settings};
+pub use load::{load, parse};
+pub use render::{Style, render};
 
 /// A validated pipeline: what a run is to do.
 #[derive(Clone, Debug)]
@@ -100,6 +133,9 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
+    pub const ALL: [SourceKind; 4] =
+        [SourceKind::Customers, SourceKind::Transactions, SourceKind::Subscriptions, SourceKind::AcquisitionCosts];
+
     pub fn name(self) -> &'static str {
         match self {
             SourceKind::Customers => "customers",

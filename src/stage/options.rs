@@ -12,6 +12,8 @@ pub enum OptionValue {
     Words(Vec<&'static str>),
     /// A number of days (`"30 days"`), or `None` where not set.
     Days(Option<i32>),
+    /// Not set, of any other type: the option's `doc` says what then holds.
+    Unset,
 }
 
 /// What an option accepts.

@@ -1,0 +1,77 @@
+//! The canonical columns: what a source's columns are mapped to.
+
+use super::SourceKind;
+
+/// A canonical column of a source.
+#[derive(Clone, Copy, Debug)]
+pub struct Canonical {
+    pub name: &'static str,
+    pub required: bool,
+    pub doc: &'static str,
+}
+
+const fn required(name: &'static str, doc: &'static str) -> Canonical {
+    Canonical { name, required: true, doc }
+}
+
+const fn optional(name: &'static str, doc: &'static str) -> Canonical {
+    Canonical { name, required: false, doc }
+}
+
+const CUSTOMER: Canonical = required("customer_id", "the customer, a string or an integer");
+
+/// The columns that a source may map. Source `customers` takes any further name as an attribute.
+pub fn columns(kind: SourceKind) -> &'static [Canonical] {
+    match kind {
+        SourceKind::Customers => CUSTOMERS,
+        SourceKind::Transactions => TRANSACTIONS,
+        SourceKind::Subscriptions => SUBSCRIPTIONS,
+        SourceKind::AcquisitionCosts => ACQUISITION_COSTS,
+    }
+}
+
+static CUSTOMERS: &[Canonical] = &[
+    CUSTOMER,
+    optional("signed_up_at", "when the customer signed up"),
+    optional("acquired_by", "the channel that won the customer"),
+    optional("referred_by", "the customer who referred this one"),
+];
+
+static TRANSACTIONS: &[Canonical] = &[
+    CUSTOMER,
+    required("occurred_at", "when it happened"),
+    required("amount", "what was paid; a refund is negative"),
+    optional("currency", "ISO 4217 code of the amount"),
+    optional("order_id", "the order that the row belongs to; without it each row is an order"),
+    optional("product", "what was bought"),
+];
+
+static SUBSCRIPTIONS: &[Canonical] = &[
+    CUSTOMER,
+    required("started_at", "when the subscription, or this state of it, began"),
+    required("amount", "price for each billing interval"),
+    optional("ended_at", "when it ended; NULL while it runs"),
+    optional("interval", "billing interval: month, year, week, 3 months …; a month where not mapped"),
+    optional("subscription_id", "the subscription that the row is a state of"),
+    optional("plan", "the plan's name"),
+    optional("currency", "ISO 4217 code of the amount"),
+    optional("trial_ends_at", "end of the free trial"),
+    optional("cancelled_at", "when the customer cancelled"),
+    optional("paid_until", "end of the time paid for"),
+    optional("paused_from", "start of a pause"),
+    optional("paused_until", "end of a pause"),
+    optional("past_due_since", "since when a payment is overdue"),
+    optional("cancel_reason", "why the customer left"),
+    optional("cancel_kind", "voluntary or involuntary"),
+];
+
+static ACQUISITION_COSTS: &[Canonical] = &[
+    required("period_start", "first day of the period that the cost belongs to"),
+    required("amount", "what was spent"),
+    optional("channel", "the channel that it was spent on"),
+];
+
+/// The required columns of a source.
+pub(super) fn required_columns(kind: SourceKind) -> impl Iterator<Item = &'static str> {
+    columns(kind).iter().filter(|c| c.required).map(|c| c.name)
+}

@@ -1,0 +1,310 @@
+//! From the document to the [`Pipeline`]: the tables with a fixed set of keys, and what ties the tables together.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value as Json};
+
+use super::near::{did_you_mean, nearest};
+use super::problems::{Problem, Problems, Sound};
+use super::reference::{Accepts, BASES, LIVENESS, WEEKDAYS, keys};
+use super::section::{Section, word_of};
+use super::tree::{Entry, Node, Table, Value};
+use super::value::file_name;
+use super::{Basis, Calendar, ChurnAfter, Customers, Money, Output, Pipeline, SourceKind, segments, sources, stages};
+use crate::calendar::{Day, Period};
+
+/// What is known of the file beside its tree.
+pub(super) struct File<'a> {
+    pub path: &'a Path,
+    pub sha256: String,
+}
+
+/// Every section is decoded before the first fault ends the work, so that all are reported.
+pub(super) fn pipeline(file: File<'_>, mut root: Table, problems: &Problems) -> Sound<Pipeline> {
+    rejoin(&mut root, problems);
+    let node = Node { value: Value::Table(root), span: 0..0 };
+    let mut top = Section::open(problems, "", keys(""), Some(&node));
+    let base = base(file.path);
+
+    let stem = file.path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = name(&mut top, problems, &stem);
+    let calendar = calendar(&mut top, problems);
+    let money = money(&mut top, problems);
+    let zone = calendar.as_ref().map(|c| (c.timezone.clone(), top.resolved("calendar.timezone"))).map_err(|r| *r);
+    let sources = sources::decode(&mut top, problems, zone);
+    let customers = customers(&mut top, problems, &sources);
+    let segments = segments::decode(&mut top, problems, &sources);
+    let context = stages::Context {
+        period: calendar.as_ref().map(|c| (c.period, top.resolved("calendar.period"))).map_err(|r| *r),
+        basis: customers.as_ref().map(|c| c.basis).map_err(|r| *r),
+        sources: &sources,
+        segments: &segments,
+    };
+    let stages = stages::decode(&mut top, problems, &context);
+    let output = output(&mut top, problems, &name, &base);
+    Ok(Pipeline {
+        file: file.path.to_owned(),
+        base,
+        name: name?,
+        sha256: file.sha256,
+        calendar: calendar?,
+        money: money?,
+        customers: customers?,
+        sources: sources?.into_iter().map(|(kind, source)| Ok((kind, source?))).collect::<Sound<_>>()?,
+        segments: segments?.into_iter().map(|s| s.decoded).collect::<Sound<_>>()?,
+        stages: stages?,
+        output: output?,
+        resolved: top.into_resolved(),
+    })
+}
+
+/// A table whose header is misspelt once (`[sorces.customers]` beside `[sources.transactions]`) is reported and its
+/// entries joined to the table that was meant, so that nothing in it is called missing.
+fn rejoin(root: &mut Table, problems: &Problems) {
+    let tables: Vec<&str> = keys("").iter().filter(|k| matches!(k.accepts, Accepts::Table)).map(|k| k.name).collect();
+    let known = keys("");
+    let strays: Vec<(usize, &str)> = (root.0.iter().enumerate())
+        .filter(|(_, e)| matches!(e.node.value, Value::Table(_)) && !known.iter().any(|k| k.name == e.key))
+        .filter_map(|(i, e)| Some((i, nearest(&e.key, tables.iter().copied())?)))
+        .filter(|(_, meant)| root.get(meant).is_some_and(|e| matches!(e.node.value, Value::Table(_))))
+        .collect();
+    for (i, meant) in strays.into_iter().rev() {
+        let Entry { key, key_span, node } = root.0.remove(i);
+        let problem = Problem::new(format!("unknown key `{key}`")).at(key_span);
+        problems.add(problem.help(did_you_mean(Some(meant), "`")));
+        let (Value::Table(stray), Some(home)) = (node.value, root.get_mut(meant)) else { continue };
+        let Value::Table(home) = &mut home.node.value else { continue };
+        for entry in stray.0 {
+            if home.get(&entry.key).is_none() {
+                home.0.push(entry);
+            }
+        }
+    }
+}
+
+/// The folder that relative paths start from.
+fn base(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// A path of the file, relative to its folder.
+fn joined(base: &Path, path: &str) -> PathBuf {
+    if base == Path::new(".") { PathBuf::from(path) } else { base.join(path) }
+}
+
+/// Opens a table of the top level, reads it with `read`, and notes what it resolves to.
+fn section<T>(
+    top: &mut Section<'_>,
+    problems: &Problems,
+    name: &'static str,
+    read: impl FnOnce(&mut Section<'_>) -> Sound<T>,
+) -> Sound<T> {
+    let mut section = Section::open(problems, name, keys(name), top.node(name)?);
+    let out = read(&mut section);
+    top.resolve(name, section.into_resolved());
+    out
+}
+
+fn name(top: &mut Section<'_>, problems: &Problems, stem: &str) -> Sound<String> {
+    let written: Option<String> = top.get("name")?;
+    if let Some(name) = written {
+        return Ok(name);
+    }
+    if !file_name(stem) {
+        let what = "the file's name does not serve as the pipeline's name";
+        let help = format!("add `name = \"…\"` at the top of the file: {}", Accepts::FileName.described());
+        return Err(problems.add(Problem::new(what).help(help).remote()));
+    }
+    top.resolve("name", stem.into());
+    Ok(stem.into())
+}
+
+fn calendar(top: &mut Section<'_>, problems: &Problems) -> Sound<Calendar> {
+    section(top, problems, "calendar", |s| {
+        let period = s.need_word("period", &Period::ALL);
+        let timezone = s.need("timezone");
+        let week_start = s.need_word("week_start", &WEEKDAYS);
+        let as_of: Sound<Option<Day>> = s.get("as_of");
+        let observed_from: Sound<Option<Day>> = s.get("observed_from");
+        let fiscal_year_start: Sound<i64> = s.need("fiscal_year_start");
+        if let (Ok(Some(end)), Ok(Some(start))) = (&as_of, &observed_from)
+            && end <= start
+        {
+            let what = format!("`calendar.as_of` ({end}) is not after `calendar.observed_from` ({start})");
+            let help = "nothing would be observed: as_of is the exclusive end, observed_from the first day";
+            problems.add(Problem::new(what).at(s.span_of("as_of")).help(help));
+        }
+        Ok(Calendar {
+            period: period?,
+            timezone: timezone?,
+            week_start: week_start?,
+            as_of: as_of?,
+            observed_from: observed_from?,
+            fiscal_year_start: fiscal_year_start? as i8,
+        })
+    })
+}
+
+fn money(top: &mut Section<'_>, problems: &Problems) -> Sound<Money> {
+    section(top, problems, "money", |s| {
+        let currency = s.need("currency");
+        let digits: Sound<i64> = s.need("digits");
+        let gross_margin = s.get("gross_margin");
+        let discount_rate = s.get("discount_rate");
+        Ok(Money {
+            currency: currency?,
+            digits: digits? as u8,
+            gross_margin: gross_margin?,
+            discount_rate: discount_rate?,
+        })
+    })
+}
+
+/// The source that a basis reads.
+pub(super) fn source_of(basis: Basis) -> SourceKind {
+    match basis {
+        Basis::Transactions => SourceKind::Transactions,
+        Basis::Subscriptions => SourceKind::Subscriptions,
+    }
+}
+
+/// Settings of [customers] that only one basis has.
+const OF_BASIS: [(&str, Basis); 7] = [
+    ("churn_after", Basis::Transactions),
+    ("activity", Basis::Transactions),
+    ("ended_at_inclusive", Basis::Subscriptions),
+    ("gap_days", Basis::Subscriptions),
+    ("free", Basis::Subscriptions),
+    ("paused", Basis::Subscriptions),
+    ("past_due", Basis::Subscriptions),
+];
+
+/// The basis that holds where none is written.
+pub(super) fn default_basis(configured: impl Fn(SourceKind) -> bool) -> Basis {
+    let subscriptions = !configured(SourceKind::Transactions) && configured(SourceKind::Subscriptions);
+    if subscriptions { Basis::Subscriptions } else { Basis::Transactions }
+}
+
+fn customers(top: &mut Section<'_>, problems: &Problems, sources: &Sound<sources::Sources>) -> Sound<Customers> {
+    section(top, problems, "customers", |s| {
+        let default = match sources {
+            Ok(all) => Ok(word_of(default_basis(|kind| all.contains_key(&kind)), &BASES)),
+            Err(reported) => Err(*reported),
+        };
+        let written = s.is_set("basis");
+        let basis = s.follow_word("basis", &BASES, default);
+        if let (Ok(basis), Ok(all)) = (&basis, sources)
+            && !all.contains_key(&source_of(*basis))
+        {
+            let source = source_of(*basis).name();
+            let problem = if written {
+                let help = format!("add [sources.{source}], or choose the other basis");
+                Problem::new(format!("the basis is {source}, but no such source is configured"))
+                    .at(s.span_of("basis"))
+                    .help(help)
+            } else {
+                let what = "neither transactions nor subscriptions are configured, so no customer could be live";
+                Problem::new(what).help("add [sources.transactions] or [sources.subscriptions]")
+            };
+            problems.add(problem.remote());
+        }
+        if let Ok(basis) = basis {
+            for (name, of) in OF_BASIS.into_iter().filter(|(name, of)| *of != basis && s.is_set(name)) {
+                let what = format!(
+                    "`{}` is for basis {}, and the basis is {}",
+                    s.full(name),
+                    source_of(of).name(),
+                    source_of(basis).name()
+                );
+                problems
+                    .add(Problem::new(what).at(s.span_of(name)).help("remove it, or change customers.basis").remote());
+            }
+        }
+        let churn_after: Sound<ChurnAfter> = s.need("churn_after");
+        let written = s.is_set("activity");
+        let activity = s.need("activity");
+        let policy: Sound<&str> = s.need("policy");
+        let ended_at_inclusive = s.need("ended_at_inclusive");
+        let gap_days: Sound<i64> = s.need("gap_days");
+        let free_is_live = s.need_word("free", &LIVENESS);
+        let paused_is_live = s.need_word("paused", &LIVENESS);
+        let past_due_is_live = s.need_word("past_due", &LIVENESS);
+        policy?;
+        Ok(Customers {
+            basis: basis?,
+            churn_after: churn_after?,
+            activity: Some(activity?).filter(|_| written),
+            ended_at_inclusive: ended_at_inclusive?,
+            gap_days: gap_days? as i32,
+            free_is_live: free_is_live?,
+            paused_is_live: paused_is_live?,
+            past_due_is_live: past_due_is_live?,
+        })
+    })
+}
+
+/// Where the runs go if the file does not say.
+pub(super) fn default_dir(name: &str) -> String {
+    format!("out/{name}")
+}
+
+fn output(top: &mut Section<'_>, problems: &Problems, name: &Sound<String>, base: &Path) -> Sound<Output> {
+    let written = top.resolved("name");
+    section(top, problems, "output", |s| {
+        let default = match name {
+            Ok(name) => Ok((default_dir(name), Json::from(default_dir(written.as_str().unwrap_or(name))))),
+            Err(reported) => Err(*reported),
+        };
+        let dir: Sound<String> = s.follow("dir", default);
+        let quarantine_limit = s.need("quarantine_limit");
+        let mode = s.get("mode");
+        let temp_dir: Sound<Option<String>> = s.get("temp_dir");
+        Ok(Output {
+            dir: joined(base, &dir?),
+            quarantine_limit: quarantine_limit?,
+            mode: mode?,
+            temp_dir: temp_dir?.map(|d| joined(base, &d)),
+        })
+    })
+}
+
+/// The entries of a table whose keys are names that the user chooses.
+pub(super) fn entries<'a>(top: &Section<'a>, problems: &Problems, name: &'static str) -> Sound<Vec<&'a Entry>> {
+    match top.node(name)? {
+        None => Ok(vec![]),
+        Some(Node { value: Value::Table(table), .. }) => Ok(table.0.iter().collect()),
+        Some(node) => {
+            let what = format!("`{name}` takes a table, not {}", node.described());
+            Err(problems
+                .add(Problem::new(what).at(node.span.clone()).help(format!("write [{name}] and its entries below"))))
+        }
+    }
+}
+
+/// Names that become files, tables and columns: a lower-case letter, then lower-case letters, digits and `_`.
+pub(super) fn check_name(problems: &Problems, what: &str, entry: &Entry) -> Sound<()> {
+    const MOST: usize = 50;
+    let key = entry.key.as_str();
+    let tail = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    if key.len() <= MOST && key.bytes().all(tail) && key.bytes().next().is_some_and(|b| b.is_ascii_lowercase()) {
+        return Ok(());
+    }
+    let mut better: String =
+        key.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    better = better.trim_start_matches(|c: char| !c.is_ascii_lowercase()).chars().take(MOST).collect();
+    let suggestion = if better.is_empty() { String::new() } else { format!("for example `{better}`; ") };
+    let help =
+        format!("{suggestion}it is a lower-case letter, then lower-case letters, digits and `_`, at most {MOST}");
+    let problem = Problem::new(format!("`{key}` does not serve as the name of a {what}")).at(entry.key_span.clone());
+    Err(problems.add(problem.help(help)))
+}
+
+/// What the named entries of a table resolve to, by name.
+pub(super) fn resolved_by_name(entries: impl IntoIterator<Item = (String, Json)>) -> Json {
+    let mut all: Vec<(String, Json)> = entries.into_iter().collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    Json::Object(all.into_iter().collect::<Map<_, _>>())
+}

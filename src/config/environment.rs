@@ -1,0 +1,140 @@
+//! `${NAME}` and `${NAME:-default}` in string values.
+//!
+//! As in a shell: `:-` gives the value for a variable that is not set or empty; `$${` is a literal `${`. What the
+//! environment holds may be secret, so messages and the manifest show the reference, never the value.
+
+use std::ops::Range;
+
+use super::problems::{Problem, Problems};
+use super::tree::{Node, Table, Text, Value};
+
+type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Fills in every reference below `table`; `text` is the file's, to point at the reference within a string.
+pub(super) fn expand(table: &mut Table, text: &str, env: Lookup<'_>, problems: &Problems) {
+    for entry in &mut table.0 {
+        expand_node(&mut entry.node, text, env, problems);
+    }
+}
+
+fn expand_node(node: &mut Node, file: &str, env: Lookup<'_>, problems: &Problems) {
+    match &mut node.value {
+        Value::Table(t) => expand(t, file, env, problems),
+        Value::List(list) => list.iter_mut().for_each(|n| expand_node(n, file, env, problems)),
+        Value::Text(Text { raw, value }) => {
+            let mut faults = vec![];
+            *value = expand_text(raw, env, &mut faults);
+            let mut reported = None;
+            for fault in faults {
+                // The string as decoded and as written differ by quotes and escapes: look for the reference itself.
+                let written = file.get(node.span.clone()).unwrap_or("");
+                let reference = &raw[fault.at.clone()];
+                let span = written.find(reference).map(|i| node.span.start + i..node.span.start + i + reference.len());
+                let problem = Problem::new(fault.what).at(span.unwrap_or(node.span.clone())).help(fault.help);
+                reported = Some(problems.add(problem));
+            }
+            if let Some(reported) = reported {
+                node.value = Value::Broken(reported);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[derive(Debug, PartialEq)]
+struct Fault {
+    at: Range<usize>,
+    what: String,
+    help: String,
+}
+
+fn expand_text(raw: &str, env: Lookup<'_>, faults: &mut Vec<Fault>) -> String {
+    let mut out = String::with_capacity(raw.len());
+    let mut from = 0;
+    while let Some(dollar) = raw[from..].find("${").map(|i| from + i) {
+        if raw[from..dollar].ends_with('$') {
+            out.push_str(&raw[from..dollar - 1]);
+            out.push_str("${");
+            from = dollar + 2;
+            continue;
+        }
+        out.push_str(&raw[from..dollar]);
+        let Some(length) = raw[dollar..].find('}') else {
+            let what = "a reference to the environment begins here and is not closed".to_string();
+            faults.push(Fault { at: dollar..raw.len(), what, help: "write ${NAME}, or $${ for a literal ${".into() });
+            return out;
+        };
+        let at = dollar..dollar + length + 1;
+        let inside = &raw[at.start + 2..at.end - 1];
+        let (name, default) = match inside.split_once(":-") {
+            Some((name, default)) => (name, Some(default)),
+            None => (inside, None),
+        };
+        let letters = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(letters) {
+            let what = format!("`{name}` is not a name of an environment variable");
+            let help =
+                "write ${NAME} or ${NAME:-default} with letters, digits and _ in the name, or $${ for a literal ${";
+            faults.push(Fault { at: at.clone(), what, help: help.into() });
+        } else {
+            match (env(name), default) {
+                (Some(value), None) => out.push_str(&value),
+                (Some(value), Some(_)) if !value.is_empty() => out.push_str(&value),
+                (_, Some(default)) => out.push_str(default),
+                (None, None) => {
+                    let what = format!("the environment variable `{name}` is not set");
+                    let help =
+                        format!("set {name} before the run, or write ${{{name}:-…}} with a value to fall back on");
+                    faults.push(Fault { at: at.clone(), what, help });
+                }
+            }
+        }
+        from = at.end;
+    }
+    out.push_str(&raw[from..]);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expanded(raw: &str) -> Result<String, Vec<String>> {
+        let env = |name: &str| match name {
+            "HOME" => Some("/home/ada".to_string()),
+            "EMPTY" => Some(String::new()),
+            "ODD" => Some("${HOME}".to_string()),
+            _ => None,
+        };
+        let mut faults = vec![];
+        let out = expand_text(raw, &env, &mut faults);
+        if faults.is_empty() { Ok(out) } else { Err(faults.into_iter().map(|f| f.what).collect()) }
+    }
+
+    #[test]
+    fn references_are_filled_in_as_a_shell_does() {
+        for (raw, value) in [
+            ("plain", "plain"),
+            ("${HOME}/exports", "/home/ada/exports"),
+            ("${NONE:-/data}/x", "/data/x"),
+            ("${EMPTY:-full}|${EMPTY}|", "full||"),
+            ("${NONE:-}", ""),
+            ("$HOME $5", "$HOME $5"),
+            ("$${HOME}", "${HOME}"),
+            ("ü${HOME}ü", "ü/home/adaü"),
+            // A value is text: it is not read again.
+            ("${ODD}", "${HOME}"),
+        ] {
+            assert_eq!(expanded(raw).as_deref(), Ok(value), "{raw}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_filled_in_is_said_for_each() {
+        let two = expanded("${A} and ${B}").unwrap_err();
+        assert_eq!(two, ["the environment variable `A` is not set", "the environment variable `B` is not set"]);
+        for raw in ["${", "${HOME", "${}", "${a b}", "${1}", "${:-x}", "${ü}"] {
+            assert_eq!(expanded(raw).unwrap_err().len(), 1, "{raw}");
+        }
+    }
+}

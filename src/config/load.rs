@@ -1,0 +1,70 @@
+//! Reading a pipeline file.
+
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+use toml::de::DeTable;
+
+use super::problems::{Layout, Problems};
+use super::tree::Table;
+use super::{Pipeline, decode, environment, overrides};
+use crate::error::{Error, Errors};
+
+/// Pipeline files are written by people: what is larger than this is some other file, named by mistake.
+const LARGEST: u64 = 4 << 20;
+
+/// Reads and validates a pipeline file.
+///
+/// `overrides` are those of `--set`, each `key.path=value`; `env` looks up environment variables. Every problem is
+/// reported, with its place in the file where it has one.
+pub fn load(path: &Path, overrides: &[String], env: &dyn Fn(&str) -> Option<String>) -> Result<Pipeline, Errors> {
+    let unreadable = |e: std::io::Error| {
+        let what = format!("the pipeline file {} cannot be read: {}", path.display(), reason(&e));
+        Error::pipeline(what).help("name a pipeline file, for example pipelines/grocery.toml").because(e)
+    };
+    let meta = std::fs::metadata(path).map_err(unreadable)?;
+    if meta.is_file() && meta.len() > LARGEST {
+        let what = format!("{} is {} MiB large, so it is not a pipeline file", path.display(), meta.len() >> 20);
+        return Err(Error::pipeline(what).help("name the TOML file that describes the pipeline").into());
+    }
+    let bytes = std::fs::read(path).map_err(unreadable)?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        let line = e.as_bytes()[..at].iter().filter(|b| **b == b'\n').count() + 1;
+        let what = format!("{} is not UTF-8 text: line {line} holds a byte that is not", path.display());
+        Error::pipeline(what).help("save the file as UTF-8").at(path, None)
+    })?;
+    parse(path, &text, overrides, env)
+}
+
+fn reason(e: &std::io::Error) -> String {
+    match e.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".into(),
+        std::io::ErrorKind::PermissionDenied => "permission is denied".into(),
+        std::io::ErrorKind::IsADirectory => "it is a folder".into(),
+        _ => e.to_string(),
+    }
+}
+
+/// Like [`load`] for a text already read; `path` names it in messages and gives the folder of relative paths.
+pub fn parse(
+    path: &Path,
+    text: &str,
+    overrides: &[String],
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Pipeline, Errors> {
+    let layout = Layout { file: path, text_len: text.len(), overrides };
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let problems = Problems::of_syntax(&errors);
+    let mut root = Table::read(document.get_ref(), &|span| span, problems.syntax());
+    overrides::apply(&mut root, &layout, &problems);
+    environment::expand(&mut root, text, env, &problems);
+    let sha256 = Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+    let pipeline = decode::pipeline(decode::File { path, sha256 }, root, &problems);
+    match (problems.into_errors(&layout), pipeline) {
+        (errors, _) if !errors.is_empty() => Err(errors.into()),
+        (_, Ok(pipeline)) => Ok(pipeline),
+        // A proof of a report without a report: impossible, unless the report was lost to a syntax error's.
+        (_, Err(_)) => Err(Error::internal("a problem of the pipeline file went unreported").at(path, None).into()),
+    }
+}

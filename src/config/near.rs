@@ -1,0 +1,79 @@
+//! The name that was probably meant.
+
+/// How the words of a list are written in messages: `a`, `b` and `c`.
+pub(super) fn listed<'a>(words: impl IntoIterator<Item = &'a str>, quote: &str) -> String {
+    let words: Vec<String> = words.into_iter().map(|w| format!("{quote}{w}{quote}")).collect();
+    match words.as_slice() {
+        [] => String::new(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
+/// The candidate nearest to `word`, if any is near enough to suggest: a typing mistake in three letters, the other
+/// case, `-` for `_`, or a beginning that only one candidate has.
+pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |s: &str| s.trim().to_lowercase().replace(['-', ' '], "_");
+    let word = plain(word);
+    let mut best: Option<(usize, f64, &str)> = None;
+    let mut begins: Vec<&str> = vec![];
+    for candidate in candidates {
+        let other = plain(candidate);
+        let distance = strsim::osa_distance(&word, &other);
+        let alike = strsim::jaro_winkler(&word, &other);
+        let allowed = (word.chars().count().max(other.chars().count()) / 3).max(1);
+        if distance <= allowed && best.is_none_or(|(d, a, _)| distance < d || distance == d && alike > a) {
+            best = Some((distance, alike, candidate));
+        }
+        if word.len() >= 3 && other.starts_with(&word) {
+            begins.push(candidate);
+        }
+    }
+    best.map(|(_, _, c)| c).or_else(|| (begins.len() == 1).then(|| begins[0]))
+}
+
+/// `did you mean "month"?`, or nothing.
+pub(super) fn did_you_mean(suggestion: Option<&str>, quote: &str) -> String {
+    suggestion.map(|s| format!("did you mean {quote}{s}{quote}?")).unwrap_or_default()
+}
+
+/// Sentences of help one after the other; empty ones fall away.
+pub(super) fn sentences<const N: usize>(parts: [String; N]) -> String {
+    parts.into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_found_and_a_far_one_is_not() {
+        let words = ["period", "timezone", "week_start", "as_of", "observed_from"];
+        for (wrong, right) in [
+            ("perod", Some("period")),
+            ("Period", Some("period")),
+            ("time-zone", Some("timezone")),
+            ("ason", None),
+            ("as_off", Some("as_of")),
+            ("week", Some("week_start")),
+            ("currency", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(wrong, words), right, "{wrong}");
+        }
+        assert_eq!(nearest("at", ["cap", "at"]), Some("at"));
+        assert_eq!(nearest("xyz", []), None);
+    }
+
+    #[test]
+    fn a_tie_goes_to_the_word_that_begins_alike() {
+        assert_eq!(nearest("paused_fro", ["paused_until", "paused_from"]), Some("paused_from"));
+        assert_eq!(nearest("pad", ["bad", "paid"]), Some("paid"));
+    }
+
+    #[test]
+    fn lists_read_as_english() {
+        assert_eq!(listed(["a"], "`"), "`a`");
+        assert_eq!(listed(["a", "b", "c"], "\""), "\"a\", \"b\" and \"c\"");
+    }
+}

@@ -1,0 +1,124 @@
+//! Collecting every problem of a pipeline file instead of stopping at the first.
+//!
+//! Whoever reports a problem gets a [`Reported`], the proof that the user will hear of it; a function that cannot give
+//! its value returns that proof instead, and what depends on the value stays silent. So one mistake is one message.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+
+/// A byte range of the pipeline file's text or, behind its end, of the `--set` overrides (see [`Layout`]).
+pub(super) type Span = Range<usize>;
+
+/// Proof that a problem was reported; made by [`Problems::add`] alone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reported(());
+
+/// A value, or the proof that the reason for its absence was reported.
+pub(super) type Sound<T> = Result<T, Reported>;
+
+#[derive(Debug)]
+pub(super) struct Problem {
+    span: Option<Span>,
+    what: String,
+    help: Option<String>,
+    /// Follows from several places together, or from something absent: not to be trusted where syntax errors hide a
+    /// part of the file.
+    remote: bool,
+}
+
+impl Problem {
+    pub fn new(what: impl Into<String>) -> Self {
+        Problem { span: None, what: what.into(), help: None, remote: false }
+    }
+    pub fn at(mut self, span: impl Into<Option<Span>>) -> Self {
+        self.span = span.into();
+        self
+    }
+    /// What to do about it; an empty string is no help.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into()).filter(|h| !h.is_empty());
+        self
+    }
+    pub fn remote(mut self) -> Self {
+        self.remote = true;
+        self
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Problems {
+    list: RefCell<Vec<Problem>>,
+    /// Where the first syntax error begins: what stands behind it may be misread.
+    misread_from: Option<usize>,
+}
+
+impl Problems {
+    /// What the TOML parser found, with its places.
+    pub fn of_syntax(errors: &[toml::de::Error]) -> Self {
+        let problem =
+            |e: &toml::de::Error| Problem::new(format!("this is not valid TOML: {}", e.message())).at(e.span());
+        Problems {
+            list: RefCell::new(errors.iter().map(problem).collect()),
+            misread_from: errors.iter().map(|e| e.span().map_or(0, |s| s.start)).min(),
+        }
+    }
+
+    /// The proof that syntax errors were reported, if there were any.
+    pub fn syntax(&self) -> Option<Reported> {
+        self.misread_from.map(|_| Reported(()))
+    }
+
+    pub fn add(&self, problem: Problem) -> Reported {
+        let doubtful = |from: usize| problem.remote || problem.span.as_ref().is_none_or(|s| s.start >= from);
+        if !self.misread_from.is_some_and(doubtful) {
+            self.list.borrow_mut().push(problem);
+        }
+        Reported(())
+    }
+
+    /// The problems in the order of the file, then those of `--set`, then those without a place.
+    pub fn into_errors(self, layout: &Layout<'_>) -> Vec<Error> {
+        let mut list = self.list.into_inner();
+        list.sort_by_key(|p| p.span.as_ref().map_or(usize::MAX, |s| s.start));
+        let place = |p: Problem| {
+            let (file, span) = layout.place(p.span);
+            let error = Error::pipeline(p.what).at(file, span);
+            match p.help {
+                Some(help) => error.help(help),
+                None => error,
+            }
+        };
+        list.into_iter().map(place).collect()
+    }
+}
+
+/// Where spans lie: the file's text first, behind it each override as if it were a line of its own. Thus a value that
+/// came by `--set` has a place like any other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout<'a> {
+    pub file: &'a Path,
+    pub text_len: usize,
+    pub overrides: &'a [String],
+}
+
+impl Layout<'_> {
+    /// The span of the `i`-th override.
+    pub fn span_of_override(&self, i: usize) -> Span {
+        let start = self.text_len + 1 + self.overrides[..i].iter().map(|o| o.len() + 1).sum::<usize>();
+        start..start + self.overrides[i].len()
+    }
+
+    /// The file and the range in it; an override stands for a file of its own, named as the user typed it.
+    pub fn place(&self, span: Option<Span>) -> (PathBuf, Option<Span>) {
+        let set = span.as_ref().filter(|s| s.start > self.text_len).and_then(|s| {
+            self.overrides.iter().enumerate().find(|(i, _)| self.span_of_override(*i).end >= s.start).map(|(_, o)| o)
+        });
+        match set {
+            Some(text) => (PathBuf::from(format!("--set {text}")), None),
+            None => (self.file.to_owned(), span),
+        }
+    }
+}

@@ -1,0 +1,519 @@
+//! The reference of the pipeline file: every key with what it takes, its default and one line of documentation.
+//!
+//! Decoding, `tenure explain` and the suggestions in messages all read these tables, so that nothing is stated twice.
+//! The options of a stage kind come from the registry ([`crate::stage::KINDS`]) and are brought into the same form.
+
+use std::ops::Bound::{self, Excluded, Included};
+
+use jiff::civil::Weekday;
+
+use super::{At, Basis};
+use crate::calendar::Period;
+use crate::stage::{KINDS, LATER_KINDS, OptionSpec, OptionType};
+
+/// A setting of the pipeline file.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Within its group; a dot reaches into an inline table: `benchmark.excellent`.
+    pub name: &'static str,
+    pub accepts: Accepts,
+    pub default: Default,
+    pub doc: &'static str,
+}
+
+/// The keys of one table of the file. A part of `path` in capitals stands for a name: `sources.SOURCE`.
+#[derive(Clone, Copy, Debug)]
+pub struct Group {
+    pub path: &'static str,
+    pub keys: &'static [Key],
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Default {
+    /// As TOML would write it; parsed like a user's value.
+    Value(&'static str),
+    /// Follows from other settings, as the sentence says.
+    Follows(&'static str),
+    /// May be absent; the sentence says what that means.
+    Unset(&'static str),
+    Required,
+}
+
+/// What a key takes.
+#[derive(Clone, Copy, Debug)]
+pub enum Accepts {
+    /// A string that is not empty.
+    Text,
+    /// A name that serves as a folder's.
+    FileName,
+    Currency,
+    /// An SQL expression.
+    Sql,
+    Flag,
+    Int {
+        min: i64,
+        max: i64,
+    },
+    Number {
+        min: Bound<f64>,
+        max: Bound<f64>,
+    },
+    Word(Words),
+    /// A list of at least one word, without repetition.
+    Words(Words),
+    Date,
+    /// `"N days"`.
+    Days,
+    /// `"1 period"` or `"N days"`.
+    ChurnAfter,
+    /// `"36 hours"`.
+    Duration,
+    Zone,
+    /// Unix permissions as an octal string.
+    Mode,
+    /// A local path.
+    Path,
+    /// A local path or a list of them.
+    Paths,
+    /// `"SOURCE.COLUMN"`.
+    SourceColumn,
+    /// Names of declared segments.
+    Segments,
+    /// The name of a stage kind.
+    Kind,
+    /// A table with keys of its own.
+    Table,
+    /// Announced, not offered by this version; the sentence says what to use instead.
+    Later(&'static str),
+}
+
+/// The words of an enumeration; `later` ones are announced and refused with a sentence that says so.
+#[derive(Clone, Copy, Debug)]
+pub struct Words {
+    pub now: &'static [&'static str],
+    pub later: &'static [&'static str],
+}
+
+const fn key(name: &'static str, accepts: Accepts, default: Default, doc: &'static str) -> Key {
+    Key { name, accepts, default, doc }
+}
+
+const fn later(name: &'static str, doc: &'static str, instead: &'static str) -> Key {
+    Key { name, accepts: Accepts::Later(instead), default: Default::Unset("not offered yet"), doc }
+}
+
+const fn words(now: &'static [&'static str]) -> Accepts {
+    Accepts::Word(Words { now, later: &[] })
+}
+
+/// The names of a list of pairs, for the words of an enumeration.
+const fn names<T: Copy, const N: usize>(pairs: &[(&'static str, T); N]) -> [&'static str; N] {
+    let mut out = [""; N];
+    let mut i = 0;
+    while i < N {
+        out[i] = pairs[i].0;
+        i += 1;
+    }
+    out
+}
+
+pub(super) const WEEKDAYS: [(&str, Weekday); 7] = [
+    ("monday", Weekday::Monday),
+    ("tuesday", Weekday::Tuesday),
+    ("wednesday", Weekday::Wednesday),
+    ("thursday", Weekday::Thursday),
+    ("friday", Weekday::Friday),
+    ("saturday", Weekday::Saturday),
+    ("sunday", Weekday::Sunday),
+];
+pub(super) const BASES: [(&str, Basis); 2] =
+    [("transactions", Basis::Transactions), ("subscriptions", Basis::Subscriptions)];
+pub(super) const LIVENESS: [(&str, bool); 2] = [("live", true), ("not live", false)];
+pub(super) const MOMENTS: [(&str, At); 3] = [("opening", At::Opening), ("first", At::First), ("latest", At::Latest)];
+
+const PERIODS: Accepts = words(&names(&Period::ALL));
+const LIVE: Accepts = words(&names(&LIVENESS));
+const POLICIES: Words = Words { now: &["standard"], later: &["chartmogul", "stripe", "profitwell", "maxio"] };
+const STANDARD: &str = "leave it out: the standard policy's rule applies";
+const OTHER_SOURCES: &str =
+    "leave the table out; this version reads customers, transactions, subscriptions and acquisition_costs";
+
+pub static GROUPS: &[Group] = &[
+    Group {
+        path: "",
+        keys: &[
+            key(
+                "name",
+                Accepts::FileName,
+                Default::Follows("the file's name without its ending"),
+                "the pipeline's name",
+            ),
+            key(
+                "calendar",
+                Accepts::Table,
+                Default::Unset("all its defaults"),
+                "periods, time zone and the observed window",
+            ),
+            key("money", Accepts::Table, Default::Required, "currency and what a customer's worth is computed with"),
+            key("customers", Accepts::Table, Default::Unset("all its defaults"), "what makes a customer live"),
+            key("sources", Accepts::Table, Default::Required, "the exports"),
+            key("segments", Accepts::Table, Default::Unset("no segments"), "by what the tables are also split"),
+            key("stages", Accepts::Table, Default::Unset("customers and ledger alone"), "what is computed"),
+            key("output", Accepts::Table, Default::Unset("all its defaults"), "where the results go"),
+            later(
+                "privacy",
+                "keyed hashes in place of customer ids",
+                "leave the table out; per-customer tables are readable by their owner alone",
+            ),
+        ],
+    },
+    Group {
+        path: "calendar",
+        keys: &[
+            key("period", PERIODS, Default::Value("\"month\""), "the period of every table whose stage names no other"),
+            key("timezone", Accepts::Zone, Default::Value("\"UTC\""), "where instants become local dates"),
+            key("week_start", words(&names(&WEEKDAYS)), Default::Value("\"monday\""), "the first day of a week"),
+            key(
+                "as_of",
+                Accepts::Date,
+                Default::Unset("one day after the newest record"),
+                "exclusive end of what is observed",
+            ),
+            key(
+                "observed_from",
+                Accepts::Date,
+                Default::Unset("the first record of the basis source"),
+                "start of what is observed",
+            ),
+            key(
+                "fiscal_year_start",
+                Accepts::Int { min: 1, max: 12 },
+                Default::Value("1"),
+                "month in which the fiscal year begins, for table `dates`",
+            ),
+        ],
+    },
+    Group {
+        path: "money",
+        keys: &[
+            key("currency", Accepts::Currency, Default::Required, "of all amounts, ISO 4217"),
+            key("digits", Accepts::Int { min: 0, max: 6 }, Default::Value("2"), "decimal digits of the minor unit"),
+            key(
+                "gross_margin",
+                Accepts::Number { min: Excluded(0.0), max: Included(1.0) },
+                Default::Unset("lifetime value is of revenue"),
+                "share of revenue that lifetime value counts",
+            ),
+            key(
+                "discount_rate",
+                Accepts::Number { min: Included(0.0), max: Excluded(10.0) },
+                Default::Unset("no discounted lifetime value"),
+                "discount a year: 0.10 is ten per cent",
+            ),
+        ],
+    },
+    Group {
+        path: "customers",
+        keys: &[
+            key(
+                "basis",
+                words(&names(&BASES)),
+                Default::Follows("transactions if that source is configured, else subscriptions"),
+                "what makes a customer live",
+            ),
+            key(
+                "churn_after",
+                Accepts::ChurnAfter,
+                Default::Value("\"1 period\""),
+                "transactions: the silence that is churn",
+            ),
+            key(
+                "activity",
+                Accepts::Sql,
+                Default::Value("\"amount > 0\""),
+                "transactions: SQL over canonical columns, which rows make a customer live",
+            ),
+            key(
+                "policy",
+                Accepts::Word(POLICIES),
+                Default::Value("\"standard\""),
+                "whose definitions of subscription churn are followed",
+            ),
+            key(
+                "ended_at_inclusive",
+                Accepts::Flag,
+                Default::Value("false"),
+                "subscriptions: `ended_at` is the last live day, not the first day after",
+            ),
+            key(
+                "gap_days",
+                Accepts::Int { min: 0, max: 3660 },
+                Default::Value("0"),
+                "subscriptions: live ranges at most this many days apart are one",
+            ),
+            key("free", LIVE, Default::Value("\"not live\""), "subscriptions of amount 0"),
+            key("paused", LIVE, Default::Value("\"not live\""), "subscriptions while paused"),
+            key("past_due", LIVE, Default::Value("\"live\""), "subscriptions while past due"),
+            later(
+                "learned_until",
+                "date at which learned churn windows are frozen",
+                "leave it out; windows are fixed by churn_after",
+            ),
+            later("loyal_orders", "orders that make a customer loyal", "count orders in table `customers` instead"),
+            later("churn_dated", "policy switch: the date at which churn counts", STANDARD),
+            later("churn_rate", "policy switch: what the churn rate is a share of", STANDARD),
+            later("within_period", "policy switch: whether joining and leaving within a period counts", STANDARD),
+            later("reactivation", "policy switch: what coming back after a gap is", STANDARD),
+            later("exchange_rate_moves", "policy switch: where moves of exchange rates are booked", STANDARD),
+            later("free_after_paid", "policy switch: what a free plan after a paid one is", STANDARD),
+            later("ltv_churn_rate", "policy switch: the churn rate of lifetime value", STANDARD),
+        ],
+    },
+    Group {
+        path: "sources",
+        keys: &[
+            key("customers", Accepts::Table, Default::Unset("not read"), "one row a customer: attributes"),
+            key("transactions", Accepts::Table, Default::Unset("not read"), "one row a purchase or order line"),
+            key("subscriptions", Accepts::Table, Default::Unset("not read"), "one row a subscription or change of one"),
+            key("acquisition_costs", Accepts::Table, Default::Unset("not read"), "what winning customers cost"),
+            later("usage", "events of use", OTHER_SOURCES),
+            later("surveys", "answers to NPS, CSAT, CES and exit surveys", OTHER_SOURCES),
+            later("exchange_rates", "rates between currencies", "convert the amounts to money.currency in the export"),
+        ],
+    },
+    Group {
+        path: "sources.SOURCE",
+        keys: &[
+            key(
+                "path",
+                Accepts::Paths,
+                Default::Required,
+                "Parquet files, globs or folders, relative to the pipeline file",
+            ),
+            key(
+                "filter",
+                Accepts::Sql,
+                Default::Unset("every row"),
+                "SQL over the export's own columns: which rows count",
+            ),
+            key(
+                "columns",
+                Accepts::Table,
+                Default::Required,
+                "canonical column = the export's column or { sql = \"…\" }",
+            ),
+            key("timezone", Accepts::Zone, Default::Follows("calendar.timezone"), "of timestamps without a zone"),
+            key(
+                "freshness",
+                Accepts::Duration,
+                Default::Unset("any age"),
+                "the newest record may be this old at run time",
+            ),
+        ],
+    },
+    Group {
+        path: "sources.SOURCE.columns.COLUMN",
+        keys: &[key("sql", Accepts::Sql, Default::Required, "SQL over the export's own columns")],
+    },
+    Group {
+        path: "segments.NAME",
+        keys: &[
+            key("column", Accepts::SourceColumn, Default::Required, "the source and its column"),
+            key(
+                "at",
+                words(&names(&MOMENTS)),
+                Default::Follows("latest for source customers, where a customer has one row, else opening"),
+                "which of a customer's values counts",
+            ),
+            key(
+                "cap",
+                Accepts::Int { min: 1, max: 10_000 },
+                Default::Value("200"),
+                "most values shown, by customers; the rest are `other`",
+            ),
+            later("builtin", "a segment that the program computes", "name a column of a source"),
+        ],
+    },
+    Group {
+        path: "stages.NAME",
+        keys: &[
+            key("kind", Accepts::Kind, Default::Follows("the stage's name"), "what the stage computes"),
+            key("period", PERIODS, Default::Follows("calendar.period"), "the period of the stage's table"),
+            key("segments", Accepts::Segments, Default::Follows("all"), "the segments that its table is split by"),
+            later("by", "segments crossed with each other", "map one column that holds both values and segment by it"),
+        ],
+    },
+    Group {
+        path: "output",
+        keys: &[
+            key(
+                "dir",
+                Accepts::Path,
+                Default::Follows("out/NAME"),
+                "folder of the runs, relative to the pipeline file",
+            ),
+            key(
+                "quarantine_limit",
+                Accepts::Number { min: Included(0.0), max: Included(1.0) },
+                Default::Value("0.01"),
+                "share of rejected rows above which the run fails",
+            ),
+            key(
+                "mode",
+                Accepts::Mode,
+                Default::Unset("readable by their owner alone"),
+                "Unix permissions of per-customer tables, such as \"0640\"",
+            ),
+            key("temp_dir", Accepts::Path, Default::Unset("the system's"), "folder of temporary files"),
+        ],
+    },
+];
+
+const FITTED: &str = "leave it out: it belongs to the fitted models, and `ratio` and `realised` need none";
+
+/// Options of stage kinds that the registry does not have yet.
+static LATER_OPTIONS: &[(&str, Key)] = &[
+    ("ltv", later("time_unit", "unit of the models' time", FITTED)),
+    ("ltv", later("horizon", "how far the models look ahead", FITTED)),
+    ("ltv", later("transactions_by", "what the models count as one transaction", FITTED)),
+    ("ltv", later("calibrate_until", "last day that the models' backtest learns from", FITTED)),
+];
+
+/// The keys of a table, by the path of its group.
+pub(super) fn keys(path: &str) -> Vec<Key> {
+    GROUPS.iter().filter(|g| g.path == path).flat_map(|g| g.keys.iter().copied()).collect()
+}
+
+/// The keys of a stage: those of every stage, and the options of its kind.
+pub(super) fn stage_keys(kind: &str) -> Vec<Key> {
+    let options = KINDS.iter().filter(|k| k.name == kind).flat_map(|k| k.options.iter().map(Key::of_option));
+    let later = LATER_OPTIONS.iter().filter(|(k, _)| *k == kind).map(|(_, key)| *key);
+    keys("stages.NAME").into_iter().chain(options).chain(later).collect()
+}
+
+/// The group whose table has the key at its top, for a key that stands in the wrong table.
+pub(super) fn home_of(name: &str) -> Option<&'static str> {
+    let fixed = |g: &&Group| !g.path.is_empty() && !g.path.chars().any(char::is_uppercase);
+    let mut homes = GROUPS.iter().filter(fixed).filter(|g| g.keys.iter().any(|k| k.name == name));
+    homes.next().filter(|_| homes.next().is_none()).map(|g| g.path)
+}
+
+impl Key {
+    fn of_option(option: &OptionSpec) -> Key {
+        let accepts = match option.accepts {
+            OptionType::Int { min, max } => Accepts::Int { min, max },
+            OptionType::Float { min, max } => Accepts::Number { min: Included(min), max: Included(max) },
+            OptionType::Flag => Accepts::Flag,
+            OptionType::Word(now) => Accepts::Word(Words { now, later: option.later }),
+            OptionType::Words(now) => Accepts::Words(Words { now, later: option.later }),
+            OptionType::Days => Accepts::Days,
+        };
+        let default = if option.default.is_empty() {
+            Default::Unset("as its description says")
+        } else {
+            Default::Value(option.default)
+        };
+        Key { name: option.name, accepts, default, doc: option.doc }
+    }
+}
+
+impl Accepts {
+    /// What a user may write, as an object of "takes".
+    pub fn described(&self) -> String {
+        let quoted = |w: &[&str]| w.iter().map(|w| format!("\"{w}\"")).collect::<Vec<_>>().join(", ");
+        match self {
+            Accepts::Text => "a string".into(),
+            Accepts::FileName => {
+                "a name of letters, digits, `.`, `-` and `_` that begins with a letter or digit".into()
+            }
+            Accepts::Currency => "a currency code of three capital letters such as \"EUR\"".into(),
+            Accepts::Sql => "an SQL expression as a string".into(),
+            Accepts::Flag => "true or false".into(),
+            Accepts::Int { min, max } => format!("a whole number from {min} to {max}"),
+            Accepts::Number { min, max } => format!("a number {}", range(*min, *max)),
+            Accepts::Word(Words { now: [one], .. }) => format!("\"{one}\""),
+            Accepts::Word(words) => format!("one of {}", quoted(words.now)),
+            Accepts::Words(words) => format!("a list of words out of {}", quoted(words.now)),
+            Accepts::Date => "a date such as \"2024-12-31\"".into(),
+            Accepts::Days => "a number of days such as \"30 days\"".into(),
+            Accepts::ChurnAfter => "\"1 period\" or a number of days such as \"90 days\"".into(),
+            Accepts::Duration => "a duration such as \"36 hours\", \"2 days\" or \"90 minutes\"".into(),
+            Accepts::Zone => "a time zone of the IANA database such as \"Europe/London\"".into(),
+            Accepts::Mode => "octal permissions as a string such as \"0640\"".into(),
+            Accepts::Path => "a path as a string".into(),
+            Accepts::Paths => "a path as a string, or a list of paths".into(),
+            Accepts::SourceColumn => "a source and its column as a string such as \"customers.plan\"".into(),
+            Accepts::Segments => "a list of names of [segments]".into(),
+            Accepts::Kind => format!("one of {}", quoted(&KINDS.iter().map(|k| k.name).collect::<Vec<_>>())),
+            Accepts::Table => "a table of settings".into(),
+            Accepts::Later(_) => "nothing yet".into(),
+        }
+    }
+}
+
+fn range(min: Bound<f64>, max: Bound<f64>) -> String {
+    let from = match min {
+        Included(x) => format!("from {x}"),
+        Excluded(x) => format!("above {x}"),
+        Bound::Unbounded => String::new(),
+    };
+    let to = match max {
+        Included(x) => format!("to {x}"),
+        Excluded(x) => format!("to below {x}"),
+        Bound::Unbounded => String::new(),
+    };
+    format!("{from} {to}")
+}
+
+/// Tables that every run writes, and tables of kinds that come later: no stage may take their names.
+pub(super) const RESERVED_TABLES: &[&str] = &[
+    "checks",
+    "churn_windows",
+    "customers",
+    "dates",
+    "forecast_backtest",
+    "ledger",
+    "model_backtest",
+    "model_calibration",
+    "model_fits",
+    "quarantine",
+    "risk_backtest",
+    "segments",
+    "survival_summary",
+    "survival_tests",
+];
+
+/// Every name of a stage kind, of this version or announced.
+pub(super) fn kind_names() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|k| k.name).chain(LATER_KINDS.iter().copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_key_is_named_once_and_says_what_it_is() {
+        let kinds = KINDS.iter().map(|k| (k.name, stage_keys(k.name)));
+        for (path, keys) in GROUPS.iter().map(|g| (g.path, g.keys.to_vec())).chain(kinds) {
+            let names: BTreeSet<&str> = keys.iter().map(|k| k.name).collect();
+            assert_eq!(names.len(), keys.len(), "{path}");
+            for key in keys {
+                assert!(
+                    !key.doc.is_empty() && !key.doc.contains('\n') && !key.doc.ends_with('.'),
+                    "{path}.{}",
+                    key.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_of_another_table_is_known_where_it_is_unambiguous() {
+        assert_eq!(home_of("currency"), Some("money"));
+        assert_eq!(home_of("dir"), Some("output"));
+        assert_eq!(home_of("customers"), Some("sources"));
+        assert_eq!(home_of("nothing"), None);
+    }
+}

@@ -1,0 +1,89 @@
+//! Errors as a person reads them in a terminal: the sentence, the line of the file with a caret below, the remedy.
+
+use std::ops::Range;
+use std::path::Path;
+
+use annotate_snippets::{
+    AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str, renderer::DecorStyle,
+};
+
+use super::problems::Layout;
+use crate::error::{Error, Errors};
+
+/// How errors are shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// ANSI colours and Unicode lines; without them the text is plain ASCII but for what it quotes.
+    pub colour: bool,
+    /// Columns of the terminal: longer lines of the file are cut around the caret.
+    pub width: usize,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Style { colour: false, width: 120 }
+    }
+}
+
+/// All errors, one paragraph each, ending with a line break.
+///
+/// `overrides` are the run's `--set` arguments: a place behind the end of the file lies in them. `text_of` gives a
+/// file's text, normally by reading it; an error whose file it cannot give is shown without the line.
+pub fn render(
+    errors: &Errors,
+    overrides: &[String],
+    style: Style,
+    text_of: &dyn Fn(&Path) -> Option<String>,
+) -> String {
+    let renderer = if style.colour { Renderer::styled().decor_style(DecorStyle::Unicode) } else { Renderer::plain() };
+    let renderer = renderer.term_width(style.width);
+    let paragraphs: Vec<String> = errors.iter().map(|e| paragraph(e, overrides, &renderer, text_of)).collect();
+    paragraphs.join("\n\n") + "\n"
+}
+
+fn paragraph(
+    error: &Error,
+    overrides: &[String],
+    renderer: &Renderer,
+    text_of: &dyn Fn(&Path) -> Option<String>,
+) -> String {
+    let title = Level::ERROR.primary_title(normalize_untrusted_str(&error.what));
+    let mut group = Group::with_title(title);
+    if let Some(place) = &error.place {
+        let text = place.span.as_ref().and_then(|_| text_of(&place.file));
+        let text_len = text.as_ref().map_or(usize::MAX, String::len);
+        let (file, span) = Layout { file: &place.file, text_len, overrides }.place(place.span.clone());
+        let shown = normalize_untrusted_str(&file.display().to_string());
+        group = match (text, span) {
+            (Some(text), Some(span)) => {
+                let caret = AnnotationKind::Primary.span(caret(&text, span));
+                group.element(Snippet::source(text).path(shown).annotation(caret))
+            }
+            _ => group.element(annotate_snippets::Origin::path(shown)),
+        };
+    }
+    let mut cause = error.source.as_deref().map(|e| e as &dyn std::error::Error);
+    while let Some(e) = cause {
+        group = group.element(Level::NOTE.message(normalize_untrusted_str(&format!("caused by: {e}"))));
+        cause = e.source();
+    }
+    if let Some(help) = &error.help {
+        group = group.element(Level::HELP.message(normalize_untrusted_str(help)));
+    }
+    renderer.render(&[group])
+}
+
+/// The part of a span that is drawn: within the text, on character boundaries, no further than its first line.
+fn caret(text: &str, span: Range<usize>) -> Range<usize> {
+    let boundary = |mut i: usize| {
+        i = i.min(text.len());
+        while !text.is_char_boundary(i) {
+            i -= 1;
+        }
+        i
+    };
+    let start = boundary(span.start);
+    let end = boundary(span.end.max(start)).max(start);
+    let first_line = text[start..end].find(['\n', '\r']).map_or(end, |i| start + i);
+    start..first_line
+}

@@ -1,0 +1,330 @@
+//! A table of the file read against the reference: unknown keys, misspelt ones, missing ones, defaults.
+//!
+//! A misspelt key whose nearest valid name is absent is reported and then read as that name. So what is wrong with its
+//! value is found too, and nothing is called missing that is only misspelt.
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value as Json};
+
+use super::near::{did_you_mean, listed, nearest, sentences};
+use super::problems::{Problem, Problems, Reported, Sound, Span};
+use super::reference::{Accepts, Default, Key, home_of};
+use super::tree::{Entry, Node, Table, Value};
+use super::value::{Setting, check, not_yet};
+use super::{ChurnAfter, Expression, Located};
+use crate::calendar::Day;
+
+/// Lists of valid names longer than this are left out of messages that have a suggestion.
+const SHORT: usize = 12;
+
+pub(super) struct Section<'a> {
+    problems: &'a Problems,
+    /// As the user would write it: `sources.transactions`.
+    path: String,
+    keys: Vec<Key>,
+    span: Option<Span>,
+    found: BTreeMap<&'static str, &'a Node>,
+    /// Keys that cannot be read, which was reported.
+    unreadable: BTreeMap<&'static str, Reported>,
+    /// Something of a later version stands here, which may be why a required key does not.
+    later: Option<Reported>,
+    /// The table itself is none, which was reported.
+    whole: Option<Reported>,
+    resolved: Map<String, Json>,
+}
+
+impl<'a> Section<'a> {
+    /// `node` is the table, if it is there.
+    pub fn open(problems: &'a Problems, path: impl Into<String>, keys: Vec<Key>, node: Option<&'a Node>) -> Self {
+        let span = node.map(|n| n.span.clone()).filter(|s| s.end > 0);
+        let mut section = Section {
+            problems,
+            path: path.into(),
+            keys,
+            span,
+            found: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
+            later: None,
+            whole: None,
+            resolved: Map::new(),
+        };
+        if let Some(node) = node {
+            section.collect("", node);
+        }
+        section
+    }
+
+    /// An error if what stands in the table's place is none.
+    pub fn is_table(&self) -> Sound<()> {
+        self.whole.map_or(Ok(()), Err)
+    }
+
+    /// What a key of a table below resolves to so far.
+    pub fn resolved(&self, name: &str) -> Json {
+        let json = name.split('.').try_fold(None, |at: Option<&Json>, part| match at {
+            None => self.resolved.get(part).map(Some),
+            Some(json) => json.get(part).map(Some),
+        });
+        json.flatten().cloned().unwrap_or(Json::Null)
+    }
+
+    pub fn span(&self) -> Option<Span> {
+        self.span.clone()
+    }
+
+    /// The section's keys with their values, defaults filled in, in the order of the reference.
+    pub fn into_resolved(self) -> Json {
+        let order = |name: &str| self.keys.iter().position(|k| k.name.split('.').next() == Some(name));
+        let mut entries: Vec<(String, Json)> = self.resolved.into_iter().collect();
+        entries.sort_by_key(|(name, _)| order(name));
+        Json::Object(entries.into_iter().collect())
+    }
+
+    /// Sorts the entries of a table (the section's own, or an inline one below it) to the keys they stand for.
+    fn collect(&mut self, prefix: &str, node: &'a Node) {
+        let names: Vec<&'static str> = self.keys.iter().map(|k| k.name).filter(|n| n.starts_with(prefix)).collect();
+        let reported = match &node.value {
+            Value::Table(table) => {
+                self.collect_table(prefix, &names, table);
+                return;
+            }
+            Value::Broken(reported) => *reported,
+            _ => {
+                let name = self.full(prefix.trim_end_matches('.'));
+                let what = format!("`{name}` takes {}, not {}", Accepts::Table.described(), node.described());
+                self.problems
+                    .add(Problem::new(what).at(node.span.clone()).help(format!("write {name} = {{ … }} or [{name}]")))
+            }
+        };
+        if prefix.is_empty() {
+            self.whole = Some(reported);
+        }
+        self.unreadable.extend(names.into_iter().map(|n| (n, reported)));
+    }
+
+    fn collect_table(&mut self, prefix: &str, names: &[&'static str], table: &'a Table) {
+        // The next part of each name: `excellent` of `benchmark.excellent` where the prefix is `benchmark.`.
+        let mut parts: Vec<&'static str> = names.iter().filter_map(|n| n[prefix.len()..].split('.').next()).collect();
+        parts.dedup();
+        let mut taken: Vec<&str> = table.0.iter().map(|e| e.key.as_str()).collect();
+        for entry in &table.0 {
+            let exact = parts.iter().find(|p| **p == entry.key).copied();
+            let Some(part) = exact.or_else(|| {
+                let meant = self.unknown(prefix, entry, &parts)?;
+                (!taken.contains(&meant)).then(|| taken.push(meant)).map(|()| meant)
+            }) else {
+                continue;
+            };
+            let full = format!("{prefix}{part}");
+            let deeper = format!("{full}.");
+            match names.iter().find(|n| **n == full) {
+                Some(name) => self.keep(name, entry),
+                None => self.collect(&deeper, &entry.node),
+            }
+        }
+    }
+
+    fn keep(&mut self, name: &'static str, entry: &'a Entry) {
+        if let Some(Key { accepts: Accepts::Later(instead), .. }) = self.keys.iter().find(|k| k.name == name) {
+            let problem = not_yet(&format!("`{}`", self.full(name)), &entry.key_span).help(*instead);
+            self.later = Some(self.problems.add(problem));
+        }
+        self.found.insert(name, &entry.node);
+    }
+
+    /// Reports a key that is not known here; gives the name that was probably meant.
+    fn unknown(&mut self, prefix: &str, entry: &Entry, parts: &[&'static str]) -> Option<&'static str> {
+        let meant = nearest(&entry.key, parts.iter().copied());
+        let table = self.full(prefix.trim_end_matches('.'));
+        let place = if table.is_empty() { String::new() } else { format!(" in [{table}]") };
+        let home = home_of(&entry.key).filter(|h| meant.is_none() && *h != table);
+        let belongs = home.map(|h| format!("`{}` belongs in [{h}].", entry.key)).unwrap_or_default();
+        let valid = match parts.len() {
+            n if n > SHORT && meant.is_some() => String::new(),
+            1 => format!("the only key here is `{}`", parts[0]),
+            _ => format!("the keys here are {}", listed(parts.iter().copied(), "`")),
+        };
+        let problem = Problem::new(format!("unknown key `{}`{place}", entry.key)).at(entry.key_span.clone());
+        self.problems.add(problem.help(sentences([did_you_mean(meant, "`"), belongs, valid])));
+        meant
+    }
+
+    /// The whole path of one of the section's keys.
+    pub fn full(&self, name: &str) -> String {
+        match (self.path.as_str(), name) {
+            ("", name) => name.into(),
+            (path, "") => path.into(),
+            (path, name) => format!("{path}.{name}"),
+        }
+    }
+
+    /// Where a key's value stands; the section's own place if it has none.
+    pub fn span_of(&self, name: &str) -> Option<Span> {
+        self.found.get(name).map(|n| n.span.clone()).or_else(|| self.span.clone())
+    }
+
+    pub fn is_set(&self, name: &str) -> bool {
+        self.found.contains_key(name) || self.unreadable.contains_key(name)
+    }
+
+    /// The value as written, without judging it: tables with a shape of their own.
+    pub fn node(&self, name: &str) -> Sound<Option<&'a Node>> {
+        match (self.unreadable.get(name), self.found.get(name)) {
+            (Some(reported), _) => Err(*reported),
+            (_, Some(Node { value: Value::Broken(reported), .. })) => Err(*reported),
+            (_, node) => Ok(node.copied()),
+        }
+    }
+
+    /// What a key resolves to in the manifest.
+    pub fn resolve(&mut self, name: &str, json: Json) {
+        let mut map = &mut self.resolved;
+        let mut parts: Vec<&str> = name.split('.').collect();
+        let Some(last) = parts.pop() else { return };
+        for part in parts {
+            let inner = map.entry(part).or_insert_with(|| Json::Object(Map::new()));
+            let Json::Object(inner) = inner else { return };
+            map = inner;
+        }
+        map.insert(last.into(), json);
+    }
+
+    /// The key's value or default; `None` where it is not set and has no default of its own.
+    fn read(&mut self, name: &'static str) -> Sound<Option<Setting>> {
+        let full = self.full(name);
+        let Some(key) = self.keys.iter().find(|k| k.name == name).copied() else {
+            return Err(self.problems.add(Problem::new(format!("defect of tenure: the reference lacks `{full}`"))));
+        };
+        if let Some(node) = self.node(name)? {
+            self.resolve(name, node.json());
+            return check(self.problems, &full, key.accepts, node).map(Some);
+        }
+        let Default::Value(default) = key.default else {
+            self.resolve(name, Json::Null);
+            return if matches!(key.default, Default::Required) { Err(self.missing(name)) } else { Ok(None) };
+        };
+        let Some(node) = Node::parse(default, self.span.clone().unwrap_or(0..0)) else {
+            return Err(self
+                .problems
+                .add(Problem::new(format!("defect of tenure: the default of `{full}` is not TOML"))));
+        };
+        self.resolve(name, node.json());
+        check(self.problems, &full, key.accepts, &node).map(Some)
+    }
+
+    /// Reports that a required key is absent, unless something of a later version stands in its place.
+    pub fn missing(&self, name: &str) -> Reported {
+        if let Some(reported) = self.later {
+            return reported;
+        }
+        let full = self.full(name);
+        let takes =
+            self.keys.iter().find(|k| k.name == name).map(|k| format!("it takes {}: {}", k.accepts.described(), k.doc));
+        let place = if self.path.is_empty() { String::new() } else { format!(" under [{}]", self.path) };
+        let help = format!("add `{name}`{place}; {}", takes.unwrap_or_default());
+        self.problems.add(Problem::new(format!("`{full}` is missing")).at(self.span.clone()).help(help).remote())
+    }
+
+    /// The value of a key that may be unset.
+    pub fn get<T: FromSetting>(&mut self, name: &'static str) -> Sound<Option<T>> {
+        match self.read(name)? {
+            None => Ok(None),
+            Some(setting) => match T::from_setting(setting) {
+                Some(value) => Ok(Some(value)),
+                None => {
+                    let what = format!("defect of tenure: `{}` has another type in the reference", self.full(name));
+                    Err(self.problems.add(Problem::new(what)))
+                }
+            },
+        }
+    }
+
+    /// The value of a key that is required or has a default.
+    pub fn need<T: FromSetting>(&mut self, name: &'static str) -> Sound<T> {
+        match self.get(name)? {
+            Some(value) => Ok(value),
+            None => Err(self.missing(name)),
+        }
+    }
+
+    /// The value of a key whose default follows from other settings: `default` and how it reads in the manifest.
+    pub fn follow<T: FromSetting>(&mut self, name: &'static str, default: Sound<(T, Json)>) -> Sound<T> {
+        match self.get(name)? {
+            Some(value) => Ok(value),
+            None => {
+                let (value, json) = default?;
+                self.resolve(name, json);
+                Ok(value)
+            }
+        }
+    }
+
+    /// The meaning of a word out of pairs, by the key's value or default.
+    pub fn need_word<T: Copy>(&mut self, name: &'static str, pairs: &[(&'static str, T)]) -> Sound<T> {
+        let word: &str = self.need(name)?;
+        match pairs.iter().find(|(w, _)| *w == word) {
+            Some((_, meaning)) => Ok(*meaning),
+            None => Err(self.missing(name)),
+        }
+    }
+
+    /// Like [`Section::need_word`] for a key whose default follows from other settings.
+    pub fn follow_word<T: Copy>(
+        &mut self,
+        name: &'static str,
+        pairs: &[(&'static str, T)],
+        default: Sound<(T, Json)>,
+    ) -> Sound<T> {
+        let word: Option<&str> = self.get(name)?;
+        let Some(word) = word else {
+            let (value, json) = default?;
+            self.resolve(name, json);
+            return Ok(value);
+        };
+        match pairs.iter().find(|(w, _)| *w == word) {
+            Some((_, meaning)) => Ok(*meaning),
+            None => Err(self.missing(name)),
+        }
+    }
+}
+
+/// A meaning and how it reads in the manifest.
+pub(super) fn word_of<T: Copy + PartialEq>(meaning: T, pairs: &[(&'static str, T)]) -> (T, Json) {
+    (meaning, pairs.iter().find(|(_, t)| *t == meaning).map_or(Json::Null, |(word, _)| Json::from(*word)))
+}
+
+/// The Rust type behind a [`Setting`]; `None` if the reference gives the key another one.
+pub(super) trait FromSetting: Sized {
+    fn from_setting(setting: Setting) -> Option<Self>;
+}
+
+impl FromSetting for Setting {
+    fn from_setting(setting: Setting) -> Option<Self> {
+        Some(setting)
+    }
+}
+
+macro_rules! from_setting {
+    ($($variant:ident => $t:ty),* $(,)?) => {$(
+        impl FromSetting for $t {
+            fn from_setting(setting: Setting) -> Option<Self> {
+                if let Setting::$variant(value) = setting { Some(value) } else { None }
+            }
+        }
+    )*};
+}
+from_setting!(
+    Text => String, Flag => bool, Int => i64, Number => f64, Word => &'static str, Day => Day, ChurnAfter => ChurnAfter,
+    Zone => TimeZone, Mode => u32, Sql => Expression, Texts => Vec<Located<String>>,
+);
+
+/// A duration in seconds.
+pub(super) struct Seconds(pub i64);
+
+impl FromSetting for Seconds {
+    fn from_setting(setting: Setting) -> Option<Self> {
+        if let Setting::Seconds(s) = setting { Some(Seconds(s)) } else { None }
+    }
+}

@@ -1,0 +1,171 @@
+//! `[sources]`: the exports, and how their columns map to the canonical ones.
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+use serde_json::Value as Json;
+
+use super::canonical::{columns as canonical, required_columns};
+use super::near::{did_you_mean, listed, nearest, sentences};
+use super::problems::{Problem, Problems, Sound, Span};
+use super::reference::{Accepts, keys};
+use super::section::{Seconds, Section};
+use super::tree::{Entry, Node, Value};
+use super::value::{Setting, check};
+use super::{Expression, Located, Mapping, Source, SourceKind};
+
+/// What is configured, readable or not.
+pub(super) type Sources = BTreeMap<SourceKind, Sound<Source>>;
+
+/// `zone` is `calendar.timezone`, and how it was written.
+pub(super) fn decode(top: &mut Section<'_>, problems: &Problems, zone: Sound<(TimeZone, Json)>) -> Sound<Sources> {
+    let Some(node) = top.node("sources")? else { return Err(top.missing("sources")) };
+    let mut all = Section::open(problems, "sources", keys("sources"), Some(node));
+    all.is_table()?;
+    let mut sources = Sources::new();
+    for kind in SourceKind::ALL {
+        match all.node(kind.name()) {
+            Ok(None) => {}
+            Ok(Some(node)) => {
+                let mut section =
+                    Section::open(problems, format!("sources.{}", kind.name()), keys("sources.SOURCE"), Some(node));
+                sources.insert(kind, source(&mut section, problems, kind, node, zone.clone()));
+                all.resolve(kind.name(), section.into_resolved());
+            }
+            Err(reported) => {
+                sources.insert(kind, Err(reported));
+            }
+        }
+    }
+    top.resolve("sources", all.into_resolved());
+    Ok(sources)
+}
+
+fn source(
+    s: &mut Section<'_>,
+    problems: &Problems,
+    kind: SourceKind,
+    node: &Node,
+    zone: Sound<(TimeZone, Json)>,
+) -> Sound<Source> {
+    let paths: Sound<Vec<Located<String>>> = s.need("path");
+    let filter: Sound<Option<Expression>> = s.get("filter");
+    let columns = columns(s, problems, kind);
+    let timezone = s.follow("timezone", zone);
+    let freshness: Sound<Option<Seconds>> = s.get("freshness");
+    if kind == SourceKind::Customers && s.is_set("freshness") {
+        let problem =
+            Problem::new("`sources.customers.freshness` cannot be judged: rows of customers have no time of their own");
+        problems.add(problem.at(s.span_of("freshness")).help("set freshness on transactions or subscriptions instead"));
+    }
+    Ok(Source {
+        kind,
+        paths: paths?,
+        filter: filter?,
+        columns: columns?,
+        timezone: timezone?,
+        freshness: freshness?.map(|f| f.0),
+        span: node.span.clone(),
+    })
+}
+
+fn columns(s: &mut Section<'_>, problems: &Problems, kind: SourceKind) -> Sound<BTreeMap<String, Located<Mapping>>> {
+    let path = s.full("columns");
+    let Some(node) = s.node("columns")? else {
+        let example: Vec<String> = required_columns(kind).map(|c| format!("{c} = \"…\"")).collect();
+        let help = format!("say which columns of the export they are: columns = {{ {} }}", example.join(", "));
+        let problem = Problem::new(format!("`{path}` is missing")).at(s.span()).help(help);
+        return Err(problems.add(problem.remote()));
+    };
+    s.resolve("columns", node.json());
+    let Value::Table(table) = &node.value else {
+        let problem =
+            Problem::new(format!("`{path}` takes a table of columns, not {}", node.described())).at(node.span.clone());
+        let help = format!("write columns = {{ customer_id = \"…\" }} or [{path}]");
+        return Err(problems.add(problem.help(help)));
+    };
+    let mut out = BTreeMap::new();
+    let mut fault = None;
+    for entry in &table.0 {
+        let (name, known) = canonical_name(problems, kind, entry, |n| table.get(n).is_some());
+        match (mapping(problems, &format!("{path}.{}", entry.key), &entry.node), known) {
+            (Ok(mapping), known) => {
+                out.insert(name, mapping);
+                fault = fault.or(known.err());
+            }
+            (Err(reported), _) => {
+                // It is there, if wrong: nothing is missing.
+                let span = entry.node.span.clone();
+                out.insert(name, Located { value: Mapping::Column(String::new()), span });
+                fault = Some(reported);
+            }
+        }
+    }
+    let absent: Vec<&str> = required_columns(kind).filter(|c| !out.contains_key(*c)).collect();
+    if !absent.is_empty() {
+        let what = format!(
+            "source `{}` needs {}, which `{path}` does not map",
+            kind.name(),
+            listed(absent.iter().copied(), "`")
+        );
+        let help = format!("add {}", absent.iter().map(|c| format!("{c} = \"…\"")).collect::<Vec<_>>().join(", "));
+        fault = Some(problems.add(Problem::new(what).at(node.span.clone()).help(help).remote()));
+    }
+    fault.map_or(Ok(out), Err)
+}
+
+/// The canonical column that an entry maps: its own name, or after a report the one that was meant.
+fn canonical_name(
+    problems: &Problems,
+    kind: SourceKind,
+    entry: &Entry,
+    present: impl Fn(&str) -> bool,
+) -> (String, Sound<()>) {
+    let names: Vec<&str> = canonical(kind).iter().map(|c| c.name).collect();
+    let key = entry.key.as_str();
+    if names.contains(&key) {
+        return (key.into(), Ok(()));
+    }
+    let meant = nearest(key, names.iter().copied());
+    let attribute = kind == SourceKind::Customers;
+    // Any name may be an attribute of customers, unless it is one slip away from a column that is then not mapped.
+    let slip = |m: &&str| strsim::osa_distance(&key.to_lowercase(), m) <= 1 && !present(m);
+    if attribute && meant.filter(slip).is_none() {
+        let fine = !key.is_empty() && !key.contains(char::is_control);
+        let problem = || Problem::new("an attribute of customers needs a name").at(entry.key_span.clone());
+        return (key.into(), if fine { Ok(()) } else { Err(problems.add(problem())) });
+    }
+    let (what, rest) = if attribute {
+        let what = format!("`{key}` would be an attribute of customers, but is nearly the canonical column");
+        (what, "an attribute needs a name less like it".to_string())
+    } else {
+        let what = format!("source `{}` has no canonical column `{key}`", kind.name());
+        let rest = "a segment can use any column of the export without mapping it";
+        let valid = format!("the columns are {};", listed(names.iter().copied(), "`"));
+        (what, if names.len() > 8 && meant.is_some() { rest.to_string() } else { format!("{valid} {rest}") })
+    };
+    let problem = Problem::new(what).at(entry.key_span.clone());
+    let reported = problems.add(problem.help(sentences([did_you_mean(meant, "`"), rest])));
+    (meant.filter(|m| !present(m)).unwrap_or(key).into(), Err(reported))
+}
+
+/// `"Column"` or `{ sql = "…" }`.
+fn mapping(problems: &Problems, path: &str, node: &Node) -> Sound<Located<Mapping>> {
+    let located = |value, span: &Span| Located { value, span: span.clone() };
+    match &node.value {
+        Value::Table(_) => {
+            let mut section = Section::open(problems, path, keys("sources.SOURCE.columns.COLUMN"), Some(node));
+            let sql: Expression = section.need("sql")?;
+            Ok(located(Mapping::Sql(sql.sql), &sql.span))
+        }
+        Value::Text(_) => match check(problems, path, Accepts::Text, node)? {
+            Setting::Text(column) => Ok(located(Mapping::Column(column), &node.span)),
+            other => Err(problems.add(Problem::new(format!("defect of tenure: `{path}` reads as {other:?}")))),
+        },
+        Value::Broken(reported) => Err(*reported),
+        _ => {
+            let what = format!("`{path}` takes a column's name or {{ sql = \"…\" }}, not {}", node.described());
+            Err(problems.add(Problem::new(what).at(node.span.clone())))
+        }
+    }
+}

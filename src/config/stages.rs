@@ -1,0 +1,231 @@
+//! `[stages]`: what is computed, each stage a kind of the registry under a name of its own.
+
+use serde_json::Value as Json;
+
+use super::decode::{check_name, entries, resolved_by_name};
+use super::near::{did_you_mean, listed, nearest, sentences};
+use super::problems::{Problem, Problems, Sound};
+use super::reference::{Accepts, RESERVED_TABLES, kind_names, stage_keys};
+use super::section::Section;
+use super::segments::Named;
+use super::sources::Sources;
+use super::tree::{Entry, Node, Table, Value};
+use super::value::{Setting, not_yet};
+use super::{Basis, Located, SourceKind, Stage};
+use crate::calendar::Period;
+use crate::stage::{KINDS, LATER_KINDS, OptionSpec, OptionType, OptionValue, Options};
+
+/// What stages refer to.
+pub(super) struct Context<'a> {
+    /// `calendar.period`, and how it was written.
+    pub period: Sound<(Period, Json)>,
+    pub basis: Sound<Basis>,
+    pub sources: &'a Sound<Sources>,
+    pub segments: &'a Sound<Vec<Named>>,
+}
+
+/// In order of name.
+pub(super) fn decode(top: &mut Section<'_>, problems: &Problems, context: &Context<'_>) -> Sound<Vec<Stage>> {
+    let mut stages = vec![];
+    let mut resolved = vec![];
+    for entry in entries(top, problems, "stages")? {
+        let (stage, json) = stage(problems, entry, context);
+        resolved.push((entry.key.clone(), json));
+        stages.push(stage);
+    }
+    top.resolve("stages", resolved_by_name(resolved));
+    let mut stages: Vec<Stage> = stages.into_iter().collect::<Sound<_>>()?;
+    stages.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(stages)
+}
+
+fn stage(problems: &Problems, entry: &Entry, context: &Context<'_>) -> (Sound<Stage>, Json) {
+    let path = format!("stages.{}", entry.key);
+    let table = match &entry.node.value {
+        Value::Table(table) => table,
+        Value::Broken(reported) => return (Err(*reported), Json::Null),
+        _ => {
+            let what = format!("`{path}` takes a table of options, not {}", entry.node.described());
+            let help = format!("write [{path}] and the stage's options below, or nothing for its defaults");
+            return (Err(problems.add(Problem::new(what).at(entry.node.span.clone()).help(help))), Json::Null);
+        }
+    };
+    let (kind, named) = match kind(problems, &path, entry, table) {
+        Ok(found) => found,
+        Err(reported) => return (Err(reported), entry.node.json()),
+    };
+    let name =
+        named.and_then(|()| check_name(problems, "stage", entry)).and_then(|()| check_table(problems, entry, kind));
+    let mut s = Section::open(problems, path, stage_keys(kind), Some(&entry.node));
+    s.resolve("kind", kind.into());
+    let period = s.follow_word("period", &Period::ALL, context.period.clone());
+    let segments = segments(&mut s, problems, context);
+    let options: Vec<_> = options_of(kind).iter().map(|o| (o.name, option(&mut s, o))).collect();
+    let ties = ties(&s, problems, &options, context);
+    let stage = (|| {
+        name?;
+        ties?;
+        Ok(Stage {
+            name: entry.key.clone(),
+            kind,
+            period: period?,
+            segments: segments?,
+            options: Options(options.into_iter().map(|(name, value)| Ok((name, value?))).collect::<Sound<_>>()?),
+            span: entry.key_span.clone(),
+        })
+    })();
+    (stage, s.into_resolved())
+}
+
+/// The stage's kind, and whether it was rightly named: a misspelt kind is reported and then read as the one meant.
+fn kind(problems: &Problems, path: &str, entry: &Entry, table: &Table) -> Sound<(&'static str, Sound<()>)> {
+    let known: Vec<&str> = KINDS.iter().flat_map(|k| stage_keys(k.name)).map(|k| k.name).collect();
+    let misspelt =
+        |e: &&Entry| !known.contains(&e.key.as_str()) && nearest(&e.key, known.iter().copied()) == Some("kind");
+    let written = table.get("kind").or_else(|| table.0.iter().find(misspelt));
+    let (word, span, named_by) = match written.map(|e| &e.node) {
+        None => (entry.key.as_str(), &entry.key_span, None),
+        Some(Node { value: Value::Text(text), span }) => (text.value.as_str(), span, Some(text)),
+        Some(Node { value: Value::Broken(reported), .. }) => return Err(*reported),
+        Some(node) => {
+            let what = format!("`{path}.kind` takes {}, not {}", Accepts::Kind.described(), node.described());
+            return Err(problems.add(Problem::new(what).at(node.span.clone())));
+        }
+    };
+    if let Some(kind) = KINDS.iter().find(|k| k.name == word) {
+        return Ok((kind.name, Ok(())));
+    }
+    let offered = listed(KINDS.iter().map(|k| k.name), "`");
+    if LATER_KINDS.contains(&word) {
+        let help = format!("remove [{path}]; this version offers {offered}");
+        return Err(problems.add(not_yet(&format!("a stage of kind `{word}`"), span).help(help)));
+    }
+    let shown = named_by.map_or(word, |text| text.raw.as_str());
+    let meant = nearest(shown, kind_names());
+    let (what, rest) = match named_by {
+        Some(_) => (format!("`{path}.kind` names no kind of stage: \"{shown}\""), format!("the kinds are {offered}")),
+        None => {
+            let rest = format!("the kinds are {offered}; a stage with a name of its own says which: kind = \"…\"");
+            (format!("`{word}` is no kind of stage"), rest)
+        }
+    };
+    let help = sentences([did_you_mean(meant, "`"), rest]);
+    let reported = problems.add(Problem::new(what).at(span.clone()).help(help));
+    match KINDS.iter().find(|k| Some(k.name) == meant) {
+        Some(kind) => Ok((kind.name, Err(reported))),
+        None => Err(reported),
+    }
+}
+
+/// A stage's name is its table's name, so it must not be that of another table.
+fn check_table(problems: &Problems, entry: &Entry, kind: &str) -> Sound<()> {
+    let name = entry.key.as_str();
+    let (what, help) = if RESERVED_TABLES.contains(&name) || name.starts_with("ledger_") {
+        (
+            format!("`{name}` is a table of every run or of a kind of stage"),
+            format!("choose another name, such as `my_{name}`"),
+        )
+    } else if name != kind && kind_names().any(|k| k == name) {
+        let what = format!("the stage `{name}` has the name of one kind and is of another, `{kind}`");
+        (what, format!("choose another name, such as `{kind}_2`"))
+    } else {
+        return Ok(());
+    };
+    Err(problems.add(Problem::new(what).at(entry.key_span.clone()).help(help)))
+}
+
+fn segments(s: &mut Section<'_>, problems: &Problems, context: &Context<'_>) -> Sound<Vec<usize>> {
+    let declared = context.segments.as_ref().map_err(|reported| *reported);
+    let written: Option<Vec<Located<String>>> = s.get("segments")?;
+    let declared = declared?;
+    let Some(written) = written else {
+        s.resolve("segments", declared.iter().map(|d| d.name.as_str()).collect());
+        return Ok((0..declared.len()).collect());
+    };
+    let mut out = vec![];
+    let mut fault = None;
+    for Located { value, span } in written {
+        let names = || declared.iter().map(|d| d.name.as_str());
+        match names().position(|n| n == value) {
+            Some(i) if !out.contains(&i) => out.push(i),
+            Some(_) => {
+                let problem = Problem::new(format!("`{}` names `{value}` twice", s.full("segments"))).at(span);
+                fault = Some(problems.add(problem.help("remove one of them")));
+            }
+            None => {
+                let valid = match names().count() {
+                    0 => "no segments are declared: add them under [segments]".to_string(),
+                    _ => format!("the segments are {}", listed(names(), "`")),
+                };
+                let problem = Problem::new(format!("there is no segment `{value}`")).at(span);
+                let help = sentences([did_you_mean(nearest(&value, names()), "`"), valid]);
+                fault = Some(problems.add(problem.help(help)));
+            }
+        }
+    }
+    out.sort_unstable();
+    fault.map_or(Ok(out), Err)
+}
+
+fn options_of(kind: &str) -> &'static [OptionSpec] {
+    KINDS.iter().find(|k| k.name == kind).map_or(&[], |k| k.options)
+}
+
+fn option(s: &mut Section<'_>, spec: &OptionSpec) -> Sound<OptionValue> {
+    let setting: Option<Setting> = s.get(spec.name)?;
+    Ok(match (setting, spec.accepts) {
+        (Some(Setting::Int(x)), _) => OptionValue::Int(x),
+        (Some(Setting::Number(x)), _) => OptionValue::Float(x),
+        (Some(Setting::Flag(x)), _) => OptionValue::Flag(x),
+        (Some(Setting::Word(x)), _) => OptionValue::Word(x),
+        (Some(Setting::Words(x)), _) => OptionValue::Words(x),
+        (Some(Setting::Days(x)), _) => OptionValue::Days(Some(x)),
+        (_, OptionType::Days) => OptionValue::Days(None),
+        _ => OptionValue::Unset,
+    })
+}
+
+/// What ties options to each other and to the rest of the file.
+fn ties(
+    s: &Section<'_>,
+    problems: &Problems,
+    options: &[(&str, Sound<OptionValue>)],
+    context: &Context<'_>,
+) -> Sound<()> {
+    let value = |name: &str| options.iter().find(|(n, _)| *n == name).and_then(|(_, v)| v.as_ref().ok());
+    let mut sound = Ok(());
+    let mut refuse = |name: &str, what: String, help: &str| {
+        sound = Err(problems.add(Problem::new(what).at(s.span_of(name)).help(help).remote()));
+    };
+    if let (Some(OptionValue::Float(excellent)), Some(OptionValue::Float(acceptable))) =
+        (value("benchmark.excellent"), value("benchmark.acceptable"))
+        && excellent > acceptable
+    {
+        let name = if s.is_set("benchmark.excellent") { "benchmark.excellent" } else { "benchmark.acceptable" };
+        let what = format!("`{}` ({excellent}) is above `acceptable` ({acceptable})", s.full("benchmark.excellent"));
+        refuse(name, what, "excellent is the lower of the two churn rates");
+    }
+    if let Some(OptionValue::Word("signed_up_at")) = value("from") {
+        let mapped = match context.sources.as_ref().map(|all| all.get(&SourceKind::Customers)) {
+            Ok(Some(Ok(source))) => source.columns.contains_key("signed_up_at"),
+            Ok(None) => false,
+            // What was meant cannot be told from a source that is not sound.
+            _ => true,
+        };
+        if !mapped {
+            let what = format!("`{}` = \"signed_up_at\" needs source `customers` to map that column", s.full("from"));
+            refuse("from", what, "add signed_up_at = \"…\" to sources.customers.columns");
+        }
+    }
+    if let (Some(OptionValue::Word(measure)), Ok(basis)) = (value("measure"), context.basis) {
+        let (right, name) = match basis {
+            Basis::Subscriptions => ("mrr", "subscriptions"),
+            Basis::Transactions => ("revenue", "transactions"),
+        };
+        if *measure != right {
+            let what = format!("`{}` = \"{measure}\" does not go with basis {name}", s.full("measure"));
+            refuse("measure", what, &format!("leave it out, or write \"{right}\""));
+        }
+    }
+    sound
+}

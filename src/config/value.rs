@@ -1,0 +1,359 @@
+//! One value against what its key takes.
+
+use std::ops::{Bound, RangeBounds};
+
+use jiff::tz::TimeZone;
+
+use super::near::{did_you_mean, listed, nearest, sentences};
+use super::problems::{Problem, Problems, Reported, Sound, Span};
+use super::reference::{Accepts, Words};
+use super::tree::{Node, Text, Value, quoted};
+use super::{ChurnAfter, Expression, Located};
+use crate::calendar::Day;
+
+/// A value that its key takes.
+#[derive(Clone, Debug)]
+pub(super) enum Setting {
+    Text(String),
+    Flag(bool),
+    Int(i64),
+    Number(f64),
+    Word(&'static str),
+    Words(Vec<&'static str>),
+    Day(Day),
+    Days(i32),
+    ChurnAfter(ChurnAfter),
+    Seconds(i64),
+    Zone(TimeZone),
+    Mode(u32),
+    Sql(Expression),
+    Texts(Vec<Located<String>>),
+}
+
+/// A value and the key it stands for, on its way to be judged.
+struct Judged<'a> {
+    problems: &'a Problems,
+    /// The whole path, for messages.
+    key: &'a str,
+    accepts: Accepts,
+    node: &'a Node,
+}
+
+/// The value of `node` if key `key` takes it, else a report of what it takes and what it found.
+pub(super) fn check(problems: &Problems, key: &str, accepts: Accepts, node: &Node) -> Sound<Setting> {
+    let judged = Judged { problems, key, accepts, node };
+    match (&node.value, accepts) {
+        (Value::Broken(reported), _) => Err(*reported),
+        (_, Accepts::Later(instead)) => Err(problems.add(not_yet(&format!("`{key}`"), &node.span).help(instead))),
+        (Value::Table(_), Accepts::ChurnAfter) => {
+            let problem = not_yet("a churn window learned from the data", &node.span);
+            Err(problems.add(problem.help("use \"1 period\" or a number of days such as \"90 days\"")))
+        }
+        (Value::Flag(b), Accepts::Flag) => Ok(Setting::Flag(*b)),
+        (Value::Int(i), Accepts::Int { min, max }) if (min..=max).contains(i) => Ok(Setting::Int(*i)),
+        (Value::Int(i), Accepts::Number { min, max }) => judged.number(*i as f64, min, max),
+        (Value::Float(x), Accepts::Number { min, max }) => judged.number(*x, min, max),
+        (Value::Date(d), Accepts::Date) if d.time.is_none() && d.offset.is_none() => judged.date(&d.to_string()),
+        (Value::List(list), Accepts::Words(words)) => judged.words(list, words),
+        (Value::List(list), Accepts::Paths | Accepts::Segments) => judged.texts(list),
+        (Value::Text(t), _) => judged.text(t),
+        _ => Err(judged.refuse("")),
+    }
+}
+
+/// What the contract announces and this version does not have.
+pub(super) fn not_yet(what: &str, span: &Span) -> Problem {
+    Problem::new(format!("{what} is not offered by this version of tenure yet")).at(span.clone())
+}
+
+impl Judged<'_> {
+    /// Says what the key takes and what stands there instead.
+    fn refuse(&self, help: impl Into<String>) -> Reported {
+        let help: String = help.into();
+        let found = match &self.node.value {
+            Value::Text(t) if self.takes_text() => quoted(&t.raw),
+            Value::Int(i) if matches!(self.accepts, Accepts::Int { .. } | Accepts::Number { .. }) => i.to_string(),
+            Value::Float(x) if matches!(self.accepts, Accepts::Number { .. }) => format!("{x:?}"),
+            _ => self.node.described(),
+        };
+        let hidden = match &self.node.value {
+            Value::Text(t) if t.from_environment() => "what the environment holds is not shown, as it may be secret",
+            _ => "",
+        };
+        let problem = Problem::new(format!("`{}` takes {}, not {found}", self.key, self.accepts.described()));
+        self.problems.add(problem.at(self.node.span.clone()).help(sentences([help, hidden.to_string()])))
+    }
+
+    /// Whether some string could be right here, so that a wrong one is quoted without saying that it is a string.
+    fn takes_text(&self) -> bool {
+        !matches!(
+            self.accepts,
+            Accepts::Flag
+                | Accepts::Int { .. }
+                | Accepts::Number { .. }
+                | Accepts::Words(_)
+                | Accepts::Segments
+                | Accepts::Table
+        )
+    }
+
+    fn number(&self, x: f64, min: Bound<f64>, max: Bound<f64>) -> Sound<Setting> {
+        if (min, max).contains(&x) { Ok(Setting::Number(x)) } else { Err(self.refuse("")) }
+    }
+
+    fn text(&self, text: &Text) -> Sound<Setting> {
+        let value = text.value.as_str();
+        match self.accepts {
+            Accepts::Text | Accepts::SourceColumn if !value.trim().is_empty() => Ok(Setting::Text(value.into())),
+            Accepts::Sql if !value.trim().is_empty() => {
+                Ok(Setting::Sql(Expression { sql: value.into(), span: self.node.span.clone() }))
+            }
+            Accepts::Text | Accepts::SourceColumn | Accepts::Sql => Err(self.refuse("")),
+            Accepts::FileName if file_name(value) => Ok(Setting::Text(value.into())),
+            Accepts::Currency if value.len() == 3 && value.bytes().all(|b| b.is_ascii_uppercase()) => {
+                Ok(Setting::Text(value.into()))
+            }
+            Accepts::Currency if text.raw.trim().len() == 3 && !text.from_environment() => {
+                let upper = text.raw.to_uppercase();
+                Err(self.refuse(did_you_mean(Some(upper.trim()), "\"")))
+            }
+            Accepts::Word(words) => self.word(text, words).map(Setting::Word),
+            Accepts::Date => self.date(value),
+            Accepts::Days => days(value).map(Setting::Days).ok_or_else(|| self.refuse("")),
+            Accepts::ChurnAfter => self.churn_after(value),
+            Accepts::Duration => duration(value).map(Setting::Seconds).ok_or_else(|| self.refuse("")),
+            Accepts::Zone => self.zone(value),
+            Accepts::Mode => self.mode(value),
+            Accepts::Path => self.path(self.node, value).map(|p| Setting::Text(p.value)),
+            Accepts::Paths => Ok(Setting::Texts(vec![self.path(self.node, value)?])),
+            _ => Err(self.refuse("")),
+        }
+    }
+
+    fn word(&self, text: &Text, words: Words) -> Sound<&'static str> {
+        if let Some(word) = words.now.iter().find(|w| **w == text.value) {
+            return Ok(word);
+        }
+        if words.later.contains(&text.value.as_str()) {
+            let problem = not_yet(&format!("`{}` = {}", self.key, quoted(&text.raw)), &self.node.span);
+            let instead = format!("this version offers {}", listed(words.now.iter().copied(), "\""));
+            return Err(self.problems.add(problem.help(instead)));
+        }
+        let all = words.now.iter().chain(words.later).copied();
+        let suggestion = if text.from_environment() { None } else { nearest(&text.raw, all) };
+        Err(self.refuse(did_you_mean(suggestion, "\"")))
+    }
+
+    /// Every wrong element is reported.
+    fn words(&self, list: &[Node], words: Words) -> Sound<Setting> {
+        let mut out = vec![];
+        let mut reported =
+            if list.is_empty() { Err(self.refuse("name at least one, or leave the key out")) } else { Ok(()) };
+        for node in list {
+            let one = Judged { accepts: Accepts::Word(words), node, ..*self };
+            let word = match &node.value {
+                Value::Text(t) => one.word(t, words),
+                Value::Broken(r) => Err(*r),
+                _ => Err(one.refuse("")),
+            };
+            match word {
+                Ok(word) if out.contains(&word) => {
+                    let problem = Problem::new(format!("`{}` names \"{word}\" twice", self.key)).at(node.span.clone());
+                    reported = Err(self.problems.add(problem.help("remove one of them")));
+                }
+                Ok(word) => out.push(word),
+                Err(r) => reported = Err(r),
+            }
+        }
+        reported.map(|()| Setting::Words(out))
+    }
+
+    /// Strings with their places: paths, names of segments.
+    fn texts(&self, list: &[Node]) -> Sound<Setting> {
+        let mut out = vec![];
+        let paths = matches!(self.accepts, Accepts::Paths);
+        let mut reported =
+            if list.is_empty() && paths { Err(self.refuse("name at least one file or folder")) } else { Ok(()) };
+        for node in list {
+            let accepts = if paths { Accepts::Path } else { Accepts::Text };
+            let one = Judged { accepts, node, ..*self };
+            let text = match &node.value {
+                Value::Text(t) if paths => one.path(node, &t.value),
+                Value::Text(t) => Ok(Located { value: t.value.clone(), span: node.span.clone() }),
+                Value::Broken(r) => Err(*r),
+                _ => Err(one.refuse("")),
+            };
+            match text {
+                Ok(text) => out.push(text),
+                Err(r) => reported = Err(r),
+            }
+        }
+        reported.map(|()| Setting::Texts(out))
+    }
+
+    fn path(&self, node: &Node, value: &str) -> Sound<Located<String>> {
+        if value.trim().is_empty() || value.contains('\0') {
+            return Err(self.refuse(""));
+        }
+        let scheme = value.split_once("://").map(|(s, _)| s.to_ascii_lowercase());
+        let Some(scheme) = scheme.filter(|s| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric())) else {
+            return Ok(Located { value: value.into(), span: node.span.clone() });
+        };
+        let problem = match scheme.as_str() {
+            "s3" | "s3a" | "gs" | "gcs" | "az" | "abfs" | "abfss" | "adl" => {
+                not_yet(&format!("a path that begins with {scheme}://"), &node.span)
+            }
+            _ => Problem::new(format!("`{}` takes local paths, not {scheme}://", self.key)).at(node.span.clone()),
+        };
+        Err(self
+            .problems
+            .add(problem.help("copy the files to a local folder, or mount the store there, and name that path")))
+    }
+
+    fn date(&self, value: &str) -> Sound<Setting> {
+        let Some(day) = Day::parse(value) else {
+            let help = "dates are written YYYY-MM-DD";
+            return Err(self.refuse(help));
+        };
+        if (Day::EARLIEST..=Day::LATEST).contains(&day) {
+            return Ok(Setting::Day(day));
+        }
+        let (first, last) = (Day::EARLIEST, Day::LATEST);
+        let problem = Problem::new(format!("`{}` takes a date from {first} to {last}, not {day}", self.key));
+        Err(self.problems.add(problem.at(self.node.span.clone())))
+    }
+
+    fn churn_after(&self, value: &str) -> Sound<Setting> {
+        let words: Vec<&str> = value.split_whitespace().collect();
+        if let ["1", "period"] = words.as_slice() {
+            return Ok(Setting::ChurnAfter(ChurnAfter::OnePeriod));
+        }
+        match days(value) {
+            Some(n) => Ok(Setting::ChurnAfter(ChurnAfter::Days(n))),
+            None if words.iter().any(|w| w.starts_with("period")) && words.first() != Some(&"1") => {
+                Err(self.refuse("silence of several periods is said in days"))
+            }
+            None => Err(self.refuse(did_you_mean(nearest(value, ["1 period"]), "\""))),
+        }
+    }
+
+    fn zone(&self, value: &str) -> Sound<Setting> {
+        TimeZone::get(value).map(Setting::Zone).map_err(|_| {
+            let from_environment = matches!(&self.node.value, Value::Text(t) if t.from_environment());
+            self.refuse(if from_environment { String::new() } else { near_zones(value) })
+        })
+    }
+
+    fn mode(&self, value: &str) -> Sound<Setting> {
+        let octal = (3..=4).contains(&value.len()) && value.bytes().all(|b| (b'0'..=b'7').contains(&b));
+        let Some(mode) = octal.then(|| u32::from_str_radix(value, 8).ok()).flatten().filter(|m| *m <= 0o777) else {
+            return Err(self.refuse(""));
+        };
+        if mode & 0o600 == 0o600 {
+            return Ok(Setting::Mode(mode));
+        }
+        Err(self.refuse("the owner must be able to read and write: begin with 06"))
+    }
+}
+
+/// Whether a name serves as a folder's on every system.
+pub(super) fn file_name(value: &str) -> bool {
+    let letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    value.bytes().all(letter) && value.len() <= 100 && value.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+}
+
+/// `"30 days"`, `"1 day"`: at least one day, at most a hundred years.
+fn days(value: &str) -> Option<i32> {
+    let (number, unit) = counted(value)?;
+    let n = i32::try_from(number).ok()?;
+    (matches!(unit, "day" | "days") && (1..=36_525).contains(&n)).then_some(n)
+}
+
+/// In seconds, at least one and at most a hundred years.
+fn duration(value: &str) -> Option<i64> {
+    let (number, unit) = counted(value)?;
+    let seconds = match unit {
+        "second" | "seconds" => 1,
+        "minute" | "minutes" => 60,
+        "hour" | "hours" => 3600,
+        "day" | "days" => 86_400,
+        "week" | "weeks" => 7 * 86_400,
+        _ => return None,
+    };
+    number.checked_mul(seconds).filter(|s| (1..=36_525 * 86_400).contains(s))
+}
+
+/// A count and its unit.
+fn counted(value: &str) -> Option<(i64, &str)> {
+    let mut words = value.split_whitespace();
+    let (number, unit) = (words.next()?, words.next()?);
+    let digits = number.bytes().all(|b| b.is_ascii_digit());
+    (digits && words.next().is_none()).then(|| Some((number.parse().ok()?, unit)))?
+}
+
+/// Time zones that were probably meant: the nearest name, or those of a city of that name.
+fn near_zones(value: &str) -> String {
+    let zones: Vec<String> = jiff::tz::db().available().map(|z| z.to_string()).collect();
+    if let Some(zone) = nearest(value, zones.iter().map(String::as_str)).filter(|_| value.contains('/')) {
+        return did_you_mean(Some(zone), "\"");
+    }
+    let city = |zone: &str| zone.rsplit('/').next().unwrap_or(zone).to_string();
+    let asked = city(value).replace(' ', "_");
+    let mut cities: Vec<String> = zones.iter().map(|z| city(z)).collect();
+    cities.sort();
+    cities.dedup();
+    let Some(found) = nearest(&asked, cities.iter().map(String::as_str)) else { return String::new() };
+    let mut matching: Vec<&str> = zones.iter().map(String::as_str).filter(|z| city(z) == found).collect();
+    // `Europe/London` before legacy aliases such as `GB/London`; a bare alias last.
+    matching.sort_by_key(|z| (!z.contains('/'), *z));
+    matching.truncate(3);
+    format!("did you mean {}?", matching.iter().map(|z| format!("\"{z}\"")).collect::<Vec<_>>().join(" or "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_of_days_and_durations() {
+        assert_eq!((days("30 days"), days(" 1  day "), days("36525 days")), (Some(30), Some(1), Some(36_525)));
+        for wrong in [
+            "0 days",
+            "-3 days",
+            "+3 days",
+            "30",
+            "30days",
+            "days",
+            "30 weeks",
+            "1.5 days",
+            "99999999999 days",
+            "3 days ago",
+        ] {
+            assert_eq!(days(wrong), None, "{wrong}");
+        }
+        assert_eq!(duration("36 hours"), Some(129_600));
+        assert_eq!(duration("90 minutes"), Some(5400));
+        assert_eq!(duration("2 weeks"), Some(1_209_600));
+        for wrong in ["0 hours", "2 months", "9223372036854775807 weeks", "36h", ""] {
+            assert_eq!(duration(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn time_zones_are_suggested_by_spelling_and_by_city() {
+        assert_eq!(near_zones("Europe/Lodon"), "did you mean \"Europe/London\"?");
+        assert_eq!(near_zones("Tokyo"), "did you mean \"Asia/Tokyo\"?");
+        assert_eq!(near_zones("New York"), "did you mean \"America/New_York\"?");
+        assert_eq!(near_zones("qqqqqq"), "");
+    }
+
+    #[test]
+    fn names_that_serve_as_folders() {
+        for good in ["retail", "Retail-2024.v1", "7"] {
+            assert!(file_name(good), "{good}");
+        }
+        for bad in ["", ".", "..", "-x", "a/b", "a b", "é", &"x".repeat(101)] {
+            assert!(!file_name(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! `tenure run PIPELINE.toml`: load, fold, finish, check, publish.
+
+mod parts;
+mod progress;
+mod publishing;
+mod summary;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use self::progress::Progress;
+use super::interrupt::Interrupt;
+use crate::config::{self, Pipeline};
+use crate::error::{Error, Errors, Exit, Result};
+use crate::job::{self, Blueprint, Phase, Watch};
+use crate::publish::{Options, Publication, RunId};
+use crate::source::{self, Needs};
+use crate::timeline::identity::Identity;
+use crate::timeline::store::MemoryStore;
+
+/// Run a pipeline: read the exports, compute its tables, publish them
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    /// The pipeline file
+    pub pipeline: PathBuf,
+    /// Exclusive end of what is observed, instead of calendar.as_of
+    #[arg(long, value_name = "DATE")]
+    pub as_of: Option<String>,
+    /// Only these stages; such a run never becomes `latest`
+    #[arg(long, value_name = "STAGE,…", value_delimiter = ',')]
+    pub only: Option<Vec<String>>,
+    /// Output folder, instead of output.dir (relative to where you are)
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Threads to use [default: one per processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Say what would be read, computed and written, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Override a key of the pipeline file, such as calendar.period=week
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Neither progress nor summary
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// How progress is told on standard error
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A progress bar on a terminal, warnings as sentences
+    Text,
+    /// One JSON object a line and event
+    Json,
+}
+
+impl Args {
+    pub fn overrides(&self) -> &[String] {
+        &self.set
+    }
+
+    /// The pipeline as this command line wants it.
+    fn load(&self) -> Result<Pipeline, Errors> {
+        let mut overrides = self.set.clone();
+        overrides.extend(self.as_of.as_ref().map(|date| format!("calendar.as_of=\"{date}\"")));
+        let mut pipeline = config::load(&self.pipeline, &overrides, &|name| std::env::var(name).ok())?;
+        if let Some(out) = &self.out {
+            pipeline.output.dir = out.clone();
+        }
+        Ok(pipeline)
+    }
+}
+
+pub fn run(args: &Args, out: &mut (dyn Write + Send)) -> Result<Exit, Errors> {
+    let pipeline = args.load()?;
+    let threads = args.threads.map_or(0, usize::from);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|i| format!("tenure-{i}"))
+        .build()
+        .map_err(|e| Error::output("threads cannot be started").help("try fewer --threads").because(e))?;
+    pool.install(|| super::guarded(|| run_pipeline(args, &pipeline, out)))
+}
+
+fn run_pipeline(args: &Args, pipeline: &Pipeline, out: &mut (dyn Write + Send)) -> Result<Exit, Errors> {
+    let started = Timestamp::now();
+    let interrupt = Interrupt::listen()?;
+    let blueprint = job::blueprint(pipeline, args.only.as_deref())?;
+    let inspected = source::inspect(pipeline, Needs { orders: blueprint.plan.needs().orders })?;
+    if args.dry_run {
+        return summary::dry_run(pipeline, &blueprint, &inspected, out);
+    }
+    let options = Options {
+        started,
+        wait: std::time::Duration::ZERO,
+        switch_latest: blueprint.whole,
+        mode: pipeline.output.mode,
+    };
+    let publication = Publication::begin(&pipeline.output.dir, RunId::new(started, &pipeline.sha256), options)?;
+    let progress = Progress::new(args.quiet, args.log_format, interrupt);
+    progress.begun(pipeline, publication.run_id(), publication.leftovers());
+    let run = Run { pipeline, blueprint: &blueprint, progress: &progress, started };
+    let outcome = run.compute_and_publish(args, &inspected, publication);
+    progress.finish();
+    match outcome {
+        Ok(finished) => {
+            progress.published(&finished);
+            if !args.quiet && args.log_format == LogFormat::Text {
+                summary::print(&finished, pipeline, out)?;
+            }
+            Ok(Exit::Done)
+        }
+        Err(errors) => {
+            progress.failed(&errors);
+            Err(errors)
+        }
+    }
+}
+
+struct Run<'a> {
+    pipeline: &'a Pipeline,
+    blueprint: &'a Blueprint,
+    progress: &'a Progress,
+    started: Timestamp,
+}
+
+impl Run<'_> {
+    fn compute_and_publish(
+        &self,
+        args: &Args,
+        inspected: &source::Inspected,
+        publication: Publication,
+    ) -> Result<publishing::Finished, Errors> {
+        let store = || Box::new(MemoryStore::default()) as Box<dyn crate::timeline::store::BucketStore>;
+        let gathered =
+            job::gather(self.pipeline, inspected, source::BATCH_ROWS, &Identity::new, &store, self.progress)?;
+        let as_of = gathered.shape.as_of;
+        let mut checks = job::input_checks(self.pipeline, &gathered.scan, as_of, self.started.as_second());
+        stop_if_failed(&checks)?;
+        let mut computed = job::compute(self.blueprint, &gathered, self.progress)?;
+        checks.append(&mut computed.checks);
+        checks.sort();
+        stop_if_failed(&checks)?;
+        computed.checks = checks;
+        self.progress.phase(Phase::Score, Some(computed.customers));
+        publishing::publish(self, args, &gathered, computed, publication)
+    }
+}
+
+/// # Errors
+/// One for each check that failed.
+fn stop_if_failed(checks: &[crate::check::Check]) -> Result<(), Errors> {
+    let failed = job::failures(checks);
+    if failed.is_empty() { Ok(()) } else { Err(failed.into()) }
+}

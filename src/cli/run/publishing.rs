@@ -1,0 +1,122 @@
+//! Writing what a run computed, and its manifest.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use super::parts::Parts;
+use super::{Args, Run};
+use crate::calendar::Day;
+use crate::check::{self, Check};
+use crate::config::SourceKind;
+use crate::engine::score::score;
+use crate::error::{Errors, Result};
+use crate::job::{Computed, Gathered, Phase, Watch, Watched};
+use crate::publish::manifest::{self, Input, Manifest, PipelineFile, TableEntry};
+use crate::publish::{self, Format, Publication};
+use crate::source::SourceReport;
+use crate::stage::Headline;
+use crate::table::Table;
+
+/// What there is to tell of a published run.
+pub struct Finished {
+    pub run_id: String,
+    pub folder: PathBuf,
+    pub is_latest: bool,
+    pub reports: BTreeMap<SourceKind, SourceReport>,
+    pub tables: Vec<TableEntry>,
+    pub checks: Vec<Check>,
+    pub headlines: Vec<Headline>,
+    pub customers: u64,
+    pub window: (Day, Day),
+    pub seconds: f64,
+    pub peak_memory: Option<u64>,
+}
+
+pub fn publish(
+    run: &Run<'_>,
+    args: &Args,
+    gathered: &Gathered,
+    computed: Computed,
+    publication: Publication,
+) -> Result<Finished, Errors> {
+    let (pipeline, shape) = (run.pipeline, &gathered.shape);
+    let format = Format { digits: pipeline.money.digits, integer_ids: shape.integer_ids };
+    let mut entries = vec![];
+
+    let parts = Parts::new(&publication, &computed.per_customer, format, computed.customers);
+    let lenses = run.blueprint.plan.lenses().into();
+    let watched = Watched(run.progress);
+    score(
+        &computed.per_customer,
+        &lenses,
+        &computed.known,
+        &*gathered.store,
+        computed.customers,
+        &watched,
+        &parts,
+    )?;
+    for (table, files) in computed.per_customer.iter().zip(parts.finish()?) {
+        entries.push(TableEntry::new(&table.schema(), format, &files));
+    }
+
+    run.progress.phase(Phase::Publish, None);
+    let mut write = |table: &Table| -> Result<()> {
+        run.progress.stopped()?;
+        let file = publication.write(table, format)?;
+        entries.push(TableEntry::new(&table.schema, format, &[file]));
+        Ok(())
+    };
+    for table in &computed.tables {
+        write(table)?;
+    }
+    write(&publish::segments::table(&computed.segments))?;
+    write(&publish::quarantine::table(&gathered.scan.rejected))?;
+    write(&check::table(&computed.checks))?;
+    let calendar = &pipeline.calendar;
+    let week_start = calendar.week_start;
+    write(&publish::dates::table(shape.observed_from, shape.as_of, week_start, calendar.fiscal_year_start))?;
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+
+    let newest = gathered.scan.reports.values().filter_map(|r| r.newest_known).max();
+    let finished_at = Timestamp::now();
+    let manifest = Manifest {
+        schema_version: publish::SCHEMA_VERSION,
+        run_id: publication.run_id().to_string(),
+        tenure_version: env!("CARGO_PKG_VERSION").into(),
+        pipeline: PipelineFile {
+            name: pipeline.name.clone(),
+            file: pipeline.file.display().to_string(),
+            sha256: pipeline.sha256.clone(),
+        },
+        configuration: pipeline.resolved.clone(),
+        time_zone_database: manifest::time_zone_database(),
+        only: args.only.clone(),
+        as_of: shape.as_of,
+        observed_from: shape.observed_from,
+        data_through: newest.unwrap_or(shape.observed_from).min(shape.as_of.plus(-1)),
+        started_at: run.started,
+        finished_at,
+        inputs: gathered.scan.files.iter().map(Input::from).collect(),
+        tables: entries,
+        timings: run.progress.timings(),
+        peak_memory_bytes: manifest::peak_memory(),
+        checks: computed.checks,
+    };
+    run.progress.stopped()?;
+    let published = publication.commit(&manifest)?;
+    Ok(Finished {
+        run_id: published.run_id.to_string(),
+        folder: published.folder,
+        is_latest: run.blueprint.whole,
+        reports: gathered.scan.reports.clone(),
+        tables: manifest.tables,
+        checks: manifest.checks,
+        headlines: computed.headlines,
+        customers: computed.customers,
+        window: (shape.observed_from, shape.as_of),
+        seconds: finished_at.duration_since(run.started).as_secs_f64(),
+        peak_memory: manifest.peak_memory_bytes,
+    })
+}

@@ -148,10 +148,15 @@ impl<'a> Section<'a> {
         let place = if table.is_empty() { String::new() } else { format!(" in [{table}]") };
         let home = home_of(&entry.key).filter(|h| meant.is_none() && *h != table);
         let belongs = home.map(|h| format!("`{}` belongs in [{h}].", entry.key)).unwrap_or_default();
-        let valid = match parts.len() {
-            n if n > SHORT && meant.is_some() => String::new(),
-            1 => format!("the only key here is `{}`", parts[0]),
-            _ => format!("the keys here are {}", listed(parts.iter().copied(), "`")),
+        let later = |part: &&str| {
+            let full = format!("{prefix}{part}");
+            self.keys.iter().any(|k| k.name == full && matches!(k.accepts, Accepts::Later(_)))
+        };
+        let offered: Vec<&str> = parts.iter().copied().filter(|p| !later(p)).collect();
+        let valid = match offered.as_slice() {
+            [one] => format!("the only key here is `{one}`"),
+            many if many.len() > SHORT && meant.is_some() => String::new(),
+            many => format!("the keys here are {}", listed(many.iter().copied(), "`")),
         };
         let problem = Problem::new(format!("unknown key `{}`{place}", entry.key)).at(entry.key_span.clone());
         self.problems.add(problem.help(sentences([did_you_mean(meant, "`"), belongs, valid])));

@@ -247,8 +247,8 @@ impl Judged<'_> {
 
     fn zone(&self, value: &str) -> Sound<Setting> {
         TimeZone::get(value).map(Setting::Zone).map_err(|_| {
-            let from_environment = matches!(&self.node.value, Value::Text(t) if t.filled_in());
-            self.refuse(if from_environment { String::new() } else { near_zones(value) })
+            let filled_in = matches!(&self.node.value, Value::Text(t) if t.filled_in());
+            self.refuse(if filled_in { String::new() } else { near_zones(value) })
         })
     }
 

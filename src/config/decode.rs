@@ -21,7 +21,10 @@ pub(super) struct File<'a> {
 
 /// Every section is decoded before the first fault ends the work, so that all are reported.
 pub(super) fn pipeline(file: File<'_>, mut root: Table, problems: &Problems) -> Sound<Pipeline> {
-    rejoin(&mut root, problems);
+    rejoin(&mut root, "", problems);
+    if let Some(Entry { node: Node { value: Value::Table(sources), .. }, .. }) = root.get_mut("sources") {
+        rejoin(sources, "sources", problems);
+    }
     let node = Node { value: Value::Table(root), span: 0..0 };
     let mut top = Section::open(problems, "", keys(""), Some(&node));
     let base = base(file.path);
@@ -58,26 +61,34 @@ pub(super) fn pipeline(file: File<'_>, mut root: Table, problems: &Problems) -> 
     })
 }
 
-/// A table whose header is misspelt once (`[sorces.customers]` beside `[sources.transactions]`) is reported and its
-/// entries joined to the table that was meant, so that nothing in it is called missing.
-fn rejoin(root: &mut Table, problems: &Problems) {
-    let tables: Vec<&str> = keys("").iter().filter(|k| matches!(k.accepts, Accepts::Table)).map(|k| k.name).collect();
-    let known = keys("");
-    let strays: Vec<(usize, &str)> = (root.0.iter().enumerate())
-        .filter(|(_, e)| matches!(e.node.value, Value::Table(_)) && !known.iter().any(|k| k.name == e.key))
-        .filter_map(|(i, e)| Some((i, nearest(&e.key, tables.iter().copied())?)))
-        .filter(|(_, meant)| root.get(meant).is_some_and(|e| matches!(e.node.value, Value::Table(_))))
-        .collect();
+/// Reports a table whose header is misspelt once (`[sorces.customers]` beside `[sources.transactions]`) and joins its
+/// entries to the table that was meant, so that nothing in it is called missing.
+fn rejoin(table: &mut Table, group: &str, problems: &Problems) {
+    let known = keys(group);
+    let tables = || known.iter().filter(|k| matches!(k.accepts, Accepts::Table)).map(|k| k.name);
+    let is_table = |e: &Entry| matches!(e.node.value, Value::Table(_));
+    let meant = |e: &Entry| nearest(&e.key, tables()).filter(|meant| table.get(meant).is_some_and(is_table));
+    let unknown = |e: &Entry| is_table(e) && !known.iter().any(|k| k.name == e.key);
+    let strays: Vec<(usize, &str)> =
+        table.0.iter().enumerate().filter(|(_, e)| unknown(e)).filter_map(|(i, e)| Some((i, meant(e)?))).collect();
     for (i, meant) in strays.into_iter().rev() {
-        let Entry { key, key_span, node } = root.0.remove(i);
-        let problem = Problem::new(format!("unknown key `{key}`")).at(key_span);
+        let Entry { key, key_span, node } = table.0.remove(i);
+        let place = if group.is_empty() { String::new() } else { format!(" in [{group}]") };
+        let problem = Problem::new(format!("unknown key `{key}`{place}")).at(key_span);
         problems.add(problem.help(did_you_mean(Some(meant), "`")));
-        let (Value::Table(stray), Some(home)) = (node.value, root.get_mut(meant)) else { continue };
-        let Value::Table(home) = &mut home.node.value else { continue };
-        for entry in stray.0 {
-            if home.get(&entry.key).is_none() {
-                home.0.push(entry);
-            }
+        if let Some(home) = table.get_mut(meant) {
+            join(&mut home.node, node);
+        }
+    }
+}
+
+/// Adds the entries of one table to another, tables below them likewise; what is there stays.
+fn join(home: &mut Node, stray: Node) {
+    let (Value::Table(home), Value::Table(stray)) = (&mut home.value, stray.value) else { return };
+    for entry in stray.0 {
+        match home.get_mut(&entry.key) {
+            Some(there) => join(&mut there.node, entry.node),
+            None => home.0.push(entry),
         }
     }
 }

@@ -50,6 +50,7 @@ fn settings(pipeline: &Pipeline, group: &str, keys: Vec<Key>, out: &mut Vec<Sett
         let path = if group.is_empty() { key.name.to_string() } else { format!("{group}.{}", key.name) };
         let json = at(&pipeline.resolved, &path);
         let (value, is_default) = match (json, key.default) {
+            (Json::Null, Default::Unset("")) => ("not set".into(), true),
             (Json::Null, Default::Unset(instead) | Default::Follows(instead)) => (format!("not set: {instead}"), true),
             (json, Default::Value(default)) => {
                 (toml(json), Node::parse(default, 0..0).is_some_and(|d| same(&d.json(), json)))

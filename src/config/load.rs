@@ -56,7 +56,7 @@ pub fn parse(
     let layout = Layout { file: path, text_len: text.len(), overrides };
     let (document, errors) = DeTable::parse_recoverable(text);
     let problems = Problems::of_syntax(&errors);
-    let mut root = Table::read(document.get_ref(), &|span| span, problems.syntax());
+    let mut root = Table::read(document.get_ref(), &|span| span, &|span| problems.unreadable(span));
     overrides::apply(&mut root, &layout, &problems);
     environment::expand(&mut root, text, env, &problems);
     let sha256 = Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();

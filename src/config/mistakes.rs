@@ -60,7 +60,8 @@ pub fn misspelt_words(text: &str) -> Vec<Mistake> {
         let word_of = key.is_some_and(|k| KEYS.contains(&k.as_str())) && path[0] != "output" && word != "UTC";
         let inside = value.span().start + 1..value.span().end - 1;
         if word_of && !(path[0] == "sources" && path.len() > 3) && text[inside.clone()] == **word {
-            out.extend(respelt(text, &inside, path, word));
+            let quoted = |m: Mistake| Mistake { at: m.at.start - 1..m.at.end + 1, ..m };
+            out.extend(respelt(text, &inside, path, word).into_iter().map(quoted));
         }
     });
     out

@@ -8,6 +8,7 @@
 //! text ─toml─► tree ─overrides, environment─► tree ─section, value against the reference─► Pipeline, resolved
 //! ```
 
+mod accepts;
 mod canonical;
 mod decode;
 mod environment;

@@ -37,9 +37,19 @@ pub(super) fn did_you_mean(suggestion: Option<&str>, quote: &str) -> String {
     suggestion.map(|s| format!("did you mean {quote}{s}{quote}?")).unwrap_or_default()
 }
 
-/// Sentences of help one after the other; empty ones fall away.
+/// Sentences of help one after the other, each but the first with a capital; empty ones fall away.
 pub(super) fn sentences<const N: usize>(parts: [String; N]) -> String {
-    parts.into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" ")
+    let mut out = String::new();
+    for part in parts.into_iter().filter(|p| !p.is_empty()) {
+        if out.is_empty() {
+            out = part;
+            continue;
+        }
+        let mut letters = part.chars();
+        let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+        out = format!("{out} {first}{}", letters.as_str());
+    }
+    out
 }
 
 #[cfg(test)]

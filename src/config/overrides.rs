@@ -26,7 +26,7 @@ fn parse(text: &str, span: &Span, problems: &Problems) -> Sound<(Vec<String>, No
     };
     let value = &text[equals + 1..];
     let node = match DeValue::parse(value.trim()) {
-        Ok(v) => Node::read(&v, &|_| span.clone(), None),
+        Ok(v) => Node::read(&v, &|_| span.clone(), &|_| None),
         Err(_) => Node { value: Value::Text(Text::plain(value)), span: span.clone() },
     };
     Ok((path, node))

@@ -51,29 +51,41 @@ impl Problem {
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     list: RefCell<Vec<Problem>>,
-    /// Where the first syntax error begins: what stands behind it may be misread.
+    /// The places of syntax errors.
+    syntax: Vec<Span>,
+    /// What stands from here on may be misread.
     misread_from: Option<usize>,
 }
+
+/// Syntax errors that leave the rest of the file readable, by how the parser words them. Behind any other, such as a
+/// quote that is not closed, nothing is certain.
+const CONTAINED: [&str; 2] = ["duplicate key", "string values must be quoted"];
 
 impl Problems {
     /// What the TOML parser found, with its places.
     pub fn of_syntax(errors: &[toml::de::Error]) -> Self {
         let problem =
             |e: &toml::de::Error| Problem::new(format!("this is not valid TOML: {}", e.message())).at(e.span());
+        let place = |e: &toml::de::Error| e.span().unwrap_or(0..0);
+        let contained = |e: &&toml::de::Error| CONTAINED.iter().any(|c| e.message().starts_with(c));
         Problems {
             list: RefCell::new(errors.iter().map(problem).collect()),
-            misread_from: errors.iter().map(|e| e.span().map_or(0, |s| s.start)).min(),
+            syntax: errors.iter().map(place).collect(),
+            misread_from: errors.iter().filter(|e| !contained(e)).map(|e| place(e).start).min(),
         }
     }
 
-    /// The proof that syntax errors were reported, if there were any.
-    pub fn syntax(&self) -> Option<Reported> {
-        self.misread_from.map(|_| Reported(()))
+    /// The proof of a report if the value at a place is one that the parser could not make out; it leaves a value
+    /// without a place where it found none.
+    pub fn unreadable(&self, span: &Span) -> Option<Reported> {
+        let touches = |s: &Span| s.start <= span.end && span.start <= s.end && s.end > 0;
+        (self.syntax.iter().any(touches) || *span == (0..0) && !self.syntax.is_empty()).then_some(Reported(()))
     }
 
     pub fn add(&self, problem: Problem) -> Reported {
-        let doubtful = |from: usize| problem.remote || problem.span.as_ref().is_none_or(|s| s.start >= from);
-        if !self.misread_from.is_some_and(doubtful) {
+        let hidden = |from: usize| problem.span.as_ref().is_none_or(|s| s.start >= from);
+        let doubtful = problem.remote && !self.syntax.is_empty() || self.misread_from.is_some_and(hidden);
+        if !doubtful {
             self.list.borrow_mut().push(problem);
         }
         Reported(())

@@ -3,10 +3,11 @@
 //! Decoding, `tenure explain` and the suggestions in messages all read these tables, so that nothing is stated twice.
 //! The options of a stage kind come from the registry ([`crate::stage::KINDS`]) and are brought into the same form.
 
-use std::ops::Bound::{self, Excluded, Included};
+use std::ops::Bound::{Excluded, Included};
 
 use jiff::civil::Weekday;
 
+pub use super::accepts::{Accepts, Words};
 use super::{At, Basis};
 use crate::calendar::Period;
 use crate::stage::{KINDS, LATER_KINDS, OptionSpec, OptionType};
@@ -34,64 +35,9 @@ pub enum Default {
     Value(&'static str),
     /// Follows from other settings, as the sentence says.
     Follows(&'static str),
-    /// May be absent; the sentence says what that means.
+    /// May be absent; the sentence, if any, says what that means.
     Unset(&'static str),
     Required,
-}
-
-/// What a key takes.
-#[derive(Clone, Copy, Debug)]
-pub enum Accepts {
-    /// A string that is not empty.
-    Text,
-    /// A name that serves as a folder's.
-    FileName,
-    Currency,
-    /// An SQL expression.
-    Sql,
-    Flag,
-    Int {
-        min: i64,
-        max: i64,
-    },
-    Number {
-        min: Bound<f64>,
-        max: Bound<f64>,
-    },
-    Word(Words),
-    /// A list of at least one word, without repetition.
-    Words(Words),
-    Date,
-    /// `"N days"`.
-    Days,
-    /// `"1 period"` or `"N days"`.
-    ChurnAfter,
-    /// `"36 hours"`.
-    Duration,
-    Zone,
-    /// Unix permissions as an octal string.
-    Mode,
-    /// A local path.
-    Path,
-    /// A local path or a list of them.
-    Paths,
-    /// `"SOURCE.COLUMN"`.
-    SourceColumn,
-    /// Names of declared segments.
-    Segments,
-    /// The name of a stage kind.
-    Kind,
-    /// A table with keys of its own.
-    Table,
-    /// Announced, not offered by this version; the sentence says what to use instead.
-    Later(&'static str),
-}
-
-/// The words of an enumeration; `later` ones are announced and refused with a sentence that says so.
-#[derive(Clone, Copy, Debug)]
-pub struct Words {
-    pub now: &'static [&'static str],
-    pub later: &'static [&'static str],
 }
 
 const fn key(name: &'static str, accepts: Accepts, default: Default, doc: &'static str) -> Key {
@@ -408,61 +354,9 @@ impl Key {
             OptionType::Words(now) => Accepts::Words(Words { now, later: option.later }),
             OptionType::Days => Accepts::Days,
         };
-        let default = if option.default.is_empty() {
-            Default::Unset("as its description says")
-        } else {
-            Default::Value(option.default)
-        };
+        let default = if option.default.is_empty() { Default::Unset("") } else { Default::Value(option.default) };
         Key { name: option.name, accepts, default, doc: option.doc }
     }
-}
-
-impl Accepts {
-    /// What a user may write, as an object of "takes".
-    pub fn described(&self) -> String {
-        let quoted = |w: &[&str]| w.iter().map(|w| format!("\"{w}\"")).collect::<Vec<_>>().join(", ");
-        match self {
-            Accepts::Text => "a string".into(),
-            Accepts::FileName => {
-                "a name of letters, digits, `.`, `-` and `_` that begins with a letter or digit".into()
-            }
-            Accepts::Currency => "a currency code of three capital letters such as \"EUR\"".into(),
-            Accepts::Sql => "an SQL expression as a string".into(),
-            Accepts::Flag => "true or false".into(),
-            Accepts::Int { min, max } => format!("a whole number from {min} to {max}"),
-            Accepts::Number { min, max } => format!("a number {}", range(*min, *max)),
-            Accepts::Word(Words { now: [one], .. }) => format!("\"{one}\""),
-            Accepts::Word(words) => format!("one of {}", quoted(words.now)),
-            Accepts::Words(words) => format!("a list of words out of {}", quoted(words.now)),
-            Accepts::Date => "a date such as \"2024-12-31\"".into(),
-            Accepts::Days => "a number of days such as \"30 days\"".into(),
-            Accepts::ChurnAfter => "\"1 period\" or a number of days such as \"90 days\"".into(),
-            Accepts::Duration => "a duration such as \"36 hours\", \"2 days\" or \"90 minutes\"".into(),
-            Accepts::Zone => "a time zone of the IANA database such as \"Europe/London\"".into(),
-            Accepts::Mode => "octal permissions as a string such as \"0640\"".into(),
-            Accepts::Path => "a path as a string".into(),
-            Accepts::Paths => "a path as a string, or a list of paths".into(),
-            Accepts::SourceColumn => "a source and its column as a string such as \"customers.plan\"".into(),
-            Accepts::Segments => "a list of names of [segments]".into(),
-            Accepts::Kind => format!("one of {}", quoted(&KINDS.iter().map(|k| k.name).collect::<Vec<_>>())),
-            Accepts::Table => "a table of settings".into(),
-            Accepts::Later(_) => "nothing yet".into(),
-        }
-    }
-}
-
-fn range(min: Bound<f64>, max: Bound<f64>) -> String {
-    let from = match min {
-        Included(x) => format!("from {x}"),
-        Excluded(x) => format!("above {x}"),
-        Bound::Unbounded => String::new(),
-    };
-    let to = match max {
-        Included(x) => format!("to {x}"),
-        Excluded(x) => format!("to below {x}"),
-        Bound::Unbounded => String::new(),
-    };
-    format!("{from} {to}")
 }
 
 /// Tables that every run writes, and tables of kinds that come later: no stage may take their names.

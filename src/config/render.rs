@@ -47,7 +47,7 @@ fn paragraph(
     renderer: &Renderer,
     text_of: &dyn Fn(&Path) -> Option<String>,
 ) -> String {
-    let title = Level::ERROR.primary_title(normalize_untrusted_str(&error.what));
+    let title = Level::ERROR.primary_title(error.what.as_str());
     let mut group = Group::with_title(title);
     if let Some(place) = &error.place {
         let text = place.span.as_ref().and_then(|_| text_of(&place.file));

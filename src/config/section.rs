@@ -12,12 +12,12 @@ use super::near::{did_you_mean, listed, nearest, sentences};
 use super::problems::{Problem, Problems, Reported, Sound, Span};
 use super::reference::{Accepts, Default, Key, home_of};
 use super::tree::{Entry, Node, Table, Value};
-use super::value::{Setting, check, not_yet};
+use super::value::{Setting, Written, check, not_yet};
 use super::{ChurnAfter, Expression, Located};
 use crate::calendar::Day;
 
 /// Lists of valid names longer than this are left out of messages that have a suggestion.
-const SHORT: usize = 12;
+pub(super) const SHORT: usize = 8;
 
 pub(super) struct Section<'a> {
     problems: &'a Problems,
@@ -112,8 +112,8 @@ impl<'a> Section<'a> {
         for entry in &table.0 {
             let exact = parts.iter().find(|p| **p == entry.key).copied();
             let Some(part) = exact.or_else(|| {
-                let meant = self.unknown(prefix, entry, &parts)?;
-                (!taken.contains(&meant)).then(|| taken.push(meant)).map(|()| meant)
+                let (meant, absent) = self.unknown(prefix, entry, &parts, &taken)?;
+                absent.then(|| taken.push(meant)).map(|()| meant)
             }) else {
                 continue;
             };
@@ -134,21 +134,33 @@ impl<'a> Section<'a> {
         self.found.insert(name, &entry.node);
     }
 
-    /// Reports a key that is not known here; gives the name that was probably meant.
-    fn unknown(&mut self, prefix: &str, entry: &Entry, parts: &[&'static str]) -> Option<&'static str> {
-        let meant = nearest(&entry.key, parts.iter().copied());
+    /// Reports a key that is not known here; gives the name that was probably meant, and whether it is absent.
+    fn unknown(
+        &self,
+        prefix: &str,
+        entry: &Entry,
+        parts: &[&'static str],
+        taken: &[&str],
+    ) -> Option<(&'static str, bool)> {
+        let absent = nearest(&entry.key, parts.iter().copied().filter(|p| !taken.contains(p)));
+        let meant = absent.or_else(|| nearest(&entry.key, parts.iter().copied()));
         let table = self.full(prefix.trim_end_matches('.'));
         let place = if table.is_empty() { String::new() } else { format!(" in [{table}]") };
         let home = home_of(&entry.key).filter(|h| meant.is_none() && *h != table);
         let belongs = home.map(|h| format!("`{}` belongs in [{h}].", entry.key)).unwrap_or_default();
-        let valid = match parts.len() {
-            n if n > SHORT && meant.is_some() => String::new(),
-            1 => format!("the only key here is `{}`", parts[0]),
-            _ => format!("the keys here are {}", listed(parts.iter().copied(), "`")),
+        let later = |part: &&str| {
+            let full = format!("{prefix}{part}");
+            self.keys.iter().any(|k| k.name == full && matches!(k.accepts, Accepts::Later(_)))
+        };
+        let offered: Vec<&str> = parts.iter().copied().filter(|p| !later(p)).collect();
+        let valid = match offered.as_slice() {
+            [one] => format!("the only key here is `{one}`"),
+            many if many.len() > SHORT && meant.is_some() => String::new(),
+            many => format!("the keys here are {}", listed(many.iter().copied(), "`")),
         };
         let problem = Problem::new(format!("unknown key `{}`{place}", entry.key)).at(entry.key_span.clone());
         self.problems.add(problem.help(sentences([did_you_mean(meant, "`"), belongs, valid])));
-        meant
+        meant.map(|m| (m, absent.is_some()))
     }
 
     /// The whole path of one of the section's keys.
@@ -317,7 +329,8 @@ macro_rules! from_setting {
 }
 from_setting!(
     Text => String, Flag => bool, Int => i64, Number => f64, Word => &'static str, Day => Day, ChurnAfter => ChurnAfter,
-    Zone => TimeZone, Mode => u32, Sql => Expression, Texts => Vec<Located<String>>,
+    Zone => TimeZone, Mode => u32, Sql => Expression, Paths => Vec<Located<String>>,
+    Reference => Written, References => Vec<Written>,
 );
 
 /// A duration in seconds.

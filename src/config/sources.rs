@@ -9,7 +9,7 @@ use super::canonical::{columns as canonical, required_columns};
 use super::near::{did_you_mean, listed, nearest, sentences};
 use super::problems::{Problem, Problems, Sound, Span};
 use super::reference::{Accepts, keys};
-use super::section::{Seconds, Section};
+use super::section::{SHORT, Seconds, Section};
 use super::tree::{Entry, Node, Value};
 use super::value::{Setting, check};
 use super::{Expression, Located, Mapping, Source, SourceKind};
@@ -142,7 +142,7 @@ fn canonical_name(
         let what = format!("source `{}` has no canonical column `{key}`", kind.name());
         let rest = "a segment can use any column of the export without mapping it";
         let valid = format!("the columns are {};", listed(names.iter().copied(), "`"));
-        (what, if names.len() > 8 && meant.is_some() { rest.to_string() } else { format!("{valid} {rest}") })
+        (what, if names.len() > SHORT && meant.is_some() { rest.to_string() } else { format!("{valid} {rest}") })
     };
     let problem = Problem::new(what).at(entry.key_span.clone());
     let reported = problems.add(problem.help(sentences([did_you_mean(meant, "`"), rest])));

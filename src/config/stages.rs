@@ -9,9 +9,9 @@ use super::reference::{Accepts, RESERVED_TABLES, kind_names, stage_keys};
 use super::section::Section;
 use super::segments::Named;
 use super::sources::Sources;
-use super::tree::{Entry, Node, Table, Value};
-use super::value::{Setting, not_yet};
-use super::{Basis, Located, SourceKind, Stage};
+use super::tree::{Entry, Node, Table, Value, quoted};
+use super::value::{Setting, Written, not_yet};
+use super::{Basis, SourceKind, Stage};
 use crate::calendar::Period;
 use crate::stage::{KINDS, LATER_KINDS, OptionSpec, OptionType, OptionValue, Options};
 
@@ -136,7 +136,7 @@ fn check_table(problems: &Problems, entry: &Entry, kind: &str) -> Sound<()> {
 
 fn segments(s: &mut Section<'_>, problems: &Problems, context: &Context<'_>) -> Sound<Vec<usize>> {
     let declared = context.segments.as_ref().map_err(|reported| *reported);
-    let written: Option<Vec<Located<String>>> = s.get("segments")?;
+    let written: Option<Vec<Written>> = s.get("segments")?;
     let declared = declared?;
     let Some(written) = written else {
         s.resolve("segments", declared.iter().map(|d| d.name.as_str()).collect());
@@ -144,12 +144,13 @@ fn segments(s: &mut Section<'_>, problems: &Problems, context: &Context<'_>) -> 
     };
     let mut out = vec![];
     let mut fault = None;
-    for Located { value, span } in written {
+    for Written { text, span } in written {
         let names = || declared.iter().map(|d| d.name.as_str());
-        match names().position(|n| n == value) {
+        match names().position(|n| n == text.value) {
             Some(i) if !out.contains(&i) => out.push(i),
             Some(_) => {
-                let problem = Problem::new(format!("`{}` names `{value}` twice", s.full("segments"))).at(span);
+                let problem =
+                    Problem::new(format!("`{}` names {} twice", s.full("segments"), quoted(&text.raw))).at(span);
                 fault = Some(problems.add(problem.help("remove one of them")));
             }
             None => {
@@ -157,8 +158,8 @@ fn segments(s: &mut Section<'_>, problems: &Problems, context: &Context<'_>) -> 
                     0 => "no segments are declared: add them under [segments]".to_string(),
                     _ => format!("the segments are {}", listed(names(), "`")),
                 };
-                let problem = Problem::new(format!("there is no segment `{value}`")).at(span);
-                let help = sentences([did_you_mean(nearest(&value, names()), "`"), valid]);
+                let problem = Problem::new(format!("there is no segment {}", quoted(&text.raw))).at(span);
+                let help = sentences([did_you_mean(nearest(&text.raw, names()), "`"), valid]);
                 fault = Some(problems.add(problem.help(help)));
             }
         }

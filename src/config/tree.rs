@@ -10,6 +10,8 @@ use toml::value::Datetime;
 
 use super::problems::{Reported, Span};
 
+type Unreadable<'a> = dyn Fn(&Span) -> Option<Reported> + 'a;
+
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub value: Value,
@@ -44,7 +46,8 @@ impl Text {
         Text { value: raw.clone(), raw }
     }
 
-    pub fn from_environment(&self) -> bool {
+    /// Whether the environment went into the value, so that it must not be shown.
+    pub fn filled_in(&self) -> bool {
         self.raw != self.value
     }
 }
@@ -69,14 +72,14 @@ impl Table {
         self.0.iter_mut().find(|e| e.key == key)
     }
 
-    /// `place` gives each node its span; `syntax` stands in for values that the parser could not make out.
-    pub fn read(table: &DeTable<'_>, place: &dyn Fn(Span) -> Span, syntax: Option<Reported>) -> Table {
+    /// `place` gives each node its span; `unreadable` knows the values that the parser could not make out.
+    pub fn read(table: &DeTable<'_>, place: &dyn Fn(Span) -> Span, unreadable: &Unreadable<'_>) -> Table {
         let entry = |(key, value): (&Spanned<_>, &Spanned<_>)| {
             let key: &Spanned<std::borrow::Cow<'_, str>> = key;
             Entry {
                 key: key.get_ref().to_string(),
                 key_span: place(key.span()),
-                node: Node::read(value, place, syntax),
+                node: Node::read(value, place, unreadable),
             }
         };
         let mut entries: Vec<Entry> = table.iter().map(entry).collect();
@@ -86,10 +89,10 @@ impl Table {
 }
 
 impl Node {
-    pub fn read(value: &Spanned<DeValue<'_>>, place: &dyn Fn(Span) -> Span, syntax: Option<Reported>) -> Node {
+    pub fn read(value: &Spanned<DeValue<'_>>, place: &dyn Fn(Span) -> Span, unreadable: &Unreadable<'_>) -> Node {
         let span = value.span();
-        // The parser stands an integer without place or digits in for what it could not read.
-        if let Some(reported) = syntax.filter(|_| span == (0..0)) {
+        let whole = matches!(value.get_ref(), DeValue::Array(_) | DeValue::Table(_));
+        if let Some(reported) = unreadable(&span).filter(|_| !whole) {
             return Node { value: Value::Broken(reported), span };
         }
         let value = match value.get_ref() {
@@ -103,8 +106,8 @@ impl Node {
             },
             DeValue::Boolean(b) => Value::Flag(*b),
             DeValue::Datetime(d) => Value::Date(*d),
-            DeValue::Array(a) => Value::List(a.iter().map(|v| Node::read(v, place, syntax)).collect()),
-            DeValue::Table(t) => Value::Table(Table::read(t, place, syntax)),
+            DeValue::Array(a) => Value::List(a.iter().map(|v| Node::read(v, place, unreadable)).collect()),
+            DeValue::Table(t) => Value::Table(Table::read(t, place, unreadable)),
         };
         Node { value, span: place(span) }
     }
@@ -112,7 +115,7 @@ impl Node {
     /// Parses a value as TOML writes it (a default of the reference); all of it takes the given span.
     pub fn parse(text: &str, span: Span) -> Option<Node> {
         let value = DeValue::parse(text).ok()?;
-        Some(Node::read(&value, &|_| span.clone(), None))
+        Some(Node::read(&value, &|_| span.clone(), &|_| None))
     }
 
     /// What stands here, in words for a message.

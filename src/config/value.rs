@@ -27,7 +27,18 @@ pub(super) enum Setting {
     Zone(TimeZone),
     Mode(u32),
     Sql(Expression),
-    Texts(Vec<Located<String>>),
+    Paths(Vec<Located<String>>),
+    /// A column of a source.
+    Reference(Written),
+    /// Names of segments.
+    References(Vec<Written>),
+}
+
+/// What refers to something else in the file, with its place and as it was written, for messages.
+#[derive(Clone, Debug)]
+pub(super) struct Written {
+    pub text: Text,
+    pub span: Span,
 }
 
 /// A value and the key it stands for, on its way to be judged.
@@ -55,7 +66,8 @@ pub(super) fn check(problems: &Problems, key: &str, accepts: Accepts, node: &Nod
         (Value::Float(x), Accepts::Number { min, max }) => judged.number(*x, min, max),
         (Value::Date(d), Accepts::Date) if d.time.is_none() && d.offset.is_none() => judged.date(&d.to_string()),
         (Value::List(list), Accepts::Words(words)) => judged.words(list, words),
-        (Value::List(list), Accepts::Paths | Accepts::Segments) => judged.texts(list),
+        (Value::List(list), Accepts::Paths) => judged.paths(list),
+        (Value::List(list), Accepts::Segments) => judged.references(list),
         (Value::Text(t), _) => judged.text(t),
         _ => Err(judged.refuse("")),
     }
@@ -74,10 +86,11 @@ impl Judged<'_> {
             Value::Text(t) if self.takes_text() => quoted(&t.raw),
             Value::Int(i) if matches!(self.accepts, Accepts::Int { .. } | Accepts::Number { .. }) => i.to_string(),
             Value::Float(x) if matches!(self.accepts, Accepts::Number { .. }) => format!("{x:?}"),
+            Value::Huge(text) if matches!(self.accepts, Accepts::Number { .. }) => text.clone(),
             _ => self.node.described(),
         };
         let hidden = match &self.node.value {
-            Value::Text(t) if t.from_environment() => "what the environment holds is not shown, as it may be secret",
+            Value::Text(t) if t.filled_in() => "what the environment holds is not shown, as it may be secret",
             _ => "",
         };
         let problem = Problem::new(format!("`{}` takes {}, not {found}", self.key, self.accepts.described()));
@@ -104,16 +117,18 @@ impl Judged<'_> {
     fn text(&self, text: &Text) -> Sound<Setting> {
         let value = text.value.as_str();
         match self.accepts {
-            Accepts::Text | Accepts::SourceColumn if !value.trim().is_empty() => Ok(Setting::Text(value.into())),
+            Accepts::Text if !value.trim().is_empty() => Ok(Setting::Text(value.into())),
+            Accepts::SourceColumn => {
+                Ok(Setting::Reference(Written { text: text.clone(), span: self.node.span.clone() }))
+            }
             Accepts::Sql if !value.trim().is_empty() => {
                 Ok(Setting::Sql(Expression { sql: value.into(), span: self.node.span.clone() }))
             }
-            Accepts::Text | Accepts::SourceColumn | Accepts::Sql => Err(self.refuse("")),
             Accepts::FileName if file_name(value) => Ok(Setting::Text(value.into())),
             Accepts::Currency if value.len() == 3 && value.bytes().all(|b| b.is_ascii_uppercase()) => {
                 Ok(Setting::Text(value.into()))
             }
-            Accepts::Currency if text.raw.trim().len() == 3 && !text.from_environment() => {
+            Accepts::Currency if text.raw.trim().len() == 3 && !text.filled_in() => {
                 let upper = text.raw.to_uppercase();
                 Err(self.refuse(did_you_mean(Some(upper.trim()), "\"")))
             }
@@ -125,7 +140,7 @@ impl Judged<'_> {
             Accepts::Zone => self.zone(value),
             Accepts::Mode => self.mode(value),
             Accepts::Path => self.path(self.node, value).map(|p| Setting::Text(p.value)),
-            Accepts::Paths => Ok(Setting::Texts(vec![self.path(self.node, value)?])),
+            Accepts::Paths => Ok(Setting::Paths(vec![self.path(self.node, value)?])),
             _ => Err(self.refuse("")),
         }
     }
@@ -140,55 +155,48 @@ impl Judged<'_> {
             return Err(self.problems.add(problem.help(instead)));
         }
         let all = words.now.iter().chain(words.later).copied();
-        let suggestion = if text.from_environment() { None } else { nearest(&text.raw, all) };
+        let suggestion = if text.filled_in() { None } else { nearest(&text.raw, all) };
         Err(self.refuse(did_you_mean(suggestion, "\"")))
     }
 
-    /// Every wrong element is reported.
     fn words(&self, list: &[Node], words: Words) -> Sound<Setting> {
-        let mut out = vec![];
-        let mut reported =
-            if list.is_empty() { Err(self.refuse("name at least one, or leave the key out")) } else { Ok(()) };
-        for node in list {
-            let one = Judged { accepts: Accepts::Word(words), node, ..*self };
-            let word = match &node.value {
-                Value::Text(t) => one.word(t, words),
-                Value::Broken(r) => Err(*r),
-                _ => Err(one.refuse("")),
-            };
-            match word {
-                Ok(word) if out.contains(&word) => {
-                    let problem = Problem::new(format!("`{}` names \"{word}\" twice", self.key)).at(node.span.clone());
-                    reported = Err(self.problems.add(problem.help("remove one of them")));
-                }
-                Ok(word) => out.push(word),
-                Err(r) => reported = Err(r),
+        if list.is_empty() {
+            return Err(self.refuse("name at least one, or leave the key out"));
+        }
+        let found = self.each(list, Accepts::Word(words), |one, text| one.word(text, words))?;
+        for (i, word) in found.iter().enumerate() {
+            if found[..i].contains(word) {
+                let problem = Problem::new(format!("`{}` names \"{word}\" twice", self.key)).at(list[i].span.clone());
+                return Err(self.problems.add(problem.help("remove one of them")));
             }
         }
-        reported.map(|()| Setting::Words(out))
+        Ok(Setting::Words(found))
     }
 
-    /// Strings with their places: paths, names of segments.
-    fn texts(&self, list: &[Node]) -> Sound<Setting> {
-        let mut out = vec![];
-        let paths = matches!(self.accepts, Accepts::Paths);
-        let mut reported =
-            if list.is_empty() && paths { Err(self.refuse("name at least one file or folder")) } else { Ok(()) };
-        for node in list {
-            let accepts = if paths { Accepts::Path } else { Accepts::Text };
-            let one = Judged { accepts, node, ..*self };
-            let text = match &node.value {
-                Value::Text(t) if paths => one.path(node, &t.value),
-                Value::Text(t) => Ok(Located { value: t.value.clone(), span: node.span.clone() }),
-                Value::Broken(r) => Err(*r),
-                _ => Err(one.refuse("")),
-            };
-            match text {
-                Ok(text) => out.push(text),
-                Err(r) => reported = Err(r),
-            }
+    fn paths(&self, list: &[Node]) -> Sound<Setting> {
+        if list.is_empty() {
+            return Err(self.refuse("name at least one file or folder"));
         }
-        reported.map(|()| Setting::Texts(out))
+        self.each(list, Accepts::Path, |one, text| one.path(one.node, &text.value)).map(Setting::Paths)
+    }
+
+    fn references(&self, list: &[Node]) -> Sound<Setting> {
+        let written = |one: &Judged<'_>, text: &Text| Ok(Written { text: text.clone(), span: one.node.span.clone() });
+        self.each(list, Accepts::Text, written).map(Setting::References)
+    }
+
+    /// The strings of a list, each read with `read`; what is none is reported.
+    fn each<T>(&self, list: &[Node], accepts: Accepts, read: impl Fn(&Judged<'_>, &Text) -> Sound<T>) -> Sound<Vec<T>> {
+        let one = |node| {
+            let one = Judged { accepts, node, ..*self };
+            match &node.value {
+                Value::Text(text) => read(&one, text),
+                Value::Broken(reported) => Err(*reported),
+                _ => Err(one.refuse("")),
+            }
+        };
+        // Collected before it is judged, so that every element is.
+        list.iter().map(one).collect::<Vec<_>>().into_iter().collect()
     }
 
     fn path(&self, node: &Node, value: &str) -> Sound<Located<String>> {
@@ -203,7 +211,9 @@ impl Judged<'_> {
             "s3" | "s3a" | "gs" | "gcs" | "az" | "abfs" | "abfss" | "adl" => {
                 not_yet(&format!("a path that begins with {scheme}://"), &node.span)
             }
-            _ => Problem::new(format!("`{}` takes local paths, not {scheme}://", self.key)).at(node.span.clone()),
+            _ => {
+                Problem::new(format!("`{}` takes local paths, not addresses with ://", self.key)).at(node.span.clone())
+            }
         };
         Err(self
             .problems
@@ -218,9 +228,7 @@ impl Judged<'_> {
         if (Day::EARLIEST..=Day::LATEST).contains(&day) {
             return Ok(Setting::Day(day));
         }
-        let (first, last) = (Day::EARLIEST, Day::LATEST);
-        let problem = Problem::new(format!("`{}` takes a date from {first} to {last}, not {day}", self.key));
-        Err(self.problems.add(problem.at(self.node.span.clone())))
+        Err(self.refuse(format!("it must lie between {} and {}", Day::EARLIEST, Day::LATEST)))
     }
 
     fn churn_after(&self, value: &str) -> Sound<Setting> {
@@ -239,8 +247,8 @@ impl Judged<'_> {
 
     fn zone(&self, value: &str) -> Sound<Setting> {
         TimeZone::get(value).map(Setting::Zone).map_err(|_| {
-            let from_environment = matches!(&self.node.value, Value::Text(t) if t.from_environment());
-            self.refuse(if from_environment { String::new() } else { near_zones(value) })
+            let filled_in = matches!(&self.node.value, Value::Text(t) if t.filled_in());
+            self.refuse(if filled_in { String::new() } else { near_zones(value) })
         })
     }
 
@@ -294,16 +302,24 @@ fn counted(value: &str) -> Option<(i64, &str)> {
 /// Time zones that were probably meant: the nearest name, or those of a city of that name.
 fn near_zones(value: &str) -> String {
     let zones: Vec<String> = jiff::tz::db().available().map(|z| z.to_string()).collect();
-    if let Some(zone) = nearest(value, zones.iter().map(String::as_str)).filter(|_| value.contains('/')) {
-        return did_you_mean(Some(zone), "\"");
-    }
     let city = |zone: &str| zone.rsplit('/').next().unwrap_or(zone).to_string();
-    let asked = city(value).replace(' ', "_");
+    let asked = value.trim().replace(' ', "_");
     let mut cities: Vec<String> = zones.iter().map(|z| city(z)).collect();
     cities.sort();
     cities.dedup();
-    let Some(found) = nearest(&asked, cities.iter().map(String::as_str)) else { return String::new() };
-    let mut matching: Vec<&str> = zones.iter().map(String::as_str).filter(|z| city(z) == found).collect();
+    // A city alone, a slip in a whole name, a slip in a city.
+    let exact = cities.iter().find(|c| c.eq_ignore_ascii_case(&asked));
+    let found = match exact {
+        Some(city) => city,
+        None => match nearest(&asked, zones.iter().map(String::as_str)) {
+            Some(zone) => return did_you_mean(Some(zone), "\""),
+            None => match nearest(&city(&asked), cities.iter().map(String::as_str)) {
+                Some(city) => city,
+                None => return String::new(),
+            },
+        },
+    };
+    let mut matching: Vec<&str> = zones.iter().map(String::as_str).filter(|z| city(z) == *found).collect();
     // `Europe/London` before legacy aliases such as `GB/London`; a bare alias last.
     matching.sort_by_key(|z| (!z.contains('/'), *z));
     matching.truncate(3);
@@ -341,6 +357,8 @@ mod tests {
 
     #[test]
     fn time_zones_are_suggested_by_spelling_and_by_city() {
+        assert_eq!(near_zones("EuropeLondon"), "did you mean \"Europe/London\"?");
+        assert_eq!(near_zones("CET/Berlin"), "did you mean \"Europe/Berlin\"?");
         assert_eq!(near_zones("Europe/Lodon"), "did you mean \"Europe/London\"?");
         assert_eq!(near_zones("Tokyo"), "did you mean \"Asia/Tokyo\"?");
         assert_eq!(near_zones("New York"), "did you mean \"America/New_York\"?");

@@ -1,0 +1,148 @@
+//! What is refused, where and how it is said.
+
+use super::*;
+
+#[test]
+fn what_a_later_version_brings_is_refused_at_its_place() {
+    for (lines, at) in [
+        ("[customers]\npolicy = \"stripe\"", "\"stripe\""),
+        (
+            "[customers]\nchurn_after = { quantile = 0.95, by = \"frequency\" }",
+            "{ quantile = 0.95, by = \"frequency\" }",
+        ),
+        ("[customers]\nlearned_until = 2024-01-01", "learned_until"),
+        ("[customers]\nloyal_orders = 3", "loyal_orders"),
+        ("[customers]\nchurn_dated = \"ended_at\"", "churn_dated"),
+        ("[segments]\nf = { builtin = \"frequency\" }", "builtin"),
+        ("[segments]\nf = \"usage.feature\"", "\"usage.feature\""),
+        ("[stages.churn]\nby = [\"a\", \"b\"]", "by"),
+        ("[stages.survival]", "survival"),
+        ("[stages.x]\nkind = \"rfm\"", "\"rfm\""),
+        ("[stages.ltv]\nmodels = [\"bgnbd\"]", "\"bgnbd\""),
+        ("[stages.ltv]\nhorizon = \"3 years\"", "horizon"),
+        ("[sources.usage]\npath = 1", "usage"),
+        ("[sources.exchange_rates]", "exchange_rates"),
+        ("[sources.customers]\npath = \"s3://bucket/x\"\ncolumns = { customer_id = \"id\" }", "\"s3://bucket/x\""),
+        ("[privacy]\ncustomer_key_env = \"KEY\"", "privacy"),
+        ("[output]\ndir = \"gs://bucket/out\"", "\"gs://bucket/out\""),
+    ] {
+        let text = with(lines);
+        let faults = faults(&text);
+        assert_eq!(faults.len(), 1, "{lines}: {faults:?}");
+        assert_eq!(faults[0].0, at, "{lines}");
+        assert!(faults[0].1.ends_with("is not offered by this version of tenure yet"), "{}", faults[0].1);
+        assert!(read(&text).unwrap_err().iter().all(|e| e.help.is_some()), "{lines}");
+    }
+}
+
+#[test]
+fn values_out_of_range_and_settings_that_contradict_each_other_are_refused() {
+    for (lines, at, what) in [
+        (
+            "[calendar]\nfiscal_year_start = 13",
+            "13",
+            "`calendar.fiscal_year_start` takes a whole number from 1 to 12, not 13",
+        ),
+        ("[calendar]\nas_of = 2024-01-01\nobserved_from = 2024-01-01", "2024-01-01", "is not after"),
+        ("[calendar]\nas_of = \"2024-02-30\"", "\"2024-02-30\"", "takes a date such as"),
+        ("[calendar]\nas_of = 2024-01-01T00:00:00", "2024-01-01T00:00:00", "not the time 2024-01-01T00:00:00"),
+        ("[calendar]\nas_of = 9999-12-31", "9999-12-31", "takes a date such as"),
+        ("[customers]\nbasis = \"subscriptions\"", "\"subscriptions\"", "no such source is configured"),
+        ("[customers]\ngap_days = 3", "3", "is for basis subscriptions"),
+        ("[customers]\nchurn_after = \"2 periods\"", "\"2 periods\"", "takes \"1 period\""),
+        ("[customers]\nchurn_after = \"0 days\"", "\"0 days\"", "takes \"1 period\""),
+        ("[customers]\nactivity = \"\"", "\"\"", "takes an SQL expression"),
+        (
+            "[sources.acquisition_costs]\npath = \"c\"\ncolumns = { period_start = \"m\" }",
+            "{ period_start = \"m\" }",
+            "needs `amount`",
+        ),
+        ("[sources.customers]\npath = []\ncolumns = { customer_id = \"id\" }", "[]", "takes a path"),
+        (
+            "[sources.customers]\npath = \"c\"\ncolumns = { customer_id = \"id\" }\nfreshness = \"1 day\"",
+            "\"1 day\"",
+            "cannot be judged",
+        ),
+        ("[segments]\nall = \"transactions.x\"", "all", "every table has"),
+        ("[segments]\nCountry = \"transactions.x\"", "Country", "does not serve as the name of a segment"),
+        ("[segments]\nx = \"customers.x\"", "\"customers.x\"", "is not configured"),
+        ("[segments]\nx = \"country\"", "\"country\"", "takes a source and its column"),
+        ("[segments]\nx = { column = \"transactions.x\", cap = 0 }", "0", "from 1 to 10000"),
+        (
+            "[sources.acquisition_costs]\npath = \"c\"\ncolumns = { period_start = \"m\", amount = \"a\" }\n[segments]\nx = \"acquisition_costs.channel\"",
+            "\"acquisition_costs.channel\"",
+            "costs belong to no customer",
+        ),
+        ("[stages.churn.benchmark]\nexcellent = 0.5", "0.5", "is above `acceptable` (0.06)"),
+        ("[stages.cohort]\nfrom = \"signed_up_at\"", "\"signed_up_at\"", "needs source `customers`"),
+        ("[stages.revenue_churn]\nmeasure = \"mrr\"", "\"mrr\"", "does not go with basis transactions"),
+        ("[stages.ledger_x]\nkind = \"churn\"", "ledger_x", "is a table of every run"),
+        ("[stages.dates]\nkind = \"churn\"", "dates", "is a table of every run"),
+        ("[stages.ltv]\nkind = \"churn\"", "ltv", "has the name of one kind"),
+        ("[stages.\"my churn\"]\nkind = \"churn\"", "\"my churn\"", "does not serve as the name of a stage"),
+        ("[stages.ltv]\nmodels = []", "[]", "takes a list of words"),
+        ("[stages.ltv]\nmodels = [\"ratio\", \"ratio\"]", "\"ratio\"", "names \"ratio\" twice"),
+        (
+            "[stages.cohort]\nmax_age = 99999999999999999999",
+            "99999999999999999999",
+            "not the number 99999999999999999999",
+        ),
+        ("[output]\nmode = \"0044\"", "\"0044\"", "takes octal permissions"),
+        ("[output]\nmode = 640", "640", "not the whole number 640"),
+        ("[output]\nquarantine_limit = nan", "nan", "takes a number from 0 to 1, not nan"),
+        ("[output]\nquarantine_limit = 1e999", "1e999", "takes a number from 0 to 1"),
+    ] {
+        let faults = faults(&with(lines));
+        assert_eq!(faults.len(), 1, "{lines}: {faults:?}");
+        assert_eq!(faults[0].0, at, "{lines}: {faults:?}");
+        assert!(faults[0].1.contains(what), "{lines}: {}", faults[0].1);
+    }
+    let subscriptions = SMALLEST.replace("transactions", "subscriptions").replace("occurred_at", "started_at");
+    for (line, at) in [("churn_after = \"90 days\"", "\"90 days\""), ("activity = \"amount > 1\"", "\"amount > 1\"")] {
+        let faults = faults(&format!("{subscriptions}[customers]\n{line}\n"));
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert_eq!(faults[0].0, at);
+        assert!(faults[0].1.ends_with("is for basis transactions, and the basis is subscriptions"), "{}", faults[0].1);
+    }
+    for (from, to, what) in [
+        ("currency = \"EUR\"", "", "`money.currency` is missing"),
+        ("currency = \"EUR\"", "currency = \"eur\"", "takes a currency code"),
+        ("currency = \"EUR\"", "currency = \"EUR\"\ngross_margin = 0", "takes a number above 0 to 1, not 0"),
+        (
+            "currency = \"EUR\"",
+            "currency = \"EUR\"\ndiscount_rate = 10.0",
+            "takes a number from 0 to below 10, not 10.0",
+        ),
+        ("path = \"tx.parquet\"", "", "`sources.transactions.path` is missing"),
+        ("occurred_at = \"at\", amount = \"amount\"", "x = \"y\"", "no canonical column `x`"),
+        ("[sources.transactions]", "[sources.acquisition_costs]", "neither transactions nor subscriptions"),
+    ] {
+        let faults = faults(&SMALLEST.replace(from, to));
+        assert!(faults.iter().any(|f| f.1.contains(what)), "{to}: {faults:?}");
+    }
+    assert!(faults("").iter().any(|f| f.1 == "`sources` is missing"));
+}
+
+#[test]
+fn what_the_environment_holds_is_never_shown() {
+    for lines in [
+        "[customers]\npolicy = \"${SECRET}\"",
+        "[customers]\nchurn_after = \"${SECRET}\"",
+        "[calendar]\nas_of = \"${SECRET}\"",
+        "[calendar]\ntimezone = \"${SECRET}\"",
+        "[segments]\nx = \"${SECRET}\"",
+        "[segments]\nx = \"${SECRET}.y\"",
+        "[segments]\nx = { column = \"${SECRET}.y\" }",
+        "[stages.churn]\nsegments = [\"${SECRET}\"]",
+        "[stages.churn]\nkind = \"${SECRET}\"",
+        "[stages.ltv]\nmodels = [\"${SECRET}\"]",
+        "[output]\nmode = \"${SECRET}\"",
+        "[output]\ndir = \"${SECRET}://x\"",
+        "[output]\nquarantine_limit = \"${SECRET}\"",
+    ] {
+        let text = with(lines);
+        let errors = read(&text).err().unwrap_or_else(|| panic!("accepted: {lines}"));
+        assert_eq!(errors.iter().count(), 1, "{lines}");
+        assert!(!shown(&text, &errors).contains("hunter2"), "{}", shown(&text, &errors));
+    }
+}

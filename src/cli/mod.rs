@@ -36,7 +36,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     quiet_panics();
-    let mut out = std::io::stdout().lock();
+    let mut out = std::io::stdout();
     let (outcome, overrides) = match &cli.command {
         Command::Run(args) => (run::run(args, &mut out), args.overrides()),
         Command::Show(args) => {
@@ -57,7 +57,10 @@ pub fn main() -> ExitCode {
 
 fn report(errors: &Errors, overrides: &[String]) {
     let stderr = std::io::stderr();
-    let style = crate::config::Style { colour: stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none(), ..Default::default() };
+    let style = crate::config::Style {
+        colour: stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        ..Default::default()
+    };
     let text = crate::config::render(errors, overrides, style, &|path| std::fs::read_to_string(path).ok());
     // Nobody is left to be told if standard error is gone.
     let _ = stderr.lock().write_all(text.as_bytes());

@@ -38,7 +38,12 @@ pub fn input_checks(pipeline: &Pipeline, scan: &Scan, as_of: Day, now: i64) -> V
             let detail = "rows that sources.*.filter left out";
             checks.push(check("rows_filtered", name, Status::Pass, None, report.filtered, detail));
         }
-        checks.extend(warn_of("rows_after_as_of", name, report.after_as_of, "rows dated at or after as_of are ignored"));
+        checks.extend(warn_of(
+            "rows_after_as_of",
+            name,
+            report.after_as_of,
+            "rows dated at or after as_of are ignored",
+        ));
         let detail = "amounts had digits beyond the minor unit and were rounded half to even";
         checks.extend(warn_of("amounts_rounded", name, report.amounts_rounded, detail));
         let looked_at = report.rows - report.filtered;
@@ -159,8 +164,10 @@ pub fn failures(checks: &[Check]) -> Vec<Error> {
             let expected = c.expected.as_deref().unwrap_or("nothing else");
             let actual = c.actual.as_deref().unwrap_or("unknown");
             let help = match c.check.as_str() {
-                "quarantine" => "look at the reasons above; mend the export or its mapping, filter such rows out, or \
-                                 raise output.quarantine_limit if they may go",
+                "quarantine" => {
+                    "look at the reasons above; mend the export or its mapping, filter such rows out, or \
+                                 raise output.quarantine_limit if they may go"
+                }
                 "freshness" => "wait for the export, or raise the source's freshness",
                 "as_of" => "set calendar.as_of to what the exports cover",
                 _ => "this is a defect of tenure, not of your data: please report it",

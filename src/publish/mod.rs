@@ -19,7 +19,7 @@ pub mod failure;
 pub mod gc;
 pub mod lock;
 pub mod manifest;
-mod publication;
+pub mod publication;
 pub mod quarantine;
 pub mod read;
 mod run_id;

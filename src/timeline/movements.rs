@@ -8,7 +8,6 @@ use super::rows::DayRow;
 use super::shape::Frame;
 use super::spells::Spell;
 use super::terms::Range;
-use crate::calendar::Day;
 use crate::money::div_half_even;
 
 /// What a customer did in a period, by its boundaries (DEFINITIONS §2).
@@ -238,7 +237,7 @@ mod tests {
     use jiff::civil::Weekday;
 
     use super::*;
-    use crate::calendar::Period;
+    use crate::calendar::{Day, Period};
     use crate::timeline::segments::Dictionary;
     use crate::timeline::shape::{Basis, Shape};
     use crate::timeline::spells::spells;

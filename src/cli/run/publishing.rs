@@ -48,15 +48,7 @@ pub fn publish(
     let parts = Parts::new(&publication, &computed.per_customer, format, computed.customers);
     let lenses = run.blueprint.plan.lenses().into();
     let watched = Watched(run.progress);
-    score(
-        &computed.per_customer,
-        &lenses,
-        &computed.known,
-        &*gathered.store,
-        computed.customers,
-        &watched,
-        &parts,
-    )?;
+    score(&computed.per_customer, &lenses, &computed.known, &*gathered.store, computed.customers, &watched, &parts)?;
     for (table, files) in computed.per_customer.iter().zip(parts.finish()?) {
         entries.push(TableEntry::new(&table.schema(), format, &files));
     }

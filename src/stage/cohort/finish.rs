@@ -14,8 +14,8 @@ use crate::stage::{Figure, Finished, Headline, Stage};
 use crate::stats::proportion::wilson;
 use crate::table::{Cell, TableBuilder};
 use crate::tally::cohorts::{Aged, Cohort, CohortTally, From, Mode};
-use crate::timeline::lens::LiveRule;
 use crate::tally::headcount::Head;
+use crate::timeline::lens::LiveRule;
 use crate::timeline::segments::{ALL, CellId, SegmentIndex};
 use crate::timeline::shape::{Basis, Frame, Maturity};
 

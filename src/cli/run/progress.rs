@@ -1,0 +1,154 @@
+//! What a run tells while it runs: a bar on a terminal, or one JSON object a line and event.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::LogFormat;
+use super::publishing::Finished;
+use crate::check::Status;
+use crate::cli::interrupt::Interrupt;
+use crate::config::Pipeline;
+use crate::error::{Errors, Result};
+use crate::job::{Phase, Watch};
+use crate::publish::RunId;
+use crate::publish::manifest::Timing;
+use crate::publish::publication::Leftover;
+
+pub struct Progress {
+    interrupt: Interrupt,
+    json: bool,
+    quiet: bool,
+    bar: ProgressBar,
+    done: AtomicU64,
+    current: Mutex<Current>,
+}
+
+#[derive(Default)]
+struct Current {
+    phase: Option<(Phase, Instant)>,
+    timings: Vec<Timing>,
+}
+
+impl Progress {
+    pub fn new(quiet: bool, format: LogFormat, interrupt: Interrupt) -> Progress {
+        let shown = !quiet && format == LogFormat::Text && std::io::stderr().is_terminal();
+        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        let json = format == LogFormat::Json;
+        Progress { interrupt, json, quiet, bar, done: AtomicU64::new(0), current: Mutex::default() }
+    }
+
+    /// One JSON object a line, with `event` and `at` first.
+    fn event(&self, event: &str, fields: Value) {
+        if !self.json {
+            return;
+        }
+        let mut line = json!({ "event": event, "at": Timestamp::now().to_string() });
+        if let (Value::Object(line), Value::Object(fields)) = (&mut line, fields) {
+            line.extend(fields);
+        }
+        // Nobody is left to be told if standard error is gone.
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
+    }
+
+    fn say(&self, sentence: &str) {
+        if !self.quiet && !self.json {
+            self.bar.suspend(|| {
+                let _ = writeln!(std::io::stderr().lock(), "{sentence}");
+            });
+        }
+    }
+
+    pub fn begun(&self, pipeline: &Pipeline, run_id: &RunId, leftovers: &[Leftover]) {
+        self.event("run_started", json!({ "pipeline": pipeline.name, "run_id": run_id.to_string() }));
+        for leftover in leftovers {
+            let path = leftover.path.display().to_string();
+            match &leftover.removed {
+                Ok(()) => self.say(&format!("removed {path}, which a killed run had left")),
+                Err(e) => self.say(&format!("warning: {path}, which a killed run left, cannot be removed: {e}")),
+            }
+            self.event("leftover", json!({ "path": path, "removed": leftover.removed.is_ok() }));
+        }
+    }
+
+    /// Ends the phase under way.
+    pub fn finish(&self) {
+        self.end_phase();
+        self.bar.finish_and_clear();
+    }
+
+    pub fn published(&self, finished: &Finished) {
+        for check in finished.checks.iter().filter(|c| c.status == Status::Warn) {
+            self.event("warning", json!({ "check": check.check, "subject": check.subject, "expected": check.expected, "actual": check.actual, "detail": check.detail }));
+        }
+        for table in &finished.tables {
+            self.event("table", json!({ "table": table.name, "rows": table.rows, "bytes": table.bytes }));
+        }
+        self.event(
+            "published",
+            json!({
+                "run_id": finished.run_id,
+                "folder": finished.folder.display().to_string(),
+                "latest": finished.is_latest,
+                "seconds": finished.seconds,
+                "peak_memory_bytes": finished.peak_memory,
+            }),
+        );
+    }
+
+    pub fn failed(&self, errors: &Errors) {
+        for error in errors.iter() {
+            self.event("error", json!({ "what": error.what, "help": error.help, "status": error.kind.exit() as u8 }));
+        }
+    }
+
+    pub fn timings(&self) -> Vec<Timing> {
+        self.end_phase();
+        self.current.lock().map(|c| c.timings.clone()).unwrap_or_default()
+    }
+
+    fn end_phase(&self) {
+        let Ok(mut current) = self.current.lock() else { return };
+        if let Some((phase, since)) = current.phase.take() {
+            let (seconds, done) = (since.elapsed().as_secs_f64(), self.done.swap(0, Ordering::Relaxed));
+            let rows = (done > 0).then_some(done);
+            self.event("phase_finished", json!({ "phase": phase.name(), "rows": rows, "seconds": seconds }));
+            current.timings.push(Timing { stage: phase.name().into(), seconds, rows });
+        }
+    }
+}
+
+impl Watch for Progress {
+    fn phase(&self, phase: Phase, total: Option<u64>) {
+        self.end_phase();
+        if let Ok(mut current) = self.current.lock() {
+            current.phase = Some((phase, Instant::now()));
+        }
+        let unit = if phase == Phase::Scan { "rows" } else { "customers" };
+        self.event("phase_started", json!({ "phase": phase.name(), "unit": unit, "total": total }));
+        self.bar.reset();
+        self.bar.set_length(total.unwrap_or(0));
+        let counted =
+            format!("{{prefix:8}} {{wide_bar}} {{human_pos}}/{{human_len}} {unit}, {{per_sec}}, {{eta}} left");
+        let template = if total.is_some() { counted.as_str() } else { "{prefix:8} {spinner}" };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style);
+        }
+        self.bar.set_prefix(phase.name());
+    }
+
+    fn advance(&self, amount: u64) {
+        self.done.fetch_add(amount, Ordering::Relaxed);
+        self.bar.inc(amount);
+    }
+
+    fn stopped(&self) -> Result<()> {
+        self.interrupt.check()
+    }
+}

@@ -42,7 +42,7 @@ pub fn main() -> ExitCode {
         Command::Show(args) => {
             let compile: show::CompileCondition<'_> = &|sql, schema| {
                 let condition = Condition::new(sql, schema)?;
-                Ok(Box::new(move |batch| condition.holds(batch)) as show::RowFilter)
+                Ok(Box::new(move |batch: &arrow::array::RecordBatch| condition.holds(batch)) as show::RowFilter)
             };
             (show::run(args, compile, &mut out), &[][..])
         }

@@ -79,7 +79,17 @@ pub fn from_f64(value: f64, digits: u8) -> Result<Minor, NotMoney> {
         if k / POWERS[usize::from(digits)] == value {
             return Ok(Minor { units: k as i64, rounded: false });
         }
+        // Otherwise the shortest decimal has more digits than that. It lies within half an ulp of `value`, so that
+        // clear of a tie both round to the same unit.
+        if scaled.abs() < 1e11 && (scaled - k).abs() < 0.4999 {
+            return Ok(Minor { units: k as i64, rounded: true });
+        }
     }
+    by_shortest_decimal(value, digits)
+}
+
+/// What [`from_f64`] means, by way of the text; `value` is finite.
+fn by_shortest_decimal(value: f64, digits: u8) -> Result<Minor, NotMoney> {
     let text = format!("{value:e}");
     let (mantissa, exponent) = text.split_once('e').ok_or(NotMoney::NotANumber)?;
     let exponent: i32 = exponent.parse().map_err(|_| NotMoney::Overflow)?;
@@ -133,6 +143,32 @@ mod tests {
         assert_eq!(from_f64(f64::INFINITY, 2), Err(NotMoney::Infinite));
         assert_eq!(from_f64(1e16, 2), Err(NotMoney::Overflow));
         assert_eq!(from_f64(1e300, 2), Err(NotMoney::Overflow));
+    }
+
+    #[test]
+    fn short_cuts_agree_with_the_text() {
+        let mut seed = 7u64;
+        let mut next = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed >> 11
+        };
+        for _ in 0..40_000 {
+            let (cents, quantity, sign) =
+                ((next() % 10_000_000) as f64, (next() % 50) as f64, [1.0, -1.0][next() as usize % 2]);
+            for value in [
+                sign * cents / 100.0 * quantity,
+                sign * cents / 100.0 * 0.85,
+                sign * cents / 1000.0,
+                sign * (cents + 0.5) / 100.0,
+                f64::from_bits((sign * cents / 200.0).to_bits() ^ 1),
+                sign * cents * 1e-9,
+                sign * cents * 1e5 / 7.0,
+            ] {
+                for digits in [0, 2, 6] {
+                    assert_eq!(from_f64(value, digits), by_shortest_decimal(value, digits), "{value:?} {digits}");
+                }
+            }
+        }
     }
 
     #[test]

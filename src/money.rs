@@ -12,7 +12,8 @@ pub const MAX_MINOR: i128 = 999_999_999_999_999_999;
 pub fn div_half_even(numerator: i128, denominator: i128) -> i128 {
     debug_assert!(denominator > 0);
     let (q, r) = (numerator.div_euclid(denominator), numerator.rem_euclid(denominator));
-    match (2 * r).cmp(&denominator) {
+    // Not 2·r, which would overflow for denominators beyond half the range.
+    match r.cmp(&(denominator - r)) {
         std::cmp::Ordering::Less => q,
         std::cmp::Ordering::Greater => q + 1,
         std::cmp::Ordering::Equal => q + (q & 1),
@@ -50,7 +51,7 @@ pub fn from_decimal(unscaled: i128, scale: i32, digits: u8) -> Result<Minor, Not
         let d = power(-shift)?;
         (div_half_even(unscaled, d), unscaled % d != 0)
     };
-    if units.abs() > MAX_MINOR {
+    if !(-MAX_MINOR..=MAX_MINOR).contains(&units) {
         return Err(NotMoney::Overflow);
     }
     Ok(Minor { units: units as i64, rounded })
@@ -177,6 +178,14 @@ mod tests {
         assert_eq!(from_decimal(12, 0, 2), Ok(Minor { units: 1200, rounded: false }));
         assert_eq!(from_decimal(5, 3, 0), Ok(Minor { units: 0, rounded: true }));
         assert_eq!(from_decimal(i128::MAX, 0, 2), Err(NotMoney::Overflow));
+        for extreme in [i128::MIN, i128::MAX] {
+            for scale in [-40, -1, 0, 2, 20, 37, 38, 39, 60, i32::MAX] {
+                for digits in [0, 2, 6] {
+                    let _ = from_decimal(extreme, scale, digits);
+                }
+            }
+        }
+        assert_eq!(from_decimal(10i128.pow(38) - 1, 38, 0), Ok(Minor { units: 1, rounded: true }));
         assert_eq!(from_decimal(1, 60, 2), Ok(Minor { units: 0, rounded: true }));
     }
 

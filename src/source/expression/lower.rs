@@ -10,7 +10,7 @@ use sqlparser::ast::{
 use super::parse::shorten;
 use super::types::{INT, Type};
 use super::{Refusal, functions, literal};
-use crate::source::names::near;
+use crate::nearest::nearest;
 
 /// How deep an expression may nest; chains of AND and OR do not count.
 const DEEPEST: usize = 64;
@@ -212,7 +212,7 @@ impl<'a> Lowering<'a> {
             },
             None => {
                 let names = || self.columns.iter().map(|(n, _)| n.as_str());
-                let meant = near(name, names()).map_or(String::new(), |n| format!("; did you mean \"{n}\"?"));
+                let meant = nearest(name, names()).map_or(String::new(), |n| format!("; did you mean \"{n}\"?"));
                 Err(Refusal::new(format!("there is no column `{name}`{meant}"))
                     .help(format!("the columns are {}", list(names()))))
             }

@@ -12,7 +12,8 @@ pub const MAX_MINOR: i128 = 999_999_999_999_999_999;
 pub fn div_half_even(numerator: i128, denominator: i128) -> i128 {
     debug_assert!(denominator > 0);
     let (q, r) = (numerator.div_euclid(denominator), numerator.rem_euclid(denominator));
-    match (2 * r).cmp(&denominator) {
+    // Not 2·r, which would overflow for denominators beyond half the range.
+    match r.cmp(&(denominator - r)) {
         std::cmp::Ordering::Less => q,
         std::cmp::Ordering::Greater => q + 1,
         std::cmp::Ordering::Equal => q + (q & 1),
@@ -50,7 +51,7 @@ pub fn from_decimal(unscaled: i128, scale: i32, digits: u8) -> Result<Minor, Not
         let d = power(-shift)?;
         (div_half_even(unscaled, d), unscaled % d != 0)
     };
-    if units.abs() > MAX_MINOR {
+    if !(-MAX_MINOR..=MAX_MINOR).contains(&units) {
         return Err(NotMoney::Overflow);
     }
     Ok(Minor { units: units as i64, rounded })
@@ -79,7 +80,17 @@ pub fn from_f64(value: f64, digits: u8) -> Result<Minor, NotMoney> {
         if k / POWERS[usize::from(digits)] == value {
             return Ok(Minor { units: k as i64, rounded: false });
         }
+        // Otherwise the shortest decimal has more digits than that. It lies within half an ulp of `value`, so that
+        // clear of a tie both round to the same unit.
+        if scaled.abs() < 1e11 && (scaled - k).abs() < 0.4999 {
+            return Ok(Minor { units: k as i64, rounded: true });
+        }
     }
+    by_shortest_decimal(value, digits)
+}
+
+/// What [`from_f64`] means, by way of the text; `value` is finite.
+fn by_shortest_decimal(value: f64, digits: u8) -> Result<Minor, NotMoney> {
     let text = format!("{value:e}");
     let (mantissa, exponent) = text.split_once('e').ok_or(NotMoney::NotANumber)?;
     let exponent: i32 = exponent.parse().map_err(|_| NotMoney::Overflow)?;
@@ -136,11 +147,45 @@ mod tests {
     }
 
     #[test]
+    fn short_cuts_agree_with_the_text() {
+        let mut seed = 7u64;
+        let mut next = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed >> 11
+        };
+        for _ in 0..40_000 {
+            let (cents, quantity, sign) =
+                ((next() % 10_000_000) as f64, (next() % 50) as f64, [1.0, -1.0][next() as usize % 2]);
+            for value in [
+                sign * cents / 100.0 * quantity,
+                sign * cents / 100.0 * 0.85,
+                sign * cents / 1000.0,
+                sign * (cents + 0.5) / 100.0,
+                f64::from_bits((sign * cents / 200.0).to_bits() ^ 1),
+                sign * cents * 1e-9,
+                sign * cents * 1e5 / 7.0,
+            ] {
+                for digits in [0, 2, 6] {
+                    assert_eq!(from_f64(value, digits), by_shortest_decimal(value, digits), "{value:?} {digits}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn decimals_keep_or_round_their_digits() {
         assert_eq!(from_decimal(12345, 3, 2), Ok(Minor { units: 1234, rounded: true }));
         assert_eq!(from_decimal(12, 0, 2), Ok(Minor { units: 1200, rounded: false }));
         assert_eq!(from_decimal(5, 3, 0), Ok(Minor { units: 0, rounded: true }));
         assert_eq!(from_decimal(i128::MAX, 0, 2), Err(NotMoney::Overflow));
+        for extreme in [i128::MIN, i128::MAX] {
+            for scale in [-40, -1, 0, 2, 20, 37, 38, 39, 60, i32::MAX] {
+                for digits in [0, 2, 6] {
+                    let _ = from_decimal(extreme, scale, digits);
+                }
+            }
+        }
+        assert_eq!(from_decimal(10i128.pow(38) - 1, 38, 0), Ok(Minor { units: 1, rounded: true }));
         assert_eq!(from_decimal(1, 60, 2), Ok(Minor { units: 0, rounded: true }));
     }
 

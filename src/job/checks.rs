@@ -56,13 +56,20 @@ pub fn input_checks(pipeline: &Pipeline, scan: &Scan, as_of: Day, now: i64) -> V
         };
         let reasons = reasons(scan, *kind);
         let detail = format!("share of rows that could not be used ({} of {looked_at}{reasons})", report.rejected);
-        checks.push(check("quarantine", name, status, Some(format!("at most {limit}")), share, detail));
+        let expected = Some(format!("at most {}", percent(limit)));
+        checks.push(check("quarantine", name, status, expected, percent(share), detail));
         if let Some(seconds) = pipeline.sources.get(kind).and_then(|s| s.freshness) {
             checks.push(freshness(name, seconds, report.newest_instant, now));
         }
     }
     checks.push(as_of_check(pipeline, scan, as_of));
     checks
+}
+
+/// A share for a reader, with as many digits as it takes to tell it from its limit.
+fn percent(share: f64) -> String {
+    let hundredths = format!("{:.3}", 100.0 * share);
+    format!("{} %", hundredths.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// The reasons of a source's quarantine with their counts, for the sentence.
@@ -77,21 +84,29 @@ fn reasons(scan: &Scan, kind: SourceKind) -> String {
 
 fn freshness(source: &str, limit: i64, newest: Option<i64>, now: i64) -> Check {
     let hours = |seconds: i64| format!("{:.1} hours", seconds as f64 / 3600.0);
-    let expected = Some(format!("at most {}", hours(limit)));
+    let expected = Some(format!("at most {} old when the run starts", hours(limit)));
+    let detail = "the newest record of the source";
     let Some(newest) = newest else {
-        return check("freshness", source, Status::Fail, expected, "no record", "age of the newest record");
+        return check("freshness", source, Status::Fail, expected, "no record", detail);
     };
-    let age = now - newest;
-    let status = if age > limit { Status::Fail } else { Status::Pass };
-    check("freshness", source, status, expected, hours(age), "age of the newest record; is the export late?")
+    // The record's own time, not its age: a table must not change with the clock.
+    let actual = jiff::Timestamp::from_second(newest).map_or_else(|_| newest.to_string(), |at| at.to_string());
+    if now - newest > limit {
+        let late = format!("{detail}, {} old; is the export late?", hours(now - newest));
+        return check("freshness", source, Status::Fail, expected, actual, late);
+    }
+    check("freshness", source, Status::Pass, expected, actual, detail)
 }
 
 fn as_of_check(pipeline: &Pipeline, scan: &Scan, as_of: Day) -> Check {
     let newest = scan.files.iter().map(|f| f.modified).max().unwrap_or(i64::MAX);
     let latest = LocalDays::new(pipeline.calendar.timezone.clone()).day(newest).plus(1);
     let status = if as_of > latest { Status::Fail } else { Status::Pass };
-    let detail = "as_of lies at most a day past the newest input file: what the future holds is not observed";
-    check("as_of", "calendar", status, Some(format!("at most {latest}")), as_of, detail)
+    let detail = match status {
+        Status::Fail => format!("as_of lies beyond {latest}, a day past the newest input file: nobody has seen that yet"),
+        _ => "what the future holds is not observed".into(),
+    };
+    check("as_of", "calendar", status, Some("at most a day past the newest input file".into()), as_of, detail)
 }
 
 /// Checks on customers and subscriptions, counted by the census.
@@ -136,12 +151,15 @@ fn term_checks(census: &CensusTally) -> Vec<Check> {
     let mut checks: Vec<Check> = [
         ("started_after_as_of", terms.after_as_of, "subscriptions that start at or after as_of are ignored"),
         ("never_live_rows", terms.never_live, "subscriptions end on the day they start and are never live"),
-        ("trial_outlives", terms.trial_outlives, "subscriptions end before their trial does and are never live"),
         ("end_derived", terms.end_derived, "cancelled without an end: paid time is taken to end at the next renewal"),
     ]
     .into_iter()
     .filter_map(|(name, n, detail)| warn_of(name, source, count(n), detail))
     .collect();
+    if terms.trial_outlives > 0 {
+        let detail = "trials that ended without paid time: never live";
+        checks.push(check("trial_outlives", source, Status::Pass, None, terms.trial_outlives, detail));
+    }
     if terms.free > 0 {
         let detail = "rows of amount 0 are not live (customers.free = \"live\" makes them so)";
         checks.push(check("free", source, Status::Pass, None, terms.free, detail));
@@ -151,7 +169,7 @@ fn term_checks(census: &CensusTally) -> Vec<Check> {
         let status = if share > 0.05 { Status::Warn } else { Status::Pass };
         let detail = "share of ends after which the same customer starts again within 3 days; if those are no churn, \
                       set customers.gap_days = 3, or ended_at_inclusive = true where ended_at is the last paid day";
-        checks.push(check("ends_resumed", source, status, Some("at most 0.05".into()), share, detail));
+        checks.push(check("ends_resumed", source, status, Some("at most 5 %".into()), percent(share), detail));
     }
     checks
 }

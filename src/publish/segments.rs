@@ -34,7 +34,7 @@ pub fn schema() -> TableSchema {
             column(
                 "customers",
                 Type::Int,
-                "customers who ever had the value; with `at = \"opening\"` one may count in several",
+                "customers who have the value at as_of; with `at = \"first\"`, whose first value it was",
             ),
         ],
     }

@@ -23,16 +23,10 @@ impl Ids {
 }
 
 /// Strings one behind the other.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Texts {
     ends: Vec<u32>,
     bytes: String,
-}
-
-impl Default for Texts {
-    fn default() -> Self {
-        Texts { ends: vec![], bytes: String::new() }
-    }
 }
 
 impl Texts {
@@ -67,7 +61,8 @@ pub type PackedId = u128;
 pub struct Transactions {
     pub ids: Ids,
     pub days: Vec<Day>,
-    /// Microseconds since the epoch, for the order within a day; midnight where the export has dates.
+    /// Microseconds since the epoch, for the order within a day; midnight where the export has dates. Timestamps without a
+    /// zone in the calendar's own zone count as if that zone were UTC.
     pub instants: Vec<i64>,
     /// Minor units.
     pub amounts: Vec<i64>,

@@ -51,7 +51,9 @@ fn expand(text: &str, base: &Path, found: &mut Vec<PathBuf>) -> Result<(), Error
         Ok(about) if about.is_dir() => folder(&path, DEEPEST, found)?,
         Ok(_) => found.push(path.clone()),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && text.contains(['*', '?', '[']) => {
-            let pattern = path.to_string_lossy();
+            // Only what the user wrote is a pattern, not the folder that it starts from.
+            let below = glob::Pattern::escape(&base.join("").to_string_lossy());
+            let pattern = if Path::new(text).is_absolute() { text.to_string() } else { format!("{below}{text}") };
             let matches = glob::glob(&pattern).map_err(|e| {
                 Error::pipeline(format!("`{text}` is not a pattern: {}", e.msg))
                     .help("`*` stands for any part of a name, `**` for any folders, `?` for one letter")
@@ -155,7 +157,7 @@ mod tests {
     use crate::error::Kind;
 
     fn tree() -> tempfile::TempDir {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tempfile::Builder::new().prefix("a[folder]*").tempdir().unwrap();
         for file in [
             "tx/b.parquet",
             "tx/a.parquet",

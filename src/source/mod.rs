@@ -2,6 +2,17 @@
 //!
 //! The only place that reads exports. The `parquet` crate reads (page checksums verified where the file has them);
 //! only columns named in an `sql` or `filter` expression visit Polars.
+//!
+//! ```text
+//! paths ─files─► footers ─inspect─► Inspected: every mapping bound, typed, compiled   (check, --dry-run end here)
+//!                                       │
+//!                                     scan, one task per file and row group
+//!                                       │  batch ─filter─► columns ─typed loops─► canonical rows ─► Sink
+//!                                       └────────────────────────────► Scan: reports, quarantine, dictionaries, costs
+//! ```
+//!
+//! [`inspect`] decodes no data. [`scan`] delivers the same rows whatever the threads, the batch size and the order of
+//! files; only the numbering of segment values differs, and [`Scan`] says what each number stands for.
 
 mod bridge;
 pub mod canonical;

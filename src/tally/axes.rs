@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::known::{Known, Ref};
 use crate::error::Result;
-use crate::timeline::movements::{Run, State};
+use crate::timeline::movements::Run;
 use crate::timeline::segments::{ALL, At, CellId, SegmentIndex};
 use crate::timeline::shape::Frame;
 use crate::timeline::view::View;
@@ -62,15 +62,20 @@ impl Axes {
         }
     }
 
-    /// The cell of an event on a day, for everybody and for each segment: the value that the customer came with.
-    pub fn on_day(&self, view: &View<'_>, day: crate::calendar::Day, mut visit: impl FnMut(CellId)) {
+    /// The cell of an event in a period, for everybody and for each segment: where the customer is at its opening, or,
+    /// if not live there, at its closing.
+    pub fn within(&self, view: &View<'_>, period: usize, mut visit: impl FnMut(CellId)) {
         visit(ALL);
+        let runs = view.runs();
+        let run = runs.get(runs.partition_point(|r| r.to <= period)).filter(|r| r.from <= period);
+        let boundary = if run.is_some_and(|r| r.state.in_opening()) { period } else { period + 1 };
+        let day = view.frame().boundary(boundary).plus(-1);
         for (segment, at) in &self.segments {
             let steps = view.segment(*segment);
             let rank = match at {
                 At::First => steps.first(),
                 At::Latest => steps.latest(),
-                At::Opening => steps.on(day.plus(-1)),
+                At::Opening => steps.on(day),
             };
             visit(self.index.cell(*segment, rank));
         }
@@ -91,7 +96,7 @@ impl Axes {
             };
             let close = cell_at(from + 1);
             // Who was not live at the opening counts where the closing finds him.
-            let open = if run.state.in_opening() || run.state == State::Idle { cell_at(from) } else { close };
+            let open = if run.state.in_opening() { cell_at(from) } else { close };
             visit(Piece { from, to, open, close });
             from = to;
         }

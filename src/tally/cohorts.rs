@@ -249,6 +249,8 @@ impl Fold for Cohorts {
         };
         let (frame, as_of) = (view.frame(), view.shape().as_of);
         let cohort = frame.grid.at(start);
+        // An age that is a period holds all of it, days before the customer's own first one too.
+        let start = if self.spec.unit.is_some() { start } else { frame.grid.start(cohort) };
         let count = match self.spec.unit {
             Some(unit) => ((as_of.0 - start.0 + unit - 1) / unit) as usize,
             None => frame.len() - cohort,

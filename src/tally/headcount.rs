@@ -94,7 +94,7 @@ impl Fold for Headcount {
         }
         for due in view.dues() {
             let period = view.frame().grid.at(due.day);
-            self.axes.on_day(view, due.day, |cell| {
+            self.axes.within(view, period, |cell| {
                 let mut line = tally.line(cell);
                 line.add(Head::Due as usize, period, period + 1, 1);
                 line.add(Head::Renewed as usize, period, period + 1, due.renewed.into());

@@ -88,6 +88,7 @@ impl Fold for Money {
                     }
                     State::Intra | State::Undecided | State::Idle => {}
                 }
+                add(Flow::Unallocated, run.unallocated.into());
                 if piece.open != piece.close && run.state == State::Retained {
                     add(Flow::MovedOut, -m1);
                     tally.line(piece.close).add(Flow::MovedIn as usize, range.0, range.1, m1);
@@ -98,7 +99,6 @@ impl Fold for Money {
                     add(Flow::Closing, m1);
                     add(Flow::Scheduled, run.scheduled.into());
                 }
-                add(Flow::Unallocated, run.unallocated.into());
             });
         }
     }

@@ -15,8 +15,8 @@ pub struct Spell {
 
 /// Spells in order of time.
 ///
-/// Under [`LiveRule::Period`] a spell covers whole periods; that of a partial last period without activity is undecided
-/// and shows as one that ends where the period begins, with [`undecided`](super::movements) telling.
+/// Under [`LiveRule::Period`] a spell covers whole periods. One that ends where a partial last period begins may yet go
+/// on: its movement is [`State::Undecided`](super::movements::State::Undecided).
 pub fn spells(rule: &LiveRule, frame: &Frame, days: &[DayRow], ranges: &[Range], until: Day, into: &mut Vec<Spell>) {
     into.clear();
     let mut join = |start: Day, end: Day, gap: i32| match into.last_mut() {

@@ -128,15 +128,17 @@ pub fn live_ranges(
             .help("check the unit of `amount` of source subscriptions"));
     }
     ranges.sort_unstable();
-    ends_of_terms(rows, &wholes, rule, until, dues, counts);
+    ends_of_terms(rows, &wholes, ranges, rule, until, dues, counts);
     Ok(())
 }
 
-/// Renewals and ends. An end is a renewal too where the customer goes on: with the same subscription, or with another
-/// that starts there (a plan change); in the middle of a paid term that is no decision and does not count.
+/// Renewals and ends. An end is a renewal too where it goes on: with the same subscription or another that starts there
+/// (a plan change), or, where the export has no subscription ids to tell them apart, with any that is live there. In the
+/// middle of a paid term going on is no decision and does not count; nor does the end of what is paused.
 fn ends_of_terms(
     rows: &[TermRow],
     wholes: &[Option<(Day, Day)>],
+    ranges: &[Range],
     rule: &TermRule,
     until: Day,
     dues: &mut Vec<Due>,
@@ -156,11 +158,17 @@ fn ends_of_terms(
         };
         counts.ended += 1;
         counts.resumed_within_3_days += i64::from(starts_in(1, 3));
-        let same_goes_on = term.subscription != 0
-            && rows.iter().zip(wholes).any(|(other, whole)| {
-                other.term.subscription == term.subscription && whole.is_some_and(|(s, e)| s <= end && end < e)
-            });
-        let goes_on = same_goes_on || starts_in(0, rule.gap_days);
+        if paused(term, rule).is_some_and(|(from, to)| (from..to).contains(&end.plus(-1))) {
+            continue;
+        }
+        let goes_on = if term.subscription == 0 {
+            ranges.iter().any(|r| r.start <= end.plus(rule.gap_days) && end < r.end)
+        } else {
+            starts_in(0, rule.gap_days)
+                || rows.iter().zip(wholes).any(|(other, whole)| {
+                    other.term.subscription == term.subscription && whole.is_some_and(|(s, e)| s <= end && end < e)
+                })
+        };
         if !goes_on || first_renewal_from(term, start, end).1 == end {
             dues.push(Due { day: end, renewed: goes_on });
         }
@@ -217,7 +225,7 @@ fn whole_range(term: &Term, rule: &TermRule, until: Day, counts: &mut TermCounts
 }
 
 /// When the subscription ends under the standard policy: `paid_until`, falling back to `ended_at`, falling back to the
-/// first renewal date at or after the cancellation. What is past due runs on unless the rule says otherwise.
+/// first renewal date at or after the cancellation (called off before paid time begins, it never begins). What is past due runs on unless the rule says otherwise.
 fn end(term: &Term, rule: &TermRule, start: Day, until: Day, counts: &mut TermCounts) -> Day {
     let known = |day: Day| if day < until { day } else { Day::NEVER };
     let (ended, cancelled, past_due) = (known(term.ended), known(term.cancelled), known(term.past_due_since));
@@ -226,11 +234,12 @@ fn end(term: &Term, rule: &TermRule, start: Day, until: Day, counts: &mut TermCo
         Day::NEVER
     } else if term.paid_until != Day::NEVER {
         term.paid_until
-    } else if ended != Day::NEVER {
-        ended.plus(rule.ended_at_inclusive.into())
+    } else if term.ended != Day::NEVER {
+        // One at or after as_of is not yet known, but tells that paid time goes on beyond it.
+        term.ended.plus(rule.ended_at_inclusive.into())
     } else if cancelled != Day::NEVER {
         counts.end_derived += 1;
-        if cancelled <= start { start } else { first_renewal_from(term, start, cancelled).1 }
+        if cancelled < start { start } else { first_renewal_from(term, start, cancelled).1 }
     } else {
         Day::NEVER
     };

@@ -37,8 +37,9 @@
 //!
 //! due (subscriptions alone, else NULL; counts rows, not customers)
 //! 14. Due: each renewal date < as_of on which the row is live; and the end of a row that was live the day before, if
-//!     the customer is not live at it (lost), or if it is a renewal date of the row and the customer is live at it
-//!     (renewed into another row). A mid-term end that the customer outlives is not due. renewal_rate = 1 − lost / due.
+//!     it does not go on (lost), or if it is a renewal date of the row and goes on (renewed into another row). It goes on
+//!     in a row of the same subscription_id that is live there, or in a row whose paid time starts there or at most
+//!     gap_days later. A mid-term end that goes on is not due. Where past due is not live, it is an end. renewal_rate = 1 − lost / due.
 //!
 //! Segments
 //! 15. The value at a boundary is that of the latest row of its source before it, counted or not, live or not; of
@@ -321,7 +322,7 @@ impl Book<'_> {
         let (_, m0) = self.worth(person, lens, spells, start, previous);
         let (net, m1) = self.worth(person, lens, spells, end, start);
         let unallocated = if self.scenario.on_subscriptions() { 0 } else { net - m1 };
-        let (due, lost) = self.due(person, spells, range);
+        let (due, lost) = self.due(person, range);
         Moment { opening, closing, state, m0, m1, unallocated, due, lost }
     }
 }

@@ -83,7 +83,7 @@ fn online_retail_triangle() {
     let here = Workspace::new();
     let pipeline = format!(
         r#"
-name = "online retail"
+name = "online_retail"
 [calendar]
 period = "month"
 timezone = "Europe/London"
@@ -154,7 +154,7 @@ fn online_retail_totals() {
     let here = Workspace::new();
     let pipeline = format!(
         r#"
-name = "online retail"
+name = "online_retail"
 [calendar]
 timezone = "Europe/London"
 [money]

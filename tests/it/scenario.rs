@@ -225,8 +225,9 @@ impl Scenario {
             Rule::Subscriptions(s) => {
                 line("basis = \"subscriptions\"".to_string());
                 line(format!("ended_at_inclusive = {}\ngap_days = {}", s.ended_at_inclusive, s.gap_days));
-                line(format!("free = {}\npaused = {}", s.free_is_live, s.paused_is_live));
-                line(format!("past_due = {}", s.past_due_is_live));
+                let word = |live: bool| if live { "live" } else { "not live" };
+                line(format!("free = {:?}\npaused = {:?}", word(s.free_is_live), word(s.paused_is_live)));
+                line(format!("past_due = {:?}", word(s.past_due_is_live)));
             }
         }
         let source = |name: &str, columns: &[(&str, &str)], present: Vec<&'static str>| {

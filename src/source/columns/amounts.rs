@@ -105,7 +105,7 @@ fn fill(
 
 /// [`money::from_decimal`] with a short cut for what nearly every value is.
 fn decimal(unscaled: i128, scale: i32, digits: u8) -> Result<Minor, NotMoney> {
-    if scale == i32::from(digits) && unscaled.abs() <= MAX_MINOR {
+    if scale == i32::from(digits) && (-MAX_MINOR..=MAX_MINOR).contains(&unscaled) {
         return Ok(Minor { units: unscaled as i64, rounded: false });
     }
     money::from_decimal(unscaled, scale, digits)
@@ -230,6 +230,8 @@ mod tests {
         assert_eq!(units(Arc::new(UInt64Array::from(vec![u64::MAX])), 0).1, [(0, AmountOverflow)]);
         let wide = Decimal256Array::from(vec![i256::MAX]).with_precision_and_scale(76, 0).unwrap();
         assert_eq!(units(Arc::new(wide), 2).1, [(0, AmountOverflow)]);
+        let beyond = Decimal128Array::from(vec![i128::MIN, i128::MAX]).with_precision_and_scale(38, 2).unwrap();
+        assert_eq!(units(Arc::new(beyond), 2).1, [(0, AmountOverflow), (1, AmountOverflow)]);
         let negative_scale = Decimal128Array::from(vec![5]).with_precision_and_scale(38, -3).unwrap();
         assert_eq!(units(Arc::new(negative_scale), 2).0, [500_000]);
     }
@@ -260,6 +262,7 @@ mod tests {
         for text in ["1e20", "99999999999999999999999999999999999999999", "1e2147483647"] {
             assert_eq!(cents(text), Some(Err(NotMoney::Overflow)), "{text}");
         }
+        assert_eq!(parse("99999999999999999999999999999999999999e-38", 0).map(|r| r.map(|m| m.units)), Some(Ok(1)));
         assert_eq!(cents("1e-2147483648"), Some(Ok((0, true))));
     }
 }

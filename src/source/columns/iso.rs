@@ -48,9 +48,8 @@ pub fn parse(text: &[u8]) -> Option<Moment> {
             if digits == 0 {
                 return None;
             }
-            for i in 0..6 {
-                micros = micros * 10 + if i < digits { i64::from(tail[i] - b'0') } else { 0 };
-            }
+            let fraction = tail[..digits].iter().map(|b| i64::from(b - b'0')).chain(std::iter::repeat(0));
+            micros = fraction.take(6).fold(0, |n, digit| n * 10 + digit);
             rest = &tail[digits..];
         }
     }

@@ -6,7 +6,7 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, NullArray};
 use arrow::compute::{nullif, or_kleene};
 use jiff::tz::TimeZone;
 use polars::polars_utils::arena::Arena;
-use polars::prelude::{Column, DataFrame, Expr, IntoColumn, Schema};
+use polars::prelude::{Column, DataFrame, Expr, IntoColumn, PlSmallStr, Schema};
 use polars_expr::prelude::{ExecutionState, PhysicalExpr};
 use polars_expr::{ExpressionConversionState, create_physical_expr};
 use polars_plan::plans::{ExprToIRContext, to_expr_ir};
@@ -22,11 +22,19 @@ use crate::source::guard::guarded;
 #[derive(Clone)]
 pub struct Compiled {
     sql: String,
-    columns: Vec<(String, Type)>,
+    columns: Vec<Given>,
     kind: Type,
     value: Arc<dyn PhysicalExpr>,
     overflows: Vec<Arc<dyn PhysicalExpr>>,
     zone: TimeZone,
+}
+
+/// A column that the expression names.
+#[derive(Clone, Debug)]
+struct Given {
+    name: String,
+    internal: PlSmallStr,
+    kind: Type,
 }
 
 impl std::fmt::Debug for Compiled {
@@ -42,18 +50,14 @@ impl Compiled {
         let mut lowering = Lowering::new(available);
         let node = lowering.lower(&parsed.tree)?;
         let overflows = lowering.overflows;
-        let columns: Vec<(String, Type)> = available
-            .iter()
-            .filter(|(name, _)| parsed.columns().any(|c| c == name))
-            .filter_map(|(name, kind)| Some((name.clone(), (*kind)?)))
-            .collect();
-        let schema: Schema = columns
-            .iter()
-            .filter_map(|(name, kind)| {
-                let index = available.iter().position(|(n, _)| n == name)?;
-                Some(polars::prelude::Field::new(internal_name(index), kind.polars()))
+        let named = available.iter().enumerate().filter(|(_, (name, _))| parsed.columns().any(|c| c == name));
+        let columns: Vec<Given> = named
+            .filter_map(|(i, (name, kind))| {
+                Some(Given { name: name.clone(), internal: internal_name(i), kind: (*kind)? })
             })
             .collect();
+        let schema: Schema =
+            columns.iter().map(|c| polars::prelude::Field::new(c.internal.clone(), c.kind.polars())).collect();
         let schema = Arc::new(schema);
         let physical = |expr: Expr| {
             let mut arena = Arena::with_capacity(16);
@@ -73,15 +77,11 @@ impl Compiled {
             kind,
             value: build(node.expr).map_err(failed)?,
             overflows: overflows.into_iter().map(|e| build(e).map_err(failed)).collect::<Result<_, _>>()?,
-            columns: schema
-                .iter_names()
-                .zip(columns)
-                .map(|(internal, (_, kind))| (internal.to_string(), kind))
-                .collect(),
+            columns,
             zone: zone.clone(),
         };
         // A first evaluation, of no rows, so that what Polars cannot compute is known before anything is read.
-        let empty: Vec<ArrayRef> = compiled.columns.iter().map(|(_, k)| k.empty()).collect();
+        let empty: Vec<ArrayRef> = compiled.columns.iter().map(|c| c.kind.empty()).collect();
         compiled.evaluate(&empty, 0).map_err(failed)?;
         Ok(compiled)
     }
@@ -104,15 +104,15 @@ impl Compiled {
             return Ok(Arc::new(NullArray::new(rows)));
         }
         let mut columns: Vec<Column> = Vec::with_capacity(inputs.len());
-        for ((name, kind), array) in self.columns.iter().zip(inputs) {
-            let array = kind.bring(array, &self.zone)?;
-            columns.push(bridge::to_polars(name, &array).map_err(|e| e.to_string())?.into_column());
+        for (given, array) in self.columns.iter().zip(inputs) {
+            let array = given.kind.bring(array, &self.zone)?;
+            columns.push(bridge::to_polars(&given.internal, &array).map_err(|e| e.to_string())?.into_column());
         }
         let frame = DataFrame::new(rows, columns).map_err(|e| e.to_string())?;
-        let value = run(&*self.value, &frame, rows)?;
+        let value = run(&*self.value, &frame, rows).map_err(|e| self.in_the_users_words(&e))?;
         let mut overflowed: Option<BooleanArray> = None;
         for test in &self.overflows {
-            let test = run(&**test, &frame, rows)?;
+            let test = run(&**test, &frame, rows).map_err(|e| self.in_the_users_words(&e))?;
             let test = test.as_boolean();
             overflowed = Some(match overflowed {
                 None => test.clone(),
@@ -123,6 +123,14 @@ impl Compiled {
             Some(mask) if mask.true_count() > 0 => nullif(&value, &mask).map_err(|e| e.to_string()),
             _ => Ok(value),
         }
+    }
+
+    /// Polars' message without its advice on Polars, and with the names that the user gave to columns.
+    fn in_the_users_words(&self, message: &str) -> String {
+        let line = message.lines().next().unwrap_or_default();
+        self.columns.iter().fold(line.to_string(), |text, given| {
+            text.replace(&format!("'{}'", given.internal), &format!("`{}`", given.name))
+        })
     }
 
     /// The rows for which the expression, a condition, is true; NULL is not.

@@ -7,47 +7,14 @@ use sqlparser::ast::{
     TimezoneInfo, TrimWhereField, TypedString, UnaryOperator, Value, ValueWithSpan,
 };
 
+use super::node::{Literal, Node, alike, number};
 use super::parse::shorten;
 use super::types::{INT, Type};
-use super::{Refusal, functions, literal};
+use super::{Refusal, functions, literal, operators};
 use crate::nearest::nearest;
 
 /// How deep an expression may nest; chains of AND and OR do not count.
 const DEEPEST: usize = 64;
-
-/// A lowered part of an expression.
-#[derive(Clone, Debug)]
-pub struct Node {
-    pub expr: Expr,
-    pub kind: Type,
-    pub literal: Option<Literal>,
-}
-
-/// A value written in the text, which takes its type from what stands beside it.
-#[derive(Clone, Debug)]
-pub enum Literal {
-    Number(String),
-    Text(String),
-}
-
-impl Node {
-    pub fn new(expr: Expr, kind: Type) -> Node {
-        Node { expr, kind, literal: None }
-    }
-    pub fn text(&self) -> Option<&str> {
-        match &self.literal {
-            Some(Literal::Text(text)) => Some(text),
-            _ => None,
-        }
-    }
-    /// A whole number written out.
-    pub fn whole(&self) -> Option<i64> {
-        match &self.literal {
-            Some(Literal::Number(text)) => text.parse().ok(),
-            _ => None,
-        }
-    }
-}
 
 type Lowered = Result<Node, Refusal>;
 
@@ -145,7 +112,7 @@ impl<'a> Lowering<'a> {
                     Some(e) => self.lower(e)?,
                     None => Node::new(literal::null(Type::Null), Type::Null),
                 });
-                let (kind, mut results) = self.alike("CASE", results)?;
+                let (kind, mut results) = alike("CASE", results)?;
                 let last = results.pop().unwrap_or_else(|| literal::null(kind));
                 let pairs = tests.into_iter().zip(results).rev();
                 let expr = pairs.fold(last, |rest, (test, result)| when(test).then(result).otherwise(rest));
@@ -159,7 +126,7 @@ impl<'a> Lowering<'a> {
             Sql::Extract { field, expr, .. } => {
                 let name = field_name(field);
                 let node = self.lower(expr)?;
-                functions::date_part(&name, node)
+                operators::date_part(&name, node)
             }
             Sql::Ceil { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
                 let node = self.lower(expr)?;
@@ -270,7 +237,7 @@ impl<'a> Lowering<'a> {
     pub fn binary(&mut self, left: Node, op: &Op, right: Node) -> Lowered {
         match op {
             Op::Eq | Op::NotEq | Op::Lt | Op::LtEq | Op::Gt | Op::GtEq => {
-                let (kind, mut both) = self.alike(&format!("`{op}`"), vec![left, right])?;
+                let (kind, mut both) = alike(&format!("`{op}`"), vec![left, right])?;
                 if kind == Type::Null {
                     return Ok(Node::new(literal::null(Type::Bool), Type::Bool));
                 }
@@ -287,7 +254,7 @@ impl<'a> Lowering<'a> {
                 };
                 Ok(Node::new(expr, Type::Bool))
             }
-            Op::Plus | Op::Minus | Op::Multiply | Op::Divide => super::functions::arithmetic(self, left, op, right),
+            Op::Plus | Op::Minus | Op::Multiply | Op::Divide => operators::arithmetic(self, left, op, right),
             Op::StringConcat => {
                 let (left, right) = (self.as_text(left)?, self.as_text(right)?);
                 Ok(Node::new(left + right, Type::Text))
@@ -305,7 +272,7 @@ impl<'a> Lowering<'a> {
 
     fn distinct(&mut self, a: &Sql, b: &Sql, distinct: bool) -> Lowered {
         let both = vec![self.lower(a)?, self.lower(b)?];
-        let (_, mut both) = self.alike("IS DISTINCT FROM", both)?;
+        let (_, mut both) = alike("IS DISTINCT FROM", both)?;
         let (Some(b), Some(a)) = (both.pop(), both.pop()) else { return Err(Refusal::new("an operand is missing")) };
         Ok(Node::new(if distinct { a.neq_missing(b) } else { a.eq_missing(b) }, Type::Bool))
     }
@@ -318,7 +285,7 @@ impl<'a> Lowering<'a> {
             tests.push(self.binary(value.clone(), &Op::Eq, item)?.expr);
         }
         while tests.len() > 1 {
-            tests = tests.chunks(2).map(|pair| pair.iter().cloned().reduce(Expr::or)).flatten().collect();
+            tests = tests.chunks(2).filter_map(|pair| pair.iter().cloned().reduce(Expr::or)).collect();
         }
         let any = tests.pop().ok_or_else(|| Refusal::new("the list after IN is empty"))?;
         Ok(boolean(any, negated))
@@ -372,7 +339,7 @@ impl<'a> Lowering<'a> {
                     .help("the types are BIGINT, DOUBLE, DECIMAL(p, s), VARCHAR, DATE, TIMESTAMP and BOOLEAN"));
             }
         };
-        functions::cast(node, kind, strict)
+        operators::cast(node, kind, strict)
     }
 
     /// The node as a condition.
@@ -397,65 +364,8 @@ impl<'a> Lowering<'a> {
 
     /// The node written as text, for concatenation.
     pub fn as_text(&self, node: Node) -> Result<Expr, Refusal> {
-        Ok(functions::cast(node, Type::Text, true)?.expr)
+        Ok(operators::cast(node, Type::Text, true)?.expr)
     }
-
-    /// Brings nodes to their common type.
-    pub fn alike(&self, of: &str, nodes: Vec<Node>) -> Result<(Type, Vec<Expr>), Refusal> {
-        let mut kind = Type::Null;
-        // Literals of text take their type from the others, so they come last.
-        let (texts, others): (Vec<&Node>, Vec<&Node>) = nodes.iter().partition(|n| n.text().is_some());
-        for node in others.into_iter().chain(texts) {
-            kind = match (kind, node.kind) {
-                (Type::Null, k) | (k, Type::Null) => k,
-                (Type::Int { bits: a }, Type::Int { bits: b }) => Type::Int { bits: a.max(b) },
-                (Type::Decimal { scale: a }, Type::Decimal { scale: b }) => Type::Decimal { scale: a.max(b) },
-                (k @ Type::Decimal { .. }, Type::Int { .. }) | (Type::Int { .. }, k @ Type::Decimal { .. }) => k,
-                (a, b) if a.is_number() && b.is_number() => Type::Float,
-                (Type::Date, Type::Timestamp) | (Type::Timestamp, Type::Date) => Type::Timestamp,
-                (k @ (Type::Date | Type::Timestamp), Type::Text) if node.text().is_some() => k,
-                (a, b) if a == b => a,
-                (a, b) => {
-                    return Err(Refusal::new(format!("{of} cannot put {} and {} together", a.name(), b.name()))
-                        .help("bring both to one type with CAST(… AS …)"));
-                }
-            };
-        }
-        let exprs = nodes.into_iter().map(|n| coerce(n, kind)).collect::<Result<_, _>>()?;
-        Ok((kind, exprs))
-    }
-}
-
-/// The node as `to`, where that loses nothing.
-pub fn coerce(node: Node, to: Type) -> Result<Expr, Refusal> {
-    Ok(match (node.kind, to, &node.literal) {
-        (Type::Null, _, _) => literal::null(to),
-        (from, Type::Float, Some(Literal::Number(text))) if from != Type::Float => literal::float(text)?,
-        (Type::Text, Type::Date, Some(Literal::Text(text))) => literal::date(text)?,
-        (Type::Text, Type::Timestamp, Some(Literal::Text(text))) => literal::timestamp(text)?,
-        (Type::Int { .. }, Type::Int { .. }, _) => node.expr,
-        (from, to, _) if from == to => node.expr,
-        (Type::Decimal { .. }, Type::Float, _) => nearest_float(node.expr),
-        (_, to, _) => node.expr.strict_cast(to.polars()),
-    })
-}
-
-/// The double nearest to a decimal. Polars multiplies by a negative power of ten, which is off by a bit or two; by way
-/// of text it is exact.
-pub fn nearest_float(decimal: Expr) -> Expr {
-    decimal.strict_cast(Type::Text.polars()).strict_cast(Type::Float.polars())
-}
-
-pub fn number(text: &str) -> Lowered {
-    let (unsigned, negative) = text.strip_prefix('-').map_or((text, false), |t| (t, true));
-    let (expr, kind) = literal::number(unsigned)?;
-    let expr = match (negative, kind) {
-        (false, _) => expr,
-        (true, Type::Int { .. }) => typed_lit(-unsigned.parse::<i64>().unwrap_or_default()),
-        (true, Type::Float) => literal::float(text)?,
-        (true, kind) => literal::negated(expr, kind),
-    };
-    Ok(Node { expr, kind, literal: Some(Literal::Number(text.to_string())) })
 }
 
 fn value_of(value: &ValueWithSpan) -> Lowered {

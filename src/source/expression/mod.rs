@@ -14,6 +14,8 @@ mod evaluate;
 mod functions;
 mod literal;
 mod lower;
+mod node;
+mod operators;
 mod parse;
 mod types;
 

@@ -337,6 +337,9 @@ fn long_and_deep_expressions_are_refused_not_overflowed() {
         assert!(compile(&format!("{deep}i")).is_err());
     }
     assert!(compile(&format!("i{}", " + i".repeat(1500))).unwrap_err().what.contains("nests deeper"));
+    assert!(compile(&format!("1{}", "+1".repeat(3_990))).unwrap_err().what.contains("nests deeper"));
+    assert!(compile(&format!("i{}", "=i".repeat(3_990))).is_err());
+    assert!(compile(&format!("s{}", "||s".repeat(2_600))).is_err());
     assert!(compile(&"i + ".repeat(10_000)).unwrap_err().what.contains("longer than"));
 }
 

@@ -201,8 +201,12 @@ struct Binder<'a> {
 }
 
 impl Binder<'_> {
+    /// Files of different layouts may give the same mistake; it is reported once.
     fn push(&mut self, error: Error, span: &std::ops::Range<usize>) {
-        self.errors.push(error.at(&self.pipeline.file, Some(span.clone())));
+        let error = error.at(&self.pipeline.file, Some(span.clone()));
+        if !self.errors.iter().any(|e| e.what == error.what && e.place == error.place) {
+            self.errors.push(error);
+        }
     }
 
     fn refuse(&mut self, refusal: Refusal, name: &str, span: &std::ops::Range<usize>) {

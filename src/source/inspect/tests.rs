@@ -134,7 +134,6 @@ fn types_that_do_not_fit_are_refused_with_a_remedy() {
         [("customer_id", "=CAST(\"CustomerFloat\" AS BIGINT)"), GOOD[1], GOOD[2]],
         [GOOD[0], ("occurred_at", "=TO_TIMESTAMP(\"Epoch\" / 1000)"), GOOD[2]],
     ] {
-        look(&with(&columns).1).map(|_| ()).unwrap_err();
         let (_dir, p) = with(&columns);
         assert_eq!(look(&p).unwrap().ids, IdKind::Integer);
     }
@@ -220,7 +219,8 @@ fn files_that_are_not_what_they_should_be_are_input_errors_with_a_remedy() {
     let bytes = std::fs::read(&good).unwrap();
     let mut zeroed = bytes.clone();
     let n = zeroed.len();
-    zeroed[n - 60..n - 8].fill(0);
+    let footer = n - 8 - u32::from_le_bytes(bytes[n - 8..n - 4].try_into().unwrap()) as usize;
+    zeroed[footer..footer + 20].fill(0xFF);
     let mut long = bytes.clone();
     long[n - 8..n - 4].copy_from_slice(&u32::MAX.to_le_bytes());
     let mut encrypted = bytes.clone();

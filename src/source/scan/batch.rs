@@ -123,7 +123,6 @@ impl<'a> Scanner<'a> {
 
     fn failed(&self, compiled: &crate::source::expression::Compiled, name: &str, e: &str) -> Error {
         let (kind, file) = (self.place.kind.name(), &self.place.source.files[self.place.file].input.shown);
-        let e = e.split("\n\n").next().unwrap_or(e);
         Error::input(format!("sources.{kind}.{name}: `{}` fails on a value in {file}: {e}", compiled.sql()))
             .help("TRY_CAST gives NULL where CAST fails")
     }
@@ -169,6 +168,11 @@ impl<'a> Scanner<'a> {
         Ok((times, array))
     }
 
+    pub fn required_times(&mut self, rows: &mut Rows<'_>, name: &str) -> Result<(Times, ArrayRef)> {
+        let index = self.required(name)?;
+        self.times(rows, index)
+    }
+
     /// Codes of the segments on this source.
     pub fn segments(&mut self, rows: &Rows<'_>) -> Result<Vec<(usize, Vec<ValueCode>)>> {
         let mut coders = std::mem::take(&mut self.coders);
@@ -203,7 +207,7 @@ impl<'a> Scanner<'a> {
             let text: String = text.chars().take(40).collect();
             return Err(Error::input(format!("row {} of {file} is in {text}, and money.currency is {own}", number(row)))
                 .help(format!(
-                    "this version counts one currency: keep it with filter = '\"{label}\" = ''{own}''' in sources.{} (in TOML, the filter goes in triple quotes or \\\" is escaped); several currencies come with a later version",
+                    "this version counts one currency: set sources.{}.filter so that only its rows stay, as in {label} = '{own}'; several currencies come with a later version",
                     self.place.kind.name()
                 )));
         }

@@ -169,4 +169,6 @@ fn combine(into: &mut SourceReport, part: &SourceReport) {
 }
 
 #[cfg(test)]
+mod broken_files;
+#[cfg(test)]
 mod tests;

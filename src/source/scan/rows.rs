@@ -25,14 +25,11 @@ pub(super) fn transactions(
     sink: &dyn Sink,
 ) -> Result<()> {
     let ids = read_ids(scanner, rows, number)?;
-    let (at, at_array) = {
-        let i = scanner.required("occurred_at")?;
-        scanner.times(rows, i)?
-    };
+    let (at, _) = scanner.required_times(rows, "occurred_at")?;
     let mut amounts = read_amounts(scanner, rows)?;
     scanner.drop_late(rows, &at.days);
     scanner.one_currency(rows, number)?;
-    let mut active = active(scanner, rows, &at, &at_array, &amounts)?;
+    let mut active = active(scanner, rows, &at, &amounts)?;
     let mut orders = match scanner.field("order_id") {
         Some(index) => Some(packed::read(&scanner.array(rows, index)?)),
         None => None,
@@ -70,13 +67,7 @@ pub(super) fn transactions(
 }
 
 /// Which rows satisfy `customers.activity`.
-fn active(
-    scanner: &mut Scanner<'_>,
-    rows: &Rows<'_>,
-    at: &Times,
-    at_array: &ArrayRef,
-    amounts: &Amounts,
-) -> Result<Vec<bool>> {
+fn active(scanner: &mut Scanner<'_>, rows: &Rows<'_>, at: &Times, amounts: &Amounts) -> Result<Vec<bool>> {
     let (compiled, columns) = match &scanner.place.source.activity {
         Activity::Positive => return Ok(amounts.units.iter().map(|units| *units > 0).collect()),
         Activity::Every => return Ok(vec![true; rows.n]),
@@ -93,11 +84,7 @@ fn active(
             }
             Canonical::Date => Arc::new(Date32Array::from_iter_values(at.days.iter().map(|d| d.0))),
             Canonical::Timestamp => {
-                let dates = matches!(
-                    at_array.data_type(),
-                    arrow::datatypes::DataType::Date32 | arrow::datatypes::DataType::Date64
-                );
-                let micros: Vec<i64> = if at.wall || dates {
+                let micros: Vec<i64> = if at.wall {
                     at.instants.clone()
                 } else {
                     at.instants.iter().map(|t| scanner.clock.local_micros(*t)).collect()
@@ -122,10 +109,7 @@ pub(super) fn subscriptions(
     sink: &dyn Sink,
 ) -> Result<()> {
     let ids = read_ids(scanner, rows, number)?;
-    let (started, _) = {
-        let i = scanner.required("started_at")?;
-        scanner.times(rows, i)?
-    };
+    let (started, _) = scanner.required_times(rows, "started_at")?;
     let mut dates = [const { None }; DATES.len()];
     for (slot, name) in dates.iter_mut().zip(DATES) {
         if let Some(index) = scanner.field(name) {
@@ -312,10 +296,7 @@ fn push(bytes: &mut Vec<u8>, value: Option<&[u8]>) {
 }
 
 pub(super) fn costs(scanner: &mut Scanner<'_>, rows: &mut Rows<'_>, part: &mut Part) -> Result<()> {
-    let (start, _) = {
-        let i = scanner.required("period_start")?;
-        scanner.times(rows, i)?
-    };
+    let (start, _) = scanner.required_times(rows, "period_start")?;
     let amounts = read_amounts(scanner, rows)?;
     let channel = scanner.field("channel").map(|index| scanner.array(rows, index)).transpose()?;
     let channel = channel.as_ref().map(AsText::new);

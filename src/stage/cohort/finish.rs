@@ -163,14 +163,14 @@ impl CohortStage {
         sums: &Sums,
         maturity: Maturity,
     ) {
-        let seen = |cell: Cell| if maturity == Maturity::NotObservable { Cell::Null } else { cell };
-        let complete = maturity == Maturity::Complete;
+        let (complete, observable) = (maturity == Maturity::Complete, maturity != Maturity::NotObservable);
+        let seen = |cell: Cell| if observable { cell } else { Cell::Null };
+        let major = money::minor_per_major(self.spec.setting.digits);
         let rate = |n: i128, d: i128| ratio(n, d).filter(|_| complete);
         let interval = wilson(sums.customers as f64, sums.size as f64).filter(|_| complete);
         let orders = self.spec.setting.has_transactions.then_some(sums.orders as i64);
         let of_terms = |rate: Option<f64>| rate.filter(|_| self.spec.setting.basis == Basis::Subscriptions);
-        let per_customer =
-            rate(sums.cumulative, sums.size).map(|minor| minor / money::minor_per_major(self.spec.setting.digits));
+        let per_customer = ratio(sums.cumulative, sums.size).map(|minor| minor / major).filter(|_| observable);
         table.push_all(segment_cells(index, cell).into_iter().chain([
             cohort.into(),
             age.into(),

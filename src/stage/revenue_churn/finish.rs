@@ -45,7 +45,7 @@ impl Stage for RevenueChurn {
                 let decided = |cell: Cell| if undecided { Cell::Null } else { cell };
                 let customers = counts[period][Head::Closing as usize] as i64;
                 let major = crate::money::minor_per_major(self.spec.setting.digits);
-                let arpa = rate(of(Flow::Closing), customers.into()).map(|minor| minor / major);
+                let arpa = ratio(of(Flow::Closing), customers.into()).filter(|_| !undecided).map(|minor| minor / major);
                 let lost = -(of(Flow::Churned) + of(Flow::Contraction));
                 let won_back = of(Flow::Expansion) + of(Flow::Reactivation);
                 let committed = if has_terms { amount_less(&sums[period]) } else { Cell::Null };

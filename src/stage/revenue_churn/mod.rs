@@ -61,7 +61,7 @@ fn tables(spec: &Spec) -> Vec<TableSchema> {
         column("unallocated", Type::Money, "net revenue that belongs to no live customer or is below zero; 0 for MRR"),
         column("committed", Type::Money, "closing less MRR whose cancellation is already known; NULL for transactions"),
         column("customers", Type::Int, "customers live at the closing"),
-        column("arpa", Type::Double, "closing / customers, in major units"),
+        column("arpa", Type::Double, "closing / customers, in major units; so far where the period is partial"),
         column("gross_churn_rate", Type::Double, "(|churned| + |contraction|) / opening"),
         column("net_churn_rate", Type::Double, "(|churned| + |contraction| − expansion − reactivation) / opening"),
         column("grr", Type::Double, "gross revenue retention: Σ min(m0, m1) / Σ m0 over the customers of the opening"),

@@ -17,6 +17,12 @@ impl Book<'_> {
         let ended = s.ended.map(|d| if self.switches().ended_at_inclusive { d + 1 } else { d });
         let paid_out =
             self.cancelled(s).map(|c| (1..).map(|k| renewal(s, k)).find(|r| *r >= c).expect("renewals go on for ever"));
+        // Overdue and neither ended nor cancelled: `past_due = "live"` says that it runs on.
+        let known = |day: Option<Day>| day.is_some_and(|d| d < self.as_of);
+        let overdue = known(s.past_due_since) && !known(s.ended) && !known(s.cancelled);
+        if overdue && self.switches().past_due_is_live {
+            return NEVER;
+        }
         let end = s.paid_until.or(ended).or(paid_out).unwrap_or(NEVER);
         if end >= self.as_of { NEVER } else { end }
     }
@@ -39,25 +45,36 @@ impl Book<'_> {
         if let (Some(from), false) = (s.paused_from, switches.paused_is_live) {
             ranges = vec![(start, end.min(from)), (start.max(s.paused_until.unwrap_or(NEVER)), end)];
         }
-        ranges.retain(|r| r.0 < r.1);
+        // What starts at or after as_of (the end of a pause, say) is not known.
+        ranges.retain(|r| r.0 < r.1 && r.0 < self.as_of);
         ranges
     }
 
     /// Renewals and ends of a customer's subscriptions in a period: (due, lost).
-    pub fn due(&self, person: &Person, spells: &[Range], range: Range) -> (i64, i64) {
+    pub fn due(&self, person: &Person, range: Range) -> (i64, i64) {
         let switches = self.switches();
         let (mut due, mut lost) = (0, 0);
         let end_of_period = self.closing(range);
         for s in &person.subscriptions {
             let live = self.live_ranges(s, switches);
-            let end = self.end(s);
+            let overdue = s.past_due_since.filter(|_| !switches.past_due_is_live).unwrap_or(NEVER);
+            let end = self.end(s).min(overdue);
             let renewals: Vec<Day> = (1..).map(|k| renewal(s, k)).take_while(|r| *r < end_of_period).collect();
             for day in range.0..end_of_period {
                 let is_renewal = renewals.contains(&day);
                 if live_before(&live, day + 1) {
                     due += i64::from(is_renewal);
                 } else if day == end && live_before(&live, day) {
-                    let outlived = live_before(spells, day + 1);
+                    // It goes on as itself, or as a row whose paid time starts there: a plan change.
+                    let outlived = person.subscriptions.iter().filter(|o| !std::ptr::eq(*o, s)).any(|o| {
+                        let whole = (
+                            paid_from(o),
+                            self.end(o).min(o.past_due_since.filter(|_| !switches.past_due_is_live).unwrap_or(NEVER)),
+                        );
+                        let is_live = !self.live_ranges(o, Switches { paused_is_live: true, ..switches }).is_empty();
+                        let starts = (day..=day + switches.gap_days).contains(&whole.0);
+                        is_live && (starts || o.number == s.number && whole.0 <= day && day < whole.1)
+                    });
                     due += i64::from(!outlived || is_renewal);
                     lost += i64::from(!outlived);
                 }

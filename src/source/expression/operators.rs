@@ -1,0 +1,148 @@
+//! Arithmetic, casts and the parts of dates.
+
+use polars::prelude::{DataType, Expr, RoundMode, StrptimeOptions, when};
+use polars_plan::prelude::typed_lit;
+use sqlparser::ast::BinaryOperator as Op;
+
+use super::lower::Lowering;
+use super::node::{Node, coerce, nearest_float};
+use super::types::{INT, Type};
+use super::{Refusal, literal};
+
+type Lowered = Result<Node, Refusal>;
+
+/// `EXTRACT(part FROM date)`, a whole number.
+pub fn date_part(part: &str, node: Node) -> Lowered {
+    let with_time = match node.kind {
+        Type::Date => false,
+        Type::Timestamp => true,
+        Type::Null => return Ok(Node::new(literal::null(INT), INT)),
+        other => {
+            return Err(Refusal::new(format!("a date part of {} cannot be taken", other.name()))
+                .help("CAST(… AS DATE) makes a date of an ISO text"));
+        }
+    };
+    let dt = node.expr.dt();
+    let expr = match part {
+        "year" => dt.year(),
+        "quarter" => dt.quarter(),
+        "month" => dt.month(),
+        "day" => dt.day(),
+        "isoyear" => dt.iso_year(),
+        "week" | "isoweek" => dt.week(),
+        "doy" | "dayofyear" => dt.ordinal_day(),
+        "isodow" => dt.weekday(),
+        // Sunday is 0, as in PostgreSQL.
+        "dow" | "dayofweek" => {
+            let day = dt.weekday().cast(INT.polars());
+            return Ok(Node::new(
+                when(day.clone().eq(typed_lit(7i64))).then(typed_lit(0i64)).otherwise(day),
+                Type::Int { bits: 3 },
+            ));
+        }
+        "hour" if with_time => dt.hour(),
+        "minute" if with_time => dt.minute(),
+        "second" if with_time => dt.second(),
+        _ => {
+            return Err(Refusal::new(format!("the date part `{part}` is not allowed here")).help(
+                "the parts are year, quarter, month, day, isoyear, week, doy, dow, isodow, hour, minute, second",
+            ));
+        }
+    };
+    Ok(Node::new(expr.cast(INT.polars()), Type::Int { bits: 15 }))
+}
+
+/// `CAST(node AS kind)`; a value that cannot be cast stops the run, under TRY_CAST it is NULL.
+pub fn cast(node: Node, kind: Type, strict: bool) -> Lowered {
+    let done = |expr: Expr| {
+        let to = kind.polars();
+        Ok(Node::new(if strict { expr.strict_cast(to) } else { expr.cast(to) }, kind))
+    };
+    match (node.kind, kind) {
+        (Type::Null, _) => Ok(Node::new(literal::null(kind), kind)),
+        (Type::Int { .. }, Type::Int { .. }) => Ok(node),
+        (from, to) if from == to => Ok(node),
+        (Type::Decimal { .. }, Type::Int { .. }) | (Type::Float, Type::Int { .. }) => {
+            done(node.expr.round(0, RoundMode::HalfToEven))
+        }
+        (Type::Decimal { .. }, Type::Float) => Ok(Node::new(nearest_float(node.expr), kind)),
+        (from, to) if from.is_number() && to.is_number() => done(node.expr),
+        (Type::Text, to) if to.is_number() => done(node.expr),
+        (from, Type::Text) if from.is_number() || matches!(from, Type::Bool | Type::Date) => done(node.expr),
+        (Type::Timestamp, Type::Date) | (Type::Date, Type::Timestamp) => done(node.expr),
+        (Type::Text, Type::Date) => {
+            let options = StrptimeOptions { format: Some("%Y-%m-%d".into()), strict, exact: true, cache: false };
+            Ok(Node::new(node.expr.str().to_date(options), Type::Date))
+        }
+        (Type::Text, Type::Timestamp) => Err(Refusal::new("CAST from text to TIMESTAMP is not allowed").help(
+            "map the column itself, as ISO 8601 texts are read as times; other formats: STRPTIME(text, '%d/%m/%Y')",
+        )),
+        (Type::Int { .. }, Type::Bool) => Ok(Node::new(node.expr.neq(typed_lit(0i64)), Type::Bool)),
+        (Type::Bool, Type::Int { .. }) => done(node.expr),
+        (from, to) => Err(Refusal::new(format!("CAST from {} to {} is not allowed", from.name(), to.name()))),
+    }
+}
+
+/// `+ - * /`, exact where whole numbers and decimals allow it.
+pub fn arithmetic(lowering: &mut Lowering, left: Node, op: &Op, right: Node) -> Lowered {
+    match (left.kind, op, right.kind) {
+        (Type::Null, _, k) | (k, _, Type::Null) => {
+            let kind = if *op == Op::Divide && k.is_number() { Type::Float } else { k };
+            return Ok(Node::new(literal::null(kind), kind));
+        }
+        (Type::Date, Op::Plus | Op::Minus, Type::Int { .. }) => {
+            let days = left.expr.cast(DataType::Int32).cast(INT.polars());
+            let days = if *op == Op::Plus { days + right.expr } else { days - right.expr };
+            return Ok(Node::new(days.strict_cast(DataType::Int32).cast(Type::Date.polars()), Type::Date));
+        }
+        (Type::Date, Op::Minus, Type::Date) => {
+            let days = |e: Expr| e.cast(DataType::Int32).cast(INT.polars());
+            return Ok(Node::new(days(left.expr) - days(right.expr), Type::Int { bits: 33 }));
+        }
+        (a, _, b) if a.is_number() && b.is_number() => {}
+        (a, _, b) => {
+            return Err(Refusal::new(format!("`{op}` cannot combine {} and {}", a.name(), b.name()))
+                .help("CAST(… AS DECIMAL(18, 2)) or CAST(… AS DOUBLE) makes a number of a text"));
+        }
+    }
+    if *op == Op::Divide {
+        let (l, r) = (coerce(left, Type::Float)?, coerce(right, Type::Float)?);
+        let divisor = when(r.clone().eq(typed_lit(0.0))).then(literal::null(Type::Float)).otherwise(r);
+        return Ok(Node::new(l / divisor, Type::Float));
+    }
+    match (left.kind, right.kind) {
+        (Type::Int { bits: a }, Type::Int { bits: b }) => {
+            let bits = if *op == Op::Multiply { a.saturating_add(b) } else { a.max(b) + 1 };
+            if bits > 63 {
+                let float = |e: &Expr| e.clone().cast(Type::Float.polars());
+                let size = apply(op, float(&left.expr), float(&right.expr)).abs();
+                lowering.overflows.push(size.gt_eq(typed_lit(9_223_372_036_854_774_784.0)));
+            }
+            Ok(Node::new(apply(op, left.expr, right.expr), Type::Int { bits: bits.min(63) }))
+        }
+        (Type::Float, _) | (_, Type::Float) => {
+            let (l, r) = (coerce(left, Type::Float)?, coerce(right, Type::Float)?);
+            Ok(Node::new(apply(op, l, r), Type::Float))
+        }
+        (a, b) => {
+            let scale = |k| if let Type::Decimal { scale } = k { scale } else { 0 };
+            // Polars keeps the larger scale of the two, so a product gets the scale that it needs beforehand.
+            let scale = if *op == Op::Multiply { scale(a) + scale(b) } else { scale(a).max(scale(b)) };
+            if scale > 24 {
+                return Err(Refusal::new(format!("the product would have {scale} digits after the point"))
+                    .help("CAST a factor to a DECIMAL with fewer digits, or to DOUBLE"));
+            }
+            let kind = Type::Decimal { scale };
+            let widen = |n: Node| if n.kind == kind { n.expr } else { n.expr.strict_cast(kind.polars()) };
+            Ok(Node::new(apply(op, widen(left), widen(right)), kind))
+        }
+    }
+}
+
+fn apply(op: &Op, l: Expr, r: Expr) -> Expr {
+    match op {
+        Op::Plus => l + r,
+        Op::Minus => l - r,
+        _ => l * r,
+    }
+}

@@ -134,6 +134,12 @@ impl Errors {
     }
 }
 
+impl From<Errors> for Vec<Error> {
+    fn from(errors: Errors) -> Vec<Error> {
+        errors.0
+    }
+}
+
 impl From<Error> for Errors {
     fn from(e: Error) -> Self {
         Errors(vec![e])

@@ -20,6 +20,7 @@ pub mod engine;
 pub mod error;
 pub mod job;
 pub mod money;
+mod nearest;
 pub mod publish;
 pub mod source;
 pub mod stage;

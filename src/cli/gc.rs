@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use jiff::Timestamp;
 
+use super::numbers::{count, size};
 use super::stdout;
 use crate::error::{Errors, Exit};
 use crate::publish::gc::{Removed, collect};
@@ -31,10 +32,10 @@ pub struct Args {
 pub fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Errors> {
     let verb = if args.dry_run { "would remove" } else { "removed" };
     let mut printed: io::Result<()> = Ok(());
-    let (mut count, mut bytes) = (0, 0);
+    let (mut removed, mut bytes) = (0, 0);
     // A reader that goes away does not stop the removal.
     let mut each = |r: &Removed| {
-        (count, bytes) = (count + 1, bytes + r.bytes);
+        (removed, bytes) = (removed + 1, bytes + r.bytes);
         if printed.is_ok() {
             let path = args.dir.join(RUNS).join(r.run_id.to_string());
             printed = writeln!(out, "{verb} {} ({})", path.display(), size(r.bytes));
@@ -42,24 +43,12 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Errors> {
     };
     let collected = collect(&args.dir, args.keep, args.dry_run, Timestamp::now(), &mut each)?;
     let outcome = printed.and_then(|()| {
-        let runs = |n: usize| if n == 1 { "1 run".into() } else { format!("{n} runs") };
+        let runs = |n: usize| count(n as u64, "run");
         let stay = if collected.kept == 1 { "stays" } else { "stay" };
-        writeln!(out, "{verb} {} ({}); {} {stay}", runs(count), size(bytes), runs(collected.kept))?;
+        writeln!(out, "{verb} {} ({}); {} {stay}", runs(removed), size(bytes), runs(collected.kept))?;
         out.flush()
     });
     stdout::exit(outcome.map_err(Into::into))
-}
-
-/// Bytes for people: three or four digits and a binary unit.
-fn size(bytes: u64) -> String {
-    let mut value = bytes as f64;
-    for unit in ["B", "KiB", "MiB", "GiB"] {
-        if value < 1024.0 {
-            return if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") };
-        }
-        value /= 1024.0;
-    }
-    format!("{value:.1} TiB")
 }
 
 #[cfg(test)]

@@ -1,82 +1,121 @@
 //! The command line: one file per command, each with its own options.
 
+mod check;
+mod completions;
+mod explain;
 pub mod gc;
 mod interrupt;
-mod nearest;
+mod numbers;
+mod panics;
+mod pipeline;
 mod render;
 mod run;
 pub mod run_dir;
+mod schemas;
 pub mod show;
 mod stdout;
+mod tables;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::error::{Error, Errors};
+use crate::config::{Override, Style, render};
+use crate::error::{Errors, Exit};
 use crate::source::Condition;
 
 /// Who stays, who leaves, what that costs and what a customer is worth: exact tables from Parquet exports
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(name = "tenure", version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
+const AFTER_HELP: &str = "\
+Exit status: 0 done; 1 done, but a check failed and nothing was published; 2 the command line or the pipeline file is
+wrong; 3 the data could not be read or the result not written; 130, 143 interrupted, terminated.";
+
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Check(check::Args),
+    Explain(explain::Args),
     Show(show::Args),
+    Tables(tables::Args),
     Gc(gc::Args),
+    Completions(completions::Args),
 }
 
 /// Parses the command line, runs the command, prints what went wrong, and gives the exit status.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    quiet_panics();
-    let mut out = std::io::stdout();
-    let (outcome, overrides) = match &cli.command {
-        Command::Run(args) => (run::run(args, &mut out), args.overrides()),
-        Command::Show(args) => {
-            let compile: show::CompileCondition<'_> = &|sql, schema| {
-                let condition = Condition::new(sql, schema)?;
-                Ok(Box::new(move |batch: &arrow::array::RecordBatch| condition.holds(batch)) as show::RowFilter)
-            };
-            (show::run(args, compile, &mut out), &[][..])
-        }
-        Command::Gc(args) => (gc::run(args, &mut out), &[][..]),
-    };
-    let exit = outcome.unwrap_or_else(|errors| {
-        report(&errors, overrides);
+    let command = Cli::parse().command;
+    panics::note();
+    let exit = panics::guarded(|| command.run(&mut std::io::stdout())).unwrap_or_else(|errors| {
+        report(&errors, &command.overrides());
         errors.exit()
     });
     ExitCode::from(exit as u8)
 }
 
-fn report(errors: &Errors, overrides: &[String]) {
+impl Command {
+    fn run(&self, out: &mut (dyn Write + Send)) -> Result<Exit, Errors> {
+        match self {
+            Command::Run(args) => run::run(args, out),
+            Command::Check(args) => check::run(args, out),
+            Command::Explain(args) => explain::run(args, out),
+            Command::Show(args) => show::run(args, &compile, out),
+            Command::Tables(args) => tables::run(args, out),
+            Command::Gc(args) => gc::run(args, out),
+            Command::Completions(args) => completions::run(args, out),
+        }
+    }
+
+    /// What the command line changes in the pipeline file: errors may point there.
+    fn overrides(&self) -> Vec<Override> {
+        match self {
+            Command::Run(args) => args.pipeline.overrides(),
+            Command::Check(args) => args.pipeline.overrides(),
+            Command::Explain(args) => args.pipeline.overrides(),
+            Command::Show(_) | Command::Tables(_) | Command::Gc(_) | Command::Completions(_) => vec![],
+        }
+    }
+}
+
+fn compile(sql: &str, schema: &arrow::datatypes::SchemaRef) -> crate::error::Result<show::RowFilter> {
+    let condition = Condition::new(sql, schema)?;
+    Ok(Box::new(move |batch| condition.holds(batch)))
+}
+
+fn report(errors: &Errors, overrides: &[Override]) {
     let stderr = std::io::stderr();
-    let style = crate::config::Style {
-        colour: stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none(),
-        ..Default::default()
-    };
-    let text = crate::config::render(errors, overrides, style, &|path| std::fs::read_to_string(path).ok());
+    let style = Style { colour: stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none(), ..Style::default() };
+    let text = render(errors, overrides, style, &|path| std::fs::read_to_string(path).ok());
     // Nobody is left to be told if standard error is gone.
     let _ = stderr.lock().write_all(text.as_bytes());
 }
 
-/// Damaged files make readers panic; that is caught where it happens and told as an error, so the default message would
-/// only confuse. A panic that nobody catches is a defect and says so.
-fn quiet_panics() {
-    std::panic::set_hook(Box::new(|_| {}));
-}
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
 
-/// Runs `work`, turning a panic that nobody caught into an error.
-fn guarded<T>(work: impl FnOnce() -> Result<T, Errors>) -> Result<T, Errors> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let said = panic.downcast_ref::<String>().map(String::as_str);
-        let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown");
-        Err(Error::internal(format!("the run stopped at a broken assumption: {said}")).into())
-    })
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_defined() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_option_says_what_it_does() {
+        for command in Cli::command().get_subcommands() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for option in
+                command.get_arguments().filter(|a| !["help", "shell", "format"].contains(&a.get_id().as_str()))
+            {
+                assert!(option.get_help().is_some(), "{} {}", command.get_name(), option.get_id());
+            }
+        }
+    }
 }

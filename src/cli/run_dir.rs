@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::nearest::nearest;
 use crate::error::{Error, Result};
+use crate::nearest::nearest;
 use crate::publish::manifest;
 use crate::publish::runs::{self, LATEST, RUNS};
 

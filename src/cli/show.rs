@@ -8,12 +8,12 @@ use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{and, filter_record_batch, prep_null_mask_filter};
 use arrow::datatypes::{DataType, SchemaRef};
 
-use super::nearest::suggestion;
 pub use super::render::Format;
 use super::render::{Count, Renderer, expect_known_types, label};
 use super::run_dir;
 use super::stdout::{self, Halt};
 use crate::error::{Error, Errors, Exit, Result};
+use crate::nearest::suggestion;
 use crate::publish::Manifest;
 use crate::publish::manifest::TableEntry;
 use crate::publish::read::TableReader;

@@ -1,8 +1,20 @@
 //! Writing results to standard output, whose reader may go at any time.
 
-use std::io;
+use std::io::{self, Write};
+
+use serde::Serialize;
 
 use crate::error::{Error, Errors, Exit};
+
+/// Who reads the result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON document
+    Json,
+}
 
 /// Why a command stopped before its end.
 pub(super) enum Halt {
@@ -36,4 +48,15 @@ pub(super) fn exit(outcome: Result<(), Halt>) -> Result<Exit, Errors> {
         Ok(()) | Err(Halt::Closed) => Ok(Exit::Done),
         Err(Halt::Failed(e)) => Err(e.into()),
     }
+}
+
+/// Prints a whole result.
+pub(super) fn text(out: &mut dyn Write, text: impl AsRef<[u8]>) -> Result<Exit, Errors> {
+    exit(out.write_all(text.as_ref()).and_then(|()| out.flush()).map_err(Into::into))
+}
+
+/// Prints a whole result as JSON, indented.
+pub(super) fn json(out: &mut dyn Write, value: &impl Serialize) -> Result<Exit, Errors> {
+    let document = serde_json::to_string_pretty(value);
+    text(out, document.map_err(|e| Error::internal("a result cannot be written as JSON").because(e))? + "\n")
 }

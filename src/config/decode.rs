@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
-use super::near::{did_you_mean, nearest};
 use super::problems::{Problem, Problems, Sound};
 use super::reference::{Accepts, BASES, LIVENESS, WEEKDAYS, keys};
 use super::section::{Section, word_of};
@@ -12,6 +11,7 @@ use super::tree::{Entry, Node, Table, Value};
 use super::value::file_name;
 use super::{Basis, Calendar, ChurnAfter, Customers, Money, Output, Pipeline, SourceKind, segments, sources, stages};
 use crate::calendar::{Day, Period};
+use crate::nearest::{did_you_mean, nearest};
 
 /// What is known of the file beside its tree.
 pub(super) struct File<'a> {
@@ -20,7 +20,7 @@ pub(super) struct File<'a> {
 }
 
 /// Every section is decoded before the first fault ends the work, so that all are reported.
-pub(super) fn pipeline(file: File<'_>, mut root: Table, problems: &Problems) -> Sound<Pipeline> {
+pub(super) fn pipeline(file: &File<'_>, mut root: Table, problems: &Problems) -> Sound<Pipeline> {
     rejoin(&mut root, "", problems);
     if let Some(Entry { node: Node { value: Value::Table(sources), .. }, .. }) = root.get_mut("sources") {
         rejoin(sources, "sources", problems);
@@ -49,7 +49,7 @@ pub(super) fn pipeline(file: File<'_>, mut root: Table, problems: &Problems) -> 
         file: file.path.to_owned(),
         base,
         name: name?,
-        sha256: file.sha256,
+        sha256: file.sha256.clone(),
         calendar: calendar?,
         money: money?,
         customers: customers?,

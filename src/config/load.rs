@@ -5,19 +5,40 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use toml::de::DeTable;
 
+use super::overrides::{self, Override};
 use super::problems::{Layout, Problems};
+use super::salvage::salvage;
 use super::tree::Table;
-use super::{Pipeline, decode, environment, overrides};
+use super::{Pipeline, decode, environment};
 use crate::error::{Error, Errors};
 
 /// Pipeline files are written by people: what is larger than this is some other file, named by mistake.
 const LARGEST: u64 = 4 << 20;
 
+/// A file with mistakes.
+#[derive(Debug)]
+pub struct Flawed {
+    pub errors: Errors,
+    /// What is left without them, enough to look at the exports with. Never to be run.
+    pub rest: Option<Box<Pipeline>>,
+}
+
+impl From<Error> for Flawed {
+    fn from(e: Error) -> Flawed {
+        Flawed { errors: e.into(), rest: None }
+    }
+}
+
 /// Reads and validates a pipeline file.
 ///
-/// `overrides` are those of `--set`, each `key.path=value`; `env` looks up environment variables. Every problem is
-/// reported, with its place in the file where it has one.
-pub fn load(path: &Path, overrides: &[String], env: &dyn Fn(&str) -> Option<String>) -> Result<Pipeline, Errors> {
+/// `overrides` come from the command line; `env` looks up environment variables. Every problem is reported, with its
+/// place in the file where it has one.
+pub fn load(path: &Path, overrides: &[Override], env: &dyn Fn(&str) -> Option<String>) -> Result<Pipeline, Errors> {
+    examine(path, overrides, env).map_err(|flawed| flawed.errors)
+}
+
+/// Like [`load`], and of a file with mistakes also says what it would mean without them.
+pub fn examine(path: &Path, overrides: &[Override], env: &dyn Fn(&str) -> Option<String>) -> Result<Pipeline, Flawed> {
     let unreadable = |e: std::io::Error| {
         let what = format!("the pipeline file {} cannot be read: {}", path.display(), reason(&e));
         Error::pipeline(what).help("name a pipeline file, for example pipelines/grocery.toml").because(e)
@@ -34,7 +55,7 @@ pub fn load(path: &Path, overrides: &[String], env: &dyn Fn(&str) -> Option<Stri
         let what = format!("{} is not UTF-8 text: line {line} holds a byte that is not", path.display());
         Error::pipeline(what).help("save the file as UTF-8").at(path, None)
     })?;
-    parse(path, &text, overrides, env)
+    read(path, &text, overrides, env)
 }
 
 fn reason(e: &std::io::Error) -> String {
@@ -50,9 +71,18 @@ fn reason(e: &std::io::Error) -> String {
 pub fn parse(
     path: &Path,
     text: &str,
-    overrides: &[String],
+    overrides: &[Override],
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Pipeline, Errors> {
+    read(path, text, overrides, env).map_err(|flawed| flawed.errors)
+}
+
+fn read(
+    path: &Path,
+    text: &str,
+    overrides: &[Override],
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Pipeline, Flawed> {
     let layout = Layout { file: path, text_len: text.len(), overrides };
     let (document, errors) = DeTable::parse_recoverable(text);
     let problems = Problems::of_syntax(&errors);
@@ -60,9 +90,14 @@ pub fn parse(
     overrides::apply(&mut root, &layout, &problems);
     environment::expand(&mut root, text, env, &problems);
     let sha256 = Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
-    let pipeline = decode::pipeline(decode::File { path, sha256 }, root, &problems);
+    let file = decode::File { path, sha256 };
+    let pipeline = decode::pipeline(&file, root.clone(), &problems);
+    let (faults, readable) = (problems.spans(), !problems.of_the_syntax());
     match (problems.into_errors(&layout), pipeline) {
-        (errors, _) if !errors.is_empty() => Err(errors.into()),
+        (errors, _) if !errors.is_empty() => {
+            let rest = if readable { salvage(&file, &root, &faults).map(Box::new) } else { None };
+            Err(Flawed { errors: errors.into(), rest })
+        }
         (_, Ok(pipeline)) => Ok(pipeline),
         // A proof of a report without a report: impossible, unless the report was lost to a syntax error's.
         (_, Err(_)) => Err(Error::internal("a problem of the pipeline file went unreported").at(path, None).into()),

@@ -14,11 +14,11 @@ mod decode;
 mod environment;
 mod explain;
 mod load;
-mod near;
 mod overrides;
 mod problems;
 pub mod reference;
 mod render;
+mod salvage;
 mod section;
 mod segments;
 mod sources;
@@ -44,8 +44,10 @@ use crate::stage::Options;
 
 pub use canonical::{Canonical, columns as canonical_columns};
 pub use explain::{Setting, explain_settings};
-pub use load::{load, parse};
-pub use render::{Style, render};
+pub use load::{Flawed, examine, load, parse};
+pub use overrides::Override;
+pub use render::{Location, Style, locate, render};
+pub use stages::default_options;
 
 /// A validated pipeline: what a run is to do.
 #[derive(Clone, Debug)]

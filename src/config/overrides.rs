@@ -1,15 +1,39 @@
-//! `--set key.path=value`: settings of the command line, put into the tree in place of the file's.
+//! Settings of the command line, put into the tree in place of the file's: `--set key.path=value`, and options that
+//! stand for a key.
 
 use toml::de::{DeTable, DeValue};
 
 use super::problems::{Layout, Problem, Problems, Sound, Span};
 use super::tree::{Entry, Node, Table, Text, Value};
 
+/// A setting of the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// `key.path=value`
+    pub(super) assignment: String,
+    /// As the user typed it: what messages point at.
+    pub(super) typed: String,
+}
+
+impl Override {
+    /// `--set key.path=value`
+    pub fn set(assignment: &str) -> Override {
+        Override { assignment: assignment.into(), typed: format!("--set {assignment}") }
+    }
+
+    /// An option that stands for a key, its value read as a string: `--as-of 2011-12-10`.
+    pub fn option(option: &str, key: &str, value: &str) -> Override {
+        // JSON's escapes are TOML's.
+        let assignment = format!("{key}={}", serde_json::Value::from(value));
+        Override { assignment, typed: format!("{option} {value}") }
+    }
+}
+
 /// Applies the overrides in their order, so that the last one wins.
 pub(super) fn apply(root: &mut Table, layout: &Layout<'_>, problems: &Problems) {
-    for (i, text) in layout.overrides.iter().enumerate() {
+    for (i, given) in layout.overrides.iter().enumerate() {
         let span = layout.span_of_override(i);
-        if let Ok((path, node)) = parse(text, &span, problems) {
+        if let Ok((path, node)) = parse(&given.assignment, &span, problems) {
             // A path that cannot be followed has been reported.
             let _ = insert(root, &path, node, &span, problems);
         }

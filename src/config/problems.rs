@@ -7,9 +7,10 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::overrides::Override;
 use crate::error::Error;
 
-/// A byte range of the pipeline file's text or, behind its end, of the `--set` overrides (see [`Layout`]).
+/// A byte range of the pipeline file's text or, behind its end, of the overrides (see [`Layout`]).
 pub(super) type Span = Range<usize>;
 
 /// Proof that a problem was reported; made by [`Problems::add`] alone.
@@ -91,7 +92,21 @@ impl Problems {
         Reported(())
     }
 
-    /// The problems in the order of the file, then those of `--set`, then those without a place.
+    /// Whether the file is not valid TOML.
+    pub fn of_the_syntax(&self) -> bool {
+        !self.syntax.is_empty()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.list.borrow().is_empty()
+    }
+
+    /// Where the problems are that have a place.
+    pub fn spans(&self) -> Vec<Span> {
+        self.list.borrow().iter().filter_map(|p| p.span.clone()).collect()
+    }
+
+    /// The problems in the order of the file, then those of the command line, then those without a place.
     pub fn into_errors(self, layout: &Layout<'_>) -> Vec<Error> {
         let mut list = self.list.into_inner();
         list.sort_by_key(|p| p.span.as_ref().map_or(usize::MAX, |s| s.start));
@@ -108,28 +123,28 @@ impl Problems {
 }
 
 /// Where spans lie: the file's text first, behind it each override as if it were a line of its own. Thus a value that
-/// came by `--set` has a place like any other.
+/// came by the command line has a place like any other.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout<'a> {
     pub file: &'a Path,
     pub text_len: usize,
-    pub overrides: &'a [String],
+    pub overrides: &'a [Override],
 }
 
 impl Layout<'_> {
     /// The span of the `i`-th override.
     pub fn span_of_override(&self, i: usize) -> Span {
-        let start = self.text_len + 1 + self.overrides[..i].iter().map(|o| o.len() + 1).sum::<usize>();
-        start..start + self.overrides[i].len()
+        let start = self.text_len + 1 + self.overrides[..i].iter().map(|o| o.assignment.len() + 1).sum::<usize>();
+        start..start + self.overrides[i].assignment.len()
     }
 
     /// The file and the range in it; an override stands for a file of its own, named as the user typed it.
     pub fn place(&self, span: Option<Span>) -> (PathBuf, Option<Span>) {
-        let set = span.as_ref().filter(|s| s.start > self.text_len).and_then(|s| {
+        let option = span.as_ref().filter(|s| s.start > self.text_len).and_then(|s| {
             self.overrides.iter().enumerate().find(|(i, _)| self.span_of_override(*i).end >= s.start).map(|(_, o)| o)
         });
-        match set {
-            Some(text) => (PathBuf::from(format!("--set {text}")), None),
+        match option {
+            Some(o) => (PathBuf::from(&o.typed), None),
             None => (self.file.to_owned(), span),
         }
     }

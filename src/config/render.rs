@@ -7,6 +7,7 @@ use annotate_snippets::{
     AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str, renderer::DecorStyle,
 };
 
+use super::overrides::Override;
 use super::problems::Layout;
 use crate::error::{Error, Errors};
 
@@ -27,11 +28,11 @@ impl Default for Style {
 
 /// All errors, one paragraph each, ending with a line break.
 ///
-/// `overrides` are the run's `--set` arguments: a place behind the end of the file lies in them. `text_of` gives a
+/// `overrides` are those of the command line: a place behind the end of the file lies in them. `text_of` gives a
 /// file's text, normally by reading it; an error whose file it cannot give is shown without the line.
 pub fn render(
     errors: &Errors,
-    overrides: &[String],
+    overrides: &[Override],
     style: Style,
     text_of: &dyn Fn(&Path) -> Option<String>,
 ) -> String {
@@ -43,7 +44,7 @@ pub fn render(
 
 fn paragraph(
     error: &Error,
-    overrides: &[String],
+    overrides: &[Override],
     renderer: &Renderer,
     text_of: &dyn Fn(&Path) -> Option<String>,
 ) -> String {
@@ -71,6 +72,31 @@ fn paragraph(
         group = group.element(Level::HELP.message(normalize_untrusted_str(help)));
     }
     renderer.render(&[group])
+}
+
+/// Where an error lies, for programs.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Location {
+    /// The file, or the option of the command line.
+    pub file: String,
+    /// From 1; `None` for a file as a whole.
+    pub line: Option<usize>,
+    /// In characters, from 1.
+    pub column: Option<usize>,
+}
+
+/// The place of an error, if it has one; arguments as those of [`render`].
+pub fn locate(error: &Error, overrides: &[Override], text_of: &dyn Fn(&Path) -> Option<String>) -> Option<Location> {
+    let place = error.place.as_ref()?;
+    let text = place.span.as_ref().and_then(|_| text_of(&place.file));
+    let text_len = text.as_ref().map_or(usize::MAX, String::len);
+    let (file, span) = Layout { file: &place.file, text_len, overrides }.place(place.span.clone());
+    let at = text.zip(span).map(|(text, span)| {
+        let before = &text[..caret(&text, span).start];
+        let line = before.rfind('\n').map_or(before, |i| &before[i + 1..]);
+        (1 + before.matches('\n').count(), 1 + line.chars().count())
+    });
+    Some(Location { file: file.display().to_string(), line: at.map(|p| p.0), column: at.map(|p| p.1) })
 }
 
 /// The part of a span that is drawn: within the text, on character boundaries, no further than its first line.

@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json};
 
-use super::near::{did_you_mean, listed, nearest, sentences};
 use super::problems::{Problem, Problems, Reported, Sound, Span};
 use super::reference::{Accepts, Default, Key, home_of};
 use super::tree::{Entry, Node, Table, Value};
 use super::value::{Setting, Written, check, not_yet};
 use super::{ChurnAfter, Expression, Located};
 use crate::calendar::Day;
+use crate::nearest::{did_you_mean, listed, nearest, sentences};
 
 /// Lists of valid names longer than this are left out of messages that have a suggestion.
 pub(super) const SHORT: usize = 8;

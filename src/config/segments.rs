@@ -3,7 +3,6 @@
 use serde_json::Value as Json;
 
 use super::decode::{check_name, entries, resolved_by_name};
-use super::near::{did_you_mean, listed, nearest, sentences};
 use super::problems::{Problem, Problems, Sound};
 use super::reference::{Accepts, MOMENTS, keys};
 use super::section::{Section, word_of};
@@ -11,6 +10,7 @@ use super::sources::Sources;
 use super::tree::{Entry, Node, Table, Value, quoted};
 use super::value::{Written, not_yet};
 use super::{At, Segment, SourceKind};
+use crate::nearest::{did_you_mean, listed, nearest, sentences};
 
 /// A segment's name is known even if the rest of it is not sound.
 pub(super) struct Named {

@@ -6,13 +6,13 @@ use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
 use super::canonical::{columns as canonical, required_columns};
-use super::near::{did_you_mean, listed, nearest, sentences};
 use super::problems::{Problem, Problems, Sound, Span};
 use super::reference::{Accepts, keys};
 use super::section::{SHORT, Seconds, Section};
 use super::tree::{Entry, Node, Value};
 use super::value::{Setting, check};
 use super::{Expression, Located, Mapping, Source, SourceKind};
+use crate::nearest::{did_you_mean, listed, nearest, sentences};
 
 /// What is configured, readable or not.
 pub(super) type Sources = BTreeMap<SourceKind, Sound<Source>>;

@@ -3,7 +3,6 @@
 use serde_json::Value as Json;
 
 use super::decode::{check_name, entries, resolved_by_name};
-use super::near::{did_you_mean, listed, nearest, sentences};
 use super::problems::{Problem, Problems, Sound};
 use super::reference::{Accepts, RESERVED_TABLES, kind_names, stage_keys};
 use super::section::Section;
@@ -13,6 +12,7 @@ use super::tree::{Entry, Node, Table, Value, quoted};
 use super::value::{Setting, Written, not_yet};
 use super::{Basis, SourceKind, Stage};
 use crate::calendar::Period;
+use crate::nearest::{did_you_mean, listed, nearest, sentences};
 use crate::stage::{KINDS, LATER_KINDS, OptionSpec, OptionType, OptionValue, Options};
 
 /// What stages refer to.
@@ -170,6 +170,14 @@ fn segments(s: &mut Section<'_>, problems: &Problems, context: &Context<'_>) -> 
 
 fn options_of(kind: &str) -> &'static [OptionSpec] {
     KINDS.iter().find(|k| k.name == kind).map_or(&[], |k| k.options)
+}
+
+/// The options of a stage kind where none is written.
+pub fn default_options(kind: &str) -> Options {
+    let problems = Problems::default();
+    let mut section = Section::open(&problems, "", stage_keys(kind), None);
+    let value = |o: &OptionSpec| Some((o.name, option(&mut section, o).ok()?));
+    Options(options_of(kind).iter().filter_map(value).collect())
 }
 
 fn option(s: &mut Section<'_>, spec: &OptionSpec) -> Sound<OptionValue> {

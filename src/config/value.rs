@@ -4,12 +4,12 @@ use std::ops::{Bound, RangeBounds};
 
 use jiff::tz::TimeZone;
 
-use super::near::{did_you_mean, listed, nearest, sentences};
 use super::problems::{Problem, Problems, Reported, Sound, Span};
 use super::reference::{Accepts, Words};
 use super::tree::{Node, Text, Value, quoted};
 use super::{ChurnAfter, Expression, Located};
 use crate::calendar::Day;
+use crate::nearest::{did_you_mean, listed, nearest, sentences};
 
 /// A value that its key takes.
 #[derive(Clone, Debug)]

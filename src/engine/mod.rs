@@ -4,4 +4,5 @@ pub mod encoding;
 pub mod known;
 pub mod local;
 pub mod plan;
+pub mod reckon;
 pub mod score;

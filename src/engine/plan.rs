@@ -37,6 +37,11 @@ pub trait Fold: Send + Sync + 'static {
     /// An upper bound of the tally's cells, from periods and segment values.
     fn cells(&self, shape: &Shape) -> u64;
     fn start(&self) -> Self::Tally;
+    /// What later rounds have to reckon with before any customer was seen: a tally in which everything occurred that
+    /// can. Only folds that others wait for have something to say here.
+    fn fullest(&self, _shape: &Shape) -> Self::Tally {
+        self.start()
+    }
     /// Cannot fail: the scan quarantined what could.
     fn observe(&self, tally: &mut Self::Tally, customer: &View<'_>);
     fn merge(&self, into: &mut Self::Tally, from: Self::Tally);
@@ -52,6 +57,7 @@ type Derive = Box<dyn Fn(&Known) -> Result<Arc<dyn Any + Send + Sync>> + Send + 
 pub(crate) trait AnyFold: Send + Sync {
     fn cells(&self, shape: &Shape) -> u64;
     fn start(&self) -> AnyTally;
+    fn fullest(&self, shape: &Shape) -> AnyTally;
     fn observe(&self, tally: &mut (dyn Any + Send + Sync), customer: &View<'_>);
     fn merge(&self, into: &mut (dyn Any + Send + Sync), from: AnyTally);
     fn finish(&self, tally: AnyTally) -> Result<Arc<dyn Any + Send + Sync>>;
@@ -69,6 +75,10 @@ impl<F: Fold> AnyFold for F {
 
     fn start(&self) -> AnyTally {
         Box::new(Fold::start(self))
+    }
+
+    fn fullest(&self, shape: &Shape) -> AnyTally {
+        Box::new(Fold::fullest(self, shape))
     }
 
     fn observe(&self, tally: &mut (dyn Any + Send + Sync), customer: &View<'_>) {

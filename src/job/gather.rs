@@ -82,14 +82,11 @@ fn shape(pipeline: &Pipeline, scan: &Scan, store: &dyn BucketStore) -> Result<Sh
     if cohorts_by_sign_up {
         earliest = earliest.min(first_sign_up(store)?);
     }
-    let columns = pipeline.segments.iter().zip(&scan.dictionaries).map(|(segment, values)| {
-        let at = match segment.at {
-            config::At::Opening => At::Opening,
-            config::At::First => At::First,
-            config::At::Latest => At::Latest,
-        };
-        SegmentColumn::new(&segment.name, at, segment.cap, values)
-    });
+    let columns = pipeline
+        .segments
+        .iter()
+        .zip(&scan.dictionaries)
+        .map(|(segment, values)| SegmentColumn::new(&segment.name, At::from(segment.at), segment.cap, values));
     let has_column = |kind, name: &str| pipeline.sources.get(&kind).is_some_and(|s| s.columns.contains_key(name));
     let shape = Shape::new(
         basis,

@@ -5,12 +5,14 @@
 mod checks;
 mod gather;
 mod plan;
+mod reckon;
 
 use std::sync::Arc;
 
 pub use checks::{failures, input_checks};
 pub use gather::{Gathered, gather};
-pub use plan::{Blueprint, blueprint};
+pub use plan::{Blueprint, blueprint, every_table};
+pub use reckon::Reckoning;
 
 use crate::check::Check;
 use crate::engine::known::Known;

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::calendar::Period;
+use crate::check;
 use crate::config::{self, ChurnAfter, Pipeline, SourceKind};
 use crate::engine::plan::{Needs, Plan};
 use crate::error::{Error, Result};
+use crate::nearest::suggestion;
+use crate::publish;
 use crate::stage::{self, Common, Setting, Spec, Stage};
 use crate::table::TableSchema;
 use crate::tally::{census, values};
@@ -34,8 +38,8 @@ pub fn blueprint(pipeline: &Pipeline, only: Option<&[String]>) -> Result<Bluepri
     for name in only.unwrap_or_default() {
         if !pipeline.stages.iter().any(|s| s.name == *name) {
             let names: Vec<_> = pipeline.stages.iter().map(|s| s.name.as_str()).collect();
-            return Err(Error::pipeline(format!("--only names {name:?}, which is no stage of this pipeline"))
-                .help(format!("its stages are: {}", names.join(", "))));
+            return Err(Error::pipeline(format!("--only names `{name}`, which is no stage of this pipeline"))
+                .help(suggestion(name, &names, "its stages are")));
         }
     }
     let mut plan = Plan::default();
@@ -64,15 +68,56 @@ pub fn blueprint(pipeline: &Pipeline, only: Option<&[String]>) -> Result<Bluepri
 }
 
 impl Blueprint {
-    /// Schemas of the tables that stages and the per-customer writers will fill.
+    /// Schemas of every table that the run will write, in order of name.
     pub fn tables(&self) -> Vec<TableSchema> {
         let mut tables: Vec<_> = self.specs.iter().flat_map(|(kind, spec)| (kind.tables)(spec)).collect();
         if self.whole {
             tables.push(stage::customers::schema(&self.setting, vec![]));
             tables.push(stage::ledger::schema(None));
         }
+        tables.extend(tables_of_every_run());
+        tables.sort_by(|a, b| a.name.cmp(&b.name));
         tables
     }
+
+    /// Walks over the customers, that of the per-customer tables included.
+    pub fn walks(&self) -> usize {
+        let writes_customers = self.whole || self.specs.iter().any(|(_, spec)| spec.options.flag("ledger"));
+        self.plan.rounds() + usize::from(writes_customers)
+    }
+}
+
+fn tables_of_every_run() -> [TableSchema; 4] {
+    [check::schema(), publish::dates::schema(), publish::quarantine::schema(), publish::segments::schema()]
+}
+
+/// Schemas of every table that this version can write, each stage under the name of its kind and with its defaults, in
+/// order of name. Table `customers` has the column of a segment called `NAME`.
+pub fn every_table() -> Vec<TableSchema> {
+    let setting = Arc::new(Setting {
+        basis: Basis::Transactions,
+        rule: LiveRule::Period,
+        period: Period::Month,
+        digits: 2,
+        gross_margin: None,
+        discount_rate: None,
+        segments: vec!["NAME".into()],
+        has_transactions: true,
+        has_costs: true,
+    });
+    let spec = |kind: &stage::Kind| Spec {
+        name: kind.name.into(),
+        period: setting.period,
+        segments: vec![0],
+        options: config::default_options(kind.name),
+        setting: setting.clone(),
+    };
+    let mut tables: Vec<_> = stage::KINDS.iter().flat_map(|kind| (kind.tables)(&spec(kind))).collect();
+    tables.push(stage::customers::schema(&setting, vec![]));
+    tables.push(stage::ledger::schema(None));
+    tables.extend(tables_of_every_run());
+    tables.sort_by(|a, b| a.name.cmp(&b.name));
+    tables
 }
 
 fn setting(pipeline: &Pipeline) -> Setting {

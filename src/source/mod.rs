@@ -24,14 +24,13 @@ mod footer;
 mod guard;
 mod inspect;
 mod integrity;
-mod names;
 mod scan;
 #[cfg(test)]
 mod testing;
 
 pub use columns::ids::IdKind;
 pub use condition::Condition;
-pub use inspect::{Inspected, InspectedFile, InspectedSource, Needs, inspect};
+pub use inspect::{Inspected, InspectedFile, InspectedSource, Needs, inspect, mapped};
 pub use scan::{BATCH_ROWS, Scan, ScanObserver, Unobserved, scan};
 
 use std::path::PathBuf;

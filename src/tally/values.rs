@@ -30,6 +30,12 @@ impl Fold for Values {
         ValueCounts { customers: 0, values: vec![Default::default(); self.at.len()] }
     }
 
+    fn fullest(&self, shape: &Shape) -> ValueCounts {
+        let ranks = |n: usize| (0..n as u32).map(|rank| (rank, (1, 1))).collect();
+        let values = shape.dictionary.segments.iter().map(|s| ranks(s.values().len())).collect();
+        ValueCounts { customers: 1, values }
+    }
+
     fn observe(&self, tally: &mut ValueCounts, view: &View<'_>) {
         tally.customers += 1;
         for (segment, at) in self.at.iter().enumerate() {

@@ -3,6 +3,8 @@
 //! Spells and movements are properties of a customer *under a lens*: a weekly cohort, a policy of another vendor and a
 //! backtest look through other lenses at the same rows. Equal lenses are computed once per customer.
 
+use std::fmt;
+
 use crate::calendar::{Day, Period};
 
 /// Which subscription rows are live, and until when (DEFINITIONS §2).
@@ -27,10 +29,30 @@ pub enum LiveRule {
     Terms(TermRule),
 }
 
+impl fmt::Display for LiveRule {
+    /// `live for 90 days after each activity`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LiveRule::Period => f.write_str("live in each period with activity"),
+            LiveRule::Window(1) => f.write_str("live on the days of activity"),
+            LiveRule::Window(days) => write!(f, "live for {days} days after each activity"),
+            LiveRule::Terms(_) => f.write_str("live while a subscription is"),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Lens {
     pub period: Period,
     pub rule: LiveRule,
     /// Exclusive: nothing dated from here on is seen; `None`: as_of.
     pub until: Option<Day>,
+}
+
+impl fmt::Display for Lens {
+    /// `by month, live in each period with activity`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "by {}, {}", self.period.name(), self.rule)?;
+        self.until.map_or(Ok(()), |day| write!(f, ", seen before {day}"))
+    }
 }

@@ -1,5 +1,6 @@
 //! `tenure run PIPELINE.toml`: load, fold, finish, check, publish.
 
+mod dry_run;
 mod parts;
 mod progress;
 mod publishing;
@@ -12,7 +13,8 @@ use jiff::Timestamp;
 
 use self::progress::Progress;
 use super::interrupt::Interrupt;
-use crate::config::{self, Pipeline};
+use super::pipeline::PipelineArgs;
+use crate::config::Pipeline;
 use crate::error::{Error, Errors, Exit, Result};
 use crate::job::{self, Blueprint, Phase, Watch};
 use crate::publish::{Options, Publication, RunId};
@@ -23,27 +25,21 @@ use crate::timeline::store::MemoryStore;
 /// Run a pipeline: read the exports, compute its tables, publish them
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
-    /// The pipeline file
-    pub pipeline: PathBuf,
-    /// Exclusive end of what is observed, instead of calendar.as_of
-    #[arg(long, value_name = "DATE")]
-    pub as_of: Option<String>,
+    #[command(flatten)]
+    pub pipeline: PipelineArgs,
     /// Only these stages; such a run never becomes `latest`
     #[arg(long, value_name = "STAGE,…", value_delimiter = ',')]
     pub only: Option<Vec<String>>,
-    /// Output folder, instead of output.dir (relative to where you are)
+    /// Output folder, instead of output.dir; relative to where you are
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Threads to use [default: one per processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// Say what would be read, computed and written, and do nothing
+    /// Say what would be read, needed and written, and do nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Override a key of the pipeline file, such as calendar.period=week
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
-    /// Neither progress nor summary
+    /// Neither progress nor summary, errors alone
     #[arg(long, short)]
     pub quiet: bool,
     /// How progress is told on standard error
@@ -60,15 +56,9 @@ pub enum LogFormat {
 }
 
 impl Args {
-    pub fn overrides(&self) -> &[String] {
-        &self.set
-    }
-
     /// The pipeline as this command line wants it.
     fn load(&self) -> Result<Pipeline, Errors> {
-        let mut overrides = self.set.clone();
-        overrides.extend(self.as_of.as_ref().map(|date| format!("calendar.as_of=\"{date}\"")));
-        let mut pipeline = config::load(&self.pipeline, &overrides, &|name| std::env::var(name).ok())?;
+        let mut pipeline = self.pipeline.load()?;
         if let Some(out) = &self.out {
             pipeline.output.dir = out.clone();
         }
@@ -84,7 +74,7 @@ pub fn run(args: &Args, out: &mut (dyn Write + Send)) -> Result<Exit, Errors> {
         .thread_name(|i| format!("tenure-{i}"))
         .build()
         .map_err(|e| Error::output("threads cannot be started").help("try fewer --threads").because(e))?;
-    pool.install(|| super::guarded(|| run_pipeline(args, &pipeline, out)))
+    pool.install(|| run_pipeline(args, &pipeline, out))
 }
 
 fn run_pipeline(args: &Args, pipeline: &Pipeline, out: &mut (dyn Write + Send)) -> Result<Exit, Errors> {
@@ -93,7 +83,7 @@ fn run_pipeline(args: &Args, pipeline: &Pipeline, out: &mut (dyn Write + Send)) 
     let blueprint = job::blueprint(pipeline, args.only.as_deref())?;
     let inspected = source::inspect(pipeline, Needs { orders: blueprint.plan.needs().orders })?;
     if args.dry_run {
-        return summary::dry_run(pipeline, &blueprint, &inspected, out);
+        return dry_run::print(pipeline, &blueprint, &inspected, out);
     }
     let options = Options {
         started,

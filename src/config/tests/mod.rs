@@ -5,7 +5,9 @@ mod unreadable;
 use std::path::Path;
 
 use super::samples::{RETAIL, SAAS, SMALLEST};
-use super::{At, Basis, ChurnAfter, Mapping, Pipeline, SourceKind, Style, explain_settings, mistakes, parse, render};
+use super::{
+    At, Basis, ChurnAfter, Mapping, Override, Pipeline, SourceKind, Style, explain_settings, mistakes, parse, render,
+};
 use crate::calendar::Period;
 use crate::error::{Errors, Exit};
 use crate::stage::OptionValue;
@@ -23,7 +25,7 @@ fn read(text: &str) -> Result<Pipeline, Errors> {
 }
 
 fn read_with(text: &str, overrides: &[&str]) -> Result<Pipeline, Errors> {
-    let overrides: Vec<String> = overrides.iter().map(|s| s.to_string()).collect();
+    let overrides: Vec<Override> = overrides.iter().map(|s| Override::set(s)).collect();
     parse(Path::new("pipelines/retail.toml"), text, &overrides, &env)
 }
 
@@ -180,7 +182,8 @@ fn overrides_win_and_their_faults_are_placed_at_them() {
     let p = read_with(RETAIL, &["customers.activity=amount > > 0"]).unwrap();
     let late: Errors =
         crate::error::Error::pipeline("no SQL").at(&p.file, Some(p.customers.activity.unwrap().span)).into();
-    let text = render(&late, &["customers.activity=amount > > 0".into()], Style::default(), &|_| Some(RETAIL.into()));
+    let text =
+        render(&late, &[Override::set("customers.activity=amount > > 0")], Style::default(), &|_| Some(RETAIL.into()));
     assert!(text.contains("--set customers.activity=amount > > 0"), "{text}");
 }
 

@@ -37,7 +37,7 @@ proptest::proptest! {
             text.replace_range(at..end, &insert);
         }
         if let Err(errors) = read_with(&text, &[&set]) {
-            let shown = render(&errors, &[set], Style { colour: true, width: 80 }, &|_| Some(text.clone()));
+            let shown = render(&errors, &[Override::set(&set)], Style { colour: true, width: 80 }, &|_| Some(text.clone()));
             proptest::prop_assert!(!shown.is_empty() && errors.exit() == Exit::Invalid);
         }
     }

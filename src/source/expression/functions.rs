@@ -9,7 +9,7 @@ use super::node::{Node, alike, coerce};
 use super::operators::date_part;
 use super::types::{INT, Type};
 use super::{Refusal, literal};
-use crate::source::names::near;
+use crate::nearest::nearest;
 
 type Lowered = Result<Node, Refusal>;
 type Rule = fn(&mut Lowering, &str, Vec<Node>) -> Lowered;
@@ -154,7 +154,7 @@ pub fn lower(lowering: &mut Lowering, function: &Function) -> Lowered {
     }
     if !FUNCTIONS.iter().any(|f| f.0 == name) {
         let meant =
-            near(&name, FUNCTIONS.iter().map(|f| f.0)).map_or(String::new(), |n| format!("; did you mean {n}?"));
+            nearest(&name, FUNCTIONS.iter().map(|f| f.0)).map_or(String::new(), |n| format!("; did you mean {n}?"));
         let names: Vec<_> = FUNCTIONS.iter().map(|f| f.0).collect();
         return Err(Refusal::new(format!("the function {name} is not allowed in an expression{meant}"))
             .help(format!("allowed are {}, CASE, CAST and EXTRACT", names.join(", "))));

@@ -11,7 +11,7 @@ use super::node::{Literal, Node, alike, number};
 use super::parse::shorten;
 use super::types::{INT, Type};
 use super::{Refusal, functions, literal, operators};
-use crate::source::names::near;
+use crate::nearest::nearest;
 
 /// How deep an expression may nest; chains of AND and OR do not count.
 const DEEPEST: usize = 64;
@@ -179,7 +179,7 @@ impl<'a> Lowering<'a> {
             },
             None => {
                 let names = || self.columns.iter().map(|(n, _)| n.as_str());
-                let meant = near(name, names()).map_or(String::new(), |n| format!("; did you mean \"{n}\"?"));
+                let meant = nearest(name, names()).map_or(String::new(), |n| format!("; did you mean \"{n}\"?"));
                 Err(Refusal::new(format!("there is no column `{name}`{meant}"))
                     .help(format!("the columns are {}", list(names()))))
             }

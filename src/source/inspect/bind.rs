@@ -10,11 +10,11 @@ use super::fields::{self, Field, Role};
 use super::{Activity, InspectedFile, InspectedSource, Needs, Opened, activity};
 use crate::config::{Mapping, Pipeline, Source};
 use crate::error::Error;
+use crate::nearest::{nearest, nearest_first};
 use crate::source::InputFile;
 use crate::source::columns::Class;
 use crate::source::columns::ids::IdKind;
 use crate::source::expression::{Compiled, Parsed, Refusal, Type};
-use crate::source::names::{near, nearest_first};
 
 /// Where a column of a layout comes from in one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -223,7 +223,7 @@ impl Binder<'_> {
         let find = |offer: &Offer| offer.columns.iter().find(|(n, ..)| n == column).map(|(_, t, _)| t.clone());
         let Some((first, kind)) = self.offers.iter().enumerate().find_map(|(i, o)| Some((i, find(o)?))) else {
             let names = || self.offers[0].columns.iter().map(|(n, ..)| n.as_str());
-            let meant = near(column, names()).map_or(String::new(), |n| format!("; did you mean `{n}`?"));
+            let meant = nearest(column, names()).map_or(String::new(), |n| format!("; did you mean `{n}`?"));
             let files = match self.opened {
                 [one] => one.found.shown.clone(),
                 [one, rest @ ..] => format!("{} and {} more files", one.found.shown, rest.len()),

@@ -95,6 +95,11 @@ pub fn inspect(pipeline: &Pipeline, needs: Needs) -> Result<Inspected, Errors> {
     Errors::unless_empty(errors, Inspected { sources, ids })
 }
 
+/// The canonical columns of a source and its segments' columns, and which of them a run reads: known without its files.
+pub fn mapped(pipeline: &Pipeline, source: &Source, needs: Needs) -> Vec<Field> {
+    fields::of(pipeline, source, needs, &activity::names(pipeline))
+}
+
 fn open(pipeline: &Pipeline, kind: SourceKind, source: &Source, errors: &mut Vec<Error>) -> Vec<Opened> {
     let (found, mut lost) = files::resolve(&source.paths, &pipeline.base, &pipeline.file);
     errors.append(&mut lost);

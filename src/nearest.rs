@@ -1,7 +1,7 @@
-//! The name that was probably meant.
+//! Names in messages: the one that was probably meant, and how several are listed.
 
 /// How the words of a list are written in messages: `a`, `b` and `c`.
-pub(super) fn listed<'a>(words: impl IntoIterator<Item = &'a str>, quote: &str) -> String {
+pub(crate) fn listed<'a>(words: impl IntoIterator<Item = &'a str>, quote: &str) -> String {
     let words: Vec<String> = words.into_iter().map(|w| format!("{quote}{w}{quote}")).collect();
     match words.as_slice() {
         [] => String::new(),
@@ -12,7 +12,7 @@ pub(super) fn listed<'a>(words: impl IntoIterator<Item = &'a str>, quote: &str) 
 
 /// The candidate nearest to `word`, if any is near enough to suggest: a typing mistake in three letters, the other
 /// case, `-` for `_`, or a beginning that only one candidate has.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |s: &str| s.trim().to_lowercase().replace(['-', ' '], "_");
     let word = plain(word);
     let mut best: Option<(usize, f64, &str)> = None;
@@ -33,12 +33,29 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 }
 
 /// `did you mean "month"?`, or nothing.
-pub(super) fn did_you_mean(suggestion: Option<&str>, quote: &str) -> String {
+pub(crate) fn did_you_mean(suggestion: Option<&str>, quote: &str) -> String {
     suggestion.map(|s| format!("did you mean {quote}{s}{quote}?")).unwrap_or_default()
 }
 
+/// `did you mean …?` where a name is near, then all of them behind `what`.
+pub(crate) fn suggestion(written: &str, valid: &[&str], what: &str) -> String {
+    let listed = if valid.is_empty() { "none".to_owned() } else { valid.join(", ") };
+    sentences([did_you_mean(nearest(written, valid.iter().copied()), "`"), format!("{what}: {listed}")])
+}
+
+/// All names, those most like `wrong` first, as a list for a message.
+pub(crate) fn nearest_first<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> String {
+    const MOST: usize = 40;
+    let score = |name: &str| strsim::jaro_winkler(&wrong.to_lowercase(), &name.to_lowercase());
+    let mut scored: Vec<(f64, &str)> = names.map(|n| (score(n), n)).collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let more = scored.len().saturating_sub(MOST);
+    let shown: Vec<&str> = scored.into_iter().take(MOST).map(|(_, n)| n).collect();
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+}
+
 /// Sentences of help one after the other, each but the first with a capital; empty ones fall away.
-pub(super) fn sentences<const N: usize>(parts: [String; N]) -> String {
+pub(crate) fn sentences<const N: usize>(parts: [String; N]) -> String {
     let mut out = String::new();
     for part in parts.into_iter().filter(|p| !p.is_empty()) {
         if out.is_empty() {
@@ -79,6 +96,20 @@ mod tests {
     fn a_tie_goes_to_the_word_that_begins_alike() {
         assert_eq!(nearest("paused_fro", ["paused_until", "paused_from"]), Some("paused_from"));
         assert_eq!(nearest("pad", ["bad", "paid"]), Some("paid"));
+    }
+
+    #[test]
+    fn names_of_tables_and_columns_are_found_too() {
+        let tables = ["churn", "churn_windows", "cohort", "checks"];
+        assert_eq!(nearest("chrun", tables), Some("churn"));
+        assert_eq!(nearest("Cohorts", tables), Some("cohort"));
+        assert_eq!(nearest("revenue", tables), None);
+        let columns = ["InvoiceNo", "Quantity", "CustomerID"];
+        assert_eq!(nearest("CustomerId", columns), Some("CustomerID"));
+        assert_eq!(nearest("zzz", columns), None);
+        assert_eq!(nearest_first("quantty", columns.into_iter()).split(", ").next(), Some("Quantity"));
+        assert_eq!(suggestion("x", &[], "tables"), "tables: none");
+        assert_eq!(suggestion("chrun", &["churn"], "tables are"), "did you mean `churn`? Tables are: churn");
     }
 
     #[test]

@@ -1,0 +1,156 @@
+//! `tenure explain PIPELINE.toml [STAGE]`: what a pipeline computes and how, without looking at its data.
+
+mod inputs;
+mod plan;
+mod text;
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use self::inputs::Input;
+use self::plan::PlanDoc;
+use super::pipeline::PipelineArgs;
+use super::schemas::TableDoc;
+use super::stdout::{self, Format};
+use crate::config::{self, Basis, Pipeline};
+use crate::error::{Error, Errors, Exit};
+use crate::job::{self, Blueprint};
+use crate::nearest::suggestion;
+use crate::stage::{customers, ledger};
+
+/// Explain what a pipeline computes: inputs, settings, formulas, and every column that it will write
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    #[command(flatten)]
+    pub pipeline: PipelineArgs,
+    /// Only this stage, or one of `customers` and `ledger`, which every run writes
+    pub stage: Option<String>,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+#[derive(Serialize)]
+struct Explained {
+    pipeline: String,
+    basis: &'static str,
+    period: &'static str,
+    /// When a customer is live.
+    liveness: String,
+    inputs: Vec<Input>,
+    /// Those of stages stand with the stage.
+    settings: Vec<SettingDoc>,
+    parts: Vec<Part>,
+    plan: PlanDoc,
+    /// Tables of every run that no part writes.
+    tables: Vec<TableDoc>,
+}
+
+/// A stage, or a table of every run with a definition of its own.
+#[derive(Serialize)]
+struct Part {
+    name: String,
+    /// `None`: not a stage.
+    kind: Option<&'static str>,
+    period: &'static str,
+    segments: Vec<String>,
+    /// What it measures, formulas, edge cases, when it misleads.
+    doc: &'static str,
+    settings: Vec<SettingDoc>,
+    tables: Vec<TableDoc>,
+}
+
+#[derive(Serialize)]
+struct SettingDoc {
+    key: String,
+    /// As TOML writes it; what holds instead where it is not set.
+    value: String,
+    default: bool,
+    doc: &'static str,
+}
+
+/// # Errors
+/// Pipeline: the file is wrong, or has no such stage.
+pub fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Errors> {
+    let pipeline = args.pipeline.load()?;
+    let mut explained = explain(&pipeline)?;
+    if let Some(name) = &args.stage {
+        let names: Vec<String> = explained.parts.iter().map(|p| p.name.clone()).collect();
+        explained.parts.retain(|p| p.name == *name);
+        let Some(part) = explained.parts.pop() else {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let e = Error::pipeline(format!("the pipeline has no stage `{name}`"));
+            return Err(e.help(suggestion(name, &names, "it explains")).into());
+        };
+        return match args.format {
+            Format::Text => stdout::text(out, text::part(&part)),
+            Format::Json => stdout::json(out, &part),
+        };
+    }
+    match args.format {
+        Format::Text => stdout::text(out, text::whole(&explained)),
+        Format::Json => stdout::json(out, &explained),
+    }
+}
+
+fn explain(pipeline: &Pipeline) -> Result<Explained, Errors> {
+    let blueprint = job::blueprint(pipeline, None)?;
+    let (of_stages, settings): (Vec<_>, Vec<_>) =
+        config::explain_settings(pipeline).into_iter().partition(|s| s.key.starts_with("stages."));
+    let doc = |s: &config::Setting| SettingDoc {
+        key: s.key.clone(),
+        value: s.value.clone(),
+        default: s.is_default,
+        doc: s.doc,
+    };
+    let parts = parts(pipeline, &blueprint, &|name| {
+        let of_it =
+            |s: &&config::Setting| s.key.strip_prefix("stages.").is_some_and(|k| k.split('.').next() == Some(name));
+        of_stages.iter().filter(of_it).map(doc).collect()
+    });
+    let written: Vec<&str> = parts.iter().flat_map(|p| &p.tables).map(|t| t.name.as_str()).collect();
+    let digits = Some(pipeline.money.digits);
+    let rest = blueprint.tables().into_iter().filter(|t| !written.contains(&t.name.as_str()));
+    Ok(Explained {
+        pipeline: pipeline.name.clone(),
+        basis: match pipeline.customers.basis {
+            Basis::Transactions => "transactions",
+            Basis::Subscriptions => "subscriptions",
+        },
+        period: pipeline.calendar.period.name(),
+        liveness: blueprint.setting.rule.to_string(),
+        inputs: inputs::inputs(pipeline, &blueprint),
+        settings: settings.iter().map(doc).collect(),
+        plan: plan::plan(pipeline, &blueprint)?,
+        tables: rest.map(|t| TableDoc::new(&t, digits)).collect(),
+        parts,
+    })
+}
+
+fn parts(pipeline: &Pipeline, blueprint: &Blueprint, settings: &dyn Fn(&str) -> Vec<SettingDoc>) -> Vec<Part> {
+    let digits = Some(pipeline.money.digits);
+    let stages = blueprint.specs.iter().map(|(kind, spec)| Part {
+        name: spec.name.clone(),
+        kind: Some(kind.name),
+        period: spec.period.name(),
+        segments: spec.segments.iter().map(|i| blueprint.setting.segments[*i].clone()).collect(),
+        doc: kind.doc,
+        settings: settings(&spec.name),
+        tables: (kind.tables)(spec).iter().map(|t| TableDoc::new(t, digits)).collect(),
+    });
+    let of_customers = customers::schema(&blueprint.setting, vec![]);
+    let of_every_run = [(customers::DOC, of_customers), (ledger::DOC, ledger::schema(None))];
+    let of_every_run = of_every_run.into_iter().map(|(doc, schema)| Part {
+        name: schema.name.clone(),
+        kind: None,
+        period: blueprint.setting.period.name(),
+        segments: vec![],
+        doc,
+        settings: vec![],
+        tables: vec![TableDoc::new(&schema, digits)],
+    });
+    stages.chain(of_every_run).collect()
+}
+
+#[cfg(test)]
+mod tests;

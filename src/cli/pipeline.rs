@@ -1,0 +1,70 @@
+//! The pipeline file and what the command line changes in it, for every command that takes one.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::{self, Flawed, Override, Pipeline};
+use crate::error::Errors;
+
+#[derive(clap::Args, Clone, Debug)]
+pub struct PipelineArgs {
+    /// The pipeline file
+    pub pipeline: PathBuf,
+    /// First day that is no longer observed, instead of calendar.as_of
+    #[arg(long, value_name = "DATE")]
+    pub as_of: Option<String>,
+    /// Override a key of the pipeline file, such as calendar.period=week; may be given several times
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+}
+
+impl PipelineArgs {
+    /// The last one wins, so that `--as-of` outranks `--set calendar.as_of=…`.
+    pub fn overrides(&self) -> Vec<Override> {
+        let set = self.set.iter().map(|assignment| Override::set(assignment));
+        set.chain(self.as_of.as_ref().map(|date| Override::option("--as-of", "calendar.as_of", date))).collect()
+    }
+
+    /// The pipeline as this command line wants it.
+    pub fn load(&self) -> Result<Pipeline, Errors> {
+        config::load(&self.pipeline, &self.overrides(), &environment)
+    }
+
+    /// The same, with what is left of a file with mistakes.
+    pub fn examine(&self) -> Result<Pipeline, Flawed> {
+        config::examine(&self.pipeline, &self.overrides(), &environment)
+    }
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// A path as a person would write it from where they are: `out/retail`, not `pipelines/../out/retail`.
+pub(super) fn shown(path: &Path) -> String {
+    let relative = || {
+        let here = std::env::current_dir().ok()?.canonicalize().ok()?;
+        // What does not exist yet lies below something that does.
+        let absolute = path.ancestors().find_map(|above| {
+            let known = if above.as_os_str().is_empty() { Path::new(".") } else { above }.canonicalize().ok()?;
+            Some(known.join(path.strip_prefix(above).ok()?))
+        })?;
+        let relative = absolute.strip_prefix(here).ok()?;
+        let plain = relative.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+        (plain && !relative.as_os_str().is_empty()).then(|| relative.display().to_string())
+    };
+    relative().unwrap_or_else(|| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_shown_from_where_one_is() {
+        assert_eq!(shown(Path::new("src/../out/not there/yet")), "out/not there/yet");
+        assert_eq!(shown(Path::new("./src/cli")), "src/cli");
+        assert_eq!(shown(Path::new("src/../../elsewhere")), "src/../../elsewhere");
+        assert_eq!(shown(Path::new("/")), "/");
+        assert_eq!(shown(Path::new("nowhere/../../x")), "nowhere/../../x");
+    }
+}

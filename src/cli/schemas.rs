@@ -1,0 +1,83 @@
+//! What tables mean, for people and programs: the definitions that the writers use, as text and as JSON.
+
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
+use serde::Serialize;
+
+use crate::publish::Format;
+use crate::table::{TableSchema, Type};
+
+/// Columns of a line of text.
+pub(super) const WIDTH: u16 = 110;
+
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct TableDoc {
+    pub name: String,
+    pub doc: String,
+    /// The columns by which rows are sorted and unique.
+    pub key: Vec<String>,
+    pub columns: Vec<ColumnDoc>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct ColumnDoc {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub doc: String,
+}
+
+impl TableDoc {
+    /// `digits` of money, where a pipeline says how many.
+    pub fn new(schema: &TableSchema, digits: Option<u8>) -> TableDoc {
+        let column = |c: &crate::table::ColumnSpec| ColumnDoc {
+            name: c.name.clone(),
+            kind: type_name(c.kind, digits),
+            doc: c.doc.clone(),
+        };
+        TableDoc {
+            name: schema.name.clone(),
+            doc: schema.doc.clone(),
+            key: schema.columns[..schema.key].iter().map(|c| c.name.clone()).collect(),
+            columns: schema.columns.iter().map(column).collect(),
+        }
+    }
+
+    pub fn text(&self) -> String {
+        let rows = self.columns.iter().map(|c| [c.name.clone(), c.kind.clone(), c.doc.clone()]);
+        format!("{}: {}\n  key: {}\n\n{}", self.name, self.doc, self.key.join(", "), columns(rows, 2))
+    }
+}
+
+/// What a run writes, as far as it is known without the data.
+fn type_name(kind: Type, digits: Option<u8>) -> String {
+    match (kind, digits) {
+        (Type::CustomerId, _) => "BIGINT or VARCHAR".into(),
+        (Type::Money, None) => "DECIMAL(18,digits)".into(),
+        (kind, digits) => Format { digits: digits.unwrap_or_default(), integer_ids: false }.sql_type(kind),
+    }
+}
+
+/// Rows as columns of text behind an indent, the last one wrapped.
+pub(super) fn columns<const N: usize>(rows: impl IntoIterator<Item = [String; N]>, indent: usize) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(WIDTH - indent as u16);
+    for row in rows {
+        table.add_row(row);
+    }
+    if table.is_empty() {
+        return String::new();
+    }
+    for (i, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if i + 1 < N {
+            column.set_constraint(ColumnConstraint::UpperBoundary(Width::Percentage(45)));
+        }
+    }
+    indented(&table.to_string(), indent)
+}
+
+/// Every line behind an indent, without trailing blanks.
+pub(super) fn indented(text: &str, indent: usize) -> String {
+    text.lines().map(|line| format!("{:indent$}{line}", "").trim_end().to_owned() + "\n").collect()
+}

@@ -103,7 +103,9 @@ fn as_of_check(pipeline: &Pipeline, scan: &Scan, as_of: Day) -> Check {
     let latest = LocalDays::new(pipeline.calendar.timezone.clone()).day(newest).plus(1);
     let status = if as_of > latest { Status::Fail } else { Status::Pass };
     let detail = match status {
-        Status::Fail => format!("as_of lies beyond {latest}, a day past the newest input file: nobody has seen that yet"),
+        Status::Fail => {
+            format!("as_of lies beyond {latest}, a day past the newest input file: nobody has seen that yet")
+        }
         _ => "what the future holds is not observed".into(),
     };
     check("as_of", "calendar", status, Some("at most a day past the newest input file".into()), as_of, detail)

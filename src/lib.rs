@@ -19,6 +19,8 @@ pub mod config;
 pub mod engine;
 pub mod error;
 pub mod job;
+#[cfg(test)]
+mod layers;
 pub mod money;
 mod nearest;
 pub mod publish;

@@ -151,3 +151,64 @@ fn text(args: &Args, verdict: &Verdict) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHOP: &str = r#"
+[calendar]
+timezone = "Europe/London"
+[money]
+currency = "EUR"
+[sources.transactions]
+path = "tx.parquet"
+columns = { customer_id = "who", occurred_at = "at", amount = "paid" }
+[sources.customers]
+path = "who.parquet"
+columns = { customer_id = "who" }
+[segments]
+land = "customers.land"
+[stages.churn]
+"#;
+
+    fn checked(text: &str, format: Format, set: &[&str]) -> (String, String, Exit) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("shop.toml");
+        std::fs::write(&path, text).unwrap();
+        let set = set.iter().map(|s| (*s).to_owned()).collect();
+        let args = Args { pipeline: PipelineArgs { pipeline: path, as_of: None, set }, no_data: true, format };
+        let mut out = vec![];
+        let (said, exit) = match run(&args, &mut out) {
+            Ok(exit) => (String::new(), exit),
+            Err(errors) => (errors.iter().map(|e| format!("{}\n", e.what)).collect(), errors.exit()),
+        };
+        let plain = |text: &str| text.replace(&format!("{}", dir.path().display()), "");
+        (plain(&String::from_utf8(out).unwrap()), plain(&said), exit)
+    }
+
+    #[test]
+    fn a_file_that_is_fine_is_said_to_be() {
+        let (text, said, exit) = checked(SHOP, Format::Text, &[]);
+        assert_eq!((said.as_str(), exit), ("", Exit::Done));
+        insta::assert_snapshot!(text, @"
+        /shop.toml is fine: exports not looked at
+        1 stage, 7 tables into /out/shop
+        ");
+    }
+
+    #[test]
+    fn programs_read_what_is_wrong_and_where() {
+        let wrong = SHOP.replace("Europe/London", "Europe/Lodnon");
+        let (json, said, exit) = checked(&wrong, Format::Json, &["money.digits=9"]);
+        assert_eq!((said.as_str(), exit), ("", Exit::Invalid));
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((&json["fine"], json["problems"].as_array().unwrap().len()), (&false.into(), 2));
+        let (zone, digits) = (&json["problems"][0], &json["problems"][1]);
+        assert_eq!((&zone["at"]["line"], &zone["at"]["column"], &zone["status"]), (&3.into(), &12.into(), &2.into()));
+        assert!(zone["at"]["file"].as_str().unwrap().ends_with("shop.toml"), "{zone}");
+        assert!(zone["help"].as_str().unwrap().contains("Europe/London"), "{zone}");
+        assert_eq!(digits["at"]["file"], "--set money.digits=9");
+        assert_eq!(digits["at"]["line"], serde_json::Value::Null);
+    }
+}

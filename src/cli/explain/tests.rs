@@ -51,7 +51,7 @@ fn a_stage_is_explained_with_its_formulas_settings_and_columns() {
     assert!(text.contains("churn_rate = churned / opening"), "{text}");
     let settings = text.split_once("  Settings").unwrap().1.split_once("  Table").unwrap().0;
     insta::assert_snapshot!(settings);
-    assert!(text.contains("left_truncated  BOOLEAN"), "{text}");
+    assert!(text.contains("too near to observed_from"), "{text}");
     assert!(explained(Some("ledger"), Format::Text).unwrap().contains("Every movement of every customer"));
     let errors: Vec<Error> = explained(Some("wekly"), Format::Text).unwrap_err().into();
     assert_eq!(errors[0].what, "the pipeline has no stage `wekly`");

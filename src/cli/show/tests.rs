@@ -211,13 +211,13 @@ fn mistakes_are_answered_with_what_there_is() {
     ];
     insta::assert_snapshot!(all.join("\n"), @r#"
     run 20261121T204501Z-1a2b3c4d has no table `chrun`
-    did you mean `churn`? tables in out/runs/20261121T204501Z-1a2b3c4d: churn, customers
+    did you mean `churn`? Tables in out/runs/20261121T204501Z-1a2b3c4d: churn, customers
     run 20261121T204501Z-1a2b3c4d has no table `revenue`
     tables in out/runs/20261121T204501Z-1a2b3c4d: churn, customers
     table churn has no segment `contry`
-    did you mean `country`? segments: all, country
+    did you mean `country`? Segments: all, country
     segment country has no value `日木`
-    did you mean `日本`? values: "", a "b",\nc, مصر, 日本
+    did you mean `日本`? Values: "", a "b",\nc, مصر, 日本
     table customers has no segments
     it has column seg_country: use --where "seg_country = 'O''Higgins'"
     table customers has no segments

@@ -1,5 +1,6 @@
 mod caught;
 mod refused;
+mod salvaged;
 mod unreadable;
 
 use std::path::Path;

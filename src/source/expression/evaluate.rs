@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, NullArray};
 use arrow::compute::{nullif, or_kleene};
+use arrow::datatypes::TimestampMicrosecondType;
 use jiff::tz::TimeZone;
 use polars::polars_utils::arena::Arena;
 use polars::prelude::{Column, DataFrame, Expr, IntoColumn, PlSmallStr, Schema};
@@ -110,6 +111,10 @@ impl Compiled {
         }
         let frame = DataFrame::new(rows, columns).map_err(|e| e.to_string())?;
         let value = run(&*self.value, &frame, rows).map_err(|e| self.in_the_users_words(&e))?;
+        let value = match value.as_primitive_opt::<TimestampMicrosecondType>() {
+            Some(micros) if self.kind == Type::Instant => Arc::new(micros.clone().with_timezone("UTC")),
+            _ => value,
+        };
         let mut overflowed: Option<BooleanArray> = None;
         for test in &self.overflows {
             let test = run(&**test, &frame, rows).map_err(|e| self.in_the_users_words(&e))?;

@@ -6,7 +6,7 @@ use arrow::array::{Array, ArrayRef, AsArray, TimestampMicrosecondArray};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType as ArrowType, Float32Type, TimeUnit, TimestampMicrosecondType};
 use jiff::tz::TimeZone;
-use polars::prelude::{DataType, TimeUnit as PolarsUnit, TimeZone as PolarsZone};
+use polars::prelude::{DataType, TimeUnit as PolarsUnit};
 
 use crate::calendar::LocalDays;
 
@@ -66,7 +66,8 @@ impl Type {
             Type::Text => DataType::String,
             Type::Date => DataType::Date,
             Type::Timestamp => DataType::Datetime(PolarsUnit::Microseconds, None),
-            Type::Instant => DataType::Datetime(PolarsUnit::Microseconds, Some(PolarsZone::UTC)),
+            // Built without its time zones, Polars carries instants as plain microseconds; `evaluate` gives the zone back.
+            Type::Instant => DataType::Datetime(PolarsUnit::Microseconds, None),
         }
     }
 

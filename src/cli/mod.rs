@@ -34,8 +34,12 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Exit status: 0 done; 1 done, but a check failed and nothing was published; 2 the command line or the pipeline file is
-wrong; 3 the data could not be read or the result not written; 130, 143 interrupted, terminated.";
+Exit status:
+  0         done
+  1         done, but a check failed and nothing was published
+  2         the command line or the pipeline file is wrong
+  3         the data could not be read or the result not written
+  130, 143  interrupted, terminated";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -8,7 +8,7 @@ use super::{Phase, Watch, Watched};
 use crate::calendar::Day;
 use crate::config::{self, Pipeline, SourceKind};
 use crate::error::{Error, Result};
-use crate::source::{IdKind, Inspected, Scan, scan};
+use crate::source::{IdKind, Inspected, InspectedSource, Scan, scan};
 use crate::timeline::identity::{BUCKETS, Identity, SEEDS};
 use crate::timeline::scatter::Scatter;
 use crate::timeline::segments::{At, Dictionary, SegmentColumn};
@@ -39,7 +39,7 @@ pub fn gather(
     watch: &dyn Watch,
 ) -> Result<Gathered> {
     for seed in 0..SEEDS {
-        let rows = inspected.sources.values().map(|s| s.rows()).sum();
+        let rows = inspected.sources.values().map(InspectedSource::rows).sum();
         watch.phase(Phase::Scan, Some(rows));
         let store = store();
         let scatter = Scatter::new(identity(seed), &*store, rayon::current_num_threads());

@@ -28,7 +28,7 @@ pub fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, String> {
     let outcome = catch_unwind(AssertUnwindSafe(f));
     GUARDED.set(GUARDED.get() - 1);
     outcome.map_err(|panic| {
-        let text = panic.downcast_ref::<&str>().map(|s| s.to_string());
+        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
         text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "unknown cause".to_string())
     })
 }

@@ -283,7 +283,10 @@ mod tests {
         }
     }
 
-    fn look(terms: &[Term], rule: &TermRule) -> (Vec<(String, String, i64)>, Vec<(String, bool)>, TermCounts) {
+    /// Live ranges with their MRR, and due dates with whether they were renewed.
+    type Looked = (Vec<(String, String, i64)>, Vec<(String, bool)>, TermCounts);
+
+    fn look(terms: &[Term], rule: &TermRule) -> Looked {
         let rows: Vec<_> = terms.iter().map(|t| TermRow { key: 1, term: *t }).collect();
         let (mut ranges, mut dues, mut counts) = (vec![], vec![], TermCounts::default());
         live_ranges(&rows, rule, day("2024-07-01"), &mut ranges, &mut dues, &mut counts).unwrap();

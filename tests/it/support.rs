@@ -287,7 +287,7 @@ pub fn whole(value: &Value) -> i128 {
 
 pub fn read_rows(path: &Path, rows: &mut Vec<Row>) {
     let file = File::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|b| b.build());
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(ParquetRecordBatchReaderBuilder::build);
     for batch in reader.unwrap_or_else(|e| panic!("{}: {e}", path.display())) {
         let batch = batch.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         rows.extend((0..batch.num_rows()).map(|i| row_of(&batch, i)));

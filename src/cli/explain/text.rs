@@ -4,7 +4,7 @@ use super::inputs::Input;
 use super::plan::PlanDoc;
 use super::{Explained, Part, SettingDoc};
 use crate::cli::numbers::{count, grouped, size};
-use crate::cli::schemas::{columns, indented};
+use crate::cli::schemas::{WIDTH, columns, indented};
 use crate::engine::reckon::CELL_BYTES;
 
 pub(super) fn whole(explained: &Explained) -> String {
@@ -13,16 +13,14 @@ pub(super) fn whole(explained: &Explained) -> String {
     for input in &explained.inputs {
         text += &format!("{}\n", inputs(input));
     }
-    text += &format!("SETTINGS (* is the default)\n\n{}\n", settings(&explained.settings, 2));
+    // The columns stand above, with what each is.
+    let (_, shown): (Vec<_>, Vec<_>) = explained.settings.iter().partition(|s| s.key.ends_with(".columns"));
+    text += &format!("SETTINGS (* is the default)\n\n{}\n", settings(&shown, 2));
     text += &format!("PLAN\n\n{}\n", plan(&explained.plan));
     text += "STAGES AND TABLES\n\n";
-    for explained in &explained.parts {
-        text += &format!("{}\n", part(explained));
-    }
-    for table in &explained.tables {
-        text += &format!("{}\n", table.text());
-    }
-    text.trim_end().to_owned() + "\n"
+    let parts = explained.parts.iter().map(part);
+    let tables = explained.tables.iter().map(super::TableDoc::text);
+    text + &parts.chain(tables).collect::<Vec<_>>().join("\n")
 }
 
 fn inputs(input: &Input) -> String {
@@ -39,9 +37,37 @@ fn inputs(input: &Input) -> String {
     text
 }
 
-fn settings(settings: &[SettingDoc], indent: usize) -> String {
-    let mark = |s: &SettingDoc| if s.default { "*" } else { "" }.to_owned();
-    columns(settings.iter().map(|s| [s.key.clone(), mark(s), s.value.clone(), s.doc.to_owned()]), indent)
+/// As the file would have them, the default marked, with what each means beside it or, where it is long, below.
+fn settings(settings: &[&SettingDoc], indent: usize) -> String {
+    const DOC_AT: usize = 48;
+    let mut text = String::new();
+    for SettingDoc { key, value, default, doc } in settings {
+        let mark = if *default { '*' } else { ' ' };
+        // What holds instead of a value is a sentence, not TOML.
+        let equals = if value.starts_with("not set") { " is" } else { " =" };
+        let line = format!("{:indent$}{mark} {key}{equals} {value}", "");
+        let gap = DOC_AT.saturating_sub(line.chars().count());
+        let doc = wrapped(doc, DOC_AT);
+        text += &if gap > 1 { format!("{line}{:gap$}{doc}\n", "") } else { format!("{line}\n{:DOC_AT$}{doc}\n", "") };
+    }
+    text
+}
+
+/// Words on lines of [`WIDTH`], the second and later behind an indent.
+fn wrapped(words: &str, indent: usize) -> String {
+    let (mut text, mut column) = (String::new(), indent);
+    for word in words.split(' ') {
+        let length = word.chars().count() + 1;
+        if column > indent && column + length > WIDTH.into() {
+            text += &format!("\n{:indent$}", "");
+            column = indent;
+        } else if column > indent {
+            text.push(' ');
+        }
+        text += word;
+        column += length;
+    }
+    text
 }
 
 fn plan(plan: &PlanDoc) -> String {
@@ -80,10 +106,8 @@ pub(super) fn part(part: &Part) -> String {
     }
     let mut text = format!("{title}\n\n{}\n", indented(part.doc, 2));
     if !part.settings.is_empty() {
-        text += &format!("  Settings (* is the default)\n{}\n", settings(&part.settings, 4));
+        text += &format!("  Settings (* is the default)\n{}\n", settings(&part.settings.iter().collect::<Vec<_>>(), 4));
     }
-    for table in &part.tables {
-        text += &format!("{}\n", indented(&format!("Table {}", table.text()), 2));
-    }
-    text
+    let tables: Vec<String> = part.tables.iter().map(|t| indented(&format!("Table {}", t.text()), 2)).collect();
+    text + &tables.join("\n")
 }

@@ -61,7 +61,7 @@ pub fn read(array: &dyn Array, digits: u8, label: &Arc<str>, faults: &mut Faults
         DataType::Decimal128(_, scale) => decimals!(Decimal128Type, scale),
         DataType::Decimal256(_, scale) => {
             let values = array.as_primitive::<Decimal256Type>().values();
-            let convert = |v: &arrow::datatypes::i256| match v.to_i128() {
+            let convert = |v: &i256| match v.to_i128() {
                 Some(v) => decimal(v, i32::from(*scale), digits),
                 None => Err(NotMoney::Overflow),
             };

@@ -113,7 +113,7 @@ pub(super) fn bind(
         return None;
     }
 
-    let columns: Vec<String> = read.iter().map(|c| c.to_string()).collect();
+    let columns: Vec<String> = read.iter().map(ToString::to_string).collect();
     let mut layouts: Vec<Layout> = vec![];
     let mut classes: Vec<Option<Class>> = vec![None; fields.len()];
     let mut places = vec![];

@@ -7,7 +7,7 @@ use arrow::array::*;
 use arrow::datatypes::DataType;
 
 use super::*;
-use crate::config::SourceKind::{self, *};
+use crate::config::SourceKind::*;
 use crate::source::testing::*;
 
 fn tx(path: &Path) {
@@ -189,7 +189,7 @@ fn ids_are_integers_only_if_every_source_says_so() {
     let id_kind = |arrays: Vec<ArrayRef>| {
         let dir = tempfile::tempdir().unwrap();
         let mut p = pipeline(dir.path());
-        for (kind, array) in [SourceKind::Customers, Transactions].into_iter().zip(arrays) {
+        for (kind, array) in [Customers, Transactions].into_iter().zip(arrays) {
             let n = array.len();
             let at: ArrayRef = Arc::new(Date32Array::from(vec![1; n]));
             let amount: ArrayRef = Arc::new(Float64Array::from(vec![1.0; n]));

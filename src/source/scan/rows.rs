@@ -1,5 +1,6 @@
 //! The canonical rows of each source, from typed columns.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Decimal128Array, TimestampMicrosecondArray};
@@ -306,7 +307,7 @@ pub(super) fn costs(scanner: &mut Scanner<'_>, rows: &mut Rows<'_>, part: &mut P
         part.report.amounts_rounded += u64::from(amounts.rounded[row]);
         part.costs.push(Cost {
             period_start: start.days[row],
-            channel: channel.as_ref().and_then(|c| c.get(row)).map(|c| c.into_owned()),
+            channel: channel.as_ref().and_then(|c| c.get(row)).map(Cow::into_owned),
             amount: amounts.units[row],
         });
     }

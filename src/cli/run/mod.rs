@@ -92,6 +92,7 @@ fn run_pipeline(args: &Args, pipeline: &Pipeline, out: &mut (dyn Write + Send)) 
         mode: pipeline.output.mode,
     };
     let publication = Publication::begin(&pipeline.output.dir, RunId::new(started, &pipeline.sha256), options)?;
+    interrupt.guard(publication.folder());
     let progress = Progress::new(args.quiet, args.log_format, interrupt);
     progress.begun(pipeline, publication.run_id(), publication.leftovers());
     let run = Run { pipeline, blueprint: &blueprint, progress: &progress, started };

@@ -55,12 +55,15 @@ pub struct Ledger {
     schema: Arc<TableSchema>,
     lens: usize,
     has_transactions: bool,
+    /// The word of each state, shared by all rows.
+    words: [Option<Arc<str>>; State::ALL.len()],
 }
 
 impl Ledger {
     /// `lens`: number of the lens in the plan.
     pub fn new(stage: Option<&str>, lens: usize, has_transactions: bool) -> Ledger {
-        Ledger { schema: Arc::new(schema(stage)), lens, has_transactions }
+        let words = State::ALL.map(|state| state.name().map(Arc::from));
+        Ledger { schema: Arc::new(schema(stage)), lens, has_transactions, words }
     }
 }
 
@@ -160,7 +163,7 @@ impl Ledger {
             id(view.id()),
             view.frame().grid.start(from).into(),
             view.frame().grid.start(to).into(),
-            run.state.name().into(),
+            self.words[run.state as usize].clone().into(),
             Cell::Money(in_opening),
             only(State::New, m1),
             only(State::Retained, (m1 - m0).max(0)),

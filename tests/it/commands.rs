@@ -38,7 +38,7 @@ fn check_says_what_is_fine_and_writes_nothing() {
     let checked = here.tenure(&["check", "pipeline.toml"]);
     checked.exits(0);
     let lines: Vec<&str> = checked.stdout.lines().collect();
-    let fine = "pipeline.toml is fine: customers (40 rows in 1 file), transactions (200 rows in 2 files)";
+    let fine = "pipeline.toml is fine: customers (40 rows in 2 files), transactions (200 rows in 2 files)";
     assert_eq!(lines, [fine, "4 stages, 10 tables into out"], "{checked}");
     assert_eq!(checked.stderr, "");
     assert!(!here.join("out").exists());

@@ -19,10 +19,12 @@ mod tables;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::{Override, Style, render};
 use crate::error::{Errors, Exit};
+use crate::nearest::nearest;
 use crate::source::Condition;
 
 /// Who stays, who leaves, what that costs and what a customer is worth: exact tables from Parquet exports
@@ -54,13 +56,25 @@ enum Command {
 
 /// Parses the command line, runs the command, prints what went wrong, and gives the exit status.
 pub fn main() -> ExitCode {
-    let command = Cli::parse().command;
+    let command = Cli::try_parse().map_err(with_suggestion).unwrap_or_else(|e| e.exit()).command;
     panics::note();
     let exit = panics::guarded(|| command.run(&mut std::io::stdout())).unwrap_or_else(|errors| {
         report(&errors, &command.overrides());
         errors.exit()
     });
     ExitCode::from(exit as u8)
+}
+
+/// Names the command that was probably meant where clap finds none: short ones with two letters swapped.
+fn with_suggestion(mut error: clap::Error) -> clap::Error {
+    let suggested = error.get(ContextKind::SuggestedSubcommand).is_some();
+    if let (false, Some(ContextValue::String(written))) = (suggested, error.get(ContextKind::InvalidSubcommand)) {
+        let commands = Cli::command();
+        if let Some(meant) = nearest(written, commands.get_subcommands().map(clap::Command::get_name)) {
+            error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![meant.to_owned()]));
+        }
+    }
+    error
 }
 
 impl Command {
@@ -102,13 +116,19 @@ fn report(errors: &Errors, overrides: &[Override]) {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_well_defined() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_command_with_swapped_letters_is_recognised() {
+        let said = |word: &str| with_suggestion(Cli::try_parse_from(["tenure", word]).unwrap_err()).to_string();
+        assert!(said("rnu").contains("a similar subcommand exists: 'run'"), "{}", said("rnu"));
+        assert!(said("exlpain").contains("'explain'"), "{}", said("exlpain"));
+        assert!(!said("nothing").contains("similar"), "{}", said("nothing"));
     }
 
     #[test]

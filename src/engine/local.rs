@@ -160,7 +160,7 @@ pub(crate) fn tallies_of(
     });
     let mut parts: Vec<(usize, bool, Part)> = folds
         .map(|(spec, lens, fold)| {
-            let what = format!("{} {} {:?}", spec.kind, spec.params, spec.lens);
+            let what = format!("{}: {} {:?}", spec.kind, spec.params, spec.lens);
             (lens, spec.needs.orders, Part { what, tally: fold.start(), fold })
         })
         .collect();

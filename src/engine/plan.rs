@@ -61,8 +61,11 @@ pub(crate) trait AnyFold: Send + Sync {
     fn observe(&self, tally: &mut (dyn Any + Send + Sync), customer: &View<'_>);
     fn merge(&self, into: &mut (dyn Any + Send + Sync), from: AnyTally);
     fn finish(&self, tally: AnyTally) -> Result<Arc<dyn Any + Send + Sync>>;
+    #[cfg(test)]
     fn held(&self, tally: &(dyn Any + Send + Sync)) -> u64;
+    #[cfg(test)]
     fn encode(&self, tally: &(dyn Any + Send + Sync)) -> Result<Vec<u8>>;
+    #[cfg(test)]
     fn decode(&self, bytes: &[u8]) -> Result<AnyTally>;
 }
 
@@ -94,14 +97,17 @@ impl<F: Fold> AnyFold for F {
         Ok(Arc::new(*tally))
     }
 
+    #[cfg(test)]
     fn held(&self, tally: &(dyn Any + Send + Sync)) -> u64 {
         Fold::held(self, tally.downcast_ref().expect(WRONG_TALLY))
     }
 
+    #[cfg(test)]
     fn encode(&self, tally: &(dyn Any + Send + Sync)) -> Result<Vec<u8>> {
         super::encoding::encode::<F::Tally>(tally.downcast_ref().expect(WRONG_TALLY))
     }
 
+    #[cfg(test)]
     fn decode(&self, bytes: &[u8]) -> Result<AnyTally> {
         Ok(Box::new(super::encoding::decode::<F::Tally>(bytes)?))
     }

@@ -7,6 +7,7 @@ use super::conduct::{Conduct, PLAIN, gather, on};
 use super::pipeline;
 use super::world::{World, worlds};
 use crate::engine::local::{Part, known_of, tallies_of};
+use crate::engine::reckon::reckon;
 use crate::job;
 use crate::timeline::identity::BUCKETS;
 
@@ -22,6 +23,7 @@ fn holds(world: &World) -> Result<(), TestCaseError> {
     let gathered = gather(world, &pipeline, Conduct { batch: 5, ..PLAIN }, true);
     let store = &*gathered.store;
     let known = known_of(plan, gathered.shape.clone(), store);
+    let mut reckoned = reckon(plan, gathered.shape.clone()).unwrap().into_iter();
     for round in 0..plan.rounds() {
         let parts = [0, 1, 2].map(|n| tallies_of(plan, &known, store, &third(n), round));
         let whole = tallies_of(plan, &known, store, &(0..BUCKETS).collect::<Vec<_>>(), round);
@@ -49,8 +51,17 @@ fn holds(world: &World) -> Result<(), TestCaseError> {
             ] {
                 prop_assert!(found == bytes, "{} merged {} is not the whole", what, order);
             }
+            let before = reckoned.next().unwrap();
+            prop_assert_eq!((before.round, before.spec.kind), (round, what.split(':').next().unwrap()));
             let (held, cells) = (fold.held(&**tally), fold.cells(&known.shape));
             prop_assert!(held <= cells, "{} holds {} cells, more than the {} it said", what, held, cells);
+            prop_assert!(
+                cells <= before.cells,
+                "{} has {} cells, more than the {} reckoned",
+                what,
+                cells,
+                before.cells
+            );
             for part in &parts {
                 prop_assert!(fold.held(&*part[i].tally) <= cells, "a part of {} is beyond its bound", what);
             }

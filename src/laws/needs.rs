@@ -50,7 +50,7 @@ fn read_is_declared(world: &World) -> Result<(), TestCaseError> {
     let whole = job::blueprint(&pipeline, None).unwrap();
     let whole = outcome(&whole, &gather(world, &pipeline, PLAIN, true));
     for stage in &pipeline.stages {
-        let alone = job::blueprint(&pipeline, Some(&[stage.name.clone()])).unwrap();
+        let alone = job::blueprint(&pipeline, Some(std::slice::from_ref(&stage.name))).unwrap();
         let with_orders = alone.plan.needs().orders;
         let alone = outcome(&alone, &gather(world, &pipeline, PLAIN, with_orders));
         for (name, table) in alone.tables.iter().filter(|(name, _)| *name != "checks") {
@@ -93,7 +93,7 @@ fn a_stage_with_a_ledger_needs_orders() {
     let with_ledger: Vec<_> = pipeline.stages.iter().filter(|s| s.options.flag("ledger")).collect();
     assert!(!with_ledger.is_empty());
     for stage in with_ledger {
-        let plan = job::blueprint(&pipeline, Some(&[stage.name.clone()])).unwrap().plan;
+        let plan = job::blueprint(&pipeline, Some(std::slice::from_ref(&stage.name))).unwrap().plan;
         assert_eq!(plan.needs(), Needs { orders: true }, "{}", stage.name);
     }
 }

@@ -24,14 +24,15 @@ fn hold(world: &World) -> Result<(), TestCaseError> {
     promised(&outcome, blueprint.tables())
 }
 
-/// Each table that was announced is there, with that schema and one row a key; and no other, but those of every run.
+/// Each table that was announced is there, with that schema and one row a key; and no other.
 fn promised(outcome: &Outcome, schemas: Vec<crate::table::TableSchema>) -> Result<(), TestCaseError> {
     let mut left: BTreeSet<&str> = outcome.tables.keys().map(String::as_str).collect();
-    for schema in &schemas {
+    // These two are made when a run is published, of nothing that stages know.
+    for schema in schemas.iter().filter(|s| s.name != "dates" && s.name != "quarantine") {
         prop_assert!(left.remove(&*schema.name), "{} was announced and is not there", schema.name);
         prop_assert!(*outcome.tables[&schema.name].schema == *schema, "{} has another schema", schema.name);
     }
-    prop_assert_eq!(left, BTreeSet::from(["checks", "segments"]));
+    prop_assert!(left.is_empty(), "nobody announced {left:?}");
     for (name, table) in &outcome.tables {
         let mut keys = BTreeSet::new();
         for row in 0..table.rows() {

@@ -1,5 +1,7 @@
 //! Tallies of parts are as good as the tally of the whole: merged in any order, sent anywhere, within their bounds.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::cases;
@@ -10,10 +12,24 @@ use crate::engine::local::{Part, known_of, tallies_of};
 use crate::engine::reckon::reckon;
 use crate::job;
 use crate::timeline::identity::BUCKETS;
+use crate::timeline::segments::{Dictionary, SegmentColumn};
+use crate::timeline::shape::Shape;
 
 /// Every third bucket.
 fn third(n: usize) -> Vec<usize> {
     (0..BUCKETS).filter(|bucket| bucket % 3 == n).collect()
+}
+
+/// The shape as it is reckoned with before the scan: of every segment more values than its cap allows.
+fn full(shape: &Shape) -> Arc<Shape> {
+    let column = |s: &SegmentColumn| {
+        let values: Vec<String> = (0..=s.cap).map(|i| i.to_string()).collect();
+        SegmentColumn::new(&s.name, s.at, s.cap, &values)
+    };
+    let segments = shape.dictionary.segments.iter().map(column).collect();
+    let mut shape = shape.clone();
+    shape.dictionary = Arc::new(Dictionary { segments });
+    Arc::new(shape)
 }
 
 fn holds(world: &World) -> Result<(), TestCaseError> {
@@ -23,7 +39,7 @@ fn holds(world: &World) -> Result<(), TestCaseError> {
     let gathered = gather(world, &pipeline, Conduct { batch: 5, ..PLAIN }, true);
     let store = &*gathered.store;
     let known = known_of(plan, gathered.shape.clone(), store);
-    let mut reckoned = reckon(plan, gathered.shape.clone()).unwrap().into_iter();
+    let mut reckoned = reckon(plan, full(&gathered.shape)).unwrap().into_iter();
     for round in 0..plan.rounds() {
         let parts = [0, 1, 2].map(|n| tallies_of(plan, &known, store, &third(n), round));
         let whole = tallies_of(plan, &known, store, &(0..BUCKETS).collect::<Vec<_>>(), round);
@@ -55,13 +71,8 @@ fn holds(world: &World) -> Result<(), TestCaseError> {
             prop_assert_eq!((before.round, before.spec.kind), (round, what.split(':').next().unwrap()));
             let (held, cells) = (fold.held(&**tally), fold.cells(&known.shape));
             prop_assert!(held <= cells, "{} holds {} cells, more than the {} it said", what, held, cells);
-            prop_assert!(
-                cells <= before.cells,
-                "{} has {} cells, more than the {} reckoned",
-                what,
-                cells,
-                before.cells
-            );
+            // The values from which the caps are learned are not known before the scan.
+            prop_assert!(round == 0 || cells <= before.cells, "{what}: {cells} cells, {} reckoned", before.cells);
             for part in &parts {
                 prop_assert!(fold.held(&*part[i].tally) <= cells, "a part of {} is beyond its bound", what);
             }

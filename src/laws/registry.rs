@@ -61,8 +61,9 @@ fn tables_have_names_of_their_own_and_words_on_every_column() {
     for basis in ["transactions", "subscriptions"] {
         let tables = job::blueprint(&parsed(basis, &stages), None).unwrap().tables();
         let of_every_run = ["checks", "dates", "quarantine", "segments"];
-        let names: BTreeSet<&str> = tables.iter().map(|t| &*t.name).chain(of_every_run).collect();
-        assert_eq!(names.len(), tables.len() + of_every_run.len(), "two tables share a name");
+        let names: BTreeSet<&str> = tables.iter().map(|t| &*t.name).collect();
+        assert_eq!(names.len(), tables.len(), "two tables share a name");
+        assert!(of_every_run.iter().all(|name| names.contains(name)), "{names:?}");
         for table in &tables {
             let name = &table.name;
             let columns: Vec<&str> = table.columns.iter().map(|c| &*c.name).collect();
@@ -70,7 +71,8 @@ fn tables_have_names_of_their_own_and_words_on_every_column() {
             assert_eq!(columns.iter().collect::<BTreeSet<_>>().len(), columns.len(), "{name} has a column twice");
             assert!((1..columns.len()).contains(&table.key), "{name} has no key, or nothing else");
             let of_segments = columns.starts_with(&["segment_id", "segment", "value"]) && table.key > 3;
-            assert!(of_segments || columns[0] == "customer_id", "{name} begins with {:?}", &columns[..3]);
+            let of_stages = !of_every_run.contains(&name.as_str());
+            assert!(!of_stages || of_segments || columns[0] == "customer_id", "{name} begins with {:?}", &columns[..3]);
         }
     }
 }

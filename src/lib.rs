@@ -20,6 +20,8 @@ pub mod engine;
 pub mod error;
 pub mod job;
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod layers;
 pub mod money;
 mod nearest;

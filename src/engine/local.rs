@@ -41,7 +41,7 @@ pub fn run(plan: &Plan, shape: Arc<Shape>, store: &dyn BucketStore, observer: &d
         let mut walkers = vec![];
         for (i, node) in plan.nodes.iter().enumerate().filter(|(_, node)| node.round == round) {
             match &node.work {
-                Work::Derive { make, .. } => {
+                Work::Derive(make) => {
                     let value = make(&known)?;
                     known.put(NodeId(i), value);
                 }
@@ -118,7 +118,33 @@ pub fn visit(
     })
 }
 
-/// A tally that is not the run's own: for laws over folds.
+/// A fold with its tally of some buckets: for laws over folds.
+#[cfg(test)]
+pub(crate) struct Part {
+    /// Kind and parameters.
+    pub what: String,
+    pub fold: Box<dyn AnyFold>,
+    pub tally: AnyTally,
+}
+
+#[cfg(test)]
+struct Silent;
+
+#[cfg(test)]
+impl Observer for Silent {
+    fn walked(&self, _: u64) {}
+    fn stopped(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// All that a plan learns, unobserved.
+#[cfg(test)]
+pub(crate) fn known_of(plan: &Plan, shape: Arc<Shape>, store: &dyn BucketStore) -> Known {
+    run(plan, shape, store, &Silent).unwrap()
+}
+
+/// Every fold of a round with its tally of these buckets, once everything before is known.
 #[cfg(test)]
 pub(crate) fn tallies_of(
     plan: &Plan,
@@ -126,29 +152,26 @@ pub(crate) fn tallies_of(
     store: &dyn BucketStore,
     buckets: &[usize],
     round: usize,
-) -> Vec<(Box<dyn AnyFold>, AnyTally)> {
-    struct Silent;
-    impl Observer for Silent {
-        fn walked(&self, _: u64) {}
-        fn stopped(&self) -> Result<()> {
+) -> Vec<Part> {
+    let mut eyes = Eyes::new(known.shape.clone(), plan.lenses().into());
+    let folds = plan.nodes.iter().filter(|n| n.round == round).filter_map(|node| match &node.work {
+        Work::Fold { spec, lens, make } => Some((spec, *lens, make(known).unwrap())),
+        Work::Derive(_) => None,
+    });
+    let mut parts: Vec<(usize, bool, Part)> = folds
+        .map(|(spec, lens, fold)| {
+            let what = format!("{}: {} {:?}", spec.kind, spec.params, spec.lens);
+            (lens, spec.needs.orders, Part { what, tally: fold.start(), fold })
+        })
+        .collect();
+    for bucket in buckets {
+        visit(*bucket, &known.shape, store, &mut eyes, &Silent, &mut |person| {
+            for (lens, orders, part) in &mut parts {
+                part.fold.observe(&mut *part.tally, &person.through(*lens, *orders));
+            }
             Ok(())
-        }
+        })
+        .unwrap();
     }
-    let lenses: Arc<[Lens]> = plan.lenses().into();
-    let mut eyes = Eyes::new(known.shape.clone(), lenses);
-    let mut out = vec![];
-    for node in plan.nodes.iter().filter(|n| n.round == round) {
-        let Work::Fold { spec, lens, make } = &node.work else { continue };
-        let fold = make(known).unwrap();
-        let mut tally = fold.start();
-        for bucket in buckets {
-            visit(*bucket, &known.shape, store, &mut eyes, &Silent, &mut |person| {
-                fold.observe(&mut *tally, &person.through(*lens, spec.needs.orders));
-                Ok(())
-            })
-            .unwrap();
-        }
-        out.push((fold, tally));
-    }
-    out
+    parts.into_iter().map(|(_, _, part)| part).collect()
 }

@@ -61,8 +61,11 @@ pub(crate) trait AnyFold: Send + Sync {
     fn observe(&self, tally: &mut (dyn Any + Send + Sync), customer: &View<'_>);
     fn merge(&self, into: &mut (dyn Any + Send + Sync), from: AnyTally);
     fn finish(&self, tally: AnyTally) -> Result<Arc<dyn Any + Send + Sync>>;
+    #[cfg(test)]
     fn held(&self, tally: &(dyn Any + Send + Sync)) -> u64;
+    #[cfg(test)]
     fn encode(&self, tally: &(dyn Any + Send + Sync)) -> Result<Vec<u8>>;
+    #[cfg(test)]
     fn decode(&self, bytes: &[u8]) -> Result<AnyTally>;
 }
 
@@ -94,14 +97,17 @@ impl<F: Fold> AnyFold for F {
         Ok(Arc::new(*tally))
     }
 
+    #[cfg(test)]
     fn held(&self, tally: &(dyn Any + Send + Sync)) -> u64 {
         Fold::held(self, tally.downcast_ref().expect(WRONG_TALLY))
     }
 
+    #[cfg(test)]
     fn encode(&self, tally: &(dyn Any + Send + Sync)) -> Result<Vec<u8>> {
         super::encoding::encode::<F::Tally>(tally.downcast_ref().expect(WRONG_TALLY))
     }
 
+    #[cfg(test)]
     fn decode(&self, bytes: &[u8]) -> Result<AnyTally> {
         Ok(Box::new(super::encoding::decode::<F::Tally>(bytes)?))
     }
@@ -109,7 +115,7 @@ impl<F: Fold> AnyFold for F {
 
 pub(super) enum Work {
     Fold { spec: FoldSpec, lens: usize, make: Make },
-    Derive { after: Vec<NodeId>, make: Derive },
+    Derive(Derive),
 }
 
 pub(super) struct Node {
@@ -153,7 +159,7 @@ impl Plan {
     ) -> Ref<T> {
         let round = self.round_after(after);
         let make: Derive = Box::new(move |known| Ok(Arc::new(make(known)?)));
-        self.push(Node { work: Work::Derive { after: after.to_vec(), make }, round })
+        self.push(Node { work: Work::Derive(make), round })
     }
 
     fn push<T>(&mut self, node: Node) -> Ref<T> {
@@ -165,7 +171,7 @@ impl Plan {
     fn round_after(&self, after: &[NodeId]) -> usize {
         let done = |id: &NodeId| match &self.nodes[id.0] {
             Node { work: Work::Fold { .. }, round } => round + 1,
-            Node { work: Work::Derive { .. }, round } => *round,
+            Node { work: Work::Derive(_), round } => *round,
         };
         after.iter().map(done).max().unwrap_or(0)
     }
@@ -201,7 +207,17 @@ impl Plan {
     pub fn folds(&self) -> impl Iterator<Item = (usize, &FoldSpec)> {
         self.nodes.iter().filter_map(|node| match &node.work {
             Work::Fold { spec, .. } => Some((node.round, spec)),
-            Work::Derive { .. } => None,
+            Work::Derive(_) => None,
         })
+    }
+
+    /// Shows every fold what `needs` says, whatever it declared: for the law that a declaration says all.
+    #[cfg(test)]
+    pub(crate) fn show_all(&mut self, needs: Needs) {
+        for node in &mut self.nodes {
+            if let Work::Fold { spec, .. } = &mut node.work {
+                spec.needs = needs;
+            }
+        }
     }
 }

@@ -25,7 +25,7 @@ pub fn reckon(plan: &Plan, shape: Arc<Shape>) -> Result<Vec<Reckoned<'_>>> {
     for round in 0..=plan.rounds() {
         for (i, node) in plan.nodes.iter().enumerate().filter(|(_, node)| node.round == round) {
             let value = match &node.work {
-                Work::Derive { make, .. } => make(&known)?,
+                Work::Derive(make) => make(&known)?,
                 Work::Fold { spec, make, .. } => {
                     let fold = make(&known)?;
                     reckoned.push(Reckoned { round, spec, cells: fold.cells(&known.shape) });

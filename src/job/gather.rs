@@ -38,12 +38,24 @@ pub fn gather(
     store: &dyn Fn() -> Box<dyn BucketStore>,
     watch: &dyn Watch,
 ) -> Result<Gathered> {
-    for seed in 0..SEEDS {
-        let rows = inspected.sources.values().map(InspectedSource::rows).sum();
+    let rows = inspected.sources.values().map(InspectedSource::rows).sum();
+    bring_together(pipeline, identity, store, &|scatter| {
         watch.phase(Phase::Scan, Some(rows));
+        scan(inspected, pipeline, scatter, &Watched(watch), batch_rows)
+    })
+}
+
+/// Lets `deliver` hand all rows to a scatter, once more with the next seed while two customers share a key.
+pub(crate) fn bring_together(
+    pipeline: &Pipeline,
+    identity: &dyn Fn(u64) -> Identity,
+    store: &dyn Fn() -> Box<dyn BucketStore>,
+    deliver: &dyn Fn(&Scatter<'_>) -> Result<Scan>,
+) -> Result<Gathered> {
+    for seed in 0..SEEDS {
         let store = store();
         let scatter = Scatter::new(identity(seed), &*store, rayon::current_num_threads());
-        let scan = scan(inspected, pipeline, &scatter, &Watched(watch), batch_rows)?;
+        let scan = deliver(&scatter)?;
         if scatter.finish()?.is_ok() {
             let shape = Arc::new(shape(pipeline, &scan, &*store)?);
             return Ok(Gathered { shape, customers: Some(customers(&*store)?), store, scan });

@@ -10,6 +10,8 @@ mod reckon;
 use std::sync::Arc;
 
 pub use checks::{failures, input_checks};
+#[cfg(test)]
+pub(crate) use gather::bring_together;
 pub use gather::{Gathered, gather};
 pub use plan::{Blueprint, blueprint, every_table};
 pub use reckon::Reckoning;

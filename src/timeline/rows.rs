@@ -46,6 +46,8 @@ pub struct MemberRow {
     pub signed_up: Day,
     /// Segment and value, for each segment on this source.
     pub values: Vec<(u16, ValueCode)>,
+    /// Rows exactly like this one.
+    pub copies: u32,
     /// How many differing rows of this customer lost.
     pub conflicts: u32,
 }
@@ -143,7 +145,11 @@ impl Rows {
             if row.key != kept.key {
                 return false;
             }
-            kept.conflicts += row.conflicts + u32::from(row.canonical != kept.canonical);
+            // Counted so that it does not matter which rows met first: a row that lost counts with all of its copies.
+            let same = row.canonical == kept.canonical;
+            let (copies, conflicts) = if same { (row.copies, 0) } else { (0, row.copies) };
+            kept.copies = kept.copies.saturating_add(copies);
+            kept.conflicts = kept.conflicts.saturating_add(row.conflicts).saturating_add(conflicts);
             true
         });
     }
@@ -239,10 +245,32 @@ mod tests {
             canonical: canonical.into(),
             signed_up: Day(signed_up),
             values: vec![],
+            copies: 1,
             conflicts: 0,
         };
         let mut rows = Rows { members: vec![member(b"a", 1), member(b"b", 2), member(b"b", 2)], ..Rows::default() };
         rows.combine().unwrap().unwrap();
-        assert_eq!(rows.members, [MemberRow { conflicts: 1, ..member(b"b", 2) }]);
+        assert_eq!(rows.members, [MemberRow { copies: 2, conflicts: 1, ..member(b"b", 2) }]);
+    }
+
+    #[test]
+    fn rows_that_lose_are_counted_whichever_meet_first() {
+        let member = |canonical: u8| MemberRow {
+            key: 1,
+            canonical: [canonical].into(),
+            signed_up: Day(0),
+            values: vec![],
+            copies: 1,
+            conflicts: 0,
+        };
+        for split in 0..=5 {
+            let mut rows = Rows { members: [1, 1, 2, 3, 2].map(member).to_vec(), ..Rows::default() };
+            let mut later = Rows { members: rows.members.split_off(split), ..Rows::default() };
+            rows.combine().unwrap().unwrap();
+            later.combine().unwrap().unwrap();
+            rows.append(later);
+            rows.combine().unwrap().unwrap();
+            assert_eq!(rows.members, [MemberRow { conflicts: 4, ..member(3) }], "split at {split}");
+        }
     }
 }

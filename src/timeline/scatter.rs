@@ -139,7 +139,8 @@ impl Sink for Scatter<'_> {
                 worker.fill(self.identity, self.store, &ids, |rows, i, key| {
                     let values = segments.iter().map(|(s, codes)| (*s as u16, codes[i])).collect();
                     let canonical = canonical[i].clone();
-                    rows.members.push(MemberRow { key, canonical, signed_up: signed_up[i], values, conflicts: 0 });
+                    let signed_up = signed_up[i];
+                    rows.members.push(MemberRow { key, canonical, signed_up, values, copies: 1, conflicts: 0 });
                 })
             }
         }

@@ -62,7 +62,7 @@ fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>>
     let lens = spec.setting.lens(spec.period);
     let options = &spec.options;
     Ok(Box::new(Churn {
-        lens: plan.lens(lens),
+        lens: super::ledger::plan(spec, plan),
         headcount: headcount::plan(plan, common.index, lens, &spec.segments),
         trailing: options.int("trailing").unwrap_or(6) as usize,
         method: super::rows::trailing_method(options.word("trailing_method")),

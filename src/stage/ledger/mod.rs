@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{PerCustomer, Spec};
+use crate::engine::plan::{Needs, Plan};
 use crate::table::{Cell, ColumnSpec, TableSchema, Type, column};
 use crate::timeline::history::CustomerId;
 use crate::timeline::lens::LiveRule;
@@ -43,6 +44,12 @@ fn columns() -> Vec<ColumnSpec> {
 /// `ledger_STAGE`, where the stage asks for it.
 pub(super) fn on_request(spec: &Spec) -> Option<TableSchema> {
     spec.options.flag("ledger").then(|| schema(Some(&spec.name)))
+}
+
+/// Plans it where the stage asks for it, with the orders that it shows; gives the number of the stage's lens.
+pub(super) fn plan(spec: &Spec, plan: &mut Plan) -> usize {
+    plan.require(Needs { orders: spec.options.flag("ledger") });
+    plan.lens(spec.setting.lens(spec.period))
 }
 
 /// What writes it: the lens of the stage is the first that the plan gave its period.

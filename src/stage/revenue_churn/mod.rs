@@ -36,7 +36,7 @@ struct RevenueChurn {
 fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
     let lens = spec.setting.lens(spec.period);
     Ok(Box::new(RevenueChurn {
-        lens: plan.lens(lens),
+        lens: super::ledger::plan(spec, plan),
         money: money::plan(plan, common.index, lens, &spec.segments),
         headcount: headcount::plan(plan, common.index, lens, &spec.segments),
         spec: spec.clone(),

@@ -1,0 +1,236 @@
+//! How fast the spine is, step by step: scan, scatter, fold, publish. See `benches/README.md`.
+
+mod fixture;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use criterion::measurement::WallTime;
+use criterion::{BatchSize, BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use fixture::Purchases;
+use tenure::config::{self, Pipeline};
+use tenure::engine::score::{PartSink, score};
+use tenure::error::Result;
+use tenure::job::{self, Blueprint, Computed, Gathered, Phase, Watch, Watched};
+use tenure::publish::{Format, Options, Publication, RunId, TableWriter};
+use tenure::source::canonical::{Batch, Sink};
+use tenure::source::{self, BATCH_ROWS, Inspected, Unobserved};
+use tenure::stage::PerCustomer;
+use tenure::table::Table;
+use tenure::timeline::identity::Identity;
+use tenure::timeline::scatter::Scatter;
+use tenure::timeline::store::{BucketStore, MemoryStore};
+
+/// `cargo bench` measures, `cargo test` only tries whether everything runs.
+fn measuring() -> bool {
+    let given = |wanted: &str| std::env::args().any(|arg| arg == wanted);
+    given("--bench") && !given("--test")
+}
+
+/// Rows of the export: `TENURE_BENCH_ROWS`, a million, or few where nothing is measured.
+fn rows() -> u64 {
+    let wanted = std::env::var("TENURE_BENCH_ROWS").ok();
+    let parsed = |text: String| text.parse().expect("TENURE_BENCH_ROWS is a whole number");
+    wanted.map_or(if measuring() { 1_000_000 } else { 10_000 }, parsed)
+}
+
+struct Quiet;
+
+impl Watch for Quiet {
+    fn phase(&self, _: Phase, _: Option<u64>) {}
+    fn advance(&self, _: u64) {}
+    fn stopped(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Takes rows and forgets them.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn accept(&self, batch: Batch) -> Result<()> {
+        std::hint::black_box(batch);
+        Ok(())
+    }
+}
+
+/// Keeps what a scan delivers.
+#[derive(Default)]
+struct Kept(Mutex<Vec<Batch>>);
+
+impl Sink for Kept {
+    fn accept(&self, batch: Batch) -> Result<()> {
+        self.0.lock().expect("no thread failed").push(batch);
+        Ok(())
+    }
+}
+
+/// A shop's nightly job: all four stages by the month, one segment; `amount` is how its amount is written.
+fn pipeline(folder: &Path, amount: &str) -> Pipeline {
+    let text = format!(
+        r#"
+        name = "bench"
+        [money]
+        currency = "EUR"
+        gross_margin = 0.4
+        [customers]
+        basis = "transactions"
+        churn_after = "1 period"
+        [sources.transactions]
+        path = "{}/*.parquet"
+        columns = {{ customer_id = "customer_id", occurred_at = "occurred_at", amount = {amount}, order_id = "order_id" }}
+        [segments]
+        country = {{ column = "transactions.country", at = "first" }}
+        [stages.churn]
+        [stages.cohort]
+        [stages.revenue_churn]
+        [stages.ltv]
+        "#,
+        folder.display()
+    );
+    config::parse(Path::new("bench.toml"), &text, &[], &|_| None).unwrap_or_else(|e| panic!("{e:?}"))
+}
+
+fn inspected(pipeline: &Pipeline) -> Inspected {
+    source::inspect(pipeline, source::Needs { orders: true }).unwrap_or_else(|e| panic!("{e:?}"))
+}
+
+fn memory() -> Box<dyn BucketStore> {
+    Box::new(MemoryStore::default())
+}
+
+/// A group of benches, of which every iteration handles the whole export.
+fn group<'a>(c: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, WallTime> {
+    let mut group = c.benchmark_group(name);
+    group.throughput(Throughput::Elements(rows()));
+    group.sampling_mode(SamplingMode::Flat).sample_size(10).measurement_time(Duration::from_secs(10));
+    group
+}
+
+fn scan(c: &mut Criterion, export: &Path) {
+    let mut group = group(c, "scan");
+    for (name, amount) in [("columns", "\"amount\""), ("sql", "{ sql = \"amount * 2\" }")] {
+        let pipeline = pipeline(export, amount);
+        let inspected = inspected(&pipeline);
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                source::scan(&inspected, &pipeline, &Nowhere, &Unobserved, BATCH_ROWS).expect("the export reads")
+            });
+        });
+    }
+    group.finish();
+}
+
+fn scatter(c: &mut Criterion, export: &Path) {
+    let pipeline = pipeline(export, "\"amount\"");
+    let inspected = inspected(&pipeline);
+    let kept = Kept::default();
+    source::scan(&inspected, &pipeline, &kept, &Unobserved, BATCH_ROWS).expect("the export reads");
+    let batches = kept.0.into_inner().expect("no thread failed");
+
+    let mut group = group(c, "scatter");
+    let threads = rayon::current_num_threads();
+    group.bench_function("batches", |b| {
+        let routine = |batches: Vec<Batch>| {
+            use rayon::prelude::*;
+            let store = memory();
+            let scatter = Scatter::new(Identity::new(0), &*store, threads);
+            batches.into_par_iter().for_each(|batch| scatter.accept(batch).expect("rows fit"));
+            scatter.finish().expect("rows fit").expect("ids are told apart");
+            store
+        };
+        b.iter_batched(|| batches.clone(), routine, BatchSize::PerIteration);
+    });
+    group.bench_function("with_scan", |b| b.iter(|| gather(&pipeline, &inspected)));
+    group.finish();
+}
+
+fn gather(pipeline: &Pipeline, inspected: &Inspected) -> Gathered {
+    job::gather(pipeline, inspected, BATCH_ROWS, &Identity::new, &memory, &Quiet).expect("the export reads")
+}
+
+fn fold(c: &mut Criterion, export: &Path) {
+    let pipeline = pipeline(export, "\"amount\"");
+    let gathered = gather(&pipeline, &inspected(&pipeline));
+    let blueprint = job::blueprint(&pipeline, None).expect("a plan");
+    let mut group = group(c, "fold");
+    group.bench_function("all_stages", |b| {
+        b.iter(|| job::compute(&blueprint, &gathered, &Quiet).expect("money fits"));
+    });
+    for stage in &pipeline.stages {
+        let alone = job::blueprint(&pipeline, Some(std::slice::from_ref(&stage.name))).expect("a plan");
+        group.bench_function(&*stage.name, |b| {
+            b.iter(|| job::compute(&alone, &gathered, &Quiet).expect("money fits"));
+        });
+    }
+    group.finish();
+}
+
+/// One file a table: the bench's customers fit one part.
+struct Files<'a> {
+    publication: &'a Publication,
+    tables: &'a [Box<dyn PerCustomer>],
+    format: Format,
+    open: Mutex<BTreeMap<usize, TableWriter>>,
+}
+
+impl Files<'_> {
+    fn writer(&self, table: usize) -> Result<TableWriter> {
+        let open = self.open.lock().expect("no thread failed").remove(&table);
+        open.map_or_else(|| self.publication.writer(self.tables[table].schema(), self.format), Ok)
+    }
+}
+
+impl PartSink for Files<'_> {
+    fn write(&self, table: usize, _: usize, piece: &Table) -> Result<()> {
+        let mut writer = self.writer(table)?;
+        writer.write(piece)?;
+        self.open.lock().expect("no thread failed").insert(table, writer);
+        Ok(())
+    }
+
+    fn close(&self, table: usize, _: usize) -> Result<()> {
+        self.writer(table)?.finish().map(drop)
+    }
+}
+
+/// Per-customer rows and every table, written, synced and dropped again.
+fn write(out: &Path, blueprint: &Blueprint, gathered: &Gathered, computed: &Computed) -> Result<()> {
+    let started = jiff::Timestamp::UNIX_EPOCH;
+    let options = Options { started, wait: Duration::ZERO, switch_latest: true, mode: None };
+    let publication = Publication::begin(out, RunId::new(started, &"0".repeat(64)), options)?;
+    let format = Format { digits: blueprint.setting.digits, integer_ids: gathered.shape.integer_ids };
+    let files = Files { publication: &publication, tables: &computed.per_customer, format, open: Mutex::default() };
+    let (lenses, customers) = (blueprint.plan.lenses().into(), computed.customers.min(1_000_000));
+    score(&computed.per_customer, &lenses, &computed.known, &*gathered.store, customers, &Watched(&Quiet), &files)?;
+    computed.tables.iter().try_for_each(|table| publication.write(table, format).map(drop))
+}
+
+fn publish(c: &mut Criterion, export: &Path) {
+    let pipeline = pipeline(export, "\"amount\"");
+    let gathered = gather(&pipeline, &inspected(&pipeline));
+    let blueprint = job::blueprint(&pipeline, None).expect("a plan");
+    let computed = job::compute(&blueprint, &gathered, &Quiet).expect("money fits");
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("published");
+    let mut group = group(c, "publish");
+    group.bench_function("all_tables", |b| {
+        b.iter(|| write(&out, &blueprint, &gathered, &computed).expect("a writable folder"));
+    });
+    group.finish();
+}
+
+fn benches(c: &mut Criterion) {
+    let rows = rows();
+    // As many rows a customer as a large shop has.
+    let customers = u32::try_from(rows / 9).unwrap_or(u32::MAX).max(1);
+    let export = fixture::folder(&Purchases { rows, customers, ..Purchases::default() }).expect("an export");
+    scan(c, &export);
+    scatter(c, &export);
+    fold(c, &export);
+    publish(c, &export);
+}
+
+criterion_group!(pipeline_group, benches);
+criterion_main!(pipeline_group);

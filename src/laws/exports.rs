@@ -1,0 +1,156 @@
+//! A world as the scan delivers it: batches, in any order and of any size.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::world::{Contract, Member, Purchase, VALUES, World, id};
+use crate::calendar::Day;
+use crate::config::{Pipeline, SourceKind};
+use crate::error::Result;
+use crate::source::canonical::{
+    Batch, Cost, Customers, Ids, NO_VALUE, Sink, Subscriptions, Texts, Transactions, ValueCode,
+};
+use crate::source::{IdKind, Scan, SourceReport};
+
+/// Numbers a segment's values as it meets them, like the scan does.
+#[derive(Default)]
+struct Codes(Vec<Arc<str>>);
+
+impl Codes {
+    fn code(&mut self, value: Option<usize>) -> ValueCode {
+        let Some(value) = value.map(|v| VALUES[v]) else { return NO_VALUE };
+        let known = self.0.iter().position(|v| **v == *value);
+        known.unwrap_or_else(|| {
+            self.0.push(value.into());
+            self.0.len() - 1
+        }) as ValueCode
+    }
+}
+
+/// A permutation of the rows, another for each number; 0 leaves them as they are.
+fn in_order<T: Copy>(rows: &[T], order: u64) -> Vec<T> {
+    let mut rows = rows.to_vec();
+    let mut dice = order;
+    if order > 0 {
+        for i in (1..rows.len()).rev() {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            rows.swap(i, (dice >> 33) as usize % (i + 1));
+        }
+    }
+    rows
+}
+
+fn ids(world: &World, customers: impl Iterator<Item = usize>) -> Ids {
+    if world.integer_ids {
+        return Ids::Integer(customers.map(|c| id(c).0).collect());
+    }
+    let mut texts = Texts::default();
+    customers.for_each(|c| texts.push(&id(c).1));
+    Ids::Text(texts)
+}
+
+fn instant(day: Day, second: i64) -> i64 {
+    (i64::from(day.0) * 86_400 + second) * 1_000_000
+}
+
+fn canonical(member: &Member, sign_ups: bool) -> Box<[u8]> {
+    let mut bytes = vec![];
+    let day = member.signed_up.filter(|_| sign_ups).map(|d| (d.0 as u32 ^ 0x8000_0000).to_be_bytes().to_vec());
+    for field in [day, member.town.map(|t| VALUES[t].into())] {
+        bytes.push(field.is_some().into());
+        bytes.extend(field.unwrap_or_default());
+    }
+    bytes.into()
+}
+
+/// Hands a world's rows to `sink`, from as many threads as the pool has, and says what a scan would say of them.
+///
+/// `with_orders`: order ids are read, as they are where some fold needs them.
+pub fn deliver(
+    world: &World,
+    pipeline: &Pipeline,
+    (order, size): (u64, usize),
+    with_orders: bool,
+    sink: &dyn Sink,
+) -> Result<Scan> {
+    let mut dictionaries: Vec<Codes> = pipeline.segments.iter().map(|_| Codes::default()).collect();
+    let mut codes = |source: SourceKind, values: Vec<Option<usize>>| -> Vec<(usize, Vec<ValueCode>)> {
+        let mine = pipeline.segments.iter().enumerate().filter(|(_, s)| s.source == source);
+        mine.map(|(i, _)| (i, values.iter().map(|v| dictionaries[i].code(*v)).collect())).collect()
+    };
+    let mut reports = std::collections::BTreeMap::new();
+    let mut batches = vec![];
+
+    let members = in_order(&world.members, order);
+    for rows in members.chunks(size) {
+        batches.push(Batch::Customers(Customers {
+            ids: ids(world, rows.iter().map(|m| m.customer)),
+            signed_up: rows.iter().map(|m| m.signed_up.filter(|_| world.sign_ups).unwrap_or(Day::NEVER)).collect(),
+            segments: codes(SourceKind::Customers, rows.iter().map(|m| m.town).collect()),
+            canonical: rows.iter().map(|m| canonical(m, world.sign_ups)).collect(),
+        }));
+    }
+    reports.insert(SourceKind::Customers, report(members.len(), &[], &[]));
+
+    if world.buys() {
+        let rows: Vec<Purchase> = world.purchases.iter().copied().filter(|p| world.keeps(p.day)).collect();
+        let rows = in_order(&rows, order);
+        let days: Vec<Day> = rows.iter().map(|p| p.day).collect();
+        reports.insert(SourceKind::Transactions, report(rows.len(), &days, &days));
+        for rows in rows.chunks(size) {
+            let packed = |p: &Purchase| p.order.map_or(0, |o| u128::from(o) + 1);
+            batches.push(Batch::Transactions(Transactions {
+                ids: ids(world, rows.iter().map(|p| p.customer)),
+                days: rows.iter().map(|p| p.day).collect(),
+                instants: rows.iter().map(|p| instant(p.day, p.second)).collect(),
+                amounts: rows.iter().map(|p| p.cents).collect(),
+                active: rows.iter().map(|p| p.cents > 0).collect(),
+                orders: (world.order_ids && with_orders).then(|| rows.iter().map(packed).collect()),
+                segments: codes(SourceKind::Transactions, rows.iter().map(|p| p.shop).collect()),
+            }));
+        }
+    }
+
+    if world.subscribes() {
+        let rows: Vec<Contract> = world.contracts.iter().copied().filter(|c| world.keeps(c.term.started)).collect();
+        let rows = in_order(&rows, order);
+        let starts: Vec<Day> = rows.iter().map(|c| c.term.started).collect();
+        let known = rows.iter().flat_map(|c| [c.term.started, c.term.cancelled]).filter(|d| *d != Day::NEVER);
+        let known: Vec<Day> = known.collect();
+        reports.insert(SourceKind::Subscriptions, report(rows.len(), &starts, &known));
+        for rows in rows.chunks(size) {
+            batches.push(Batch::Subscriptions(Subscriptions {
+                ids: ids(world, rows.iter().map(|c| c.customer)),
+                terms: rows.iter().map(|c| c.term).collect(),
+                instants: rows.iter().map(|c| instant(c.term.started, 0)).collect(),
+                segments: codes(SourceKind::Subscriptions, rows.iter().map(|c| c.plan).collect()),
+            }));
+        }
+    }
+
+    batches.into_par_iter().with_max_len(1).try_for_each(|batch| sink.accept(batch))?;
+    let cost =
+        |(period_start, amount): &(Day, i64)| Cost { period_start: *period_start, channel: None, amount: *amount };
+    let mut costs: Vec<Cost> = world.costs.iter().map(cost).collect();
+    costs.sort();
+    Ok(Scan {
+        reports,
+        files: vec![],
+        rejected: vec![],
+        dictionaries: dictionaries.into_iter().map(|codes| codes.0).collect(),
+        costs,
+        ids: if world.integer_ids { IdKind::Integer } else { IdKind::Text },
+        columns: Default::default(),
+    })
+}
+
+fn report(rows: usize, days: &[Day], known: &[Day]) -> SourceReport {
+    SourceReport {
+        rows: rows as u64,
+        first: days.iter().min().copied(),
+        last: days.iter().max().copied(),
+        newest_known: known.iter().max().copied(),
+        ..SourceReport::default()
+    }
+}

@@ -1,0 +1,54 @@
+//! The identities of every stage hold on arbitrary histories, and its tables are what it said they would be.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::cases;
+use super::conduct::{Outcome, PLAIN, cells, gather, on, outcome};
+use super::pipeline;
+use super::world::{World, worlds};
+use crate::check::Status;
+use crate::job;
+
+fn hold(world: &World) -> Result<(), TestCaseError> {
+    let pipeline = pipeline::of(world);
+    let blueprint = job::blueprint(&pipeline, None).unwrap();
+    let outcome = outcome(&blueprint, &gather(world, &pipeline, PLAIN, true));
+    for check in &outcome.checks {
+        prop_assert!(check.status != Status::Fail, "{check:?}");
+    }
+    // What is checked is not nothing: every stage that says an identity says of how many rows it held.
+    let adds_up = outcome.checks.iter().filter(|c| c.check.ends_with("adds_up") || c.check.ends_with("add_up"));
+    prop_assert!(adds_up.filter(|c| c.expected == c.actual).count() > 0);
+    promised(&outcome, blueprint.tables())
+}
+
+/// Each table that was announced is there, with that schema and one row a key; and no other.
+fn promised(outcome: &Outcome, schemas: Vec<crate::table::TableSchema>) -> Result<(), TestCaseError> {
+    let mut left: BTreeSet<&str> = outcome.tables.keys().map(String::as_str).collect();
+    // These two are made when a run is published, of nothing that stages know.
+    for schema in schemas.iter().filter(|s| s.name != "dates" && s.name != "quarantine") {
+        prop_assert!(left.remove(&*schema.name), "{} was announced and is not there", schema.name);
+        prop_assert!(*outcome.tables[&schema.name].schema == *schema, "{} has another schema", schema.name);
+    }
+    prop_assert!(left.is_empty(), "nobody announced {left:?}");
+    for (name, table) in &outcome.tables {
+        let mut keys = BTreeSet::new();
+        for row in 0..table.rows() {
+            let key = cells(table, row, table.schema.key);
+            prop_assert!(keys.insert(key.clone()), "{name} has {key:?} twice");
+        }
+        prop_assert!(table.columns.iter().all(|c| c.len() == table.rows()), "{name} is ragged");
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(cases(64))]
+
+    #[test]
+    fn the_identities_hold_on_any_history(world in worlds()) {
+        on(2, || hold(&world))?;
+    }
+}

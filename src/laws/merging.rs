@@ -1,0 +1,91 @@
+//! Tallies of parts are as good as the tally of the whole: merged in any order, sent anywhere, within their bounds.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::cases;
+use super::conduct::{Conduct, PLAIN, gather, on};
+use super::pipeline;
+use super::world::{World, worlds};
+use crate::engine::local::{Part, known_of, tallies_of};
+use crate::engine::reckon::reckon;
+use crate::job;
+use crate::timeline::identity::BUCKETS;
+use crate::timeline::segments::{Dictionary, SegmentColumn};
+use crate::timeline::shape::Shape;
+
+/// Every third bucket.
+fn third(n: usize) -> Vec<usize> {
+    (0..BUCKETS).filter(|bucket| bucket % 3 == n).collect()
+}
+
+/// The shape as it is reckoned with before the scan: of every segment more values than its cap allows.
+fn full(shape: &Shape) -> Arc<Shape> {
+    let column = |s: &SegmentColumn| {
+        let values: Vec<String> = (0..=s.cap).map(|i| i.to_string()).collect();
+        SegmentColumn::new(&s.name, s.at, s.cap, &values)
+    };
+    let segments = shape.dictionary.segments.iter().map(column).collect();
+    let mut shape = shape.clone();
+    shape.dictionary = Arc::new(Dictionary { segments });
+    Arc::new(shape)
+}
+
+fn holds(world: &World) -> Result<(), TestCaseError> {
+    let pipeline = pipeline::of(world);
+    let blueprint = job::blueprint(&pipeline, None).unwrap();
+    let plan = &blueprint.plan;
+    let gathered = gather(world, &pipeline, Conduct { batch: 5, ..PLAIN }, true);
+    let store = &*gathered.store;
+    let known = known_of(plan, gathered.shape.clone(), store);
+    let mut reckoned = reckon(plan, full(&gathered.shape)).unwrap().into_iter();
+    for round in 0..plan.rounds() {
+        let parts = [0, 1, 2].map(|n| tallies_of(plan, &known, store, &third(n), round));
+        let whole = tallies_of(plan, &known, store, &(0..BUCKETS).collect::<Vec<_>>(), round);
+        for (i, Part { what, fold, tally }) in whole.iter().enumerate() {
+            let bytes = fold.encode(&**tally).unwrap();
+            let [a, b, c] = [0, 1, 2].map(|n| fold.encode(&*parts[n][i].tally).unwrap());
+            let empty = fold.encode(&*fold.start()).unwrap();
+            let merged = |left: &[u8], right: &[u8]| {
+                let mut into = fold.decode(left).unwrap();
+                fold.merge(&mut *into, fold.decode(right).unwrap());
+                fold.encode(&*into).unwrap()
+            };
+            prop_assert_eq!(
+                &fold.encode(&*fold.decode(&bytes).unwrap()).unwrap(),
+                &bytes,
+                "{} does not survive encoding",
+                what
+            );
+            for (order, found) in [
+                ("(a b) c", merged(&merged(&a, &b), &c)),
+                ("a (b c)", merged(&a, &merged(&b, &c))),
+                ("c (b a)", merged(&c, &merged(&b, &a))),
+                ("(0 whole)", merged(&empty, &bytes)),
+                ("(whole 0)", merged(&bytes, &empty)),
+            ] {
+                prop_assert!(found == bytes, "{} merged {} is not the whole", what, order);
+            }
+            let before = reckoned.next().unwrap();
+            prop_assert_eq!((before.round, before.spec.kind), (round, what.split(':').next().unwrap()));
+            let (held, cells) = (fold.held(&**tally), fold.cells(&known.shape));
+            prop_assert!(held <= cells, "{} holds {} cells, more than the {} it said", what, held, cells);
+            // The values from which the caps are learned are not known before the scan.
+            prop_assert!(round == 0 || cells <= before.cells, "{what}: {cells} cells, {} reckoned", before.cells);
+            for part in &parts {
+                prop_assert!(fold.held(&*part[i].tally) <= cells, "a part of {} is beyond its bound", what);
+            }
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(cases(48))]
+
+    #[test]
+    fn tallies_merge_travel_and_keep_their_bounds(world in worlds()) {
+        on(1, || holds(&world))?;
+    }
+}

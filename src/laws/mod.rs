@@ -1,0 +1,23 @@
+//! What holds for every kind of stage in the registry, on arbitrary histories.
+//!
+//! A world is drawn ([`world`]), handed to the scatter as batches ([`exports`]), and run by a pipeline that has every
+//! kind of the registry by every period and with every value of its options ([`pipeline`], [`conduct`]). A new kind is
+//! under these laws the moment it is registered; nothing here names one.
+
+mod conduct;
+mod exports;
+mod identities;
+mod merging;
+mod needs;
+mod pipeline;
+mod registry;
+mod spread;
+mod world;
+
+use proptest::test_runner::Config;
+
+/// So many cases, or as many as `PROPTEST_CASES` asks for.
+fn cases(usual: u32) -> Config {
+    let config = Config { failure_persistence: None, ..Config::default() };
+    if std::env::var_os("PROPTEST_CASES").is_some() { config } else { Config { cases: usual, ..config } }
+}

@@ -1,0 +1,112 @@
+//! What a fold does not declare, it does not use.
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+
+use super::cases;
+use super::conduct::{PLAIN, gather, on, outcome, same, same_table};
+use super::pipeline;
+use super::world::{Rule, World, worlds};
+use crate::calendar::{Day, Period};
+use crate::engine::plan::Needs;
+use crate::job;
+use crate::timeline::history::{CustomerId, History};
+use crate::timeline::lens::{Lens, LiveRule};
+use crate::timeline::rows::DayRow;
+use crate::timeline::segments::Dictionary;
+use crate::timeline::shape::{Basis, Shape};
+use crate::timeline::view::Eyes;
+
+#[test]
+fn orders_not_asked_for_are_absent() {
+    let (from, to) = (Day(19_000), Day(19_100));
+    let monday = jiff::civil::Weekday::Monday;
+    let shape = Shape::new(Basis::Transactions, (from, to), from, monday, true, true, false, Dictionary::default());
+    let lens = Lens { period: Period::Month, rule: LiveRule::Period, until: None };
+    let days = [DayRow { key: 1, day: from, active: 2, orders: 2, net: 500 }];
+    let history = History { key: 1, id: CustomerId::Integer(1), days: &days, terms: &[], member: None, values: &[] };
+    let mut eyes = Eyes::new(shape.into(), [lens].into());
+    let person = eyes.look(&history).unwrap().unwrap();
+    let seen = |orders| person.through(0, orders).days().iter().map(|d| person.through(0, orders).orders(d)).sum();
+    assert_eq!((seen(true), seen(false)), (2, 0i64));
+}
+
+/// The tables are the same whether folds are shown what they declared, or everything.
+fn declared_is_used(world: &World) -> Result<(), TestCaseError> {
+    let pipeline = pipeline::of(world);
+    let mut blueprint = job::blueprint(&pipeline, None).unwrap();
+    let gathered = gather(world, &pipeline, PLAIN, true);
+    let declared = outcome(&blueprint, &gathered);
+    blueprint.plan.show_all(Needs { orders: true });
+    let everything = outcome(&blueprint, &gathered);
+    prop_assert!(same(&declared, &everything).is_ok(), "{}", same(&declared, &everything).unwrap_err());
+    Ok(())
+}
+
+/// A stage alone, with no more read than it declared, writes the table that it writes among all.
+fn read_is_declared(world: &World) -> Result<(), TestCaseError> {
+    let pipeline = pipeline::of(world);
+    let whole = job::blueprint(&pipeline, None).unwrap();
+    let whole = outcome(&whole, &gather(world, &pipeline, PLAIN, true));
+    for stage in &pipeline.stages {
+        let alone = job::blueprint(&pipeline, Some(std::slice::from_ref(&stage.name))).unwrap();
+        let with_orders = alone.plan.needs().orders;
+        let alone = outcome(&alone, &gather(world, &pipeline, PLAIN, with_orders));
+        for (name, table) in alone.tables.iter().filter(|(name, _)| *name != "checks") {
+            let found = same_table(&whole.tables[name], table);
+            prop_assert!(found.is_ok(), "{} alone: {}", stage.name, found.unwrap_err());
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(cases(24))]
+
+    #[test]
+    fn a_fold_that_sees_more_than_it_declared_says_the_same(world in worlds()) {
+        on(2, || declared_is_used(&world))?;
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(4))]
+
+    #[test]
+    fn a_stage_alone_says_what_it_says_among_others(world in worlds()) {
+        on(2, || read_is_declared(&world))?;
+    }
+}
+
+/// The same one in every run.
+fn any_world() -> World {
+    worlds().new_tree(&mut TestRunner::deterministic()).unwrap().current()
+}
+
+/// A ledger of a stage's own shows orders, whatever the stage itself folds.
+#[test]
+fn a_stage_with_a_ledger_needs_orders() {
+    let mut world = any_world();
+    world.rule = Rule::Days(90);
+    let pipeline = pipeline::of(&world);
+    let with_ledger: Vec<_> = pipeline.stages.iter().filter(|s| s.options.flag("ledger")).collect();
+    assert!(!with_ledger.is_empty());
+    for stage in with_ledger {
+        let plan = job::blueprint(&pipeline, Some(std::slice::from_ref(&stage.name))).unwrap().plan;
+        assert_eq!(plan.needs(), Needs { orders: true }, "{}", stage.name);
+    }
+}
+
+/// The laws above can fail: cohorts count orders, and without them their table is another.
+#[test]
+fn withheld_orders_are_missed() {
+    let mut world = any_world();
+    world.rule = Rule::OnePeriod;
+    let pipeline = pipeline::of(&world);
+    let mut blueprint = job::blueprint(&pipeline, None).unwrap();
+    let gathered = gather(&world, &pipeline, PLAIN, true);
+    let declared = outcome(&blueprint, &gathered);
+    blueprint.plan.show_all(Needs { orders: false });
+    assert!(same(&declared, &outcome(&blueprint, &gathered)).is_err());
+}

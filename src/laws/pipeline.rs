@@ -1,0 +1,124 @@
+//! The pipeline file of a world: every kind of the registry, by every period and with every value of its options.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::{LazyLock, Mutex};
+
+use super::world::{Rule, World};
+use crate::calendar::Period;
+use crate::config::{self, Pipeline};
+use crate::error::Errors;
+use crate::stage::{Kind, OptionSpec, OptionType};
+
+/// Values that an option takes, as TOML: all of a few words, the ends of a range.
+pub fn values_of(option: &OptionSpec) -> Vec<String> {
+    let quoted = |word: &&str| format!("{word:?}");
+    match option.accepts {
+        // A range's end may be far beyond the data; the next above its beginning is not.
+        OptionType::Int { min, max } => vec![min.to_string(), (min + 1).min(max).to_string(), max.to_string()],
+        // Cut points lean on each other: the registry's own law has their defaults.
+        OptionType::Float { .. } => vec![],
+        OptionType::Flag => vec!["true".into()],
+        OptionType::Word(words) => words.iter().map(quoted).collect(),
+        OptionType::Words(words) => words.iter().map(|word| format!("[{word:?}]")).collect(),
+        OptionType::Days => vec!["\"30 days\"".into(), "\"1 days\"".into()],
+    }
+}
+
+/// A stage by name, with the body of its table.
+type Written = (String, String);
+
+/// Stages of a kind, each with one option set, or by another period.
+fn stages_of(kind: &Kind) -> Vec<Written> {
+    let kind_is = format!("kind = {:?}\n", kind.name);
+    let mut stages: Vec<Written> = Period::ALL
+        .iter()
+        .map(|(name, _)| (format!("{}_by_{name}", kind.name), format!("{kind_is}period = {name:?}\n")))
+        .collect();
+    for option in kind.options {
+        for (i, value) in values_of(option).into_iter().enumerate() {
+            let name = format!("{}_{}_{i}", kind.name, option.name.replace('.', "_"));
+            stages.push((name, format!("{kind_is}{} = {value}\n", option.name)));
+        }
+    }
+    stages
+}
+
+/// The head of the file: everything but stages.
+fn head(world: &World) -> String {
+    let mut text = format!("name = \"laws\"\n[calendar]\nperiod = {:?}\n", world.period.name());
+    let mut put = |line: String| text.write_str(&line).expect("a text grows");
+    world.as_of.iter().for_each(|day| put(format!("as_of = {day}\n")));
+    world.observed_from.iter().for_each(|day| put(format!("observed_from = {day}\n")));
+    put("[money]\ncurrency = \"EUR\"\ngross_margin = 0.55\ndiscount_rate = 0.1\n[customers]\n".into());
+    match world.rule {
+        Rule::OnePeriod => put("basis = \"transactions\"\nchurn_after = \"1 period\"\n".into()),
+        Rule::Days(days) => put(format!("basis = \"transactions\"\nchurn_after = \"{days} days\"\n")),
+        Rule::Contracts { gap_days, inclusive, free, paused, past_due } => {
+            let live = |is_live: bool| if is_live { "\"live\"" } else { "\"not live\"" };
+            put(format!(
+                "basis = \"subscriptions\"\ngap_days = {gap_days}\nended_at_inclusive = {inclusive}\n\
+                 free = {}\npaused = {}\npast_due = {}\n",
+                live(free),
+                live(paused),
+                live(past_due)
+            ));
+        }
+    }
+    let mut source = |name: &str, columns: &str| {
+        put(format!("[sources.{name}]\npath = \"{name}.parquet\"\ncolumns = {{ {columns} }}\n"));
+    };
+    let of_customer = "customer_id = \"c\"";
+    source("customers", &format!("{of_customer}{}", if world.sign_ups { ", signed_up_at = \"s\"" } else { "" }));
+    if world.buys() {
+        let order = if world.order_ids { ", order_id = \"o\"" } else { "" };
+        source("transactions", &format!("{of_customer}, occurred_at = \"t\", amount = \"a\"{order}"));
+    }
+    if world.subscribes() {
+        source("subscriptions", &format!("{of_customer}, started_at = \"s\", amount = \"a\", plan = \"plan\""));
+    }
+    source("acquisition_costs", "period_start = \"p\", amount = \"a\"");
+    put(format!("[segments]\ntown = {{ column = \"customers.town\", cap = {} }}\n", world.cap));
+    let at = format!("at = {:?}, cap = {}", world.at, world.cap);
+    if world.subscribes() {
+        put(format!("plan = {{ column = \"subscriptions.plan\", {at} }}\n"));
+    }
+    if world.buys() {
+        put(format!("shop = {{ column = \"transactions.shop\", {at} }}\n"));
+    }
+    text
+}
+
+pub fn parse(text: &str) -> Result<Pipeline, Errors> {
+    config::parse(Path::new("laws.toml"), text, &[], &|_| None)
+}
+
+/// What decides which options go together: the configuration refuses, say, MRR of transactions.
+type Setting = (bool, bool, bool);
+static ACCEPTED: LazyLock<Mutex<BTreeMap<Setting, String>>> = LazyLock::new(Mutex::default);
+
+/// The stages of all kinds that the configuration takes in a world like this.
+fn stages(world: &World, head: &str) -> String {
+    let setting = (world.subscribes(), world.sign_ups, world.buys());
+    let mut accepted = ACCEPTED.lock().expect("a law failed while it wrote stages");
+    let found = accepted.entry(setting).or_insert_with(|| {
+        let mut all = String::new();
+        for kind in crate::stage::KINDS {
+            let written = stages_of(kind);
+            let tried = written.iter().map(|(name, body)| format!("[stages.{name}]\n{body}"));
+            let taken: Vec<String> = tried.filter(|stage| parse(&format!("{head}{stage}")).is_ok()).collect();
+            assert!(taken.len() >= Period::ALL.len(), "{} runs by every period, yet only {taken:?}", kind.name);
+            assert!(2 * taken.len() > written.len(), "of {} only these run: {taken:?}", kind.name);
+            all.extend(taken);
+        }
+        all
+    });
+    found.clone()
+}
+
+pub fn of(world: &World) -> Pipeline {
+    let head = head(world);
+    let text = format!("{head}{}", stages(world, &head));
+    parse(&text).unwrap_or_else(|problems| panic!("{problems:?}\nof\n{text}"))
+}

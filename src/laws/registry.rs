@@ -1,0 +1,78 @@
+//! The registry is data, and sound.
+
+use std::collections::BTreeSet;
+
+use super::pipeline::parse;
+use crate::config::Pipeline;
+use crate::job;
+use crate::stage::{KINDS, LATER_KINDS, OptionSpec, OptionType};
+
+/// A shop, or a subscription company, that runs these stages.
+fn parsed(basis: &str, stages: &str) -> Pipeline {
+    let (source, time) = match basis {
+        "transactions" => ("transactions", "occurred_at"),
+        _ => ("subscriptions", "started_at"),
+    };
+    let text = format!(
+        "name = \"laws\"\n[customers]\nbasis = {basis:?}\n[money]\ncurrency = \"EUR\"\n[sources.{source}]\n\
+         path = \"x.parquet\"\ncolumns = {{ customer_id = \"c\", {time} = \"t\", amount = \"a\" }}\n{stages}"
+    );
+    parse(&text).unwrap_or_else(|problems| panic!("{problems:?}\nof\n{text}"))
+}
+
+#[test]
+fn kinds_are_sorted_and_no_two_share_a_name() {
+    assert!(KINDS.windows(2).all(|pair| pair[0].name < pair[1].name));
+    let announced: BTreeSet<_> = LATER_KINDS.iter().collect();
+    assert!(KINDS.iter().all(|kind| !announced.contains(&kind.name)), "a kind that runs is announced for later");
+    assert!(KINDS.iter().all(|kind| kind.doc.trim().len() > 200), "a kind says what it measures");
+}
+
+#[test]
+fn every_default_is_what_its_option_takes() {
+    for kind in KINDS {
+        let names: BTreeSet<_> = kind.options.iter().map(|o| o.name).collect();
+        assert_eq!(names.len(), kind.options.len(), "{} has an option twice", kind.name);
+        assert!(kind.options.iter().all(|o| !o.doc.is_empty()), "{} has an option without a word on it", kind.name);
+        let given: Vec<&OptionSpec> = kind.options.iter().filter(|o| !o.default.is_empty()).collect();
+        let written: String = given.iter().map(|o| format!("{} = {}\n", o.name, o.default)).collect();
+        for basis in ["transactions", "subscriptions"] {
+            let silent = parsed(basis, &format!("[stages.{}]\n", kind.name));
+            let spoken = parsed(basis, &format!("[stages.{}]\n{written}", kind.name));
+            assert_eq!(silent.stages[0].options, spoken.stages[0].options, "{}", kind.name);
+            let present: BTreeSet<_> = silent.stages[0].options.0.keys().copied().collect();
+            assert_eq!(present, names, "every option of {} has a value", kind.name);
+        }
+    }
+}
+
+#[test]
+fn words_are_offered_now_or_later_and_not_both() {
+    for (kind, option) in KINDS.iter().flat_map(|k| k.options.iter().map(|o| (k.name, o))) {
+        let (OptionType::Word(words) | OptionType::Words(words)) = option.accepts else { continue };
+        let all: BTreeSet<_> = words.iter().chain(option.later).collect();
+        assert_eq!(all.len(), words.len() + option.later.len(), "{kind}.{}", option.name);
+    }
+}
+
+#[test]
+fn tables_have_names_of_their_own_and_words_on_every_column() {
+    let stages: String = KINDS.iter().map(|kind| format!("[stages.{}]\n", kind.name)).collect();
+    for basis in ["transactions", "subscriptions"] {
+        let tables = job::blueprint(&parsed(basis, &stages), None).unwrap().tables();
+        let of_every_run = ["checks", "dates", "quarantine", "segments"];
+        let names: BTreeSet<&str> = tables.iter().map(|t| &*t.name).collect();
+        assert_eq!(names.len(), tables.len(), "two tables share a name");
+        assert!(of_every_run.iter().all(|name| names.contains(name)), "{names:?}");
+        for table in &tables {
+            let name = &table.name;
+            let columns: Vec<&str> = table.columns.iter().map(|c| &*c.name).collect();
+            assert!(!table.doc.is_empty() && table.columns.iter().all(|c| !c.doc.is_empty()), "{name} lacks words");
+            assert_eq!(columns.iter().collect::<BTreeSet<_>>().len(), columns.len(), "{name} has a column twice");
+            assert!((1..columns.len()).contains(&table.key), "{name} has no key, or nothing else");
+            let of_segments = columns.starts_with(&["segment_id", "segment", "value"]) && table.key > 3;
+            let of_stages = !of_every_run.contains(&name.as_str());
+            assert!(!of_stages || of_segments || columns[0] == "customer_id", "{name} begins with {:?}", &columns[..3]);
+        }
+    }
+}

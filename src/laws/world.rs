@@ -1,0 +1,220 @@
+//! Arbitrary histories: few customers and days, so that everything collides.
+
+use std::collections::BTreeSet;
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use crate::calendar::{Day, Period};
+use crate::source::canonical::Term;
+
+/// Days on which things happen, counted from 2023-11-20.
+const SPAN: i32 = 300;
+const ORIGIN: Day = Day(19_681);
+
+#[derive(Clone, Debug)]
+pub struct World {
+    pub rule: Rule,
+    pub period: Period,
+    pub integer_ids: bool,
+    /// `order_id` is mapped.
+    pub order_ids: bool,
+    /// `signed_up_at` is mapped.
+    pub sign_ups: bool,
+    /// Transactions beside subscriptions.
+    pub shop_beside: bool,
+    /// Which value of a column that changes counts.
+    pub at: &'static str,
+    pub cap: usize,
+    pub observed_from: Option<Day>,
+    pub as_of: Option<Day>,
+    pub purchases: Vec<Purchase>,
+    pub contracts: Vec<Contract>,
+    pub members: Vec<Member>,
+    pub costs: Vec<(Day, i64)>,
+}
+
+/// What makes a customer live.
+#[derive(Clone, Copy, Debug)]
+pub enum Rule {
+    OnePeriod,
+    Days(i32),
+    Contracts { gap_days: i32, inclusive: bool, free: bool, paused: bool, past_due: bool },
+}
+
+/// A customer by number; [`id`] is what the export shows.
+pub type Customer = usize;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Purchase {
+    pub customer: Customer,
+    pub day: Day,
+    /// Of the day.
+    pub second: i64,
+    pub cents: i64,
+    pub order: Option<u8>,
+    pub shop: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Contract {
+    pub customer: Customer,
+    pub term: Term,
+    pub plan: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Member {
+    pub customer: Customer,
+    pub signed_up: Option<Day>,
+    pub town: Option<usize>,
+}
+
+/// Values of every segment: two that tables also use for what has no value of its own.
+pub const VALUES: [&str; 5] = ["b", "(none)", "a", "other", "ä"];
+const CUSTOMERS: usize = 18;
+
+impl World {
+    pub fn buys(&self) -> bool {
+        self.shop_beside || !matches!(self.rule, Rule::Contracts { .. })
+    }
+
+    pub fn subscribes(&self) -> bool {
+        matches!(self.rule, Rule::Contracts { .. })
+    }
+
+    /// Whether a scan keeps what is dated so.
+    pub fn keeps(&self, day: Day) -> bool {
+        self.as_of.is_none_or(|as_of| day < as_of)
+    }
+
+    /// Customers of any row that the scan keeps.
+    pub fn customers(&self) -> BTreeSet<Customer> {
+        let purchases = self.purchases.iter().filter(|p| self.buys() && self.keeps(p.day)).map(|p| p.customer);
+        let contracts = self.contracts.iter().filter(|c| self.subscribes() && self.keeps(c.term.started));
+        let members = self.members.iter().map(|m| m.customer);
+        purchases.chain(contracts.map(|c| c.customer)).chain(members).collect()
+    }
+}
+
+/// The id of a customer, as a whole number and as a text.
+pub fn id(customer: Customer) -> (i64, String) {
+    let number = match customer {
+        0 => i64::MIN,
+        1 => i64::MAX,
+        n => 3 - n as i64,
+    };
+    let text = match customer {
+        0 => " ".into(),
+        1 => "ï\u{301}d\n".into(),
+        2 => "long ".repeat(40),
+        n => format!("{:x}", n * 0x9e37_79b9),
+    };
+    (number, text)
+}
+
+fn day() -> impl Strategy<Value = Day> {
+    (0..SPAN).prop_map(|d| ORIGIN.plus(d))
+}
+
+/// A length in days, or NULL; often a round one, so that ranges meet and renewals fall due.
+fn length() -> impl Strategy<Value = Option<i32>> {
+    prop_oneof![3 => Just(None), 2 => (0..200).prop_map(Some), 2 => prop::sample::select(vec![0, 7, 30, 31, 61, 92]).prop_map(Some)]
+}
+
+fn after(start: Day, length: Option<i32>) -> Day {
+    length.map_or(Day::NEVER, |days| start.plus(days))
+}
+
+fn purchase() -> impl Strategy<Value = Purchase> {
+    let cents = prop_oneof![8 => 1..9_000i64, 2 => -9_000..0i64, 1 => Just(0)];
+    let order = option::weighted(0.8, 0..9u8);
+    let shop = option::weighted(0.8, 0..VALUES.len());
+    (0..CUSTOMERS, day(), 0..3i64, cents, order, shop)
+        .prop_map(|(customer, day, second, cents, order, shop)| Purchase { customer, day, second, cents, order, shop })
+}
+
+fn contract() -> impl Strategy<Value = Contract> {
+    let intervals = prop::sample::select(vec![(1, 0), (3, 0), (12, 0), (0, 7), (0, 10), (0, 1)]);
+    let amount = prop_oneof![1 => Just(0i64), 9 => 1..50_000i64];
+    let lengths = (length(), length(), length(), option::weighted(0.2, 0..60i32));
+    let pause = option::weighted(0.3, (-10..120i32, 0..60i32));
+    let others = (pause, option::weighted(0.2, 0..90i32), 0..4u128, option::weighted(0.8, 0..VALUES.len()));
+    (0..CUSTOMERS, day(), lengths, intervals, amount, others).prop_map(
+        |(customer, started, (ended, paid, cancelled, trial), (months, days), amount, others)| {
+            let (pause, past_due, subscription, plan) = others;
+            let paused_from = after(started, pause.map(|p| p.0));
+            let term = Term {
+                started,
+                trial_ends: after(started, trial),
+                ended: after(started, ended),
+                cancelled: after(started, cancelled),
+                paid_until: after(started, paid),
+                paused_from,
+                paused_until: pause.map_or(Day::NEVER, |p| paused_from.plus(p.1)),
+                past_due_since: after(started, past_due),
+                months,
+                days,
+                amount,
+                subscription,
+            };
+            Contract { customer, term, plan }
+        },
+    )
+}
+
+fn member() -> impl Strategy<Value = Member> {
+    let signed_up = option::weighted(0.8, -200..SPAN);
+    (0..CUSTOMERS + 2, signed_up, option::weighted(0.8, 0..VALUES.len()))
+        .prop_map(|(customer, signed_up, town)| Member { customer, signed_up: signed_up.map(|d| ORIGIN.plus(d)), town })
+}
+
+fn rule() -> impl Strategy<Value = Rule> {
+    let flags = any::<(bool, bool, bool, bool)>();
+    let contracts =
+        (prop::sample::select(vec![0, 0, 3, 40]), flags).prop_map(|(gap_days, (inclusive, free, paused, past_due))| {
+            Rule::Contracts { gap_days, inclusive, free, paused, past_due }
+        });
+    prop_oneof![Just(Rule::OnePeriod), prop::sample::select(vec![1, 7, 45, 90, 400]).prop_map(Rule::Days), contracts]
+}
+
+/// `(observed_from, as_of)`, each where it is configured; the first record lies before any as_of.
+fn window() -> impl Strategy<Value = (Option<Day>, Option<Day>)> {
+    let day = |d: i32| ORIGIN.plus(d);
+    prop_oneof![
+        Just((None, None)),
+        (100..SPAN + 60).prop_map(move |to| (None, Some(day(to)))),
+        (-40..90i32, 100..SPAN + 60).prop_map(move |(from, to)| (Some(day(from)), Some(day(to)))),
+    ]
+}
+
+pub fn worlds() -> impl Strategy<Value = World> {
+    let rows = (vec(purchase(), 1..70), vec(contract(), 1..40), vec(member(), 0..24), vec((day(), 0..90_000i64), 0..4));
+    let period = prop::sample::select(Period::ALL.map(|p| p.1).to_vec());
+    let at = prop::sample::select(vec!["opening", "first", "latest"]);
+    (rule(), period, any::<(bool, bool, bool, bool)>(), at, 1..6usize, window(), rows).prop_map(
+        |(rule, period, flags, at, cap, (observed_from, as_of), (mut purchases, mut contracts, members, costs))| {
+            let (integer_ids, order_ids, sign_ups, shop_beside) = flags;
+            // Something is there from the first day on.
+            purchases[0] = Purchase { day: ORIGIN, cents: 500, ..purchases[0] };
+            contracts[0].term.started = ORIGIN;
+            World {
+                rule,
+                period,
+                integer_ids,
+                order_ids,
+                sign_ups,
+                shop_beside,
+                at,
+                cap,
+                observed_from,
+                as_of,
+                purchases,
+                contracts,
+                members,
+                costs,
+            }
+        },
+    )
+}

@@ -1,14 +1,9 @@
 //! Customers by what they did in each period: who is live at its opening and closing, who came, stayed and left.
 
-use crate::engine::known::{Known, Ref};
-use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
-use crate::error::Result;
 use crate::tally::axes::Axes;
 use crate::tally::lines::Lines;
-use crate::timeline::lens::Lens;
+use crate::tally::series::Counted;
 use crate::timeline::movements::State;
-use crate::timeline::segments::SegmentIndex;
-use crate::timeline::shape::Shape;
 use crate::timeline::view::View;
 
 /// The series of the tally, in this order.
@@ -30,45 +25,19 @@ pub enum Head {
     Renewed,
 }
 
-const WIDTH: usize = Head::Renewed as usize + 1;
+/// Customers by state, at the boundaries, and the terms that came due.
+pub struct Headcount;
 
-pub struct Headcount {
-    axes: Axes,
-    periods: usize,
-}
+impl Counted for Headcount {
+    const KIND: &'static str = "headcount";
+    const WIDTH: usize = Head::Renewed as usize + 1;
 
-/// Registers the headcount under a lens by a stage's segments.
-pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, segments: &[usize]) -> Ref<Lines> {
-    let spec = FoldSpec {
-        kind: "headcount",
-        params: format!("{segments:?}"),
-        lens,
-        needs: Needs::default(),
-        after: vec![index.id()],
-    };
-    let segments = segments.to_vec();
-    plan.fold(spec, move |known: &Known| -> Result<Headcount> {
-        Ok(Headcount { axes: Axes::new(known, index, &segments)?, periods: known.shape.frame(lens.period).len() })
-    })
-}
-
-impl Fold for Headcount {
-    type Tally = Lines;
-
-    fn cells(&self, _: &Shape) -> u64 {
-        Lines::bound(WIDTH, self.periods, self.axes.cells())
-    }
-
-    fn start(&self) -> Lines {
-        Lines::new(WIDTH, self.periods)
-    }
-
-    fn observe(&self, tally: &mut Lines, view: &View<'_>) {
+    fn observe(axes: &Axes, tally: &mut Lines, view: &View<'_>) {
         for run in view.runs() {
             if run.state == State::Idle {
                 continue;
             }
-            self.axes.pieces(view, run, |piece| {
+            axes.pieces(view, run, |piece| {
                 let range = (piece.from, piece.to);
                 let mut open = tally.line(piece.open);
                 let mut count = |head: Head| open.add(head as usize, range.0, range.1, 1);
@@ -94,19 +63,11 @@ impl Fold for Headcount {
         }
         for due in view.dues() {
             let period = view.frame().grid.at(due.day);
-            self.axes.within(view, period, |cell| {
+            axes.within(view, period, |cell| {
                 let mut line = tally.line(cell);
                 line.add(Head::Due as usize, period, period + 1, 1);
                 line.add(Head::Renewed as usize, period, period + 1, due.renewed.into());
             });
         }
-    }
-
-    fn merge(&self, into: &mut Lines, from: Lines) {
-        into.merge(from);
-    }
-
-    fn held(&self, tally: &Lines) -> u64 {
-        tally.held()
     }
 }

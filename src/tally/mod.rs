@@ -9,4 +9,5 @@ pub mod cohorts;
 pub mod headcount;
 pub mod lines;
 pub mod money;
+pub mod series;
 pub mod values;

@@ -1,14 +1,9 @@
 //! Money by what customers did in each period: the movements of MRR or of revenue (DEFINITIONS §5).
 
-use crate::engine::known::{Known, Ref};
-use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
-use crate::error::Result;
 use crate::tally::axes::Axes;
 use crate::tally::lines::Lines;
-use crate::timeline::lens::Lens;
+use crate::tally::series::Counted;
 use crate::timeline::movements::State;
-use crate::timeline::segments::SegmentIndex;
-use crate::timeline::shape::Shape;
 use crate::timeline::view::View;
 
 /// The series of the tally, in this order; minor units, signed as they move the balance.
@@ -33,43 +28,17 @@ pub enum Flow {
     Held,
 }
 
-const WIDTH: usize = Flow::Held as usize + 1;
+/// Minor units by movement, and at the boundaries.
+pub struct Money;
 
-pub struct Money {
-    axes: Axes,
-    periods: usize,
-}
+impl Counted for Money {
+    const KIND: &'static str = "money";
+    const WIDTH: usize = Flow::Held as usize + 1;
 
-/// Registers the movements of money under a lens by a stage's segments.
-pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, segments: &[usize]) -> Ref<Lines> {
-    let spec = FoldSpec {
-        kind: "money",
-        params: format!("{segments:?}"),
-        lens,
-        needs: Needs::default(),
-        after: vec![index.id()],
-    };
-    let segments = segments.to_vec();
-    plan.fold(spec, move |known: &Known| -> Result<Money> {
-        Ok(Money { axes: Axes::new(known, index, &segments)?, periods: known.shape.frame(lens.period).len() })
-    })
-}
-
-impl Fold for Money {
-    type Tally = Lines;
-
-    fn cells(&self, _: &Shape) -> u64 {
-        Lines::bound(WIDTH, self.periods, self.axes.cells())
-    }
-
-    fn start(&self) -> Lines {
-        Lines::new(WIDTH, self.periods)
-    }
-
-    fn observe(&self, tally: &mut Lines, view: &View<'_>) {
+    fn observe(axes: &Axes, tally: &mut Lines, view: &View<'_>) {
         for run in view.runs() {
             let (m0, m1) = (i128::from(run.opening), i128::from(run.closing));
-            self.axes.pieces(view, run, |piece| {
+            axes.pieces(view, run, |piece| {
                 let range = (piece.from, piece.to);
                 let mut open = tally.line(piece.open);
                 let mut add = |flow: Flow, amount: i128| open.add(flow as usize, range.0, range.1, amount);
@@ -101,13 +70,5 @@ impl Fold for Money {
                 }
             });
         }
-    }
-
-    fn merge(&self, into: &mut Lines, from: Lines) {
-        into.merge(from);
-    }
-
-    fn held(&self, tally: &Lines) -> u64 {
-        tally.held()
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -13,6 +13,7 @@ use super::LogFormat;
 use super::publishing::Finished;
 use crate::check::Status;
 use crate::cli::interrupt::Interrupt;
+use crate::cli::numbers::grouped;
 use crate::config::Pipeline;
 use crate::error::{Errors, Result};
 use crate::job::{Phase, Watch};
@@ -134,11 +135,13 @@ impl Watch for Progress {
         self.event("phase_started", json!({ "phase": phase.name(), "unit": unit, "total": total }));
         self.bar.reset();
         self.bar.set_length(total.unwrap_or(0));
-        let counted =
-            format!("{{prefix:8}} {{wide_bar}} {{human_pos}}/{{human_len}} {unit}, {{per_sec}}, {{eta}} left");
+        let counted = format!("{{prefix:8}} {{wide_bar}} {{human_pos}}/{{human_len}} {unit}, {{rate}}, {{eta}} left");
         let template = if total.is_some() { counted.as_str() } else { "{prefix:8} {spinner}" };
         if let Ok(style) = ProgressStyle::with_template(template) {
-            self.bar.set_style(style);
+            self.bar.set_style(style.with_key("rate", |state: &ProgressState, to: &mut dyn std::fmt::Write| {
+                // A bar that cannot be drawn is no reason to stop.
+                let _ = write!(to, "{}/s", grouped(state.per_sec() as i64));
+            }));
         }
         self.bar.set_prefix(phase.name());
     }

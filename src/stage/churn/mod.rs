@@ -9,8 +9,9 @@ use crate::engine::plan::Plan;
 use crate::error::Result;
 use crate::stats::churn_rate::Trailing;
 use crate::table::{TableSchema, Type, column};
-use crate::tally::headcount;
+use crate::tally::headcount::Headcount;
 use crate::tally::lines::Lines;
+use crate::tally::series;
 
 pub const KIND: Kind = Kind { name: "churn", doc: include_str!("definition.md"), options: OPTIONS, tables, build };
 
@@ -63,7 +64,7 @@ fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>>
     let options = &spec.options;
     Ok(Box::new(Churn {
         lens: super::ledger::plan(spec, plan),
-        headcount: headcount::plan(plan, common.index, lens, &spec.segments),
+        headcount: series::plan::<Headcount>(plan, common.index, lens, &spec.segments),
         trailing: options.int("trailing").unwrap_or(6) as usize,
         method: super::rows::trailing_method(options.word("trailing_method")),
         excellent: options.float("benchmark.excellent").unwrap_or(0.03),

@@ -11,8 +11,10 @@ use crate::engine::plan::Plan;
 use crate::error::Result;
 use crate::table::{TableSchema, Type, column};
 use crate::tally::cohorts::{self, CohortSpec, CohortTally, From, Mode};
+use crate::tally::headcount::Headcount;
 use crate::tally::lines::Lines;
-use crate::tally::{headcount, money};
+use crate::tally::money::Money;
+use crate::tally::series;
 
 pub const KIND: Kind = Kind { name: "ltv", doc: include_str!("definition.md"), options: OPTIONS, tables, build };
 
@@ -52,8 +54,8 @@ fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>>
         ratio: models.contains(&"ratio"),
         realised: models.contains(&"realised"),
         trailing: spec.options.int("trailing").unwrap_or(6) as usize,
-        headcount: headcount::plan(plan, common.index, lens, &spec.segments),
-        money: money::plan(plan, common.index, lens, &spec.segments),
+        headcount: series::plan::<Headcount>(plan, common.index, lens, &spec.segments),
+        money: series::plan::<Money>(plan, common.index, lens, &spec.segments),
         cohorts: cohorts::plan(plan, common.index, lens, &spec.segments, fold),
         spec: spec.clone(),
         common,

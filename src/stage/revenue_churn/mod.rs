@@ -8,8 +8,10 @@ use crate::engine::known::Ref;
 use crate::engine::plan::Plan;
 use crate::error::Result;
 use crate::table::{TableSchema, Type, column};
+use crate::tally::headcount::Headcount;
 use crate::tally::lines::Lines;
-use crate::tally::{headcount, money};
+use crate::tally::money::Money;
+use crate::tally::series;
 
 pub const KIND: Kind =
     Kind { name: "revenue_churn", doc: include_str!("definition.md"), options: OPTIONS, tables, build };
@@ -37,8 +39,8 @@ fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>>
     let lens = spec.setting.lens(spec.period);
     Ok(Box::new(RevenueChurn {
         lens: super::ledger::plan(spec, plan),
-        money: money::plan(plan, common.index, lens, &spec.segments),
-        headcount: headcount::plan(plan, common.index, lens, &spec.segments),
+        money: series::plan::<Money>(plan, common.index, lens, &spec.segments),
+        headcount: series::plan::<Headcount>(plan, common.index, lens, &spec.segments),
         spec: spec.clone(),
         common,
     }))

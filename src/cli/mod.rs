@@ -59,7 +59,10 @@ pub fn main() -> ExitCode {
     let command = Cli::try_parse().map_err(with_suggestion).unwrap_or_else(|e| e.exit()).command;
     panics::note();
     let exit = panics::guarded(|| command.run(&mut std::io::stdout())).unwrap_or_else(|errors| {
-        report(&errors, &command.overrides());
+        match &command {
+            Command::Run(args) if args.wants_events() => run::emit_errors(&errors),
+            _ => report(&errors, &command.overrides()),
+        }
         errors.exit()
     });
     ExitCode::from(exit as u8)

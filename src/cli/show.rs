@@ -128,7 +128,9 @@ fn find<'a>(manifest: &'a Manifest, name: &str, run: &Path) -> Result<&'a TableE
 }
 
 fn both(a: &BooleanArray, b: &BooleanArray) -> Result<BooleanArray> {
-    and(a, &prep_null_mask_filter(b)).map_err(defect)
+    // Only masks that hold NULLs may be asked to give them up.
+    let known = if b.null_count() > 0 { prep_null_mask_filter(b) } else { b.clone() };
+    and(a, &known).map_err(defect)
 }
 
 fn defect(e: arrow::error::ArrowError) -> Error {

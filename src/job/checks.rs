@@ -5,7 +5,7 @@ use crate::calendar::{Day, LocalDays};
 use crate::check::{Check, Status};
 use crate::config::{Pipeline, SourceKind};
 use crate::error::Error;
-use crate::source::Scan;
+use crate::source::{Rejected, Scan};
 use crate::tally::census::CensusTally;
 use crate::timeline::segments::SegmentIndex;
 use crate::timeline::shape::{Basis, Shape};
@@ -136,7 +136,12 @@ pub(super) fn census_checks(
         Basis::Subscriptions => "subscriptions",
     };
     let detail = "customers of the basis source who were never live: refunds, free plans or trials only";
-    checks.push(check("never_live", basis, Status::Pass, None, census.never_live, detail));
+    let nobody = census.never_live > 0 && census.never_live == census.customers - census.never_in_basis;
+    let (status, detail) = match nobody {
+        true => (Status::Warn, "nobody was ever live: look at customers.activity, and at the amounts"),
+        false => (Status::Pass, detail),
+    };
+    checks.push(check("never_live", basis, status, None, census.never_live, detail));
     let detail = "customer-days of transactions at or after as_of are ignored";
     checks.extend(warn_of("days_after_as_of", "transactions", count(census.days_after_as_of), detail));
     checks.extend(term_checks(census));
@@ -176,21 +181,40 @@ fn term_checks(census: &CensusTally) -> Vec<Check> {
     checks
 }
 
+/// The first rows of a source that could not be used, for whoever has to find them.
+fn examples(rejected: &[Rejected], source: &str) -> String {
+    let shown = rejected.iter().filter(|r| r.source.name() == source).take(5).map(|r| {
+        let value = r.value.as_deref().map_or("NULL".to_owned(), |v| format!("{v:?}"));
+        format!("row {} of {}, {} = {value} ({})", r.row, r.file, r.column, r.reason.name())
+    });
+    shown.collect::<Vec<_>>().join("; ")
+}
+
+/// Every row of the basis source was rejected, so that there is not even a window.
+pub(super) fn nothing_usable(scan: &Scan, kind: SourceKind) -> Error {
+    let name = kind.name();
+    Error::check(format!("no row of source {name} can be used{}", reasons(scan, kind)))
+        .help(format!("check its mapping; the first rows: {}", examples(&scan.rejected, name)))
+}
+
 /// The checks that keep a run from being published, as errors.
-pub fn failures(checks: &[Check]) -> Vec<Error> {
+pub fn failures(checks: &[Check], rejected: &[Rejected]) -> Vec<Error> {
     let failed = checks.iter().filter(|c| c.status == Status::Fail);
     failed
         .map(|c| {
             let expected = c.expected.as_deref().unwrap_or("nothing else");
             let actual = c.actual.as_deref().unwrap_or("unknown");
             let help = match c.check.as_str() {
-                "quarantine" => {
-                    "look at the reasons above; mend the export or its mapping, filter such rows out, or \
-                                 raise output.quarantine_limit if they may go"
-                }
-                "freshness" => "wait for the export, or raise the source's freshness",
-                "as_of" => "set calendar.as_of to what the exports cover",
-                _ => "this is a defect of tenure, not of your data: please report it",
+                "quarantine" => format!(
+                    "mend the export or its mapping, filter such rows out, or raise output.quarantine_limit if they may \
+                     go; the first of them: {}",
+                    examples(rejected, &c.subject)
+                ),
+                "freshness" => "wait for the export, or raise the source's freshness".into(),
+                "as_of" => "set calendar.as_of to what the exports cover; a single row dated in the future does this \
+                            too where as_of is not set"
+                    .into(),
+                _ => "this is a defect of tenure, not of your data: please report it".into(),
             };
             Error::check(format!(
                 "check {} of {} failed: expected {expected}, found {actual}: {}",

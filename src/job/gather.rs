@@ -72,6 +72,9 @@ fn shape(pipeline: &Pipeline, scan: &Scan, store: &dyn BucketStore) -> Result<Sh
     let report = scan.reports.get(&source).cloned().unwrap_or_default();
     let (Some(first), Some(newest)) = (report.first, report.newest_known) else {
         let (rows, filtered, rejected) = (report.rows, report.filtered, report.rejected);
+        if rejected > 0 && rejected == rows - filtered {
+            return Err(super::checks::nothing_usable(scan, source));
+        }
         return Err(Error::input(format!(
             "source {} has no row that can be used: of {rows} rows the filter left out {filtered}, {rejected} were \
              rejected and {} are dated at or after as_of",

@@ -8,9 +8,11 @@ use crate::table::{Table, TableBuilder, TableSchema, Type, column};
 /// A longer value is cut here, counted in characters, and ends in `…`.
 const LONGEST_VALUE: usize = 1000;
 
+pub const NAME: &str = "quarantine";
+
 pub fn schema() -> TableSchema {
     TableSchema {
-        name: "quarantine".into(),
+        name: NAME.into(),
         doc: "Rows of the exports that could not be used".into(),
         key: 3,
         columns: vec![

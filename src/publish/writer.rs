@@ -80,7 +80,7 @@ impl TableWriter {
         mode: Option<u32>,
     ) -> Result<Self> {
         let path = folder.join(name);
-        let private = is_per_customer(&schema);
+        let private = is_private(&schema);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(if private { 0o600 } else { 0o666 });
         let mut file = options.open(&path);
@@ -221,7 +221,12 @@ impl TableWriter {
     }
 }
 
-/// Tables with customer ids are private, and can be searched by customer.
+/// Tables with customer ids are private, and so are rows that could not be used: they hold the exports' own values.
+pub(super) fn is_private(schema: &TableSchema) -> bool {
+    is_per_customer(schema) || schema.name == super::quarantine::NAME
+}
+
+/// Tables with customer ids can be searched by customer.
 pub(super) fn is_per_customer(schema: &TableSchema) -> bool {
     schema.columns.iter().any(|c| c.kind == Type::CustomerId)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::basic::Type as PhysicalType;
+use parquet::basic::{ConvertedType, Type as PhysicalType};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -109,6 +109,15 @@ fn footer_bytes(file: &mut File, length: u64, path: &Path, shown: &str) -> Resul
     Ok(footer)
 }
 
+/// Whether the writer called a column text; if not, its bytes need not be UTF-8.
+pub fn is_called_text(metadata: &ParquetMetaData, root: usize) -> bool {
+    let schema = metadata.file_metadata().schema_descr();
+    schema.root_schema().get_fields().get(root).is_some_and(|field| {
+        let info = field.get_basic_info();
+        info.converted_type() != ConvertedType::NONE || info.logical_type_ref().is_some()
+    })
+}
+
 /// Asks the reader for the types that the rest of the scan wants.
 fn with_views(metadata: Arc<ParquetMetaData>) -> parquet::errors::Result<ArrowReaderMetadata> {
     // A writer's own schema says what Parquet's types cannot, such as timestamps in seconds; a broken one is left out.
@@ -125,7 +134,7 @@ fn with_views(metadata: Arc<ParquetMetaData>) -> parquet::errors::Result<ArrowRe
             let root = physical.root_schema().get_fields().get(i);
             let old_timestamp = root.is_some_and(|r| r.is_primitive() && r.get_physical_type() == PhysicalType::INT96);
             let kind = match field.data_type() {
-                // Texts that an old writer did not call texts are checked for UTF-8 when they are read.
+                // Bytes that an old writer did not call text are checked for UTF-8 when they are read.
                 DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary => DataType::Utf8View,
                 DataType::BinaryView => DataType::Utf8View,
                 DataType::Dictionary(_, value) => match &**value {

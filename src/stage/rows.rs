@@ -59,13 +59,11 @@ impl Windowed<'_> {
         self.frame.grid.start(period) < window
     }
 
-    /// Churned and opening of the complete periods up to `period`, oldest first.
-    pub fn observed(&self, sums: &[Vec<i128>], period: usize) -> Vec<Observed> {
-        let head = |p: usize, h: Head| sums[p][h as usize] as i64;
-        (self.frame.window..=period)
-            .filter(|p| self.complete(*p))
-            .map(|p| Observed { churned: head(p, Head::Churned), opening: head(p, Head::Opening) })
-            .collect()
+    /// Churned and opening of a period, for the trailing rate over complete ones.
+    pub fn observed(&self, sums: &[Vec<i128>], period: usize) -> Option<Observed> {
+        let head = |h: Head| sums[period][h as usize] as i64;
+        let observed = || Observed { churned: head(Head::Churned), opening: head(Head::Opening) };
+        self.complete(period).then(observed)
     }
 }
 

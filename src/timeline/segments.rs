@@ -123,7 +123,11 @@ impl SegmentIndex {
                 }
             }
             if !beyond.is_empty() {
-                let other = cell("other".into(), true, beyond.iter().map(|r| count(*r).1).sum());
+                // A value that is really called so keeps its name.
+                let taken =
+                    ranks[..ranks.len().min(segment.cap)].iter().any(|r| &*segment.values[*r as usize] == "other");
+                let name = if taken { "(other)" } else { "other" };
+                let other = cell(name.into(), true, beyond.iter().map(|r| count(*r).1).sum());
                 beyond.iter().for_each(|r| of[*r as usize] = other);
             }
             let none = none.unwrap_or_else(|| cell("(none)".into(), false, count(NO_VALUE).1));

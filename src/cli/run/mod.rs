@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use self::progress::Progress;
+pub use self::progress::emit_errors;
 use super::interrupt::Interrupt;
 use super::pipeline::PipelineArgs;
 use crate::config::Pipeline;
@@ -56,6 +57,11 @@ pub enum LogFormat {
 }
 
 impl Args {
+    /// Whoever reads standard error wants one JSON object a line, errors included.
+    pub fn wants_events(&self) -> bool {
+        self.log_format == LogFormat::Json
+    }
+
     /// The pipeline as this command line wants it.
     fn load(&self) -> Result<Pipeline, Errors> {
         let mut pipeline = self.pipeline.load()?;
@@ -106,10 +112,7 @@ fn run_pipeline(args: &Args, pipeline: &Pipeline, out: &mut (dyn Write + Send)) 
             }
             Ok(Exit::Done)
         }
-        Err(errors) => {
-            progress.failed(&errors);
-            Err(errors)
-        }
+        Err(errors) => Err(errors),
     }
 }
 
@@ -132,11 +135,11 @@ impl Run<'_> {
             job::gather(self.pipeline, inspected, source::BATCH_ROWS, &Identity::new, &store, self.progress)?;
         let as_of = gathered.shape.as_of;
         let mut checks = job::input_checks(self.pipeline, &gathered.scan, as_of, self.started.as_second());
-        stop_if_failed(&checks)?;
+        stop_if_failed(&checks, &gathered.scan.rejected)?;
         let mut computed = job::compute(self.blueprint, &gathered, self.progress)?;
         checks.append(&mut computed.checks);
         checks.sort();
-        stop_if_failed(&checks)?;
+        stop_if_failed(&checks, &gathered.scan.rejected)?;
         computed.checks = checks;
         self.progress.phase(Phase::Score, Some(computed.customers));
         publishing::publish(self, args, &gathered, computed, publication)
@@ -145,7 +148,7 @@ impl Run<'_> {
 
 /// # Errors
 /// One for each check that failed.
-fn stop_if_failed(checks: &[crate::check::Check]) -> Result<(), Errors> {
-    let failed = job::failures(checks);
+fn stop_if_failed(checks: &[crate::check::Check], rejected: &[source::Rejected]) -> Result<(), Errors> {
+    let failed = job::failures(checks, rejected);
     if failed.is_empty() { Ok(()) } else { Err(failed.into()) }
 }

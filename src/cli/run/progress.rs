@@ -21,6 +21,25 @@ use crate::publish::RunId;
 use crate::publish::manifest::Timing;
 use crate::publish::publication::Leftover;
 
+/// One JSON object a line, with `event` and `at` first.
+fn emit(event: &str, fields: Value) {
+    let mut line = json!({ "event": event, "at": Timestamp::now().to_string() });
+    if let (Value::Object(line), Value::Object(fields)) = (&mut line, fields) {
+        line.extend(fields);
+    }
+    // Nobody is left to be told if standard error is gone.
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// Errors as events, for who asked for events.
+pub fn emit_errors(errors: &Errors) {
+    for error in errors.iter() {
+        let place = error.place.as_ref().map(|p| p.file.display().to_string());
+        let status = error.kind.exit() as u8;
+        emit("error", json!({ "what": error.what, "help": error.help, "file": place, "status": status }));
+    }
+}
+
 pub struct Progress {
     interrupt: Interrupt,
     json: bool,
@@ -45,17 +64,10 @@ impl Progress {
         Progress { interrupt, json, quiet, bar, done: AtomicU64::new(0), current: Mutex::default() }
     }
 
-    /// One JSON object a line, with `event` and `at` first.
     fn event(&self, event: &str, fields: Value) {
-        if !self.json {
-            return;
+        if self.json {
+            emit(event, fields);
         }
-        let mut line = json!({ "event": event, "at": Timestamp::now().to_string() });
-        if let (Value::Object(line), Value::Object(fields)) = (&mut line, fields) {
-            line.extend(fields);
-        }
-        // Nobody is left to be told if standard error is gone.
-        let _ = writeln!(std::io::stderr().lock(), "{line}");
     }
 
     fn say(&self, sentence: &str) {
@@ -101,12 +113,6 @@ impl Progress {
                 "peak_memory_bytes": finished.peak_memory,
             }),
         );
-    }
-
-    pub fn failed(&self, errors: &Errors) {
-        for error in errors.iter() {
-            self.event("error", json!({ "what": error.what, "help": error.help, "status": error.kind.exit() as u8 }));
-        }
     }
 
     pub fn timings(&self) -> Vec<Timing> {

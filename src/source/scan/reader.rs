@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringViewArray};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringViewArray};
 use arrow::datatypes::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
@@ -13,6 +13,7 @@ use super::{Part, ScanObserver};
 use crate::error::{Error, Result};
 use crate::source::canonical::Sink;
 use crate::source::files::unreadable;
+use crate::source::footer::is_called_text;
 use crate::source::guard::guarded;
 use crate::source::inspect::{InspectedFile, Origin};
 use crate::source::integrity::checksummed;
@@ -59,7 +60,9 @@ pub(super) fn read_group(
         if read > expected {
             return Err(broken(file, "it holds more rows than its footer says"));
         }
-        scanner.scan(&columns(&batch, file, types, &roots), batch.num_rows(), first_row, &mut part, sink)?;
+        let columns = columns(&batch, file, types, &roots);
+        check_text(&batch, file, &roots)?;
+        scanner.scan(&columns, batch.num_rows(), first_row, &mut part, sink)?;
         first_row += n;
         observer.rows(n);
     }
@@ -81,6 +84,23 @@ fn open(
     let mask = ProjectionMask::roots(builder.parquet_schema(), roots.iter().copied());
     let builder = builder.with_row_groups(vec![group]).with_projection(mask).with_batch_size(batch_rows);
     builder.build().map_err(|e| e.to_string())
+}
+
+/// Bytes that the writer did not call text come as texts too, unchecked by the reader.
+fn check_text(batch: &RecordBatch, file: &InspectedFile, roots: &[usize]) -> Result<()> {
+    let metadata = file.footer.metadata.metadata();
+    for (column, root) in batch.columns().iter().zip(roots) {
+        let Some(texts) = column.as_string_view_opt() else { continue };
+        if !is_called_text(metadata, *root) && texts.clone().to_binary_view().to_string_view().is_err() {
+            let name = batch.schema().field(roots.binary_search(root).unwrap_or(0)).name().clone();
+            return Err(Error::input(format!(
+                "column {name} of {} holds bytes that are not UTF-8 text",
+                file.input.shown
+            ))
+            .help("export it as text (a STRING column), or map another column"));
+        }
+    }
+    Ok(())
 }
 
 /// The columns of the layout: from the batch, or the constant that a folder's name says.

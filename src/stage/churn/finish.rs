@@ -31,6 +31,7 @@ impl Stage for Churn {
         let cells = std::iter::once(ALL).chain(tally.cells().filter(|c| *c != ALL));
         for cell in cells {
             let sums = tally.sums(cell);
+            let mut observed = vec![];
             for period in frame.periods() {
                 let of = |head: Head| sums[period][head as usize];
                 let count = |head: Head| Cell::from(of(head) as i64);
@@ -46,7 +47,7 @@ impl Stage for Churn {
                 }
                 let rate = |n: i128, d: i128| ratio(n, d).filter(|_| complete);
                 let churn_rate = rate(of(Head::Churned), of(Head::Opening));
-                let observed = windowed.observed(&sums, period);
+                observed.extend(windowed.observed(&sums, period));
                 let over = window(&observed, self.trailing).filter(|_| complete);
                 let trailing = over.and_then(|w| trailing(w, self.method));
                 let yearly = trailing.map(|r| annual(r, self.spec.period.per_year()));

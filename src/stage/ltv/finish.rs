@@ -117,6 +117,7 @@ impl Ltv {
         let major = minor_per_major(self.spec.setting.digits);
         for cell in heads.cells() {
             let (counts, sums) = (heads.sums(cell), money.sums(cell));
+            let mut observed = vec![];
             for period in frame.periods().filter(|p| windowed.complete(*p)) {
                 let customers = counts[period][Head::Closing as usize] as i64;
                 let closing = sums[period][Flow::Closing as usize];
@@ -126,7 +127,7 @@ impl Ltv {
                     Basis::Transactions => closing,
                 };
                 let arpa = (customers > 0).then(|| closing as f64 / customers as f64 / major);
-                let observed = windowed.observed(&counts, period);
+                observed.extend(windowed.observed(&counts, period));
                 let over = window(&observed, self.trailing);
                 let churn_rate = over.and_then(|w| trailing(w, Trailing::Ratio));
                 let margin = arpa.map(|arpa| arpa * self.margin());

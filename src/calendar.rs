@@ -163,7 +163,7 @@ impl Grid {
         self.starts[i + 1]
     }
 
-    /// The first boundary (period start) at or after `day`: its number, up to `len()`.
+    /// The first boundary (period start) at or after `day`: its number, `len() + 1` beyond the last.
     pub fn boundary_at_or_after(&self, day: Day) -> usize {
         if day <= self.starts[0] {
             0

@@ -56,6 +56,9 @@ pub fn score(
     observer: &dyn Observer,
     sink: &dyn PartSink,
 ) -> Result<()> {
+    if tables.is_empty() {
+        return Ok(());
+    }
     let bits = part_bits(customers);
     let buckets = BUCKETS >> bits;
     (0..1usize << bits).into_par_iter().try_for_each(|part| {

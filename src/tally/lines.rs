@@ -6,11 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::timeline::segments::CellId;
 
-/// For each cell that was ever touched: `width` series over `periods`, stored as differences so that a range costs two
+/// For each cell that was ever touched: `width` series over periods, stored as differences so that a range costs two
 /// additions.
+///
+/// Periods before `first` (history before the observed window, which no table shows) are not kept, so that one customer
+/// who signed up in 1900 costs nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lines {
     width: usize,
+    first: usize,
     periods: usize,
     cells: BTreeMap<CellId, Vec<i128>>,
 }
@@ -18,12 +22,14 @@ pub struct Lines {
 /// The series of one cell, to add to.
 pub struct Line<'a> {
     width: usize,
+    first: usize,
     differences: &'a mut [i128],
 }
 
 impl Line<'_> {
     /// Adds `amount` to `field` over the periods `[from, to)`.
     pub fn add(&mut self, field: usize, from: usize, to: usize, amount: i128) {
+        let (from, to) = (from.saturating_sub(self.first), to.saturating_sub(self.first));
         if amount != 0 && from < to {
             self.differences[from * self.width + field] += amount;
             self.differences[to * self.width + field] -= amount;
@@ -32,14 +38,15 @@ impl Line<'_> {
 }
 
 impl Lines {
-    pub fn new(width: usize, periods: usize) -> Lines {
-        Lines { width, periods, cells: BTreeMap::new() }
+    /// Series over the periods `first..periods`.
+    pub fn new(width: usize, first: usize, periods: usize) -> Lines {
+        Lines { width, first, periods, cells: BTreeMap::new() }
     }
 
     pub fn line(&mut self, cell: CellId) -> Line<'_> {
-        let (width, periods) = (self.width, self.periods);
-        let differences = self.cells.entry(cell).or_insert_with(|| vec![0; width * (periods + 1)]);
-        Line { width, differences }
+        let (width, first, kept) = (self.width, self.first, self.periods - self.first);
+        let differences = self.cells.entry(cell).or_insert_with(|| vec![0; width * (kept + 1)]);
+        Line { width, first, differences }
     }
 
     pub fn merge(&mut self, from: Lines) {
@@ -65,20 +72,22 @@ impl Lines {
         self.cells.values().map(|d| d.len() as u64).sum()
     }
 
-    /// The most integers that `cells` cells can need.
-    pub fn bound(width: usize, periods: usize, cells: u64) -> u64 {
-        (width * (periods + 1)) as u64 * cells
+    /// The most integers that `cells` cells can need for so many kept periods.
+    pub fn bound(width: usize, kept: usize, cells: u64) -> u64 {
+        (width * (kept + 1)) as u64 * cells
     }
 
-    /// The sums of a cell: `[period][field]`; zeros for a cell that nobody touched.
+    /// The sums of a cell: `[period][field]`; zeros for a cell that nobody touched, and before the first period kept.
     pub fn sums(&self, cell: CellId) -> Vec<Vec<i128>> {
         let mut running = vec![0; self.width];
         let Some(differences) = self.cells.get(&cell) else { return vec![running; self.periods] };
+        let before = vec![running.clone(); self.first];
         let period = |row: &[i128]| {
             running.iter_mut().zip(row).for_each(|(sum, d)| *sum += d);
             running.clone()
         };
-        differences.chunks(self.width).take(self.periods).map(period).collect()
+        let kept = self.periods - self.first;
+        before.into_iter().chain(differences.chunks(self.width).take(kept).map(period)).collect()
     }
 }
 
@@ -88,7 +97,7 @@ mod tests {
 
     #[test]
     fn ranges_sum_up_and_merge_as_if_added_to_one() {
-        let (mut a, mut b) = (Lines::new(2, 4), Lines::new(2, 4));
+        let (mut a, mut b) = (Lines::new(2, 0, 4), Lines::new(2, 0, 4));
         a.line(3).add(0, 1, 3, 5);
         b.line(3).add(0, 2, 4, 7);
         b.line(1).add(1, 0, 4, -1);
@@ -98,5 +107,9 @@ mod tests {
         assert_eq!(a.sums(9), vec![vec![0, 0]; 4]);
         assert_eq!(a.cells().collect::<Vec<_>>(), [1, 3]);
         assert_eq!(a.held(), Lines::bound(2, 4, 2));
+        let mut late = Lines::new(1, 2, 4);
+        late.line(0).add(0, 0, 4, 5);
+        late.line(0).add(0, 0, 1, 9);
+        assert_eq!(late.sums(0), [[0], [0], [5], [5]]);
     }
 }

@@ -23,6 +23,8 @@ pub trait Counted: Send + Sync + 'static {
 
 pub struct Series<C> {
     axes: Axes,
+    /// The first period of the window, and the end of all.
+    window: usize,
     periods: usize,
     counted: PhantomData<fn() -> C>,
 }
@@ -39,7 +41,8 @@ pub fn plan<C: Counted>(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, s
     let segments = segments.to_vec();
     plan.fold(spec, move |known: &Known| -> Result<Series<C>> {
         let axes = Axes::new(known, index, &segments)?;
-        Ok(Series { axes, periods: known.shape.frame(lens.period).len(), counted: PhantomData })
+        let frame = known.shape.frame(lens.period);
+        Ok(Series { axes, window: frame.window, periods: frame.len(), counted: PhantomData })
     })
 }
 
@@ -47,11 +50,11 @@ impl<C: Counted> Fold for Series<C> {
     type Tally = Lines;
 
     fn cells(&self, _: &Shape) -> u64 {
-        Lines::bound(C::WIDTH, self.periods, self.axes.cells())
+        Lines::bound(C::WIDTH, self.periods - self.window, self.axes.cells())
     }
 
     fn start(&self) -> Lines {
-        Lines::new(C::WIDTH, self.periods)
+        Lines::new(C::WIDTH, self.window, self.periods)
     }
 
     fn observe(&self, tally: &mut Lines, view: &View<'_>) {

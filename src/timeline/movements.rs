@@ -186,7 +186,7 @@ fn standing(of: &Sources<'_>, live: bool, net: i64, scheduled: i64) -> Standing 
         LiveRule::Window(window) => {
             let (days, parts) = of.frame.grid.period.days();
             // |net| ≤ 10¹⁸ and a period is at most 365 days: the quotient may pass i64 only for windows of under 365
-            // days, and is then held at the edge of DECIMAL(18), which publishing refuses.
+            // days, and is then held at the edge of i64: beyond DECIMAL(18), so that publishing refuses it.
             let scaled = div_half_even(i128::from(net) * days, i128::from(*window) * parts);
             scaled.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
         }

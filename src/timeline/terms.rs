@@ -39,7 +39,7 @@ pub struct TermCounts {
     pub free: i64,
     /// No `ended_at`, no `paid_until`, but a cancellation: ends at the next renewal date.
     pub end_derived: i64,
-    /// Ends within the window.
+    /// Ends before as_of.
     pub ended: i64,
     /// … of which the same customer starts again 1 to 3 days later.
     pub resumed_within_3_days: i64,
@@ -70,8 +70,8 @@ fn renewal(term: &Term, start: Day, k: i32) -> Day {
     }
 }
 
-/// Whether `day` is a renewal date of the term, or lies behind the last that calendars reach.
-fn first_renewal_from(term: &Term, start: Day, day: Day) -> (i32, Day) {
+/// The first renewal date at or after `day`.
+fn first_renewal_from(term: &Term, start: Day, day: Day) -> Day {
     // A lower bound from the mean length of an interval, then step.
     let days_apart = i64::from(day.0) - i64::from(start.0);
     let mut k = match term.months {
@@ -82,7 +82,7 @@ fn first_renewal_from(term: &Term, start: Day, day: Day) -> (i32, Day) {
     while renewal(term, start, k) < day {
         k += 1;
     }
-    (k, renewal(term, start, k))
+    renewal(term, start, k)
 }
 
 /// The live ranges of a customer's subscription rows under a rule, sorted; and, where `dues` is given, the ends of
@@ -169,7 +169,7 @@ fn ends_of_terms(
                     other.term.subscription == term.subscription && whole.is_some_and(|(s, e)| s <= end && end < e)
                 })
         };
-        if !goes_on || first_renewal_from(term, start, end).1 == end {
+        if !goes_on || first_renewal_from(term, start, end) == end {
             dues.push(Due { day: end, renewed: goes_on });
         }
     }
@@ -239,7 +239,7 @@ fn end(term: &Term, rule: &TermRule, start: Day, until: Day, counts: &mut TermCo
         term.ended.plus(rule.ended_at_inclusive.into())
     } else if cancelled != Day::NEVER {
         counts.end_derived += 1;
-        if cancelled < start { start } else { first_renewal_from(term, start, cancelled).1 }
+        if cancelled < start { start } else { first_renewal_from(term, start, cancelled) }
     } else {
         Day::NEVER
     };

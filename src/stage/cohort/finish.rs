@@ -32,6 +32,8 @@ struct Sums {
     mrr_start: i128,
     cumulative: i128,
     left_truncated: bool,
+    /// The cohort began within the window: nothing that came before is missing from its sums.
+    from_the_start: bool,
     /// Nobody can say yet who is live at the end.
     undecided: bool,
 }
@@ -47,6 +49,7 @@ impl Sums {
         self.mrr_kept += other.mrr_kept;
         self.mrr_start += other.mrr_start;
         self.cumulative += other.cumulative;
+        self.from_the_start |= other.from_the_start;
     }
 }
 
@@ -65,8 +68,9 @@ impl Stage for CohortStage {
             for ((_, number), cohort) in tally.cohorts.range((cell, 0)..=(cell, u32::MAX)) {
                 let number = *number as usize;
                 for (age, sums) in self.ages(known, frame, number, cohort, oldest) {
-                    let maturity = self.maturity(frame, number, age, known.shape.as_of);
-                    if maturity == Maturity::Complete {
+                    let window = (known.shape.observed_from, known.shape.as_of);
+                    let maturity = self.maturity(frame, number, age, window);
+                    if maturity == Maturity::Complete && sums.from_the_start {
                         pooled.entry(age).or_default().add(&sums);
                     }
                     let key = (Some(frame.grid.start(number)), age, self.period(frame, number, age));
@@ -113,6 +117,7 @@ impl CohortStage {
         let at_end = self.spec.setting.rule == LiveRule::Period && self.fold.mode == Mode::Live;
         let open_end = at_end && self.fold.unit.is_none() && frame.last_is_partial();
         let last = frame.len() - 1;
+        let from_the_start = number >= frame.window;
         let mut cumulative = 0;
         (0..=oldest).map(move |age| {
             let of = |field: Aged| ages.get(age).map_or(0, |a| a[field as usize]);
@@ -128,6 +133,7 @@ impl CohortStage {
                 mrr_start,
                 cumulative,
                 left_truncated,
+                from_the_start,
                 undecided: open_end && number + age == last,
             };
             (age, sums)
@@ -141,13 +147,14 @@ impl CohortStage {
 
     /// With `age_unit` a cell is complete when the cohort's last possible customer has passed the age, and observable
     /// from the day on which the first can have reached it.
-    fn maturity(&self, frame: &Frame, cohort: usize, age: usize, as_of: Day) -> Maturity {
+    fn maturity(&self, frame: &Frame, cohort: usize, age: usize, (observed_from, as_of): (Day, Day)) -> Maturity {
         let Some(unit) = self.fold.unit else { return frame.maturity(cohort + age) };
         let days = |ages: usize| unit.saturating_mul(ages as i32);
         let (first, last) = (frame.grid.start(cohort), frame.grid.end(cohort).plus(-1));
-        if first.plus(days(age)) >= as_of {
+        let (begins, ends) = (first.plus(days(age)), last.plus(days(age + 1)));
+        if begins >= as_of || ends <= observed_from {
             Maturity::NotObservable
-        } else if frame.maturity(cohort) == Maturity::Complete && last.plus(days(age + 1)) <= as_of {
+        } else if begins >= observed_from && ends <= as_of {
             Maturity::Complete
         } else {
             Maturity::Partial
@@ -170,7 +177,8 @@ impl CohortStage {
         let interval = wilson(sums.customers as f64, sums.size as f64).filter(|_| complete);
         let orders = self.spec.setting.has_transactions.then_some(sums.orders as i64);
         let of_terms = |rate: Option<f64>| rate.filter(|_| self.spec.setting.basis == Basis::Subscriptions);
-        let per_customer = ratio(sums.cumulative, sums.size).map(|minor| minor / major).filter(|_| observable);
+        let whole = observable && sums.from_the_start;
+        let per_customer = ratio(sums.cumulative, sums.size).map(|minor| minor / major).filter(|_| whole);
         table.push_all(segment_cells(index, cell).into_iter().chain([
             cohort.into(),
             age.into(),
@@ -182,10 +190,10 @@ impl CohortStage {
             interval.map(|i| i.1).into(),
             seen(orders.into()),
             seen(Cell::Money(sums.revenue)),
-            rate(sums.revenue, sums.revenue_start).into(),
+            rate(sums.revenue, sums.revenue_start).filter(|_| whole).into(),
             of_terms(rate(sums.mrr_kept, sums.mrr_start)).into(),
             of_terms(rate(sums.mrr, sums.mrr_start)).into(),
-            seen(Cell::Money(sums.cumulative)),
+            if whole { Cell::Money(sums.cumulative) } else { Cell::Null },
             per_customer.into(),
             maturity.name().into(),
             sums.left_truncated.into(),
@@ -213,7 +221,8 @@ impl CohortStage {
     fn sums_up(&self, known: &Known, frame: &Frame, tally: &CohortTally) -> Result<Option<Check>> {
         let Some(headcount) = self.headcount else { return Ok(None) };
         let closing = known.get(headcount)?.sums(ALL);
-        if self.oldest(frame, tally, known.shape.as_of) + 1 < frame.len() {
+        let first = tally.cohorts.keys().map(|(_, cohort)| *cohort as usize).min().unwrap_or(frame.window);
+        if self.fold.max_age.is_some_and(|oldest| first + oldest + 1 < frame.len()) {
             return Ok(None);
         }
         let mut identity = Identity::new("cohorts_sum_to_closing", "Σ over cohorts of live customers = churn.closing");

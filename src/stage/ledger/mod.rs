@@ -52,7 +52,7 @@ pub(super) fn plan(spec: &Spec, plan: &mut Plan) -> usize {
     plan.lens(spec.setting.lens(spec.period))
 }
 
-/// What writes it: the lens of the stage is the first that the plan gave its period.
+/// What writes it, through the lens of that number in the plan.
 pub(super) fn requested(spec: &Spec, lens: usize) -> Option<Box<dyn PerCustomer>> {
     let ledger = Ledger::new(Some(&spec.name), lens, spec.setting.has_transactions);
     spec.options.flag("ledger").then(|| Box::new(ledger) as Box<dyn PerCustomer>)

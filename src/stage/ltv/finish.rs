@@ -139,10 +139,12 @@ impl Ltv {
                 let cac = (cell == ALL).then(|| self.cac(known, period, new)).flatten();
                 let payback = cac.zip(margin).filter(|(_, m)| *m > 0.0).map(|(cac, m)| cac / m);
                 let mut note = self.revenue_note();
-                match churn_rate {
-                    None => note.push("fewer than three complete periods".into()),
-                    Some(0.0) => note.push("nobody left in the trailing periods".into()),
-                    Some(_) => {}
+                match (over, churn_rate) {
+                    (None, _) => note.push("too few complete periods".into()),
+                    (Some(_), None) => note.push("nobody was live at an opening of the trailing periods".into()),
+                    (_, Some(0.0)) => note.push("nobody left in the trailing periods".into()),
+                    (_, Some(_)) if customers == 0 => note.push("nobody is live at the closing".into()),
+                    _ => {}
                 }
                 let first = (frame.window..=period).filter(|p| windowed.complete(*p)).rev().take(self.trailing).last();
                 if first.is_some_and(|p| windowed.left_truncated(p)) {
@@ -170,7 +172,9 @@ impl Ltv {
             let per_customer = |revenue: i128| revenue as f64 / major * self.margin() / cohort.size as f64;
             let margins: Vec<f64> = cohort.ages().iter().map(|a| per_customer(a[Aged::Revenue as usize])).collect();
             let new = everybody[number][Head::New as usize] as i64;
-            let cac = (*cell == ALL).then(|| self.cac(known, number, new)).flatten();
+            // Costs of a whole period say nothing of the customers of a part of it.
+            let whole = *cell == ALL && windowed.complete(number);
+            let cac = whole.then(|| self.cac(known, number, new)).flatten();
             let got = realised(&margins, self.discount(), cac);
             let mut note = self.revenue_note();
             let partial = frame.maturity(frame.len() - 1) == Maturity::Partial;

@@ -12,6 +12,7 @@ mod commands;
 mod compare;
 mod days;
 mod dice;
+mod edges;
 mod export;
 mod generate;
 mod laws;

@@ -95,12 +95,13 @@ fn ages_in_days_follow_each_customer() {
     here.run().exits(0);
     let seen =
         figures(&here.table("aged"), &["cohort", "age", "cohort_size", "customers", "retention_rate", "maturity"]);
-    // The last who can be of January (the 31st) passes age 1 on 31 March and age 2 only on 30 April.
+    // January is observed from the 10th, so its age 0 is partial. The last who can be of it (the 31st) passes age 1 on
+    // 31 March and age 2 only on 30 April; the first (the 1st) has begun age 3 on 31 March.
     let expected = [
-        "2020-01-01 0 2 2 1 complete",
+        "2020-01-01 0 2 2 NULL partial",
         "2020-01-01 1 2 2 1 complete",
         "2020-01-01 2 2 1 NULL partial",
-        "NULL 0 2 2 1 complete",
+        "2020-01-01 3 2 0 NULL partial",
         "NULL 1 2 2 1 complete",
     ];
     assert_eq!(

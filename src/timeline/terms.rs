@@ -5,7 +5,7 @@ use super::rows::TermRow;
 use crate::calendar::Day;
 use crate::error::{Error, Result};
 use crate::money::{MAX_MINOR, div_half_even};
-use crate::source::canonical::Term;
+use crate::source::canonical::{PackedId, Term};
 
 /// A half-open range of days in which a subscription is live, `end` = [`Day::NEVER`] while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -146,6 +146,9 @@ fn ends_of_terms(
 ) {
     let mut starts: Vec<Day> = wholes.iter().flatten().map(|(start, _)| *start).collect();
     starts.sort_unstable();
+    let of_subscription = rows.iter().zip(wholes).filter_map(|(r, whole)| Some((r.term.subscription, (*whole)?)));
+    let anybody = Reach::new(ranges.iter().map(|r| (0, (r.start, r.end))));
+    let same = Reach::new(of_subscription);
     for (row, whole) in rows.iter().zip(wholes) {
         let (term, Some((start, end))) = (&row.term, *whole) else { continue };
         terms_due(term, rule, (start, end), until, dues);
@@ -162,18 +165,40 @@ fn ends_of_terms(
             continue;
         }
         let goes_on = if term.subscription == 0 {
-            ranges.iter().any(|r| r.start <= end.plus(rule.gap_days) && end < r.end)
+            anybody.passes(0, end.plus(rule.gap_days), end)
         } else {
-            starts_in(0, rule.gap_days)
-                || rows.iter().zip(wholes).any(|(other, whole)| {
-                    other.term.subscription == term.subscription && whole.is_some_and(|(s, e)| s <= end && end < e)
-                })
+            starts_in(0, rule.gap_days) || same.passes(term.subscription, end, end)
         };
         if !goes_on || first_renewal_from(term, start, end) == end {
             dues.push(Due { day: end, renewed: goes_on });
         }
     }
     dues.sort_unstable();
+}
+
+/// Which ranges reach beyond a day, by subscription: a reseller may have a million of them.
+struct Reach {
+    /// Subscription, start, and the latest end of all of the subscription that start no later; sorted.
+    ranges: Vec<(PackedId, Day, Day)>,
+}
+
+impl Reach {
+    fn new(ranges: impl Iterator<Item = (PackedId, (Day, Day))>) -> Reach {
+        let mut ranges: Vec<_> = ranges.map(|(subscription, (start, end))| (subscription, start, end)).collect();
+        ranges.sort_unstable();
+        for i in 1..ranges.len() {
+            if ranges[i].0 == ranges[i - 1].0 {
+                ranges[i].2 = ranges[i].2.max(ranges[i - 1].2);
+            }
+        }
+        Reach { ranges }
+    }
+
+    /// Whether a range of the subscription starts by `start` and ends after `day`.
+    fn passes(&self, subscription: PackedId, start: Day, day: Day) -> bool {
+        let after = self.ranges.partition_point(|r| (r.0, r.1) <= (subscription, start));
+        after > 0 && self.ranges[after - 1].0 == subscription && day < self.ranges[after - 1].2
+    }
 }
 
 /// Renewal dates that passed while the subscription ran.

@@ -20,8 +20,8 @@ pub struct Gathered {
     pub shape: Arc<Shape>,
     pub store: Box<dyn BucketStore>,
     pub scan: Scan,
-    /// Customers that have rows; `None` if nobody counted.
-    pub customers: Option<u64>,
+    /// Customers that have rows, for progress.
+    pub customers: u64,
 }
 
 /// Reads every export once and scatters its rows by customer.
@@ -58,7 +58,7 @@ pub(crate) fn bring_together(
         let scan = deliver(&scatter)?;
         if scatter.finish()?.is_ok() {
             let shape = Arc::new(shape(pipeline, &scan, &*store)?);
-            return Ok(Gathered { shape, customers: Some(customers(&*store)?), store, scan });
+            return Ok(Gathered { shape, customers: customers(&*store)?, store, scan });
         }
     }
     Err(Error::internal(format!("customer ids share hashes under each of {SEEDS} seeds")))

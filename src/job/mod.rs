@@ -94,8 +94,8 @@ pub struct Computed {
 
 /// Folds in rounds, finishes every stage.
 pub fn compute(blueprint: &Blueprint, gathered: &Gathered, watch: &dyn Watch) -> Result<Computed> {
-    let expected = gathered.customers.map(|n| n * blueprint.plan.rounds() as u64);
-    watch.phase(Phase::Fold, expected);
+    let expected = gathered.customers * blueprint.plan.rounds() as u64;
+    watch.phase(Phase::Fold, Some(expected));
     let known = local::run(&blueprint.plan, gathered.shape.clone(), &*gathered.store, &Watched(watch))?;
     let (census, index) = (known.get(blueprint.common.census)?, known.get(blueprint.common.index)?);
     let mut computed = Computed {

@@ -93,7 +93,7 @@ proptest! {
         let deliver = |scatter: &Scatter<'_>| deliver(&world, &pipeline, (0, 7), true, scatter);
         let gathered = job::bring_together(&pipeline, &count, &store, &deliver).unwrap();
         prop_assert_eq!(tried.into_inner(), expected);
-        prop_assert_eq!(gathered.customers, Some(customers.len() as u64));
+        prop_assert_eq!(gathered.customers, customers.len() as u64);
         let plain = gather(&world, &pipeline, Conduct { seed: plain_seed, ..PLAIN }, true);
         let (again, plain) = (outcome(&blueprint, &gathered), outcome(&blueprint, &plain));
         prop_assert!(same(&plain, &again).is_ok(), "{}", same(&plain, &again).unwrap_err());
@@ -111,6 +111,6 @@ proptest! {
         let store = || -> Box<dyn BucketStore> { Box::new(MemoryStore::default()) };
         let deliver = |scatter: &Scatter<'_>| deliver(&world, &pipeline, (0, 7), true, scatter);
         let gathered = job::bring_together(&pipeline, &refused, &store, &deliver).unwrap();
-        prop_assert_eq!(gathered.customers, Some(world.customers().len() as u64));
+        prop_assert_eq!(gathered.customers, world.customers().len() as u64);
     }
 }

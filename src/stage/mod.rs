@@ -82,6 +82,18 @@ pub struct Headline {
     pub figure: Figure,
 }
 
+impl Headline {
+    /// Those of a stage's figures that are known.
+    fn of_stage(
+        stage: &str,
+        period: Day,
+        figures: impl IntoIterator<Item = (&'static str, Option<Figure>)>,
+    ) -> Vec<Headline> {
+        let known = figures.into_iter().filter_map(|(label, figure)| Some((label, figure?)));
+        known.map(|(label, figure)| Headline { stage: stage.into(), period, label, figure }).collect()
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Figure {
     Count(i64),

@@ -88,7 +88,7 @@ impl Stage for Churn {
                         ("churn rate", churn_rate.map(Figure::Rate)),
                         ("churn rate a year, trailing", yearly.map(Figure::Rate)),
                     ];
-                    headlines = self.headlines(frame.grid.start(period), figures);
+                    headlines = Headline::of_stage(&self.spec.name, frame.grid.start(period), figures);
                 }
             }
         }
@@ -120,14 +120,5 @@ impl Churn {
             actual: Some(count.to_string()),
             detail: "times that a customer was live within a period but at neither boundary, over all periods".into(),
         }
-    }
-
-    fn headlines<const N: usize>(
-        &self,
-        period: crate::calendar::Day,
-        figures: [(&'static str, Option<Figure>); N],
-    ) -> Vec<Headline> {
-        let known = figures.into_iter().filter_map(|(label, figure)| Some((label, figure?)));
-        known.map(|(label, figure)| Headline { stage: self.spec.name.clone(), period, label, figure }).collect()
     }
 }

@@ -206,15 +206,8 @@ impl CohortStage {
         };
         let labels = [(1, "retention at age 1, pooled"), (6, "retention at age 6, pooled")];
         let figure = |age: usize| pooled.get(&age).and_then(|s| ratio(s.customers, s.size)).map(Figure::Rate);
-        let headline = |(age, label)| {
-            Some(Headline {
-                stage: self.spec.name.clone(),
-                period: frame.grid.start(last),
-                label,
-                figure: figure(age)?,
-            })
-        };
-        labels.into_iter().filter_map(headline).collect()
+        let figures = labels.map(|(age, label)| (label, figure(age)));
+        Headline::of_stage(&self.spec.name, frame.grid.start(last), figures)
     }
 
     /// Σ over cohorts of who is live at a period's end = its closing, where every age is kept.

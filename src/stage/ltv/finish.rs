@@ -44,11 +44,8 @@ impl Stage for Ltv {
             let start = frame.grid.start(period);
             if cell == ALL && method == "ratio" {
                 let figures = [("lifetime value (ratio)", row.ltv), ("acquisition cost", row.cac)];
-                let known = figures.into_iter().filter_map(|(label, x)| Some((label, Figure::Amount(x?))));
-                let stage = &self.spec.name;
-                headlines = known
-                    .map(|(label, figure)| Headline { stage: stage.clone(), period: start, label, figure })
-                    .collect();
+                let amounts = figures.map(|(label, x)| (label, x.map(Figure::Amount)));
+                headlines = Headline::of_stage(&self.spec.name, start, amounts);
             }
             let to_cac = row.ltv.zip(row.cac).filter(|(_, cac)| *cac > 0.0).map(|(ltv, cac)| ltv / cac);
             let note = (!row.note.is_empty()).then(|| row.note.join("; "));

@@ -76,19 +76,13 @@ impl Stage for RevenueChurn {
                 ]));
                 if cell == ALL && complete {
                     let what = if has_terms { "MRR" } else { "revenue of live customers" };
-                    headlines = [
+                    let figures = [
                         (what, Some(Figure::Money(of(Flow::Closing)))),
                         ("churned money", Some(Figure::Money(of(Flow::Churned)))),
                         ("GRR", grr.map(Figure::Rate)),
                         ("NRR", nrr.map(Figure::Rate)),
-                    ]
-                    .into_iter()
-                    .filter_map(|(label, figure)| Some((label, figure?)))
-                    .map(|(label, figure)| {
-                        let period = frame.grid.start(period);
-                        Headline { stage: self.spec.name.clone(), period, label, figure }
-                    })
-                    .collect();
+                    ];
+                    headlines = Headline::of_stage(&self.spec.name, frame.grid.start(period), figures);
                 }
             }
         }

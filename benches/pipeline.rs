@@ -2,7 +2,6 @@
 
 mod fixture;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -11,17 +10,16 @@ use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use fixture::Purchases;
 use tenure::config::{self, Pipeline};
-use tenure::engine::score::{PartSink, score};
+use tenure::engine::score::{PartSink, Score};
 use tenure::error::Result;
 use tenure::job::{self, Blueprint, Computed, Gathered, Phase, Watch, Watched};
-use tenure::publish::{Format, Options, Publication, RunId, TableWriter};
+use tenure::publish::{Block, Format, Options, Publication, RunId, TableWriter};
 use tenure::source::canonical::{Batch, Sink};
 use tenure::source::{self, BATCH_ROWS, Inspected, Unobserved};
-use tenure::stage::PerCustomer;
 use tenure::table::Table;
 use tenure::timeline::identity::Identity;
 use tenure::timeline::scatter::Scatter;
-use tenure::timeline::store::{BucketStore, MemoryStore};
+use tenure::timeline::store::Store;
 
 /// `cargo bench` measures, `cargo test` only tries whether everything runs.
 fn measuring() -> bool {
@@ -97,10 +95,6 @@ fn inspected(pipeline: &Pipeline) -> Inspected {
     source::inspect(pipeline, source::Needs { orders: true }).unwrap_or_else(|e| panic!("{e:?}"))
 }
 
-fn memory() -> Box<dyn BucketStore> {
-    Box::new(MemoryStore::default())
-}
-
 /// A group of benches, of which every iteration handles the whole export.
 fn group<'a>(c: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, WallTime> {
     let mut group = c.benchmark_group(name);
@@ -131,14 +125,13 @@ fn scatter(c: &mut Criterion, export: &Path) {
     let batches = kept.0.into_inner().expect("no thread failed");
 
     let mut group = group(c, "scatter");
-    let threads = rayon::current_num_threads();
     group.bench_function("batches", |b| {
         let routine = |batches: Vec<Batch>| {
             use rayon::prelude::*;
-            let store = memory();
-            let scatter = Scatter::new(Identity::new(0), &*store, threads);
+            let store = Store::unlimited();
+            let scatter = Scatter::new(Identity::default(), &store);
             batches.into_par_iter().for_each(|batch| scatter.accept(batch).expect("rows fit"));
-            scatter.finish().expect("rows fit").expect("ids are told apart");
+            scatter.finish().expect("rows fit");
             store
         };
         b.iter_batched(|| batches.clone(), routine, BatchSize::PerIteration);
@@ -148,7 +141,7 @@ fn scatter(c: &mut Criterion, export: &Path) {
 }
 
 fn gather(pipeline: &Pipeline, inspected: &Inspected) -> Gathered {
-    job::gather(pipeline, inspected, BATCH_ROWS, &Identity::new, &memory, &Quiet).expect("the export reads")
+    job::gather(pipeline, inspected, BATCH_ROWS, Store::unlimited(), &Quiet).expect("the export reads")
 }
 
 fn fold(c: &mut Criterion, export: &Path) {
@@ -169,30 +162,33 @@ fn fold(c: &mut Criterion, export: &Path) {
 }
 
 /// One file a table: the bench's customers fit one part.
-struct Files<'a> {
-    publication: &'a Publication,
-    tables: &'a [Box<dyn PerCustomer>],
-    format: Format,
-    open: Mutex<BTreeMap<usize, TableWriter>>,
-}
+struct Files(Vec<Mutex<Option<TableWriter>>>);
 
-impl Files<'_> {
-    fn writer(&self, table: usize) -> Result<TableWriter> {
-        let open = self.open.lock().expect("no thread failed").remove(&table);
-        open.map_or_else(|| self.publication.writer(self.tables[table].schema(), self.format), Ok)
+impl Files {
+    fn with<T>(&self, table: usize, to: impl FnOnce(&mut Option<TableWriter>) -> T) -> T {
+        to(&mut self.0[table].lock().expect("no thread failed"))
     }
 }
 
-impl PartSink for Files<'_> {
-    fn write(&self, table: usize, _: usize, piece: &Table) -> Result<()> {
-        let mut writer = self.writer(table)?;
-        writer.write(piece)?;
-        self.open.lock().expect("no thread failed").insert(table, writer);
-        Ok(())
+const OPEN: &str = "a part is closed once";
+
+impl PartSink for Files {
+    type Block = Block;
+
+    fn block(&self, table: usize, _: usize) -> Result<Block> {
+        Ok(self.with(table, |writer| writer.as_ref().expect(OPEN).blocks().block()))
+    }
+
+    fn write(&self, block: &mut Block, piece: &Table) -> Result<()> {
+        block.write(piece)
+    }
+
+    fn append(&self, table: usize, _: usize, block: Block) -> Result<()> {
+        self.with(table, |writer| writer.as_mut().expect(OPEN).append(block))
     }
 
     fn close(&self, table: usize, _: usize) -> Result<()> {
-        self.writer(table)?.finish().map(drop)
+        self.with(table, Option::take).expect(OPEN).finish().map(drop)
     }
 }
 
@@ -202,9 +198,12 @@ fn write(out: &Path, blueprint: &Blueprint, gathered: &Gathered, computed: &Comp
     let options = Options { started, wait: Duration::ZERO, switch_latest: true, mode: None };
     let publication = Publication::begin(out, RunId::new(started, &"0".repeat(64)), options)?;
     let format = Format { digits: blueprint.setting.digits, integer_ids: gathered.shape.integer_ids };
-    let files = Files { publication: &publication, tables: &computed.per_customer, format, open: Mutex::default() };
+    let tables = &computed.per_customer;
+    let files = tables.iter().map(|t| Ok(Mutex::new(Some(publication.writer(t.schema(), format)?))));
+    let files = Files(files.collect::<Result<_>>()?);
     let (lenses, customers) = (blueprint.plan.lenses().into(), computed.customers.min(1_000_000));
-    score(&computed.per_customer, &lenses, &computed.known, &*gathered.store, customers, &Watched(&Quiet), &files)?;
+    let (known, store, observer) = (&computed.known, &gathered.store, &Watched(&Quiet));
+    Score { tables, lenses, known, store, customers, observer }.write(&files)?;
     computed.tables.iter().try_for_each(|table| publication.write(table, format).map(drop))
 }
 

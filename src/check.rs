@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::table::{Table, TableBuilder, TableSchema, Type, column};
+use crate::table::{Table, TableSchema, Type, column};
 
 /// Ordered by gravity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -69,7 +69,7 @@ pub fn table(checks: &[Check]) -> Table {
     let mut rows: Vec<&Check> = checks.iter().collect();
     rows.sort();
     rows.dedup();
-    let mut table = TableBuilder::new(Arc::new(schema()), false);
+    let mut table = Table::empty(Arc::new(schema()), false);
     let mut again = 1;
     for (i, c) in rows.iter().enumerate() {
         let repeated = i > 0 && (&rows[i - 1].check, &rows[i - 1].subject) == (&c.check, &c.subject);
@@ -84,7 +84,7 @@ pub fn table(checks: &[Check]) -> Table {
             c.detail.as_str().into(),
         ]);
     }
-    table.finish()
+    table
 }
 
 #[cfg(test)]
@@ -108,7 +108,7 @@ mod tests {
         ];
         let t = table(&list);
         let Values::Text(subjects) = &t.columns[1] else { panic!("subject is text") };
-        let subjects: Vec<_> = subjects.iter().flatten().map(|s| &**s).collect();
+        let subjects: Vec<_> = subjects.iter().flatten().collect();
         assert_eq!(subjects, ["churn", "cohort", "transactions", "transactions (2)"]);
         assert_eq!(gravest(&list), Status::Warn);
         assert_eq!(gravest(&[]), Status::Pass);

@@ -3,6 +3,7 @@
 //! A [`TableSchema`] is the only definition of a table: `tenure tables`, `explain`, the Parquet column comments and the
 //! writer all read it.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -55,12 +56,63 @@ impl TableSchema {
     }
 }
 
+/// Texts one behind the other, each of them possibly NULL.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Texts {
+    bytes: String,
+    ends: Vec<usize>,
+    known: Vec<bool>,
+}
+
+impl Texts {
+    pub fn push(&mut self, text: Option<&str>) {
+        self.bytes.push_str(text.unwrap_or_default());
+        self.ends.push(self.bytes.len());
+        self.known.push(text.is_some());
+    }
+
+    pub fn get(&self, row: usize) -> Option<&str> {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        self.known[row].then(|| &self.bytes[start..self.ends[row]])
+    }
+
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Bytes of the texts of some rows.
+    pub fn bytes(&self, rows: &Range<usize>) -> usize {
+        let end = |row: usize| if row == 0 { 0 } else { self.ends[row - 1] };
+        end(rows.end) - end(rows.start)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Option<&str>> {
+        (0..self.len()).map(|row| self.get(row))
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.known.clear();
+    }
+}
+
+impl<T: AsRef<str>> FromIterator<Option<T>> for Texts {
+    fn from_iter<I: IntoIterator<Item = Option<T>>>(texts: I) -> Texts {
+        let mut all = Texts::default();
+        texts.into_iter().for_each(|text| all.push(text.as_ref().map(AsRef::as_ref)));
+        all
+    }
+}
+
 /// The values of one column.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
-    Text(Vec<Option<Arc<str>>>),
-    /// A few words repeated: codes into the words.
-    Word(Vec<Option<u32>>, Arc<[Arc<str>]>),
+    Text(Texts),
     /// BIGINT, and integer customer ids.
     Int(Vec<Option<i64>>),
     Double(Vec<Option<f64>>),
@@ -74,7 +126,6 @@ impl Values {
     pub fn len(&self) -> usize {
         match self {
             Values::Text(v) => v.len(),
-            Values::Word(v, _) => v.len(),
             Values::Int(v) => v.len(),
             Values::Double(v) => v.len(),
             Values::Date(v) => v.len(),
@@ -87,32 +138,14 @@ impl Values {
         self.len() == 0
     }
 
-    /// An empty column of the same type.
-    fn empty_like(&self) -> Values {
+    fn clear(&mut self) {
         match self {
-            Values::Text(_) => Values::Text(vec![]),
-            Values::Word(_, words) => Values::Word(vec![], words.clone()),
-            Values::Int(_) => Values::Int(vec![]),
-            Values::Double(_) => Values::Double(vec![]),
-            Values::Date(_) => Values::Date(vec![]),
-            Values::Bool(_) => Values::Bool(vec![]),
-            Values::Money(_) => Values::Money(vec![]),
-        }
-    }
-
-    /// Appends rows of a column of the same type.
-    fn extend_from(&mut self, from: &Values, rows: Range<usize>) {
-        match (self, from) {
-            (Values::Text(into), Values::Text(from)) => into.extend_from_slice(&from[rows]),
-            (Values::Word(into, words), Values::Word(from, others)) if words == others => {
-                into.extend_from_slice(&from[rows]);
-            }
-            (Values::Int(into), Values::Int(from)) => into.extend_from_slice(&from[rows]),
-            (Values::Double(into), Values::Double(from)) => into.extend_from_slice(&from[rows]),
-            (Values::Date(into), Values::Date(from)) => into.extend_from_slice(&from[rows]),
-            (Values::Bool(into), Values::Bool(from)) => into.extend_from_slice(&from[rows]),
-            (Values::Money(into), Values::Money(from)) => into.extend_from_slice(&from[rows]),
-            (into, from) => panic!("a column of {from:?} cannot be appended to one of {into:?}"),
+            Values::Text(v) => v.clear(),
+            Values::Int(v) => v.clear(),
+            Values::Double(v) => v.clear(),
+            Values::Date(v) => v.clear(),
+            Values::Bool(v) => v.clear(),
+            Values::Money(v) => v.clear(),
         }
     }
 }
@@ -125,82 +158,38 @@ pub struct Table {
 }
 
 impl Table {
+    /// Without rows. `integer_ids`: customer ids are BIGINT.
+    pub fn empty(schema: Arc<TableSchema>, integer_ids: bool) -> Table {
+        let columns = schema.columns.iter().map(|c| match c.kind {
+            Type::CustomerId if integer_ids => Values::Int(vec![]),
+            Type::Text | Type::CustomerId => Values::Text(Texts::default()),
+            Type::Int => Values::Int(vec![]),
+            Type::Double => Values::Double(vec![]),
+            Type::Date => Values::Date(vec![]),
+            Type::Bool => Values::Bool(vec![]),
+            Type::Money => Values::Money(vec![]),
+        });
+        Table { columns: columns.collect(), schema }
+    }
+
     pub fn rows(&self) -> usize {
         self.columns.first().map_or(0, Values::len)
     }
 
-    /// The pieces of tables of one schema, one behind the other.
-    pub fn gather<'a>(like: &Table, pieces: impl Iterator<Item = (&'a Table, Range<usize>)>) -> Table {
-        let mut columns: Vec<Values> = like.columns.iter().map(Values::empty_like).collect();
-        for (table, rows) in pieces {
-            columns.iter_mut().zip(&table.columns).for_each(|(into, from)| into.extend_from(from, rows.clone()));
-        }
-        Table { schema: like.schema.clone(), columns }
-    }
-}
-
-/// One cell on its way into a [`TableBuilder`].
-#[derive(Clone, Debug, PartialEq)]
-pub enum Cell {
-    Null,
-    Text(Arc<str>),
-    Int(i64),
-    Double(f64),
-    Date(Day),
-    Bool(bool),
-    Money(i128),
-}
-
-macro_rules! cell_from {
-    ($($t:ty => $v:ident($e:expr)),* $(,)?) => {$(
-        impl From<$t> for Cell { fn from(x: $t) -> Cell { let f: fn($t) -> _ = $e; Cell::$v(f(x)) } }
-        impl From<Option<$t>> for Cell { fn from(x: Option<$t>) -> Cell { x.map_or(Cell::Null, Cell::from) } }
-    )*};
-}
-cell_from!(
-    i64 => Int(|x| x), u64 => Int(|x| x as i64), usize => Int(|x| x as i64), f64 => Double(|x| x), Day => Date(|x| x),
-    bool => Bool(|x| x), i128 => Money(|x| x), &str => Text(|x| x.into()), String => Text(|x| x.into()), Arc<str> => Text(|x| x),
-);
-
-/// Collects rows cell by cell, in the schema's order; a cell of the wrong type is a defect of the stage that wrote it.
-#[derive(Debug)]
-pub struct TableBuilder {
-    schema: Arc<TableSchema>,
-    columns: Vec<Values>,
-}
-
-impl TableBuilder {
-    /// `integer_ids`: customer ids are BIGINT.
-    pub fn new(schema: Arc<TableSchema>, integer_ids: bool) -> Self {
-        let columns = schema
-            .columns
-            .iter()
-            .map(|c| match c.kind {
-                Type::CustomerId if integer_ids => Values::Int(vec![]),
-                Type::Text | Type::CustomerId => Values::Text(vec![]),
-                Type::Int => Values::Int(vec![]),
-                Type::Double => Values::Double(vec![]),
-                Type::Date => Values::Date(vec![]),
-                Type::Bool => Values::Bool(vec![]),
-                Type::Money => Values::Money(vec![]),
-            })
-            .collect();
-        TableBuilder { schema, columns }
+    /// Forgets the rows and keeps their room.
+    pub fn clear(&mut self) {
+        self.columns.iter_mut().for_each(Values::clear);
     }
 
-    /// Appends a row.
+    /// Appends a row, cell by cell in the schema's order.
     ///
     /// # Panics
-    /// If the row's cells are not those of the schema.
-    pub fn push<const N: usize>(&mut self, row: [Cell; N]) {
-        self.push_all(row);
-    }
-
-    pub fn push_all(&mut self, row: impl IntoIterator<Item = Cell>) {
+    /// If the row's cells are not those of the schema: a defect of the stage that wrote it.
+    pub fn push<'a>(&mut self, row: impl IntoIterator<Item = Cell<'a>>) {
         let mut filled = 0;
         for (i, cell) in row.into_iter().enumerate() {
             match (&mut self.columns[i], cell) {
-                (Values::Text(v), Cell::Text(x)) => v.push(Some(x)),
+                (Values::Text(v), Cell::Text(x)) => v.push(Some(&x)),
                 (Values::Text(v), Cell::Null) => v.push(None),
                 (Values::Int(v), Cell::Int(x)) => v.push(Some(x)),
                 (Values::Int(v), Cell::Null) => v.push(None),
@@ -218,12 +207,28 @@ impl TableBuilder {
         }
         assert_eq!(filled, self.columns.len(), "a row of {} has the wrong number of cells", self.schema.name);
     }
-
-    pub fn rows(&self) -> usize {
-        self.columns.first().map_or(0, Values::len)
-    }
-
-    pub fn finish(self) -> Table {
-        Table { schema: self.schema, columns: self.columns }
-    }
 }
+
+/// One cell on its way into a table.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell<'a> {
+    Null,
+    Text(Cow<'a, str>),
+    Int(i64),
+    Double(f64),
+    Date(Day),
+    Bool(bool),
+    Money(i128),
+}
+
+macro_rules! cell_from {
+    ($($t:ty => $v:ident($e:expr)),* $(,)?) => {$(
+        impl<'a> From<$t> for Cell<'a> { fn from(x: $t) -> Cell<'a> { let f: fn($t) -> _ = $e; Cell::$v(f(x)) } }
+        impl<'a> From<Option<$t>> for Cell<'a> { fn from(x: Option<$t>) -> Cell<'a> { x.map_or(Cell::Null, Cell::from) } }
+    )*};
+}
+cell_from!(
+    i64 => Int(|x| x), u64 => Int(|x| x as i64), usize => Int(|x| x as i64), f64 => Double(|x| x), Day => Date(|x| x),
+    bool => Bool(|x| x), i128 => Money(|x| x), &'a str => Text(|x| x.into()), &'a String => Text(|x| x.into()),
+    String => Text(|x| x.into()), &'a Arc<str> => Text(|x| (&**x).into()),
+);

@@ -7,11 +7,11 @@ use rayon::prelude::*;
 use super::known::{Known, NodeId};
 use super::plan::{AnyFold, AnyTally, Plan, Work};
 use crate::error::Result;
-use crate::timeline::history::histories;
+use crate::timeline::history::Histories;
 use crate::timeline::identity::BUCKETS;
 use crate::timeline::lens::Lens;
 use crate::timeline::shape::Shape;
-use crate::timeline::store::BucketStore;
+use crate::timeline::store::Store;
 use crate::timeline::view::{Eyes, Person};
 
 /// Hears of progress and may stop a walk.
@@ -34,7 +34,7 @@ struct Walker {
 ///
 /// # Errors
 /// When a customer's money overflows, a store fails, or the observer stops the run.
-pub fn run(plan: &Plan, shape: Arc<Shape>, store: &dyn BucketStore, observer: &dyn Observer) -> Result<Known> {
+pub fn run(plan: &Plan, shape: Arc<Shape>, store: &Store, observer: &dyn Observer) -> Result<Known> {
     let mut known = Known::new(shape, plan.nodes.len());
     let lenses: Arc<[Lens]> = plan.lenses().into();
     for round in 0..=plan.rounds() {
@@ -66,24 +66,24 @@ fn walk(
     walkers: &[Walker],
     shape: &Arc<Shape>,
     lenses: &Arc<[Lens]>,
-    store: &dyn BucketStore,
+    store: &Store,
     observer: &dyn Observer,
 ) -> Result<Vec<AnyTally>> {
     let start = || -> Vec<AnyTally> { walkers.iter().map(|w| w.fold.start()).collect() };
     let state = (0..BUCKETS)
         .into_par_iter()
         .fold(
-            || Ok((start(), Eyes::new(shape.clone(), lenses.clone()))),
-            |state: Result<(Vec<AnyTally>, Eyes)>, bucket| {
-                let (mut tallies, mut eyes) = state?;
+            || Ok((start(), Walk::new(shape.clone(), lenses.clone()))),
+            |state: Result<(Vec<AnyTally>, Walk)>, bucket| {
+                let (mut tallies, mut walk) = state?;
                 observer.stopped()?;
-                visit(bucket, shape, store, &mut eyes, observer, &mut |person| {
+                walk.visit(bucket, store, observer, &mut |person| {
                     for (walker, tally) in walkers.iter().zip(&mut tallies) {
                         walker.fold.observe(&mut **tally, &person.through(walker.lens, walker.orders));
                     }
                     Ok(())
                 })?;
-                Ok((tallies, eyes))
+                Ok((tallies, walk))
             },
         )
         .map(|state| state.map(|(tallies, _)| tallies))
@@ -96,26 +96,36 @@ fn walk(
     state.unwrap_or_else(|| Ok(start()))
 }
 
-/// Shows every customer of a bucket.
-pub fn visit(
-    bucket: usize,
-    shape: &Shape,
-    store: &dyn BucketStore,
-    eyes: &mut Eyes,
-    observer: &dyn Observer,
-    show: &mut dyn FnMut(&Person<'_>) -> Result<()>,
-) -> Result<()> {
-    store.read(bucket, &mut |rows| {
+/// What a worker reads and looks with, from bucket to bucket.
+struct Walk {
+    eyes: Eyes,
+    histories: Histories,
+}
+
+impl Walk {
+    fn new(shape: Arc<Shape>, lenses: Arc<[Lens]>) -> Walk {
+        Walk { eyes: Eyes::new(shape, lenses), histories: Histories::default() }
+    }
+
+    /// Shows every customer of a bucket.
+    fn visit(
+        &mut self,
+        bucket: usize,
+        store: &Store,
+        observer: &dyn Observer,
+        show: &mut dyn FnMut(&Person<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let Walk { eyes, histories } = self;
+        let integer_ids = eyes.shape().integer_ids;
         let mut customers = 0;
-        for history in histories(rows, shape.integer_ids) {
-            if let Some(person) = eyes.look(&history)? {
-                show(&person)?;
-                customers += 1;
-            }
-        }
+        histories.each(&store.read(bucket)?, integer_ids, &mut |history| {
+            let Some(person) = eyes.look(history)? else { return Ok(()) };
+            customers += 1;
+            show(&person)
+        })?;
         observer.walked(customers);
         Ok(())
-    })
+    }
 }
 
 /// A fold with its tally of some buckets: for laws over folds.
@@ -140,20 +150,14 @@ impl Observer for Silent {
 
 /// All that a plan learns, unobserved.
 #[cfg(test)]
-pub(crate) fn known_of(plan: &Plan, shape: Arc<Shape>, store: &dyn BucketStore) -> Known {
+pub(crate) fn known_of(plan: &Plan, shape: Arc<Shape>, store: &Store) -> Known {
     run(plan, shape, store, &Silent).unwrap()
 }
 
 /// Every fold of a round with its tally of these buckets, once everything before is known.
 #[cfg(test)]
-pub(crate) fn tallies_of(
-    plan: &Plan,
-    known: &Known,
-    store: &dyn BucketStore,
-    buckets: &[usize],
-    round: usize,
-) -> Vec<Part> {
-    let mut eyes = Eyes::new(known.shape.clone(), plan.lenses().into());
+pub(crate) fn tallies_of(plan: &Plan, known: &Known, store: &Store, buckets: &[usize], round: usize) -> Vec<Part> {
+    let mut walk = Walk::new(known.shape.clone(), plan.lenses().into());
     let folds = plan.nodes.iter().filter(|n| n.round == round).filter_map(|node| match &node.work {
         Work::Fold { spec, lens, make } => Some((spec, *lens, make(known).unwrap())),
         Work::Derive(_) => None,
@@ -165,7 +169,7 @@ pub(crate) fn tallies_of(
         })
         .collect();
     for bucket in buckets {
-        visit(*bucket, &known.shape, store, &mut eyes, &Silent, &mut |person| {
+        walk.visit(*bucket, store, &Silent, &mut |person| {
             for (lens, orders, part) in &mut parts {
                 part.fold.observe(&mut *part.tally, &person.through(*lens, *orders));
             }

@@ -2,31 +2,24 @@
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::{Phase, Watch, Watched};
-use crate::calendar::Day;
 use crate::config::{self, Pipeline, SourceKind};
 use crate::error::{Error, Result};
 use crate::source::{IdKind, Inspected, InspectedSource, Scan, scan};
-use crate::timeline::identity::{BUCKETS, Identity, SEEDS};
+use crate::timeline::identity::Identity;
 use crate::timeline::scatter::Scatter;
 use crate::timeline::segments::{At, Dictionary, SegmentColumn};
 use crate::timeline::shape::{Basis, Shape};
-use crate::timeline::store::BucketStore;
+use crate::timeline::store::Store;
 
 /// The data of a run, brought together by customer.
 pub struct Gathered {
     pub shape: Arc<Shape>,
-    pub store: Box<dyn BucketStore>,
+    pub store: Store,
     pub scan: Scan,
-    /// Customers that have rows, for progress.
-    pub customers: u64,
 }
 
-/// Reads every export once and scatters its rows by customer.
-///
-/// `identity(seed)` is [`Identity::new`] but in tests; `store` makes an empty store, again for each seed that is tried.
+/// Reads every export once and scatters its rows by customer into an empty store.
 ///
 /// # Errors
 /// When an export cannot be read, no row is left to tell a window from, or the watch stops the run.
@@ -34,37 +27,31 @@ pub fn gather(
     pipeline: &Pipeline,
     inspected: &Inspected,
     batch_rows: usize,
-    identity: &dyn Fn(u64) -> Identity,
-    store: &dyn Fn() -> Box<dyn BucketStore>,
+    store: Store,
     watch: &dyn Watch,
 ) -> Result<Gathered> {
     let rows = inspected.sources.values().map(InspectedSource::rows).sum();
-    bring_together(pipeline, identity, store, &|scatter| {
+    store.expect(rows);
+    bring_together(pipeline, Identity::default(), store, &|scatter| {
         watch.phase(Phase::Scan, Some(rows));
         scan(inspected, pipeline, scatter, &Watched(watch), batch_rows)
     })
 }
 
-/// Lets `deliver` hand all rows to a scatter, once more with the next seed while two customers share a key.
+/// Lets `deliver` hand all rows to a scatter. `identity` is the default but in tests.
 pub(crate) fn bring_together(
     pipeline: &Pipeline,
-    identity: &dyn Fn(u64) -> Identity,
-    store: &dyn Fn() -> Box<dyn BucketStore>,
+    identity: Identity,
+    store: Store,
     deliver: &dyn Fn(&Scatter<'_>) -> Result<Scan>,
 ) -> Result<Gathered> {
-    for seed in 0..SEEDS {
-        let store = store();
-        let scatter = Scatter::new(identity(seed), &*store, rayon::current_num_threads());
-        let scan = deliver(&scatter)?;
-        if scatter.finish()?.is_ok() {
-            let shape = Arc::new(shape(pipeline, &scan, &*store)?);
-            return Ok(Gathered { shape, customers: customers(&*store)?, store, scan });
-        }
-    }
-    Err(Error::internal(format!("customer ids share hashes under each of {SEEDS} seeds")))
+    let scatter = Scatter::new(identity, &store);
+    let scan = deliver(&scatter)?;
+    scatter.finish()?;
+    Ok(Gathered { shape: Arc::new(shape(pipeline, &scan, &store)?), store, scan })
 }
 
-fn shape(pipeline: &Pipeline, scan: &Scan, store: &dyn BucketStore) -> Result<Shape> {
+fn shape(pipeline: &Pipeline, scan: &Scan, store: &Store) -> Result<Shape> {
     let (basis, source) = match pipeline.customers.basis {
         config::Basis::Transactions => (Basis::Transactions, SourceKind::Transactions),
         config::Basis::Subscriptions => (Basis::Subscriptions, SourceKind::Subscriptions),
@@ -95,7 +82,7 @@ fn shape(pipeline: &Pipeline, scan: &Scan, store: &dyn BucketStore) -> Result<Sh
     let mut earliest = firsts.into_iter().flatten().min().unwrap_or(first);
     let cohorts_by_sign_up = pipeline.stages.iter().any(|s| s.options.word("from") == Some("signed_up_at"));
     if cohorts_by_sign_up {
-        earliest = earliest.min(first_sign_up(store)?);
+        earliest = earliest.min(store.first_sign_up());
     }
     let columns = pipeline
         .segments
@@ -114,30 +101,4 @@ fn shape(pipeline: &Pipeline, scan: &Scan, store: &dyn BucketStore) -> Result<Sh
         Dictionary { segments: columns.collect() },
     );
     Ok(shape.with_costs(scan.costs.iter().map(|c| (c.period_start, c.amount)).collect()))
-}
-
-/// The earliest `signed_up_at` of all customers.
-fn first_sign_up(store: &dyn BucketStore) -> Result<Day> {
-    let earliest = |bucket: usize| {
-        let mut first = Day::NEVER;
-        store.read(bucket, &mut |rows| {
-            first = rows.members.iter().map(|m| m.signed_up).min().unwrap_or(Day::NEVER);
-            Ok(())
-        })?;
-        Ok(first)
-    };
-    (0..BUCKETS).into_par_iter().map(earliest).try_reduce(|| Day::NEVER, |a, b| Ok(a.min(b)))
-}
-
-/// Distinct customers, for progress: rows beyond as_of and ids without rows count too.
-fn customers(store: &dyn BucketStore) -> Result<u64> {
-    let count = |bucket: usize| {
-        let mut customers = 0;
-        store.read(bucket, &mut |rows| {
-            customers = crate::timeline::history::histories(rows, true).count() as u64;
-            Ok(())
-        })?;
-        Ok(customers)
-    };
-    (0..BUCKETS).into_par_iter().map(count).try_reduce(|| 0, |a, b| Ok(a + b))
 }

@@ -94,9 +94,9 @@ pub struct Computed {
 
 /// Folds in rounds, finishes every stage.
 pub fn compute(blueprint: &Blueprint, gathered: &Gathered, watch: &dyn Watch) -> Result<Computed> {
-    let expected = gathered.customers * blueprint.plan.rounds() as u64;
+    let expected = gathered.store.customers() * blueprint.plan.rounds() as u64;
     watch.phase(Phase::Fold, Some(expected));
-    let known = local::run(&blueprint.plan, gathered.shape.clone(), &*gathered.store, &Watched(watch))?;
+    let known = local::run(&blueprint.plan, gathered.shape.clone(), &gathered.store, &Watched(watch))?;
     let (census, index) = (known.get(blueprint.common.census)?, known.get(blueprint.common.index)?);
     let mut computed = Computed {
         customers: census.customers as u64,

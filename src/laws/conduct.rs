@@ -9,28 +9,28 @@ use super::world::World;
 use super::{exports, pipeline};
 use crate::check::{self, Check};
 use crate::config::Pipeline;
-use crate::engine::score::{PartSink, score};
+use crate::engine::score::{PartSink, Score};
 use crate::error::Result;
 use crate::job::{self, Blueprint, Computed, Gathered, Phase, Watch, Watched};
 use crate::publish::segments;
-use crate::table::{Table, Values};
+use crate::table::{Cell, Table, Values};
 use crate::timeline::identity::Identity;
-use crate::timeline::store::{BucketStore, MemoryStore, SpillEverything};
+use crate::timeline::store::Store;
 
 /// How a run is conducted.
 #[derive(Clone, Copy, Debug)]
 pub struct Conduct {
-    pub seed: u64,
-    /// Of the hash of text ids.
+    /// Of the hash of ids.
     pub bits: u32,
     pub batch: usize,
     pub threads: usize,
     /// Number of a permutation of the rows.
     pub order: u64,
-    pub spill: bool,
+    /// Bytes that rows may take in memory: with few of them, everything is in temporary files soon.
+    pub limit: Option<usize>,
 }
 
-pub const PLAIN: Conduct = Conduct { seed: 0, bits: 73, batch: 32_768, threads: 1, order: 0, spill: false };
+pub const PLAIN: Conduct = Conduct { bits: 64, batch: 32_768, threads: 1, order: 0, limit: None };
 
 struct Quiet;
 
@@ -56,13 +56,46 @@ pub struct Outcome {
 struct Pieces(Mutex<BTreeMap<(usize, usize), Vec<Table>>>);
 
 impl PartSink for Pieces {
-    fn write(&self, table: usize, part: usize, piece: &Table) -> Result<()> {
-        self.0.lock().expect("no writer fails").entry((table, part)).or_default().push(piece.clone());
+    type Block = Vec<Table>;
+
+    fn block(&self, _: usize, _: usize) -> Result<Vec<Table>> {
+        Ok(vec![])
+    }
+
+    fn write(&self, block: &mut Vec<Table>, piece: &Table) -> Result<()> {
+        block.push(piece.clone());
+        Ok(())
+    }
+
+    fn append(&self, table: usize, part: usize, mut block: Vec<Table>) -> Result<()> {
+        self.0.lock().expect("no writer fails").entry((table, part)).or_default().append(&mut block);
         Ok(())
     }
 
     fn close(&self, _: usize, _: usize) -> Result<()> {
         Ok(())
+    }
+}
+
+/// Pieces of a table one behind the other.
+fn joined(pieces: &[Table]) -> Table {
+    let mut all = pieces[0].clone();
+    for piece in &pieces[1..] {
+        for row in 0..piece.rows() {
+            all.push(piece.columns.iter().map(|values| cell(values, row)));
+        }
+    }
+    all
+}
+
+fn cell(values: &Values, row: usize) -> Cell<'_> {
+    match values {
+        Values::Text(v) => v.get(row).into(),
+        Values::Int(v) => v[row].into(),
+        Values::Double(v) => v[row].into(),
+        Values::Date(v) => v[row].into(),
+        Values::Bool(v) => v[row].into(),
+        Values::Money(v) => v[row].into(),
     }
 }
 
@@ -77,12 +110,10 @@ pub fn on<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
 
 /// Scatters a world's rows.
 pub fn gather(world: &World, pipeline: &Pipeline, conduct: Conduct, with_orders: bool) -> Gathered {
-    let identity = |seed| Identity { seed: seed + conduct.seed, bits: conduct.bits };
-    let store = || -> Box<dyn BucketStore> {
-        if conduct.spill { Box::new(SpillEverything::default()) } else { Box::new(MemoryStore::default()) }
-    };
+    let store = Store::new(conduct.limit, &std::env::temp_dir());
+    let identity = Identity { bits: conduct.bits };
     let way = (conduct.order, conduct.batch);
-    job::bring_together(pipeline, &identity, &store, &|scatter| {
+    job::bring_together(pipeline, identity, store, &|scatter| {
         exports::deliver(world, pipeline, way, with_orders, scatter)
     })
     .expect("a world has rows in its window")
@@ -93,8 +124,9 @@ pub fn outcome(blueprint: &Blueprint, gathered: &Gathered) -> Outcome {
     let computed = job::compute(blueprint, gathered, &Quiet).expect("a world's money fits");
     let pieces = Pieces::default();
     let lenses = blueprint.plan.lenses().into();
-    let Computed { per_customer, known, customers, .. } = &computed;
-    score(per_customer, &lenses, known, &*gathered.store, *customers, &Watched(&Quiet), &pieces).expect("rows fit");
+    let Computed { per_customer: tables, known, customers, .. } = &computed;
+    let (store, customers, observer) = (&gathered.store, *customers, &Watched(&Quiet));
+    Score { tables, lenses, known, store, customers, observer }.write(&pieces).expect("rows fit");
 
     let mut outcome = Outcome {
         tables: BTreeMap::new(),
@@ -115,7 +147,7 @@ pub fn outcome(blueprint: &Blueprint, gathered: &Gathered) -> Outcome {
     });
     for ((_, part), pieces) in pieces.0.into_inner().expect("no writer failed") {
         assert_eq!(part, 0, "a world's customers fit one part");
-        let name = put(Table::gather(&pieces[0], pieces.iter().map(|p| (p, 0..p.rows()))));
+        let name = put(joined(&pieces));
         outcome.per_customer.push(name);
     }
     outcome
@@ -130,22 +162,9 @@ pub fn run(world: &World, conduct: Conduct) -> Outcome {
     })
 }
 
-/// One cell as text, exactly.
-fn shown(values: &Values, row: usize) -> String {
-    match values {
-        Values::Text(v) => format!("{:?}", v[row]),
-        Values::Word(v, words) => format!("{:?}", v[row].map(|w| &words[w as usize])),
-        Values::Int(v) => format!("{:?}", v[row]),
-        Values::Double(v) => format!("{:?}", v[row]),
-        Values::Date(v) => format!("{:?}", v[row]),
-        Values::Bool(v) => format!("{:?}", v[row]),
-        Values::Money(v) => format!("{:?}", v[row]),
-    }
-}
-
 /// A row's first `width` cells.
 pub fn cells(table: &Table, row: usize, width: usize) -> Vec<String> {
-    table.columns[..width].iter().map(|c| shown(c, row)).collect()
+    table.columns[..width].iter().map(|c| format!("{:?}", cell(c, row))).collect()
 }
 
 /// All rows, sorted: publishing sorts by the key, which is unique.

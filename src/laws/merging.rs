@@ -37,7 +37,7 @@ fn holds(world: &World) -> Result<(), TestCaseError> {
     let blueprint = job::blueprint(&pipeline, None).unwrap();
     let plan = &blueprint.plan;
     let gathered = gather(world, &pipeline, Conduct { batch: 5, ..PLAIN }, true);
-    let store = &*gathered.store;
+    let store = &gathered.store;
     let known = known_of(plan, gathered.shape.clone(), store);
     let mut reckoned = reckon(plan, full(&gathered.shape)).unwrap().into_iter();
     for round in 0..plan.rounds() {

@@ -24,8 +24,8 @@ fn orders_not_asked_for_are_absent() {
     let monday = jiff::civil::Weekday::Monday;
     let shape = Shape::new(Basis::Transactions, (from, to), from, monday, true, true, false, Dictionary::default());
     let lens = Lens { period: Period::Month, rule: LiveRule::Period, until: None };
-    let days = [DayRow { key: 1, day: from, active: 2, orders: 2, net: 500 }];
-    let history = History { key: 1, id: CustomerId::Integer(1), days: &days, terms: &[], member: None, values: &[] };
+    let days = [DayRow { day: from, active: 2, orders: 2, net: 500 }];
+    let history = History { id: CustomerId::Integer(1), days: &days, terms: &[], member: None, values: &[] };
     let mut eyes = Eyes::new(shape.into(), [lens].into());
     let person = eyes.look(&history).unwrap().unwrap();
     let seen = |orders| person.through(0, orders).days().iter().map(|d| person.through(0, orders).orders(d)).sum();

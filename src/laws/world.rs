@@ -1,7 +1,5 @@
 //! Arbitrary histories: few customers and days, so that everything collides.
 
-use std::collections::BTreeSet;
-
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -87,14 +85,6 @@ impl World {
     /// Whether a scan keeps what is dated so.
     pub fn keeps(&self, day: Day) -> bool {
         self.as_of.is_none_or(|as_of| day < as_of)
-    }
-
-    /// Customers of any row that the scan keeps.
-    pub fn customers(&self) -> BTreeSet<Customer> {
-        let purchases = self.purchases.iter().filter(|p| self.buys() && self.keeps(p.day)).map(|p| p.customer);
-        let contracts = self.contracts.iter().filter(|c| self.subscribes() && self.keeps(c.term.started));
-        let members = self.members.iter().map(|m| m.customer);
-        purchases.chain(contracts.map(|c| c.customer)).chain(members).collect()
     }
 }
 

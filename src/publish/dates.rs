@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::civil::Weekday;
 
 use crate::calendar::{Day, Period};
-use crate::table::{Table, TableBuilder, TableSchema, Type, column};
+use crate::table::{Table, TableSchema, Type, column};
 
 pub fn schema() -> TableSchema {
     TableSchema {
@@ -44,7 +44,7 @@ pub fn table(observed_from: Day, as_of: Day, week_start: Weekday, fiscal_year_st
     let last = as_of.plus(-1).max(observed_from);
     let first = Period::Year.start(observed_from, week_start);
     let end = Period::Year.shift(Period::Year.start(last, week_start), 1);
-    let mut table = TableBuilder::new(Arc::new(schema()), false);
+    let mut table = Table::empty(Arc::new(schema()), false);
     for day in (first.0..end.0).map(Day) {
         let date = day.civil();
         let iso = date.iso_week_date();
@@ -72,7 +72,7 @@ pub fn table(observed_from: Day, as_of: Day, week_start: Weekday, fiscal_year_st
             (observed_from <= day && day < as_of).into(),
         ]);
     }
-    table.finish()
+    table
 }
 
 fn name(weekday: Weekday) -> &'static str {
@@ -103,7 +103,7 @@ mod tests {
         let cell = |v: &Values| match v {
             Values::Date(v) => v[i].map(|d| d.to_string()),
             Values::Int(v) => v[i].map(|n| n.to_string()),
-            Values::Text(v) => v[i].as_ref().map(ToString::to_string),
+            Values::Text(v) => v.get(i).map(ToString::to_string),
             Values::Bool(v) => v[i].map(|b| b.to_string()),
             other => panic!("{other:?}"),
         };

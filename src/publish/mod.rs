@@ -12,6 +12,7 @@
 //! names a complete run. The bytes of a table depend on its rows alone, not on how they were handed over, on the clock
 //! or on the machine.
 
+mod block;
 mod columns;
 pub mod crash;
 pub mod dates;
@@ -27,11 +28,12 @@ pub mod runs;
 pub mod segments;
 mod writer;
 
+pub use block::Block;
 pub use columns::Format;
 pub use manifest::Manifest;
 pub use publication::{Options, Publication, Published};
 pub use run_id::RunId;
-pub use writer::{TableWriter, WrittenFile};
+pub use writer::{Blocks, TableWriter, WrittenFile};
 
 /// Version of the tables' and the manifest's shape, raised when a reader would have to change.
 pub const SCHEMA_VERSION: u32 = 1;

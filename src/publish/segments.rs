@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::table::{Table, TableBuilder, TableSchema, Type, column};
+use crate::table::{Table, TableSchema, Type, column};
 
 /// One value of a segment, or one pair of values where two segments are crossed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,20 +41,20 @@ pub fn schema() -> TableSchema {
 }
 
 pub fn table(rows: &[SegmentRow]) -> Table {
-    let mut table = TableBuilder::new(Arc::new(schema()), false);
+    let mut table = Table::empty(Arc::new(schema()), false);
     for r in rows {
         let (segment_2, value_2) = r.second.clone().unzip();
         table.push([
             r.segment_id.into(),
-            r.segment.clone().into(),
-            r.value.clone().into(),
-            segment_2.into(),
-            value_2.into(),
+            (&r.segment).into(),
+            (&r.value).into(),
+            segment_2.as_ref().into(),
+            value_2.as_ref().into(),
             r.is_other.into(),
             r.customers.into(),
         ]);
     }
-    table.finish()
+    table
 }
 
 #[cfg(test)]
@@ -73,7 +73,7 @@ mod tests {
             customers: 3,
         };
         let t = table(&[row(1, None), row(2, Some(("plan".into(), "pro".into())))]);
-        assert_eq!(t.columns[3], Values::Text(vec![None, Some("plan".into())]));
-        assert_eq!(t.columns[4], Values::Text(vec![None, Some("pro".into())]));
+        assert_eq!(t.columns[3], Values::Text([None, Some("plan")].into_iter().collect()));
+        assert_eq!(t.columns[4], Values::Text([None, Some("pro")].into_iter().collect()));
     }
 }

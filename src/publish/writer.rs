@@ -1,28 +1,28 @@
 //! One table, or one part of it, into one Parquet file whose bytes depend on its rows alone.
 //!
-//! Rows are regrouped into chunks of a fixed size before they reach the Parquet writer, so that page and row-group
-//! boundaries do not depend on how the rows were handed over. Encodings are the plain old ones, which every reader of
+//! Rows come as blocks that were encoded elsewhere, or as pieces of any size; those are regrouped into chunks of a fixed
+//! size, so that page and row-group boundaries do not depend on how the rows were handed over. Encodings are the plain old ones, which every reader of
 //! the last ten years knows. (Page checksums would be written if the `parquet` crate could; it only verifies them. The
 //! manifest has the SHA-256 of every file.)
 
-use std::cmp::Ordering;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, make_comparator};
-use arrow::compute::{SortColumn, SortOptions, concat_batches, lexsort_to_indices, take_record_batch};
-use arrow::datatypes::SchemaRef;
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::{SortColumn, concat_batches, lexsort_to_indices, take_record_batch};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 use sha2::{Digest, Sha256};
 
+use super::block::{Block, Encoded, Layout, ORDER, ROW_GROUP, RowGroup, expect_before};
 use super::columns::{self, Format};
 use super::{SCHEMA_VERSION, crash, failure};
 use crate::error::{Error, Result};
@@ -30,13 +30,9 @@ use crate::table::{Table, TableSchema, Type};
 
 /// Rows handed to the Parquet writer at a time.
 const CHUNK: usize = 1 << 14;
-/// Rows of a row group: what a reader can skip by statistics, and what a writer holds in memory.
-const ROW_GROUP: usize = 8 * CHUNK;
 const ZSTD_LEVEL: i32 = 3;
 /// Share of absent customers that the bloom filter lets through.
 const BLOOM_ERROR: f64 = 0.01;
-/// NULL sorts last, as in the tables' sort everywhere.
-const ORDER: SortOptions = SortOptions { descending: false, nulls_first: false };
 
 /// A file as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,18 +47,18 @@ pub struct WrittenFile {
 
 /// Writes one file. Rows come in the order of the table's key, in as many pieces as the caller likes.
 pub struct TableWriter {
-    schema: Arc<TableSchema>,
-    format: Format,
-    arrow: SchemaRef,
+    layout: Arc<Layout>,
     /// As in [`WrittenFile::path`], and where it lies.
     name: String,
     path: PathBuf,
-    parquet: ArrowWriter<HashingFile>,
+    parquet: SerializedFileWriter<HashingFile>,
+    /// Where rows go that come by [`TableWriter::write`].
+    block: Block,
     /// Rows that do not yet fill a chunk.
     pending: Vec<RecordBatch>,
     pending_rows: usize,
     rows: u64,
-    /// The last row's key, of the chunk before.
+    /// The last row's key, of the block before.
     last: Option<Vec<ArrayRef>>,
 }
 
@@ -105,25 +101,54 @@ impl TableWriter {
             .with_properties(properties(&schema)?)
             .with_skip_arrow_metadata(true)
             .with_schema_root("schema".into());
-        let parquet = ArrowWriter::try_new_with_options(file, arrow.clone(), options)
+        let (parquet, groups) = ArrowWriter::try_new_with_options(file, arrow.clone(), options)
+            .and_then(ArrowWriter::into_serialized_writer)
             .map_err(|e| failure::parquet(format_args!("write {}", path.display()), e))?;
-        let (pending, name) = (Vec::new(), name.to_owned());
-        Ok(TableWriter { schema, format, arrow, name, path, parquet, pending, pending_rows: 0, rows: 0, last: None })
+        let layout = Arc::new(Layout { schema, format, arrow, groups });
+        let (block, pending, name) = (Block::new(layout.clone()), Vec::new(), name.to_owned());
+        Ok(TableWriter { layout, name, path, parquet, block, pending, pending_rows: 0, rows: 0, last: None })
     }
 
-    /// Appends rows, which continue the order of those before.
+    /// What makes blocks of this file, wherever it is sent.
+    pub fn blocks(&self) -> Blocks {
+        Blocks(self.layout.clone())
+    }
+
+    /// Appends a block, which continues the order of the rows before.
+    ///
+    /// # Errors
+    /// Output: the file cannot be written. Internal: rows out of order or twice.
+    pub fn append(&mut self, block: Block) -> Result<()> {
+        let Encoded { groups, rows, ends } = block.finish()?;
+        if let Some((first, last)) = ends {
+            if let Some(before) = &self.last {
+                expect_before(&self.layout.schema, before, &first)?;
+            }
+            self.last = Some(last);
+        }
+        self.rows += rows;
+        self.put(groups)
+    }
+
+    fn put(&mut self, groups: Vec<RowGroup>) -> Result<()> {
+        for group in groups {
+            let appended = self.parquet.next_row_group().and_then(|mut into| {
+                group.columns.into_iter().try_for_each(|column| column.append_to_row_group(&mut into))?;
+                into.close()
+            });
+            appended.map_err(|e| failure::parquet(format_args!("write {}", self.path.display()), e))?;
+            crash::point("within-table");
+        }
+        Ok(())
+    }
+
+    /// Appends rows, which continue the order of those before. The file does not depend on how they are cut up.
     ///
     /// # Errors
     /// Input: money beyond DECIMAL(18). Output: the file cannot be written. Internal: rows out of order or twice.
     pub fn write(&mut self, table: &Table) -> Result<()> {
-        let mut from = 0;
-        while from < table.rows() {
-            let until = table.rows().min(from + CHUNK - self.pending_rows);
-            let batch = columns::batch(table, from..until, self.format, &self.arrow)?;
-            self.append(batch)?;
-            from = until;
-        }
-        Ok(())
+        let batch = columns::batch(table, 0..table.rows(), self.layout.format, &self.layout.arrow)?;
+        self.take(&batch)
     }
 
     /// Writes a whole table, in whatever order its rows are, sorted by its key with NULL last.
@@ -131,93 +156,71 @@ impl TableWriter {
     /// # Errors
     /// As [`TableWriter::write`].
     pub fn write_sorted(&mut self, table: &Table) -> Result<()> {
-        let batch = columns::batch(table, 0..table.rows(), self.format, &self.arrow)?;
+        let schema = &self.layout.schema;
+        let batch = columns::batch(table, 0..table.rows(), self.layout.format, &self.layout.arrow)?;
         let key = |i: usize| SortColumn { values: batch.column(i).clone(), options: Some(ORDER) };
-        let keys: Vec<SortColumn> = (0..self.schema.key).map(key).collect();
+        let keys: Vec<SortColumn> = (0..schema.key).map(key).collect();
         let sorted = if keys.is_empty() || batch.num_rows() < 2 {
             batch
         } else {
             lexsort_to_indices(&keys, None)
                 .and_then(|order| take_record_batch(&batch, &order))
-                .map_err(|e| Error::internal(format!("cannot sort table {}", self.schema.name)).because(e))?
+                .map_err(|e| Error::internal(format!("cannot sort table {}", schema.name)).because(e))?
         };
-        let mut from = 0;
-        while from < sorted.num_rows() {
-            let length = (sorted.num_rows() - from).min(CHUNK - self.pending_rows);
-            self.append(sorted.slice(from, length))?;
-            from += length;
-        }
-        Ok(())
+        self.take(&sorted)
     }
 
-    fn append(&mut self, batch: RecordBatch) -> Result<()> {
-        self.pending_rows += batch.num_rows();
-        self.pending.push(batch);
-        if self.pending_rows == CHUNK { self.flush() } else { Ok(()) }
+    fn take(&mut self, batch: &RecordBatch) -> Result<()> {
+        let mut from = 0;
+        while from < batch.num_rows() {
+            let length = (batch.num_rows() - from).min(CHUNK - self.pending_rows);
+            self.pending.push(batch.slice(from, length));
+            self.pending_rows += length;
+            from += length;
+            if self.pending_rows == CHUNK {
+                self.flush()?;
+            }
+        }
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<()> {
         if self.pending_rows == 0 {
             return Ok(());
         }
-        let chunk = concat_batches(&self.arrow, &self.pending)
-            .map_err(|e| Error::internal(format!("cannot join rows of table {}", self.schema.name)).because(e))?;
+        let Layout { schema, arrow, .. } = &*self.layout;
+        let chunk = concat_batches(arrow, &self.pending)
+            .map_err(|e| Error::internal(format!("cannot join rows of table {}", schema.name)).because(e))?;
         self.pending.clear();
         self.pending_rows = 0;
-        self.expect_order(&chunk)?;
-        self.rows += chunk.num_rows() as u64;
-        self.parquet.write(&chunk).map_err(|e| failure::parquet(format_args!("write {}", self.path.display()), e))?;
-        crash::point("within-table");
-        Ok(())
+        self.block.encode(&chunk)?;
+        let done = self.block.take_done();
+        self.put(done)
     }
 
-    /// Readers trust the sorting columns that the file names, so a row out of place would make them err in silence.
-    fn expect_order(&mut self, chunk: &RecordBatch) -> Result<()> {
-        let key = &chunk.columns()[..self.schema.key];
-        if key.is_empty() {
-            return Ok(());
-        }
-        let before = |left: &[ArrayRef], i: usize, right: &[ArrayRef], j: usize| -> Result<bool> {
-            let unordered = |e| Error::internal(format!("cannot order table {}", self.schema.name)).because(e);
-            for (l, r) in left.iter().zip(right) {
-                match make_comparator(l, r, ORDER).map_err(unordered)?(i, j) {
-                    Ordering::Equal => {}
-                    order => return Ok(order == Ordering::Less),
-                }
-            }
-            Ok(false)
-        };
-        let mut ordered = self.last.as_ref().map_or(Ok(true), |last| before(last, 0, key, 0))?;
-        // One comparator a column for all rows of the chunk.
-        let compare: Result<Vec<_>, _> = key.iter().map(|c| make_comparator(c, c, ORDER)).collect();
-        let compare =
-            compare.map_err(|e| Error::internal(format!("cannot order table {}", self.schema.name)).because(e))?;
-        ordered &= (1..chunk.num_rows())
-            .all(|i| compare.iter().map(|c| c(i - 1, i)).find(|o| o.is_ne()).is_some_and(Ordering::is_lt));
-        if !ordered {
-            let names: Vec<&str> = self.schema.columns[..self.schema.key].iter().map(|c| c.name.as_str()).collect();
-            return Err(Error::internal(format!(
-                "rows of table {} are out of order or twice by their key ({})",
-                self.schema.name,
-                names.join(", ")
-            )));
-        }
-        self.last = Some(key.iter().map(|c| c.slice(chunk.num_rows() - 1, 1)).collect());
-        Ok(())
-    }
-
-    /// Completes the file and syncs it to the disk.
+    /// Completes the file. It is synced with its folder.
     ///
     /// # Errors
     /// As [`TableWriter::write`].
     pub fn finish(mut self) -> Result<WrittenFile> {
         self.flush()?;
+        let written = std::mem::replace(&mut self.block, Block::new(self.layout.clone()));
+        self.append(written)?;
         let doing = || format!("write {}", self.path.display());
         self.parquet.finish().map_err(|e| failure::parquet(doing(), e))?;
         let file = self.parquet.inner();
-        file.file.sync_all().map_err(|e| failure::output(doing(), e))?;
         let sha256 = hexadecimal(&file.hash.clone().finalize());
         Ok(WrittenFile { path: self.name, rows: self.rows, bytes: file.bytes, sha256 })
+    }
+}
+
+/// Makes blocks of one file, from any thread.
+#[derive(Clone)]
+pub struct Blocks(Arc<Layout>);
+
+impl Blocks {
+    pub fn block(&self) -> Block {
+        Block::new(self.0.clone())
     }
 }
 
@@ -253,7 +256,8 @@ fn properties(schema: &TableSchema) -> Result<WriterProperties> {
         let path = ColumnPath::from(column.name.as_str());
         builder = builder
             .set_column_bloom_filter_enabled(path.clone(), true)
-            .set_column_bloom_filter_fpp(path.clone(), BLOOM_ERROR);
+            .set_column_bloom_filter_fpp(path.clone(), BLOOM_ERROR)
+            .set_column_bloom_filter_max_ndv(path.clone(), ROW_GROUP as u64);
         if key.len() == 1 && key[0].name == column.name {
             // Every id once: a dictionary would hold them all and then be given up.
             builder = builder.set_column_dictionary_enabled(path, false);

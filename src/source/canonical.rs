@@ -52,7 +52,7 @@ pub const NO_VALUE: ValueCode = u32::MAX;
 
 /// An opaque id packed into 16 bytes: equal packs mean equal ids.
 ///
-/// Up to 15 bytes are kept as they are behind their length; longer ids are the low 120 bits of their XXH3-128 behind
+/// Up to 15 bytes are kept as they are, at the end, behind their length at the front; longer ids are the low 120 bits of their XXH3-128 behind
 /// 0xFF. `0` stands for NULL.
 pub type PackedId = u128;
 

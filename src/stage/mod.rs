@@ -130,14 +130,14 @@ pub trait Stage: Send + Sync {
 /// Columns of table `customers` that a stage adds.
 pub trait Scorer: Send + Sync {
     fn columns(&self) -> Vec<ColumnSpec>;
-    fn score(&self, person: &Person<'_>) -> Vec<Cell>;
+    fn score<'a>(&'a self, person: &Person<'_>, row: &mut Vec<Cell<'a>>);
 }
 
 /// A table with rows of each customer, sorted by customer_id.
 pub trait PerCustomer: Send + Sync {
     fn schema(&self) -> Arc<TableSchema>;
     /// Appends the rows of a customer, in the order of the key's other columns.
-    fn rows(&self, person: &Person<'_>, push: &mut dyn FnMut(Vec<Cell>));
+    fn rows(&self, person: &Person<'_>, table: &mut Table);
 }
 
 /// An entry of the registry: everything the rest of the program knows about a kind of stage.

@@ -18,9 +18,9 @@ pub fn segment_columns() -> Vec<ColumnSpec> {
 }
 
 /// The cells of [`segment_columns`].
-pub fn segment_cells(index: &SegmentIndex, cell: CellId) -> [Cell; 3] {
+pub fn segment_cells(index: &SegmentIndex, cell: CellId) -> [Cell<'_>; 3] {
     let c = &index.cells[cell as usize];
-    [i64::from(cell).into(), c.segment.clone().into(), c.value.clone().into()]
+    [i64::from(cell).into(), (&c.segment).into(), (&c.value).into()]
 }
 
 /// `numerator / denominator`, NULL where there is nothing to divide by.

@@ -1,7 +1,10 @@
 //! All rows of one customer, and the walk over a bucket that finds them.
 
-use super::identity::Identity;
-use super::rows::{DayRow, MemberRow, Rows, TermRow, ValueRow};
+use super::identity::id_of;
+use super::record::{Record, Sealed};
+use super::rows::{DayRow, MemberRow, ValueRow};
+use crate::error::Result;
+use crate::source::canonical::Term;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CustomerId<'a> {
@@ -12,41 +15,45 @@ pub enum CustomerId<'a> {
 /// The rows of one customer, each kind sorted by time.
 #[derive(Clone, Copy, Debug)]
 pub struct History<'a> {
-    pub key: u64,
     pub id: CustomerId<'a>,
     pub days: &'a [DayRow],
-    pub terms: &'a [TermRow],
+    pub terms: &'a [Term],
     pub member: Option<&'a MemberRow>,
     pub values: &'a [ValueRow],
 }
 
-/// Takes the rows of `key` off the front of a sorted slice.
-fn take<'a, T>(rows: &mut &'a [T], key: u64, key_of: impl Fn(&T) -> u64) -> &'a [T] {
-    let n = rows.iter().take_while(|r| key_of(r) == key).count();
-    let (mine, rest) = rows.split_at(n);
-    *rows = rest;
-    mine
-}
+/// Reads records one after the other into the same buffers.
+#[derive(Default)]
+pub struct Histories(Sealed);
 
-/// Every customer of a sealed bucket, in the order of keys.
-pub fn histories<'a>(rows: &'a Rows, integer_ids: bool) -> impl Iterator<Item = History<'a>> {
-    let (mut days, mut terms) = (rows.days.as_slice(), rows.terms.as_slice());
-    let (mut members, mut values, mut ids) = (rows.members.as_slice(), rows.values.as_slice(), rows.ids.as_slice());
-    std::iter::from_fn(move || {
-        let next = [days.first().map(|r| r.key), terms.first().map(|r| r.key), members.first().map(|r| r.key)];
-        let key = next.into_iter().flatten().min()?;
-        let id = if integer_ids {
-            CustomerId::Integer(Identity::integer_of(key))
-        } else {
-            CustomerId::Text(take(&mut ids, key, |r| r.key).first().map_or("", |r| &r.id))
-        };
-        Some(History {
-            key,
-            id,
-            days: take(&mut days, key, |r| r.key),
-            terms: take(&mut terms, key, |r| r.key),
-            member: take(&mut members, key, |r| r.key).first(),
-            values: take(&mut values, key, |r| r.key),
+impl Histories {
+    pub fn show<T>(&mut self, record: Record<'_>, integer_ids: bool, to: impl FnOnce(&History<'_>) -> T) -> T {
+        let rows = &mut self.0;
+        rows.read(record);
+        to(&History {
+            id: id_of(record.id, integer_ids),
+            days: &rows.days,
+            terms: &rows.terms,
+            member: rows.member.as_ref(),
+            values: &rows.values,
         })
-    })
+    }
+
+    /// Shows every customer of a sealed bucket, in the order of their ids.
+    ///
+    /// # Errors
+    /// The first that `to` gives.
+    pub fn each(
+        &mut self,
+        mut bucket: &[u8],
+        integer_ids: bool,
+        to: &mut dyn FnMut(&History<'_>) -> Result<()>,
+    ) -> Result<()> {
+        while !bucket.is_empty() {
+            let (record, rest) = Record::first(bucket);
+            self.show(record, integer_ids, &mut *to)?;
+            bucket = rest;
+        }
+        Ok(())
+    }
 }

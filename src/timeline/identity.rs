@@ -1,79 +1,120 @@
-//! Which customer a row belongs to: exact, whatever the ids look like.
-//!
-//! A text id is known by 9 + 64 bits of its XXH3-128: the bucket and, within the bucket, the key. Ids are logged once
-//! per customer beside the rows, so that two ids under one key are noticed; the scan then starts again with the next
-//! seed. An integer id is mixed bijectively, so that its key gives the id back and no log is needed.
+//! Which bucket a customer's rows go to, and the bytes by which customers are told apart and put in order.
+
+use super::history::CustomerId;
+use crate::source::canonical::Ids;
 
 /// Buckets are logical and fixed, so that parts of the output nest in them whatever the size of a run.
 pub const BUCKET_BITS: u32 = 9;
 pub const BUCKETS: usize = 1 << BUCKET_BITS;
 
-/// Seeds to try before giving up; the chance that a run needs even a second one is below 10⁻⁵ for 10⁸ customers.
-pub const SEEDS: u64 = 64;
-
-/// A hash function for customer ids.
+/// The hash of customer ids. It only spreads customers: within a bucket they are told apart by their ids, so that no
+/// two ids can ever be taken for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
-    pub seed: u64,
-    /// How many bits of the hash of a text are kept: 73, or fewer in tests that want collisions.
+    /// How many bits of the hash are kept: 64, or fewer in tests that want collisions.
     pub bits: u32,
 }
 
+impl Default for Identity {
+    fn default() -> Self {
+        Identity { bits: 64 }
+    }
+}
+
 impl Identity {
-    pub const fn new(seed: u64) -> Self {
-        Identity { seed, bits: BUCKET_BITS + 64 }
+    /// XXH3-128 of the text, its upper half: fixed for ever, since files are parted by it.
+    pub fn text(self, id: &str) -> u64 {
+        self.narrow((xxhash_rust::xxh3::xxh3_128(id.as_bytes()) >> 64) as u64)
     }
 
-    /// Bucket and key of a text id.
-    pub fn text(self, id: &str) -> (usize, u64) {
-        let hash = xxhash_rust::xxh3::xxh3_128_with_seed(id.as_bytes(), self.seed) >> (128 - self.bits.min(73));
-        ((hash >> 64) as usize % BUCKETS, hash as u64)
+    /// The finaliser of SplitMix64 (Steele, Lea and Flood 2014).
+    pub fn integer(self, id: i64) -> u64 {
+        let mut z = id as u64;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        self.narrow(z ^ (z >> 31))
     }
 
-    /// Bucket and key of an integer id.
-    pub fn integer(self, id: i64) -> (usize, u64) {
-        let key = mix(id as u64);
-        ((key >> (64 - BUCKET_BITS)) as usize, key)
-    }
-
-    /// The integer id behind a key.
-    pub fn integer_of(key: u64) -> i64 {
-        unmix(key) as i64
+    fn narrow(self, hash: u64) -> u64 {
+        let lost = 64 - self.bits.clamp(1, 64);
+        hash >> lost << lost
     }
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea and Flood 2014), a bijection on 64 bits.
-fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+/// The bucket of a hash: its top bits.
+pub fn bucket(hash: u64) -> usize {
+    (hash >> (64 - BUCKET_BITS)) as usize
 }
 
-fn unmix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 31) ^ (z >> 62)).wrapping_mul(0x3196_42b2_d24d_8ec3);
-    z = (z ^ (z >> 27) ^ (z >> 54)).wrapping_mul(0x96de_1b17_3f11_9089);
-    z ^ (z >> 30) ^ (z >> 60)
+/// The bytes of a row's customer id: of a text its own, of a whole number eight that sort as the numbers do.
+pub fn bytes_of<'a>(ids: &'a Ids, row: usize, number: &'a mut [u8; 8]) -> &'a [u8] {
+    match ids {
+        Ids::Text(texts) => texts.get(row).as_bytes(),
+        Ids::Integer(numbers) => {
+            *number = (numbers[row] as u64 ^ 1 << 63).to_be_bytes();
+            number
+        }
+    }
+}
+
+/// The id that [`bytes_of`] wrote.
+///
+/// # Panics
+/// If the bytes are of the other kind.
+pub fn id_of(bytes: &[u8], integer_ids: bool) -> CustomerId<'_> {
+    if integer_ids {
+        let number = bytes.try_into().expect("whole numbers are kept in eight bytes");
+        CustomerId::Integer((u64::from_be_bytes(number) ^ 1 << 63) as i64)
+    } else {
+        CustomerId::Text(std::str::from_utf8(bytes).expect("ids were texts when they were kept"))
+    }
+}
+
+/// The first eight bytes as a number: ids sort by it, and by the rest where it is the same.
+pub fn prefix(id: &[u8]) -> u64 {
+    let mut first = [0; 8];
+    let n = id.len().min(8);
+    first[..n].copy_from_slice(&id[..n]);
+    u64::from_be_bytes(first)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::canonical::Texts;
 
     #[test]
-    fn integer_ids_come_back_from_their_keys() {
-        for id in [0, 1, -1, 17_850, i64::MIN, i64::MAX, 0x5555_5555_5555_5555] {
-            assert_eq!(Identity::integer_of(Identity::new(0).integer(id).1), id);
+    fn whole_numbers_come_back_and_sort_as_numbers() {
+        let numbers = [i64::MIN, -17_850, -1, 0, 1, 0x5555_5555_5555_5555, i64::MAX];
+        let ids = Ids::Integer(numbers.to_vec());
+        let bytes: Vec<Vec<u8>> = (0..numbers.len()).map(|row| bytes_of(&ids, row, &mut [0; 8]).to_vec()).collect();
+        assert!(bytes.is_sorted());
+        for (number, bytes) in numbers.iter().zip(&bytes) {
+            assert_eq!(id_of(bytes, true), CustomerId::Integer(*number));
         }
     }
 
     #[test]
-    fn seeds_give_other_keys_and_buckets_are_all_used() {
-        assert_ne!(Identity::new(0).text("a"), Identity::new(1).text("a"));
-        let mut used = vec![0u32; BUCKETS];
-        (0..100_000).for_each(|i| used[Identity::new(0).text(&format!("c{i}")).0] += 1);
-        assert!(used.iter().all(|n| (100..300).contains(n)), "{used:?}");
-        let mut used = vec![0u32; BUCKETS];
-        (0..100_000).for_each(|i| used[Identity::new(0).integer(i).0] += 1);
-        assert!(used.iter().all(|n| (100..300).contains(n)), "{used:?}");
+    fn prefixes_sort_as_texts_do() {
+        let mut texts = Texts::default();
+        let sorted = ["", "a", "a\0", "ab", "abcdefgh", "abcdefgha", "b", "ä", "日本"];
+        sorted.iter().for_each(|t| texts.push(t));
+        let ids = Ids::Text(texts);
+        let kept: Vec<Vec<u8>> = (0..sorted.len()).map(|row| bytes_of(&ids, row, &mut [0; 8]).to_vec()).collect();
+        assert!(kept.is_sorted() && kept.is_sorted_by_key(|id| prefix(id)));
+        assert_eq!(id_of(&kept[8], false), CustomerId::Text("日本"));
+    }
+
+    #[test]
+    fn buckets_are_all_used() {
+        let all = Identity::default();
+        let used = |hash: &dyn Fn(i64) -> u64| {
+            let mut used = vec![0u32; BUCKETS];
+            (0..100_000).for_each(|i| used[bucket(hash(i))] += 1);
+            used.iter().all(|n| (100..300).contains(n))
+        };
+        assert!(used(&|i| all.text(&format!("c{i}"))));
+        assert!(used(&|i| all.integer(i)));
+        assert!(!used(&|i| Identity { bits: 8 }.integer(i)));
     }
 }

@@ -1,18 +1,26 @@
 //! One customer's history, whatever the exports looked like.
 //!
-//! Canonical rows are scattered by the hash of the customer id ([`identity`], [`scatter`]) into buckets
-//! ([`store`], [`rows`]); a walk over a bucket brings each customer's rows together as a [`history::History`], through
-//! a [`lens::Lens`] as spells and [`movements`], and shows them to folds and scorers as a [`view::View`].
+//! Canonical rows are scattered by the hash of the customer id ([`identity`], [`scatter`]) into buckets ([`store`]):
+//! there they are logged as they come ([`pot`], [`log`]), settled into runs of [`record`]s that may [`spill`], and
+//! brought together customer by customer ([`merge`], [`rows`]). A walk over a bucket reads each customer's record as a
+//! [`history::History`], looks at it through a [`lens::Lens`] as spells and [`movements`], and shows it to folds and
+//! scorers as a [`view::View`].
 
 pub mod history;
 pub mod identity;
 pub mod lens;
+mod log;
+mod merge;
 pub mod movements;
+mod pot;
+pub mod record;
 pub mod rows;
 pub mod scatter;
 pub mod segments;
 pub mod shape;
 pub mod spells;
+mod spill;
 pub mod store;
 pub mod terms;
+mod varint;
 pub mod view;

@@ -267,7 +267,7 @@ mod tests {
         let frame = shape.frame(Period::Month);
         let days: Vec<_> = days
             .iter()
-            .map(|(d, net)| DayRow { key: 1, day: day(d), active: (*net > 0).into(), orders: 1, net: *net })
+            .map(|(d, net)| DayRow { day: day(d), active: (*net > 0).into(), orders: 1, net: *net })
             .collect();
         let mut found = vec![];
         spells(&rule, frame, &days, &[], until, &mut found);

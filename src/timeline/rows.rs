@@ -1,19 +1,15 @@
-//! What a bucket keeps: rows per customer, sorted and combined as far as no figure can tell.
-//!
-//! [`Rows::combine`] is idempotent and does not depend on the order in which rows arrived, so a bucket may be combined
-//! whenever it has grown, spilled and combined again.
+//! The rows of one customer, and how rows that no figure can tell apart become one.
 
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Day;
 use crate::error::{Error, Result};
 use crate::money::MAX_MINOR;
-use crate::source::canonical::{PackedId, Term, ValueCode};
+use crate::source::canonical::{PackedId, ValueCode};
 
 /// All transactions of a customer on a day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DayRow {
-    pub key: u64,
     pub day: Day,
     /// Rows that satisfy `customers.activity`; 0: nothing but refunds and the like.
     pub active: u32,
@@ -23,24 +19,25 @@ pub struct DayRow {
     pub net: i64,
 }
 
-/// The first active row of an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// A customer's day while rows still arrive: sums of any sign and order, beyond what a day may hold in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DaySum {
+    pub day: Day,
+    pub active: u32,
+    pub orders: u32,
+    pub net: i128,
+}
+
+/// An order, and the day of its first active row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OrderRow {
-    pub key: u64,
     pub order: PackedId,
     pub day: Day,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct TermRow {
-    pub key: u64,
-    pub term: Term,
-}
-
-/// A row of source `customers`.
+/// A customer's row of source `customers`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MemberRow {
-    pub key: u64,
     /// Orders conflicting rows of one customer: the greatest wins.
     pub canonical: Box<[u8]>,
     pub signed_up: Day,
@@ -53,224 +50,164 @@ pub struct MemberRow {
 }
 
 /// A segment's value as a transaction or subscription had it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ValueRow {
-    pub key: u64,
     pub segment: u16,
     pub day: Day,
     pub instant: i64,
     pub code: ValueCode,
 }
 
-/// A text id, once per customer.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct IdRow {
-    pub key: u64,
-    pub id: Box<str>,
+/// Sorts a customer's days and makes one of those of the same date.
+pub fn combine_days(days: &mut Vec<DaySum>) {
+    if !days.is_sorted_by_key(|d| d.day) {
+        days.sort_unstable_by_key(|d| d.day);
+    }
+    days.dedup_by(|row, into| {
+        if row.day != into.day {
+            return false;
+        }
+        // Counts saturate far beyond what a day can hold; money, of which there are at most 2⁶⁴ rows, fits.
+        into.active = into.active.saturating_add(row.active);
+        into.orders = into.orders.saturating_add(row.orders);
+        into.net += row.net;
+        true
+    });
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rows {
-    pub days: Vec<DayRow>,
-    pub orders: Vec<OrderRow>,
-    pub terms: Vec<TermRow>,
-    pub members: Vec<MemberRow>,
-    pub values: Vec<ValueRow>,
-    pub ids: Vec<IdRow>,
+/// Sorts a customer's orders and keeps the first day of each.
+pub fn combine_orders(orders: &mut Vec<OrderRow>) {
+    orders.sort_unstable();
+    orders.dedup_by(|later, first| later.order == first.order);
 }
 
-/// Two customers share a key: the scan must start again with another seed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SharedKey;
-
-impl Rows {
-    pub fn len(&self) -> usize {
-        self.days.len() + self.orders.len() + self.terms.len() + self.members.len() + self.values.len() + self.ids.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    pub fn append(&mut self, mut other: Rows) {
-        self.days.append(&mut other.days);
-        self.orders.append(&mut other.orders);
-        self.terms.append(&mut other.terms);
-        self.members.append(&mut other.members);
-        self.values.append(&mut other.values);
-        self.ids.append(&mut other.ids);
-    }
-
-    /// Sorts and merges rows that no figure can tell apart: days of a customer, repetitions of an order, of an id, of a
-    /// value at an instant.
-    ///
-    /// # Errors
-    /// When a customer's day sums beyond what money can hold.
-    pub fn combine(&mut self) -> Result<std::result::Result<(), SharedKey>> {
-        self.combine_days()?;
-        self.orders.sort_unstable();
-        self.orders.dedup_by(|later, first| (later.key, later.order) == (first.key, first.order));
-        self.terms.sort_unstable();
-        self.combine_members();
-        self.combine_values();
-        self.ids.sort_unstable();
-        self.ids.dedup();
-        let shared = self.ids.windows(2).any(|pair| pair[0].key == pair[1].key);
-        Ok(if shared { Err(SharedKey) } else { Ok(()) })
-    }
-
-    fn combine_days(&mut self) -> Result<()> {
-        self.days.sort_unstable_by_key(|r| (r.key, r.day));
-        let mut overflow = false;
-        self.days.dedup_by(|row, into| {
-            if (row.key, row.day) != (into.key, into.day) {
-                return false;
-            }
-            // Counts saturate far beyond what a day can hold; money may not.
-            into.active = into.active.saturating_add(row.active);
-            into.orders = into.orders.saturating_add(row.orders);
-            match into.net.checked_add(row.net) {
-                Some(sum) => into.net = sum,
-                None => overflow = true,
-            }
-            true
-        });
-        if overflow { Err(too_much_money()) } else { Ok(()) }
-    }
-
-    fn combine_members(&mut self) {
-        // Greatest canonical bytes first, so that dedup keeps the winner.
-        self.members.sort_unstable_by(|a, b| a.key.cmp(&b.key).then_with(|| b.canonical.cmp(&a.canonical)));
-        self.members.dedup_by(|row, kept| {
-            if row.key != kept.key {
-                return false;
-            }
-            // Counted so that it does not matter which rows met first: a row that lost counts with all of its copies.
-            let same = row.canonical == kept.canonical;
-            let (copies, conflicts) = if same { (row.copies, 0) } else { (0, row.copies) };
-            kept.copies = kept.copies.saturating_add(copies);
-            kept.conflicts = kept.conflicts.saturating_add(row.conflicts).saturating_add(conflicts);
-            true
-        });
-    }
-
-    /// Of a day only its first and its last instant can matter (`at = "first"`, "opening", "latest").
-    fn combine_values(&mut self) {
-        self.values.sort_unstable();
-        self.values.dedup();
-        let same_day = |a: &ValueRow, b: &ValueRow| (a.key, a.segment, a.day) == (b.key, b.segment, b.day);
-        let mut kept = Vec::with_capacity(self.values.len());
-        for group in self.values.chunk_by(same_day) {
-            let (first, last) = (group[0].instant, group[group.len() - 1].instant);
-            kept.extend(group.iter().filter(|r| r.instant == first || r.instant == last));
-        }
-        self.values = kept;
-    }
-
-    /// After the last row: dates each order by its first row, checks each customer's money.
-    pub fn seal(&mut self) -> Result<std::result::Result<(), SharedKey>> {
-        if let Err(shared) = self.combine()? {
-            return Ok(Err(shared));
-        }
-        for order in std::mem::take(&mut self.orders) {
-            if let Ok(i) = self.days.binary_search_by_key(&(order.key, order.day), |r| (r.key, r.day)) {
-                self.days[i].orders = self.days[i].orders.saturating_add(1);
-            }
-        }
-        for customer in self.days.chunk_by(|a, b| a.key == b.key) {
-            if customer.iter().map(|d| i128::from(d.net.unsigned_abs())).sum::<i128>() > MAX_MINOR {
-                return Err(too_much_money());
-            }
-        }
-        Ok(Ok(()))
+/// Counts an order on its day, which is among `days`.
+pub fn date_order(days: &mut [DaySum], day: Day) {
+    if let Ok(i) = days.binary_search_by_key(&day, |d| d.day) {
+        days[i].orders = days[i].orders.saturating_add(1);
     }
 }
 
-fn too_much_money() -> Error {
-    Error::input("the amounts of one customer sum to more than DECIMAL(18) can hold")
-        .help("check the unit of `amount`, or lower `digits` in [money]")
+/// Merges another row of a customer's into the one kept.
+///
+/// It does not matter which rows meet first: a row that loses counts with all of its copies.
+pub fn combine_members(kept: &mut Option<MemberRow>, row: MemberRow) {
+    let Some(before) = kept else {
+        *kept = Some(row);
+        return;
+    };
+    if row.canonical == before.canonical {
+        before.copies = before.copies.saturating_add(row.copies);
+        before.conflicts = before.conflicts.saturating_add(row.conflicts);
+        return;
+    }
+    let (mut winner, loser) =
+        if row.canonical > before.canonical { (row, before.clone()) } else { (before.clone(), row) };
+    winner.conflicts = winner.conflicts.saturating_add(loser.conflicts).saturating_add(loser.copies);
+    *before = winner;
+}
+
+/// Sorts a customer's values and keeps what can matter: of a day only its first and its last instant (`at = "first"`,
+/// "opening", "latest").
+pub fn combine_values(values: &mut Vec<ValueRow>) {
+    values.sort_unstable();
+    values.dedup();
+    let mut kept = 0;
+    let mut from = 0;
+    while from < values.len() {
+        let head = values[from];
+        let group = values[from..].iter().take_while(|v| (v.segment, v.day) == (head.segment, head.day)).count();
+        let last = values[from + group - 1].instant;
+        for i in from..from + group {
+            if values[i].instant == head.instant || values[i].instant == last {
+                values[kept] = values[i];
+                kept += 1;
+            }
+        }
+        from += group;
+    }
+    values.truncate(kept);
+}
+
+/// After the last row: what a customer's money comes to has to fit a DECIMAL(18), with and without its sign.
+///
+/// # Errors
+/// Input: it does not.
+pub fn check_money(days: &[DaySum]) -> Result<()> {
+    let mut sum = 0u128;
+    for day in days {
+        sum = sum.saturating_add(day.net.unsigned_abs());
+    }
+    if sum <= MAX_MINOR as u128 {
+        return Ok(());
+    }
+    Err(Error::input("the amounts of one customer sum to more than DECIMAL(18) can hold")
+        .help("check the unit of `amount`, or lower `digits` in [money]"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn day(key: u64, day: i32, net: i64) -> DayRow {
-        DayRow { key, day: Day(day), active: 1, orders: 0, net }
+    fn day(day: i32, net: i128) -> DaySum {
+        DaySum { day: Day(day), active: 1, orders: 0, net }
     }
 
     #[test]
-    fn combining_is_idempotent_and_blind_to_order() {
-        let rows = |flip: bool| {
-            let mut days = vec![day(1, 3, 5), day(1, 3, -9), day(2, 3, 7), day(1, 1, 4)];
-            let mut orders = vec![
-                OrderRow { key: 1, order: 8, day: Day(3) },
-                OrderRow { key: 1, order: 8, day: Day(1) },
-                OrderRow { key: 1, order: 9, day: Day(3) },
-            ];
-            if flip {
-                days.reverse();
-                orders.reverse();
-            }
-            Rows { days, orders, ..Rows::default() }
-        };
-        let (mut once, mut other) = (rows(false), rows(true));
-        assert_eq!(once.combine().unwrap(), Ok(()));
-        assert_eq!(other.combine().unwrap(), Ok(()));
-        assert_eq!(other.combine().unwrap(), Ok(()));
-        assert_eq!(once, other);
-        once.seal().unwrap().unwrap();
-        let seen: Vec<_> = once.days.iter().map(|d| (d.key, d.day.0, d.active, d.orders, d.net)).collect();
-        assert_eq!(seen, [(1, 1, 1, 1, 4), (1, 3, 2, 1, -4), (2, 3, 1, 0, 7)]);
+    fn days_and_orders_combine_whatever_their_order() {
+        let mut days = vec![day(3, 5), day(3, -9), day(1, 4)];
+        combine_days(&mut days);
+        let once = days.clone();
+        combine_days(&mut days);
+        assert_eq!(days, once);
+        let order = |order, day| OrderRow { order, day: Day(day) };
+        let mut orders = vec![order(8, 3), order(9, 3), order(8, 1)];
+        combine_orders(&mut orders);
+        assert_eq!(orders, [order(8, 1), order(9, 3)]);
+        orders.iter().for_each(|o| date_order(&mut days, o.day));
+        let seen: Vec<_> = days.iter().map(|d| (d.day.0, d.active, d.orders, d.net)).collect();
+        assert_eq!(seen, [(1, 1, 1, 4), (3, 2, 1, -4)]);
     }
 
-    #[test]
-    fn two_ids_under_one_key_are_noticed() {
-        let ids = ["a", "b", "a"].map(|id| IdRow { key: 7, id: id.into() }).to_vec();
-        assert_eq!(Rows { ids, ..Rows::default() }.combine().unwrap(), Err(SharedKey));
-    }
-
+    /// Sums are checked when they are whole, so that it does not matter in which order rows arrived.
     #[test]
     fn money_beyond_a_decimal_is_an_error() {
-        let most = MAX_MINOR as i64;
-        assert!(Rows { days: vec![day(1, 1, most), day(1, 2, 1)], ..Rows::default() }.seal().is_err());
-        assert!(Rows { days: vec![day(1, 1, i64::MAX), day(1, 1, i64::MAX)], ..Rows::default() }.combine().is_err());
-        assert!(Rows { days: vec![day(1, 1, most), day(2, 2, 1)], ..Rows::default() }.seal().is_ok());
-    }
-
-    #[test]
-    fn of_two_customer_rows_the_greater_wins_and_the_other_is_counted() {
-        let member = |canonical: &[u8], signed_up| MemberRow {
-            key: 1,
-            canonical: canonical.into(),
-            signed_up: Day(signed_up),
-            values: vec![],
-            copies: 1,
-            conflicts: 0,
-        };
-        let mut rows = Rows { members: vec![member(b"a", 1), member(b"b", 2), member(b"b", 2)], ..Rows::default() };
-        rows.combine().unwrap().unwrap();
-        assert_eq!(rows.members, [MemberRow { copies: 2, conflicts: 1, ..member(b"b", 2) }]);
+        let most = MAX_MINOR;
+        assert!(check_money(&[day(1, most), day(2, 1)]).is_err());
+        assert!(check_money(&[day(1, most), day(2, -1)]).is_err());
+        assert!(check_money(&[day(1, most)]).is_ok());
+        let mut days = vec![day(1, most), day(1, most), day(1, -most)];
+        combine_days(&mut days);
+        assert!(check_money(&days).is_ok());
     }
 
     #[test]
     fn rows_that_lose_are_counted_whichever_meet_first() {
         let member = |canonical: u8| MemberRow {
-            key: 1,
             canonical: [canonical].into(),
-            signed_up: Day(0),
+            signed_up: Day(i32::from(canonical)),
             values: vec![],
             copies: 1,
             conflicts: 0,
         };
-        for split in 0..=5 {
-            let mut rows = Rows { members: [1, 1, 2, 3, 2].map(member).to_vec(), ..Rows::default() };
-            let mut later = Rows { members: rows.members.split_off(split), ..Rows::default() };
-            rows.combine().unwrap().unwrap();
-            later.combine().unwrap().unwrap();
-            rows.append(later);
-            rows.combine().unwrap().unwrap();
-            assert_eq!(rows.members, [MemberRow { conflicts: 4, ..member(3) }], "split at {split}");
+        let rows = [1, 1, 2, 3, 2];
+        for split in 0..=rows.len() {
+            let combined = |rows: &[u8]| {
+                let mut kept = None;
+                rows.iter().for_each(|row| combine_members(&mut kept, member(*row)));
+                kept
+            };
+            let (mut first, later) = (combined(&rows[..split]), combined(&rows[split..]));
+            later.into_iter().for_each(|row| combine_members(&mut first, row));
+            assert_eq!(first, Some(MemberRow { conflicts: 4, ..member(3) }), "split at {split}");
         }
+    }
+
+    #[test]
+    fn of_a_day_the_first_and_the_last_instant_stay() {
+        let value = |day, instant, code| ValueRow { segment: 0, day: Day(day), instant, code };
+        let mut values = vec![value(2, 9, 4), value(1, 3, 7), value(1, 1, 5), value(1, 2, 6), value(1, 3, 7)];
+        combine_values(&mut values);
+        assert_eq!(values, [value(1, 1, 5), value(1, 3, 7), value(2, 9, 4)]);
     }
 }

@@ -1,146 +1,110 @@
 //! Canonical rows → buckets.
 //!
-//! Each worker fills a set of small buffers of its own, one a bucket, and hands a buffer to the store when it is full.
-//! A text id is logged the first time that a worker meets it, by a small cache that compares bytes.
+//! The rows of a batch are put in the order of their buckets first, so that each bucket is visited once a batch.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use super::identity::{BUCKETS, Identity};
-use super::rows::{DayRow, IdRow, MemberRow, OrderRow, Rows, SharedKey, TermRow, ValueRow};
-use super::store::BucketStore;
-use crate::error::{Error, Result};
+use super::identity::{BUCKETS, Identity, bucket, bytes_of};
+use super::log::{Number, Purchase};
+use super::pot::Pot;
+use super::rows::{MemberRow, ValueRow};
+use super::store::Store;
+use crate::calendar::Day;
+use crate::error::Result;
 use crate::source::canonical::{Batch, Customers, Ids, Sink, Subscriptions, Transactions, ValueCode};
-
-/// Rows a buffer holds before it goes to the store.
-const BUFFER: usize = 2048;
-/// Slots of a worker's id cache: a power of two.
-const CACHE: usize = 1 << 16;
 
 pub struct Scatter<'a> {
     identity: Identity,
-    store: &'a dyn BucketStore,
-    workers: Vec<Mutex<Worker>>,
-    next: AtomicU64,
-}
-
-#[derive(Default)]
-struct Worker {
-    buffers: Vec<Rows>,
-    cache: Vec<Option<(u64, Box<str>)>>,
+    store: &'a Store,
 }
 
 impl<'a> Scatter<'a> {
-    /// `threads`: how many workers may call at once without waiting for each other.
-    pub fn new(identity: Identity, store: &'a dyn BucketStore, threads: usize) -> Self {
-        let workers = (0..threads.max(1)).map(|_| Mutex::default()).collect();
-        Scatter { identity, store, workers, next: AtomicU64::new(0) }
+    pub fn new(identity: Identity, store: &'a Store) -> Self {
+        Scatter { identity, store }
     }
 
-    /// Hands over what the buffers still hold and seals every bucket.
-    pub fn finish(self) -> Result<std::result::Result<(), SharedKey>> {
+    /// After the last row: brings together what belongs to each customer.
+    ///
+    /// # Errors
+    /// As [`Store::seal`].
+    pub fn finish(self) -> Result<()> {
         use rayon::prelude::*;
-        for worker in self.workers {
-            let worker = worker.into_inner().map_err(|_| Error::internal("a thread failed while it scattered rows"))?;
-            for (bucket, rows) in worker.buffers.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
-                self.store.append(bucket, rows)?;
-            }
-        }
-        (0..BUCKETS).into_par_iter().map(|bucket| self.store.seal(bucket)).try_reduce(|| Ok(()), |a, b| Ok(a.and(b)))
+        (0..BUCKETS).into_par_iter().with_max_len(1).try_for_each(|bucket| self.store.seal(bucket))
     }
-}
 
-impl Worker {
-    /// The buffers of the customers of a batch: calls `put(buffer, row, key)` for each row.
-    fn fill(
-        &mut self,
-        identity: Identity,
-        store: &dyn BucketStore,
-        ids: &Ids,
-        mut put: impl FnMut(&mut Rows, usize, u64),
-    ) -> Result<()> {
-        if self.buffers.is_empty() {
-            self.buffers.resize_with(BUCKETS, Rows::default);
+    /// Calls `put(pot, customer, row)` for each row, bucket by bucket.
+    fn spread(&self, ids: &Ids, put: impl Fn(&mut Pot, Number, usize)) -> Result<()> {
+        let hashes: Vec<u64> = match ids {
+            Ids::Integer(ids) => ids.iter().map(|id| self.identity.integer(*id)).collect(),
+            Ids::Text(ids) => (0..ids.len()).map(|row| self.identity.text(ids.get(row))).collect(),
+        };
+        let mut starts = [0u32; BUCKETS + 1];
+        hashes.iter().for_each(|hash| starts[bucket(*hash) + 1] += 1);
+        (0..BUCKETS).for_each(|i| starts[i + 1] += starts[i]);
+        let (mut next, mut order) = (starts, vec![0u32; hashes.len()]);
+        for (row, hash) in hashes.iter().enumerate() {
+            let next = &mut next[bucket(*hash)];
+            order[*next as usize] = row as u32;
+            *next += 1;
         }
-        for row in 0..ids.len() {
-            let (bucket, key) = match ids {
-                Ids::Integer(ids) => identity.integer(ids[row]),
-                Ids::Text(ids) => {
-                    let id = ids.get(row);
-                    let (bucket, key) = identity.text(id);
-                    self.log(bucket, key, id);
-                    (bucket, key)
+        // Threads begin at different buckets, so that they do not wait for each other.
+        let threads = rayon::current_num_threads().max(1);
+        let first = rayon::current_thread_index().unwrap_or(0) * BUCKETS / threads;
+        for bucket in (0..BUCKETS).map(|i| (i + first) % BUCKETS) {
+            let rows = &order[starts[bucket] as usize..starts[bucket + 1] as usize];
+            if rows.is_empty() {
+                continue;
+            }
+            self.store.fill(bucket, rows.len(), |pot| {
+                let mut number = [0; 8];
+                for row in rows {
+                    let row = *row as usize;
+                    let customer = pot.customer(hashes[row], bytes_of(ids, row, &mut number));
+                    put(pot, customer, row);
                 }
-            };
-            let buffer = &mut self.buffers[bucket];
-            put(buffer, row, key);
-            if buffer.days.len() >= BUFFER || (row % 64 == 0 && buffer.len() >= 2 * BUFFER) {
-                store.append(bucket, std::mem::take(buffer))?;
-            }
+            })?;
         }
-        Ok(())
-    }
-
-    fn log(&mut self, bucket: usize, key: u64, id: &str) {
-        if self.cache.is_empty() {
-            self.cache.resize(CACHE, None);
-        }
-        let slot = &mut self.cache[(key as usize ^ bucket) % CACHE];
-        if slot.as_ref().is_none_or(|(k, known)| *k != key || **known != *id) {
-            let id: Box<str> = id.into();
-            self.buffers[bucket].ids.push(IdRow { key, id: id.clone() });
-            *slot = Some((key, id));
-        }
+        self.store.relieve()
     }
 }
-
-type SegmentColumns = [(usize, Vec<ValueCode>)];
 
 fn put_values(
-    rows: &mut Rows,
-    key: u64,
+    pot: &mut Pot,
+    customer: Number,
     row: usize,
-    day: crate::calendar::Day,
-    instant: i64,
-    columns: &SegmentColumns,
+    (day, instant): (Day, i64),
+    columns: &[(usize, Vec<ValueCode>)],
 ) {
     for (segment, codes) in columns {
-        rows.values.push(ValueRow { key, segment: *segment as u16, day, instant, code: codes[row] });
+        pot.values.push(customer, ValueRow { segment: *segment as u16, day, instant, code: codes[row] });
     }
 }
 
 impl Sink for Scatter<'_> {
     fn accept(&self, batch: Batch) -> Result<()> {
-        let turn = rayon::current_thread_index().unwrap_or_else(|| self.next.fetch_add(1, Ordering::Relaxed) as usize);
-        let mut worker = self.workers[turn % self.workers.len()]
-            .lock()
-            .map_err(|_| Error::internal("a thread failed while it scattered rows"))?;
         match batch {
             Batch::Transactions(Transactions { ids, days, instants, amounts, active, orders, segments }) => {
-                worker.fill(self.identity, self.store, &ids, |rows, i, key| {
-                    let (day, is_active) = (days[i], active[i]);
+                self.spread(&ids, |pot, customer, i| {
+                    let is_active = u32::from(active[i]);
                     // A row without an order id is an order by itself; 0 stands for NULL.
                     let order = orders.as_ref().map_or(0, |orders| orders[i]);
-                    let counted = u32::from(is_active && order == 0);
-                    rows.days.push(DayRow { key, day, active: is_active.into(), orders: counted, net: amounts[i] });
-                    if is_active && order != 0 {
-                        rows.orders.push(OrderRow { key, order, day });
-                    }
-                    put_values(rows, key, i, day, instants[i], &segments);
+                    let orders = if order == 0 { is_active } else { 0 };
+                    let order = if active[i] { order } else { 0 };
+                    let (day, net) = (days[i].0, amounts[i]);
+                    pot.purchases.push(Purchase { customer, day, active: is_active, orders, net, order });
+                    put_values(pot, customer, i, (days[i], instants[i]), &segments);
                 })
             }
             Batch::Subscriptions(Subscriptions { ids, terms, instants, segments }) => {
-                worker.fill(self.identity, self.store, &ids, |rows, i, key| {
-                    rows.terms.push(TermRow { key, term: terms[i] });
-                    put_values(rows, key, i, terms[i].started, instants[i], &segments);
+                self.spread(&ids, |pot, customer, i| {
+                    pot.terms.push((customer, terms[i]));
+                    put_values(pot, customer, i, (terms[i].started, instants[i]), &segments);
                 })
             }
             Batch::Customers(Customers { ids, signed_up, segments, canonical }) => {
-                worker.fill(self.identity, self.store, &ids, |rows, i, key| {
+                self.spread(&ids, |pot, customer, i| {
                     let values = segments.iter().map(|(s, codes)| (*s as u16, codes[i])).collect();
                     let canonical = canonical[i].clone();
                     let signed_up = signed_up[i];
-                    rows.members.push(MemberRow { key, canonical, signed_up, values, copies: 1, conflicts: 0 });
+                    pot.put_member(customer, MemberRow { canonical, signed_up, values, copies: 1, conflicts: 0 });
                 })
             }
         }

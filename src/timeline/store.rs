@@ -1,121 +1,235 @@
-//! Where the rows of a bucket live between the scan and the walks.
+//! Where the rows of buckets live between the scan and the walks: in memory while they fit the limit, in a temporary
+//! file beyond it.
+//!
+//! Rows arrive in a [`Pot`] a bucket. A pot that grows too large, or whose turn it is when memory is short, is settled:
+//! its rows become a run of records sorted by customer. Sealing brings the runs of a bucket together as one.
 
-use std::sync::RwLock;
+use std::borrow::Cow;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use super::identity::BUCKETS;
-use super::rows::{Rows, SharedKey};
+use super::merge::{Kept, merge};
+use super::pot::Pot;
+use super::record::Rows;
+use super::rows::check_money;
+use super::spill::Spill;
+use crate::calendar::Day;
 use crate::error::{Error, Result};
 
-/// Keeps rows per bucket. Appending happens from several threads; after [`seal`](BucketStore::seal) buckets are only
-/// read, any number of times.
-pub trait BucketStore: Send + Sync {
-    fn append(&self, bucket: usize, rows: Rows) -> Result<()>;
+/// A pot larger than this is settled even when there is memory left: settling takes four times as much for a moment.
+const LARGE: usize = 12 << 20;
 
-    /// Combines what a bucket holds, once its last row is in.
-    fn seal(&self, bucket: usize) -> Result<std::result::Result<(), SharedKey>>;
-
-    /// Shows the combined rows of a sealed bucket.
-    fn read(&self, bucket: usize, visit: &mut dyn FnMut(&Rows) -> Result<()>) -> Result<()>;
-}
-
-/// Everything in memory; a bucket is combined whenever it has doubled.
-pub struct MemoryStore {
-    buckets: Vec<RwLock<Kept>>,
+pub struct Store {
+    /// Bytes that rows may take in memory.
+    limit: usize,
+    /// Bytes from which a pot is settled.
+    large: usize,
+    buckets: Vec<Mutex<Bucket>>,
+    sealed: Vec<OnceLock<Sealed>>,
+    /// What each bucket takes in memory, and all together.
+    sizes: Vec<AtomicUsize>,
+    used: AtomicUsize,
+    spill: Spill,
+    /// Rows that have arrived, and that will in all.
+    arrived: AtomicU64,
+    expected: AtomicU64,
 }
 
 #[derive(Default)]
-struct Kept {
-    rows: Rows,
-    /// Rows after the last combine.
-    combined: usize,
+struct Bucket {
+    pot: Pot,
+    runs: Vec<Kept>,
 }
 
-/// Below this many rows combining early saves nothing worth its time.
-const COMBINE_FROM: usize = 1 << 20;
-
-impl Default for MemoryStore {
-    fn default() -> Self {
-        MemoryStore { buckets: (0..BUCKETS).map(|_| RwLock::default()).collect() }
-    }
+/// A bucket after its last row: a record for each customer, in the order of the ids.
+pub struct Sealed {
+    records: Kept,
+    customers: u64,
+    /// The earliest `signed_up_at`.
+    first_sign_up: Day,
 }
 
 fn poisoned<T>(_: T) -> Error {
     Error::internal("a thread failed while it held a bucket of rows")
 }
 
-impl BucketStore for MemoryStore {
-    fn append(&self, bucket: usize, rows: Rows) -> Result<()> {
-        let mut kept = self.buckets[bucket].write().map_err(poisoned)?;
-        kept.rows.append(rows);
-        if kept.rows.len() > COMBINE_FROM.max(2 * kept.combined) {
-            // A shared key found here is found again when the bucket is sealed.
-            let _ = kept.rows.combine()?;
-            kept.combined = kept.rows.len();
+impl Store {
+    /// `limit`: bytes that rows may take in memory, `None`: as many as there are. `temporary`: the folder for what goes
+    /// beyond.
+    pub fn new(limit: Option<usize>, temporary: &Path) -> Store {
+        let limit = limit.unwrap_or(usize::MAX);
+        Store {
+            limit,
+            large: LARGE.min(limit / 16),
+            buckets: (0..BUCKETS).map(|_| Mutex::default()).collect(),
+            sealed: (0..BUCKETS).map(|_| OnceLock::new()).collect(),
+            sizes: (0..BUCKETS).map(|_| AtomicUsize::new(0)).collect(),
+            used: AtomicUsize::new(0),
+            spill: Spill::new(temporary),
+            arrived: AtomicU64::new(0),
+            expected: AtomicU64::new(0),
+        }
+    }
+
+    /// Everything in memory.
+    pub fn unlimited() -> Store {
+        Store::new(None, &std::env::temp_dir())
+    }
+
+    /// So many rows will arrive in all: a full disk is answered with what is needed.
+    pub fn expect(&self, rows: u64) {
+        self.expected.store(rows, Ordering::Relaxed);
+    }
+
+    /// Bytes written to temporary files.
+    pub fn spilled(&self) -> u64 {
+        self.spill.written()
+    }
+
+    /// Lets `put` add rows to a bucket.
+    ///
+    /// # Errors
+    /// Output: a temporary file cannot be written.
+    pub fn fill(&self, bucket: usize, rows: usize, put: impl FnOnce(&mut Pot)) -> Result<()> {
+        let mut kept = self.buckets[bucket].lock().map_err(poisoned)?;
+        put(&mut kept.pot);
+        let is_large = kept.pot.bytes() > self.large;
+        self.resize(bucket, &kept);
+        drop(kept);
+        self.arrived.fetch_add(rows as u64, Ordering::Relaxed);
+        if is_large { self.settle(bucket) } else { Ok(()) }
+    }
+
+    /// Frees memory if there is too little: the largest buckets go to the temporary file.
+    ///
+    /// # Errors
+    /// Output: it cannot be written.
+    pub fn relieve(&self) -> Result<()> {
+        if self.used.load(Ordering::Relaxed) <= self.limit {
+            return Ok(());
+        }
+        // A good deal at once, so that the runs of a bucket are long and few.
+        while self.used.load(Ordering::Relaxed) > self.limit / 2 {
+            let sizes = self.sizes.iter().map(|size| size.load(Ordering::Relaxed));
+            let Some((bucket, size)) = sizes.enumerate().max_by_key(|(_, size)| *size) else { break };
+            if size == 0 {
+                break;
+            }
+            self.settle(bucket)?;
+            let runs = std::mem::take(&mut self.buckets[bucket].lock().map_err(poisoned)?.runs);
+            let runs = runs.into_iter().map(|run| self.put_away(run)).collect::<Result<Vec<_>>>()?;
+            let mut kept = self.buckets[bucket].lock().map_err(poisoned)?;
+            kept.runs.extend(runs);
+            self.resize(bucket, &kept);
         }
         Ok(())
     }
 
-    fn seal(&self, bucket: usize) -> Result<std::result::Result<(), SharedKey>> {
-        self.buckets[bucket].write().map_err(poisoned)?.rows.seal()
-    }
-
-    fn read(&self, bucket: usize, visit: &mut dyn FnMut(&Rows) -> Result<()>) -> Result<()> {
-        visit(&self.buckets[bucket].read().map_err(poisoned)?.rows)
-    }
-}
-
-/// A test double: every append goes to a file of its own at once, and every read comes from files, so that nothing can
-/// lean on rows being in memory or whole.
-#[cfg(test)]
-pub struct SpillEverything {
-    dir: tempfile::TempDir,
-    files: Vec<RwLock<Vec<std::path::PathBuf>>>,
-}
-
-#[cfg(test)]
-impl Default for SpillEverything {
-    fn default() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        SpillEverything { dir, files: (0..BUCKETS).map(|_| RwLock::default()).collect() }
-    }
-}
-
-#[cfg(test)]
-impl SpillEverything {
-    fn put(&self, files: &mut Vec<std::path::PathBuf>, bucket: usize, rows: &Rows) {
-        let path = self.dir.path().join(format!("{bucket}-{}", files.len()));
-        std::fs::write(&path, postcard::to_stdvec(rows).expect("rows encode")).expect("a file");
-        files.push(path);
-    }
-
-    fn load(files: &[std::path::PathBuf]) -> Rows {
-        let mut all = Rows::default();
-        for path in files {
-            all.append(postcard::from_bytes(&std::fs::read(path).expect("a file")).expect("rows decode"));
+    /// The pot of a bucket becomes a run. Others may fill it again meanwhile.
+    fn settle(&self, bucket: usize) -> Result<()> {
+        let pot = std::mem::take(&mut self.buckets[bucket].lock().map_err(poisoned)?.pot);
+        if pot.is_empty() {
+            return Ok(());
         }
-        all
-    }
-}
-
-#[cfg(test)]
-impl BucketStore for SpillEverything {
-    fn append(&self, bucket: usize, mut rows: Rows) -> Result<()> {
-        let _ = rows.combine()?;
-        let mut files = self.files[bucket].write().map_err(poisoned)?;
-        self.put(&mut files, bucket, &rows);
+        let mut run = vec![];
+        pot.settle(&mut |id, rows| {
+            rows.write(id, &mut run);
+            Ok(())
+        })?;
+        run.shrink_to_fit();
+        let mut kept = self.buckets[bucket].lock().map_err(poisoned)?;
+        kept.runs.push(Kept::Memory(run));
+        self.resize(bucket, &kept);
         Ok(())
     }
 
-    fn seal(&self, bucket: usize) -> Result<std::result::Result<(), SharedKey>> {
-        let mut files = self.files[bucket].write().map_err(poisoned)?;
-        let mut rows = Self::load(&files);
-        let outcome = rows.seal()?;
-        files.clear();
-        self.put(&mut files, bucket, &rows);
-        Ok(outcome)
+    fn put_away(&self, run: Kept) -> Result<Kept> {
+        let Kept::Memory(bytes) = run else { return Ok(run) };
+        let (arrived, expected) = (self.arrived.load(Ordering::Relaxed), self.expected.load(Ordering::Relaxed));
+        let share = (expected > 0).then(|| arrived as f64 / expected as f64);
+        self.spill.write(&bytes, share).map(Kept::File)
     }
 
-    fn read(&self, bucket: usize, visit: &mut dyn FnMut(&Rows) -> Result<()>) -> Result<()> {
-        visit(&Self::load(&self.files[bucket].read().map_err(poisoned)?))
+    fn resize(&self, bucket: usize, kept: &Bucket) {
+        let size = kept.pot.bytes() + kept.runs.iter().map(Kept::resident).sum::<usize>();
+        self.set_size(bucket, size);
+    }
+
+    fn set_size(&self, bucket: usize, size: usize) {
+        let before = self.sizes[bucket].swap(size, Ordering::Relaxed);
+        // Wraps where it shrinks, and comes out right.
+        self.used.fetch_add(size.wrapping_sub(before), Ordering::Relaxed);
+    }
+
+    /// After the last row of a bucket: brings everything of a customer together.
+    ///
+    /// # Errors
+    /// Input: a customer's money is beyond what a table can hold. Output: temporary files cannot be used.
+    pub fn seal(&self, bucket: usize) -> Result<()> {
+        let Bucket { pot, mut runs } = std::mem::take(&mut *self.buckets[bucket].lock().map_err(poisoned)?);
+        let (mut records, mut customers, mut first_sign_up) = (vec![], 0, Day::NEVER);
+        let mut show = |id: &[u8], rows: &mut Rows| {
+            rows.date_orders();
+            check_money(&rows.days)?;
+            rows.write(id, &mut records);
+            customers += 1;
+            first_sign_up = rows.member.as_ref().map_or(first_sign_up, |m| first_sign_up.min(m.signed_up));
+            Ok(())
+        };
+        if runs.is_empty() {
+            pot.settle(&mut show)?;
+        } else {
+            let mut last = vec![];
+            pot.settle(&mut |id, rows| {
+                rows.write(id, &mut last);
+                Ok(())
+            })?;
+            runs.push(Kept::Memory(last));
+            merge(runs, &self.spill, &mut show)?;
+        }
+        records.shrink_to_fit();
+        self.set_size(bucket, records.capacity());
+        let mut records = Kept::Memory(records);
+        if self.used.load(Ordering::Relaxed) > self.limit {
+            records = self.put_away(records)?;
+            self.set_size(bucket, 0);
+        }
+        self.sealed[bucket]
+            .set(Sealed { records, customers, first_sign_up })
+            .map_err(|_| Error::internal("a bucket was sealed twice"))
+    }
+
+    fn sealed(&self, bucket: usize) -> Result<&Sealed> {
+        self.sealed[bucket].get().ok_or_else(|| Error::internal("a bucket was read before it was sealed"))
+    }
+
+    /// Customers of all sealed buckets.
+    pub fn customers(&self) -> u64 {
+        self.sealed.iter().filter_map(OnceLock::get).map(|sealed| sealed.customers).sum()
+    }
+
+    /// The earliest `signed_up_at` of any customer; [`Day::NEVER`] if none is known.
+    pub fn first_sign_up(&self) -> Day {
+        self.sealed.iter().filter_map(OnceLock::get).map(|sealed| sealed.first_sign_up).min().unwrap_or(Day::NEVER)
+    }
+
+    /// The records of a sealed bucket, one behind the other.
+    ///
+    /// # Errors
+    /// Output: a temporary file cannot be read.
+    pub fn read(&self, bucket: usize) -> Result<Cow<'_, [u8]>> {
+        let records = &self.sealed(bucket)?.records;
+        records.part(0..records.len(), &self.spill)
+    }
+
+    /// A part of what [`read`](Store::read) gives.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn part(&self, bucket: usize, part: Range<usize>) -> Result<Cow<'_, [u8]>> {
+        self.sealed(bucket)?.records.part(part, &self.spill)
     }
 }

@@ -1,7 +1,6 @@
 //! Subscription rows → live ranges with their MRR, and the ends of paid terms.
 
 use super::lens::TermRule;
-use super::rows::TermRow;
 use crate::calendar::Day;
 use crate::error::{Error, Result};
 use crate::money::{MAX_MINOR, div_half_even};
@@ -93,7 +92,7 @@ fn first_renewal_from(term: &Term, start: Day, day: Day) -> Day {
 /// # Errors
 /// When an MRR, or the sum of a customer's, is beyond DECIMAL(18).
 pub fn live_ranges(
-    rows: &[TermRow],
+    rows: &[Term],
     rule: &TermRule,
     until: Day,
     ranges: &mut Vec<Range>,
@@ -102,11 +101,11 @@ pub fn live_ranges(
 ) -> Result<()> {
     ranges.clear();
     dues.clear();
-    let wholes: Vec<Option<(Day, Day)>> = rows.iter().map(|r| whole_range(&r.term, rule, until, counts)).collect();
+    let wholes: Vec<Option<(Day, Day)>> = rows.iter().map(|r| whole_range(r, rule, until, counts)).collect();
     counts.rows += rows.len() as i64;
     let mut total = 0i128;
     for (row, whole) in rows.iter().zip(&wholes) {
-        let (term, Some((start, end))) = (&row.term, *whole) else { continue };
+        let (term, Some((start, end))) = (row, *whole) else { continue };
         let mrr = mrr(term)?;
         total += i128::from(mrr);
         let cancelled = if term.cancelled < until { term.cancelled } else { Day::NEVER };
@@ -136,7 +135,7 @@ pub fn live_ranges(
 /// (a plan change), or, where the export has no subscription ids to tell them apart, with any that is live there. In the
 /// middle of a paid term going on is no decision and does not count; nor does the end of what is paused.
 fn ends_of_terms(
-    rows: &[TermRow],
+    rows: &[Term],
     wholes: &[Option<(Day, Day)>],
     ranges: &[Range],
     rule: &TermRule,
@@ -146,11 +145,11 @@ fn ends_of_terms(
 ) {
     let mut starts: Vec<Day> = wholes.iter().flatten().map(|(start, _)| *start).collect();
     starts.sort_unstable();
-    let of_subscription = rows.iter().zip(wholes).filter_map(|(r, whole)| Some((r.term.subscription, (*whole)?)));
+    let of_subscription = rows.iter().zip(wholes).filter_map(|(r, whole)| Some((r.subscription, (*whole)?)));
     let anybody = Reach::new(ranges.iter().map(|r| (0, (r.start, r.end))));
     let same = Reach::new(of_subscription);
     for (row, whole) in rows.iter().zip(wholes) {
-        let (term, Some((start, end))) = (&row.term, *whole) else { continue };
+        let (term, Some((start, end))) = (row, *whole) else { continue };
         terms_due(term, rule, (start, end), until, dues);
         if end >= until {
             continue;
@@ -312,9 +311,8 @@ mod tests {
     type Looked = (Vec<(String, String, i64)>, Vec<(String, bool)>, TermCounts);
 
     fn look(terms: &[Term], rule: &TermRule) -> Looked {
-        let rows: Vec<_> = terms.iter().map(|t| TermRow { key: 1, term: *t }).collect();
         let (mut ranges, mut dues, mut counts) = (vec![], vec![], TermCounts::default());
-        live_ranges(&rows, rule, day("2024-07-01"), &mut ranges, &mut dues, &mut counts).unwrap();
+        live_ranges(terms, rule, day("2024-07-01"), &mut ranges, &mut dues, &mut counts).unwrap();
         let ranges = ranges.iter().map(|r| (r.start.to_string(), r.end.to_string(), r.mrr)).collect();
         (ranges, dues.iter().map(|d| (d.day.to_string(), d.renewed)).collect(), counts)
     }

@@ -77,6 +77,10 @@ impl Eyes {
         Eyes { shape, lenses, frames, seen, segments, scratch: Scratch::default() }
     }
 
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
     /// Looks at a customer; `None` if the customer does not exist: known neither to the basis source nor to
     /// `customers` before as_of.
     ///
@@ -88,7 +92,7 @@ impl Eyes {
         let signed_up = history.member.map(|m| m.signed_up).filter(|day| *day < as_of);
         let in_basis = match self.shape.basis {
             Basis::Transactions => !days.is_empty(),
-            Basis::Subscriptions => history.terms.iter().any(|t| t.term.started < as_of),
+            Basis::Subscriptions => history.terms.iter().any(|t| t.started < as_of),
         };
         let is_member = history.member.is_some_and(|m| m.signed_up == Day::NEVER || m.signed_up < as_of);
         if !in_basis && !is_member {

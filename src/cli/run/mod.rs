@@ -20,8 +20,7 @@ use crate::error::{Error, Errors, Exit, Result};
 use crate::job::{self, Blueprint, Phase, Watch};
 use crate::publish::{Options, Publication, RunId};
 use crate::source::{self, Needs};
-use crate::timeline::identity::Identity;
-use crate::timeline::store::MemoryStore;
+use crate::timeline::store::Store;
 
 /// Run a pipeline: read the exports, compute its tables, publish them
 #[derive(clap::Args, Clone, Debug)]
@@ -130,9 +129,8 @@ impl Run<'_> {
         inspected: &source::Inspected,
         publication: Publication,
     ) -> Result<publishing::Finished, Errors> {
-        let store = || Box::new(MemoryStore::default()) as Box<dyn crate::timeline::store::BucketStore>;
-        let gathered =
-            job::gather(self.pipeline, inspected, source::BATCH_ROWS, &Identity::new, &store, self.progress)?;
+        let store = Store::unlimited();
+        let gathered = job::gather(self.pipeline, inspected, source::BATCH_ROWS, store, self.progress)?;
         let as_of = gathered.shape.as_of;
         let mut checks = job::input_checks(self.pipeline, &gathered.scan, as_of, self.started.as_second());
         stop_if_failed(&checks, &gathered.scan.rejected)?;

@@ -1,11 +1,11 @@
 //! The parts of per-customer tables on their way to files.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use crate::engine::score::{PartSink, part_bits};
 use crate::error::{Error, Result};
-use crate::publish::{Format, Publication, TableWriter, WrittenFile};
+use crate::publish::{Block, Blocks, Format, Publication, TableWriter, WrittenFile};
 use crate::stage::PerCustomer;
 use crate::table::Table;
 
@@ -15,8 +15,15 @@ pub struct Parts<'a> {
     format: Format,
     /// Several parts a table.
     split: bool,
-    open: Mutex<BTreeMap<(usize, usize), TableWriter>>,
+    open: Mutex<BTreeMap<(usize, usize), Open>>,
     written: Mutex<BTreeMap<(usize, usize), WrittenFile>>,
+}
+
+/// A file, and what makes blocks of it while others are appended.
+#[derive(Clone)]
+struct Open {
+    writer: Arc<Mutex<Option<TableWriter>>>,
+    blocks: Blocks,
 }
 
 fn poisoned<T>(_: T) -> Error {
@@ -34,16 +41,20 @@ impl<'a> Parts<'a> {
         Parts { publication, tables, format, split, open: Mutex::default(), written: Mutex::default() }
     }
 
-    fn writer(&self, table: usize, part: usize) -> Result<TableWriter> {
-        if let Some(writer) = self.open.lock().map_err(poisoned)?.remove(&(table, part)) {
-            return Ok(writer);
+    fn open(&self, table: usize, part: usize) -> Result<Open> {
+        let mut open = self.open.lock().map_err(poisoned)?;
+        if let Some(known) = open.get(&(table, part)) {
+            return Ok(known.clone());
         }
         let schema = self.tables[table].schema();
-        if self.split {
-            self.publication.part(schema, self.format, part)
+        let writer = if self.split {
+            self.publication.part(schema, self.format, part)?
         } else {
-            self.publication.writer(schema, self.format)
-        }
+            self.publication.writer(schema, self.format)?
+        };
+        let blocks = writer.blocks();
+        let new = Open { writer: Arc::new(Mutex::new(Some(writer))), blocks };
+        Ok(open.entry((table, part)).or_insert(new).clone())
     }
 
     /// The files of each table, in order.
@@ -56,16 +67,28 @@ impl<'a> Parts<'a> {
     }
 }
 
+const CLOSED: &str = "a part of a per-customer table was written after its end";
+
 impl PartSink for Parts<'_> {
-    fn write(&self, table: usize, part: usize, piece: &Table) -> Result<()> {
-        let mut writer = self.writer(table, part)?;
-        writer.write(piece)?;
-        self.open.lock().map_err(poisoned)?.insert((table, part), writer);
-        Ok(())
+    type Block = Block;
+
+    fn block(&self, table: usize, part: usize) -> Result<Block> {
+        Ok(self.open(table, part)?.blocks.block())
+    }
+
+    fn write(&self, block: &mut Block, piece: &Table) -> Result<()> {
+        block.write(piece)
+    }
+
+    fn append(&self, table: usize, part: usize, block: Block) -> Result<()> {
+        let open = self.open(table, part)?;
+        let mut writer = open.writer.lock().map_err(poisoned)?;
+        writer.as_mut().ok_or_else(|| Error::internal(CLOSED))?.append(block)
     }
 
     fn close(&self, table: usize, part: usize) -> Result<()> {
-        let file = self.writer(table, part)?.finish()?;
+        let writer = self.open(table, part)?.writer.lock().map_err(poisoned)?.take();
+        let file = writer.ok_or_else(|| Error::internal(CLOSED))?.finish()?;
         self.written.lock().map_err(poisoned)?.insert((table, part), file);
         Ok(())
     }

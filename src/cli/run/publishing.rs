@@ -10,7 +10,7 @@ use super::{Args, Run};
 use crate::calendar::Day;
 use crate::check::{self, Check};
 use crate::config::SourceKind;
-use crate::engine::score::score;
+use crate::engine::score::Score;
 use crate::error::{Errors, Result};
 use crate::job::{Computed, Gathered, Phase, Watch, Watched};
 use crate::publish::manifest::{self, Input, Manifest, PipelineFile, TableEntry};
@@ -47,8 +47,15 @@ pub fn publish(
 
     let parts = Parts::new(&publication, &computed.per_customer, format, computed.customers);
     let lenses = run.blueprint.plan.lenses().into();
-    let watched = Watched(run.progress);
-    score(&computed.per_customer, &lenses, &computed.known, &*gathered.store, computed.customers, &watched, &parts)?;
+    let score = Score {
+        tables: &computed.per_customer,
+        lenses,
+        known: &computed.known,
+        store: &gathered.store,
+        customers: computed.customers,
+        observer: &Watched(run.progress),
+    };
+    score.write(&parts)?;
     for (table, files) in computed.per_customer.iter().zip(parts.finish()?) {
         entries.push(TableEntry::new(&table.schema(), format, &files));
     }

@@ -10,7 +10,7 @@ use crate::calendar::Day;
 use crate::error::Kind;
 use crate::publish::manifest::tests::example;
 use crate::publish::{Format as TableFormat, Options, Publication, RunId};
-use crate::table::{Cell, Table, TableBuilder, TableSchema, Type, column};
+use crate::table::{Cell, Table, TableSchema, Type, column};
 
 const FORMAT: TableFormat = TableFormat { digits: 2, integer_ids: false };
 
@@ -26,7 +26,7 @@ fn churn() -> Table {
         column("left_truncated", Type::Bool, ""),
     ];
     let schema = TableSchema { name: "churn".into(), doc: String::new(), key: 4, columns };
-    let mut t = TableBuilder::new(Arc::new(schema), false);
+    let mut t = Table::empty(Arc::new(schema), false);
     let values = [("all", "all"), ("country", "日本"), ("country", "مصر"), ("country", ""), ("country", "a \"b\",\nc")];
     for (id, (segment, value)) in values.into_iter().enumerate() {
         for month in 0..2i64 {
@@ -43,15 +43,15 @@ fn churn() -> Table {
             ]);
         }
     }
-    t.finish()
+    t
 }
 
 fn customers(from: i64, until: i64) -> Table {
     let columns = vec![column("customer_id", Type::CustomerId, ""), column("seg_country", Type::Text, "")];
     let schema = TableSchema { name: "customers".into(), doc: String::new(), key: 1, columns };
-    let mut t = TableBuilder::new(Arc::new(schema), false);
+    let mut t = Table::empty(Arc::new(schema), false);
     (from..until).for_each(|i| t.push([format!("c{i:06}").into(), Cell::Null]));
-    t.finish()
+    t
 }
 
 /// An output folder with one run of tables churn and customers, the latter in two parts.

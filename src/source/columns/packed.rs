@@ -13,7 +13,7 @@ pub fn pack(text: &[u8]) -> PackedId {
     }
     let mut bytes = [0; 16];
     bytes[0] = text.len() as u8;
-    bytes[1..=text.len()].copy_from_slice(text);
+    bytes[16 - text.len()..].copy_from_slice(text);
     u128::from_be_bytes(bytes)
 }
 
@@ -58,7 +58,7 @@ mod tests {
         unique.dedup();
         assert_eq!(unique.len(), ids.len());
         assert_eq!(packed[0], 0);
-        assert_eq!(packed[1], 0x0161 << 112);
+        assert_eq!(packed[1], 1 << 120 | 0x61);
         assert_eq!(packed[7] >> 120, 0xFF);
     }
 

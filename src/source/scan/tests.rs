@@ -147,8 +147,8 @@ fn a_row_is_what_the_export_says() {
         [
             // 23:30 UTC on 27 March 2011 is half past midnight of the 28th in London's summer time.
             "13047 2011-03-28 1301268600000000 -255 false 0 -",
-            "17850 2011-12-09 1323435000000000 1530 true 6353336333635000000000000000000 United Kingdom of Great Britain",
-            "5 1970-01-01 5 0 false 7433533363337390000000000000000 ",
+            "17850 2011-12-09 1323435000000000 1530 true 6000000000000000000353336333635 United Kingdom of Great Britain",
+            "5 1970-01-01 5 0 false 7000000000000000043353336333739 ",
         ]
     );
     let report = &scan.reports[&Transactions];

@@ -10,7 +10,7 @@ use crate::stage::rows::{Identity, Windowed, ratio, segment_cells};
 use crate::stage::{Figure, Finished, Headline, PerCustomer, Stage};
 use crate::stats::churn_rate::{annual, expected_lifetime, trailing, window};
 use crate::stats::proportion::wilson;
-use crate::table::{Cell, TableBuilder};
+use crate::table::{Cell, Table};
 use crate::tally::headcount::Head;
 use crate::timeline::lens::LiveRule;
 use crate::timeline::segments::ALL;
@@ -21,7 +21,7 @@ impl Stage for Churn {
         let frame = known.shape.frame(self.spec.period);
         let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };
         let schema = super::tables(&self.spec).swap_remove(0);
-        let mut table = TableBuilder::new(Arc::new(schema), false);
+        let mut table = Table::empty(Arc::new(schema), false);
         let mut opening_is = Identity::new("opening_adds_up", "opening = retained + churned");
         let mut closing_is =
             Identity::new("closing_adds_up", "closing = retained + new + returned + moved_in − moved_out");
@@ -53,8 +53,8 @@ impl Stage for Churn {
                 let yearly = trailing.map(|r| annual(r, self.spec.period.per_year()));
                 let interval = wilson(of(Head::Churned) as f64, of(Head::Opening) as f64).filter(|_| complete);
                 let decided = |head: Head| if undecided { Cell::Null } else { count(head) };
-                let termly = |cell: Cell| if has_terms { cell } else { Cell::Null };
-                table.push_all(segment_cells(&index, cell).into_iter().chain([
+                let termly = |cell: Cell<'static>| if has_terms { cell } else { Cell::Null };
+                table.push(segment_cells(&index, cell).into_iter().chain([
                     frame.grid.start(period).into(),
                     count(Head::Opening),
                     count(Head::New),
@@ -94,7 +94,7 @@ impl Stage for Churn {
         }
         let mut checks: Vec<Check> = [opening_is, closing_is, next_is].map(|i| i.check(&self.spec.name)).into();
         checks.push(self.intra(tally.sums(ALL).iter().map(|s| s[Head::Intra as usize]).sum()));
-        Ok(Finished { tables: vec![table.finish()], checks, headlines })
+        Ok(Finished { tables: vec![table], checks, headlines })
     }
 
     fn per_customer(&self, _: &Known) -> Result<Option<Box<dyn PerCustomer>>> {

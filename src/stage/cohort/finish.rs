@@ -12,7 +12,7 @@ use crate::money;
 use crate::stage::rows::{Identity, ratio, segment_cells};
 use crate::stage::{Figure, Finished, Headline, Stage};
 use crate::stats::proportion::wilson;
-use crate::table::{Cell, TableBuilder};
+use crate::table::{Cell, Table};
 use crate::tally::cohorts::{Aged, Cohort, CohortTally, From, Mode};
 use crate::tally::headcount::Head;
 use crate::timeline::lens::LiveRule;
@@ -58,7 +58,7 @@ impl Stage for CohortStage {
         let (tally, index) = (known.get(self.cohorts)?, known.get(self.common.index)?);
         let frame = known.shape.frame(self.spec.period);
         let schema = super::tables(&self.spec).swap_remove(0);
-        let mut table = TableBuilder::new(Arc::new(schema), false);
+        let mut table = Table::empty(Arc::new(schema), false);
         let oldest = self.oldest(frame, &tally, known.shape.as_of);
         let mut headlines = vec![];
         let mut cells: Vec<CellId> = tally.cohorts.keys().map(|(cell, _)| *cell).collect();
@@ -86,7 +86,7 @@ impl Stage for CohortStage {
         }
         let mut checks = self.checks(&tally);
         checks.extend(self.sums_up(known, frame, &tally)?);
-        Ok(Finished { tables: vec![table.finish()], checks, headlines })
+        Ok(Finished { tables: vec![table], checks, headlines })
     }
 }
 
@@ -163,7 +163,7 @@ impl CohortStage {
 
     fn push(
         &self,
-        table: &mut TableBuilder,
+        table: &mut Table,
         index: &SegmentIndex,
         cell: CellId,
         (cohort, age, period): (Option<Day>, usize, Option<Day>),
@@ -171,7 +171,7 @@ impl CohortStage {
         maturity: Maturity,
     ) {
         let (complete, observable) = (maturity == Maturity::Complete, maturity != Maturity::NotObservable);
-        let seen = |cell: Cell| if observable { cell } else { Cell::Null };
+        let seen = |cell: Cell<'static>| if observable { cell } else { Cell::Null };
         let major = money::minor_per_major(self.spec.setting.digits);
         let rate = |n: i128, d: i128| ratio(n, d).filter(|_| complete);
         let interval = wilson(sums.customers as f64, sums.size as f64).filter(|_| complete);
@@ -179,7 +179,7 @@ impl CohortStage {
         let of_terms = |rate: Option<f64>| rate.filter(|_| self.spec.setting.basis == Basis::Subscriptions);
         let whole = observable && sums.from_the_start;
         let per_customer = ratio(sums.cumulative, sums.size).map(|minor| minor / major).filter(|_| whole);
-        table.push_all(segment_cells(index, cell).into_iter().chain([
+        table.push(segment_cells(index, cell).into_iter().chain([
             cohort.into(),
             age.into(),
             period.into(),

@@ -6,7 +6,7 @@ use super::ledger::id;
 use super::{PerCustomer, Scorer, Setting};
 use crate::calendar::Day;
 use crate::money::minor_per_major;
-use crate::table::{Cell, ColumnSpec, TableSchema, Type, column};
+use crate::table::{Cell, ColumnSpec, Table, TableSchema, Type, column};
 use crate::tally::cohorts::revenue_of;
 use crate::timeline::lens::LiveRule;
 use crate::timeline::segments::{At, SegmentIndex};
@@ -79,7 +79,7 @@ impl PerCustomer for Customers {
         self.schema.clone()
     }
 
-    fn rows(&self, person: &Person<'_>, push: &mut dyn FnMut(Vec<Cell>)) {
+    fn rows(&self, person: &Person<'_>, table: &mut Table) {
         let view = person.through(self.lens, true);
         let last_observed = view.shape().as_of.plus(-1);
         let (first, last) = (view.first_day(), last_day(&view));
@@ -102,10 +102,10 @@ impl PerCustomer for Customers {
                 At::First => steps.first(),
                 At::Opening | At::Latest => steps.latest(),
             };
-            row.push(self.index.cells[self.index.cell(segment, rank) as usize].value.clone().into());
+            row.push((&self.index.cells[self.index.cell(segment, rank) as usize].value).into());
         }
-        row.extend(self.scorers.iter().flat_map(|s| s.score(person)));
-        push(row);
+        self.scorers.iter().for_each(|s| s.score(person, &mut row));
+        table.push(row);
     }
 }
 
@@ -118,7 +118,7 @@ impl Customers {
 
     /// x, t_x, T and the mean value of repeat transactions, activities of a day being one transaction (Fader, Hardie and
     /// Lee 2005). A refund nets against the latest day of activity before it.
-    fn purchases(&self, view: &View<'_>, last_observed: Day) -> [Cell; 4] {
+    fn purchases(&self, view: &View<'_>, last_observed: Day) -> [Cell<'static>; 4] {
         let active: Vec<Day> = view.days().iter().filter(|d| d.active > 0).map(|d| d.day).collect();
         let (Some(first), Some(last)) = (active.first(), active.last()) else { return [const { Cell::Null }; 4] };
         let (x, second) = (active.len() - 1, active.get(1));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{PerCustomer, Spec};
 use crate::engine::plan::{Needs, Plan};
-use crate::table::{Cell, ColumnSpec, TableSchema, Type, column};
+use crate::table::{Cell, ColumnSpec, Table, TableSchema, Type, column};
 use crate::timeline::history::CustomerId;
 use crate::timeline::lens::LiveRule;
 use crate::timeline::movements::{Run, State};
@@ -62,15 +62,12 @@ pub struct Ledger {
     schema: Arc<TableSchema>,
     lens: usize,
     has_transactions: bool,
-    /// The word of each state, shared by all rows.
-    words: [Option<Arc<str>>; State::ALL.len()],
 }
 
 impl Ledger {
     /// `lens`: number of the lens in the plan.
     pub fn new(stage: Option<&str>, lens: usize, has_transactions: bool) -> Ledger {
-        let words = State::ALL.map(|state| state.name().map(Arc::from));
-        Ledger { schema: Arc::new(schema(stage)), lens, has_transactions, words }
+        Ledger { schema: Arc::new(schema(stage)), lens, has_transactions }
     }
 }
 
@@ -79,7 +76,7 @@ impl PerCustomer for Ledger {
         self.schema.clone()
     }
 
-    fn rows(&self, person: &Person<'_>, push: &mut dyn FnMut(Vec<Cell>)) {
+    fn rows(&self, person: &Person<'_>, table: &mut Table) {
         let view = person.through(self.lens, true);
         let orders = orders_by_period(&view);
         let mut next = view.frame().window;
@@ -87,11 +84,11 @@ impl PerCustomer for Ledger {
         for run in view.runs().iter().filter(|r| r.to > view.frame().window) {
             let from = run.from.max(view.frame().window);
             // Orders of who is not live (a shop beside subscriptions) have rows of their own.
-            self.idle(&view, (next, from), &mut orders_left, push);
-            self.run(&view, &Run { from, ..*run }, &mut orders_left, push);
+            self.idle(&view, (next, from), &mut orders_left, table);
+            self.run(&view, &Run { from, ..*run }, &mut orders_left, table);
             next = run.to;
         }
-        self.idle(&view, (next, view.frame().len()), &mut orders_left, push);
+        self.idle(&view, (next, view.frame().len()), &mut orders_left, table);
     }
 }
 
@@ -110,7 +107,7 @@ fn orders_by_period(view: &View<'_>) -> Vec<(usize, i64)> {
 
 impl Ledger {
     /// A run, split where its orders change and where the last period is not decided.
-    fn run(&self, view: &View<'_>, run: &Run, orders: &mut &[(usize, i64)], push: &mut dyn FnMut(Vec<Cell>)) {
+    fn run(&self, view: &View<'_>, run: &Run, orders: &mut &[(usize, i64)], table: &mut Table) {
         let frame = view.frame();
         let undecided = (*view.rule() == LiveRule::Period && frame.last_is_partial()).then(|| frame.len() - 1);
         let mut from = run.from;
@@ -132,23 +129,17 @@ impl Ledger {
             if let Some(last) = undecided.filter(|last| (from..to).contains(last)) {
                 to = if from == last { last + 1 } else { last };
             }
-            self.row(view, (from, to), run, now, undecided == Some(from), push);
+            self.row(view, (from, to), run, now, undecided == Some(from), table);
             from = to;
         }
     }
 
-    fn idle(
-        &self,
-        view: &View<'_>,
-        (from, to): (usize, usize),
-        orders: &mut &[(usize, i64)],
-        push: &mut dyn FnMut(Vec<Cell>),
-    ) {
+    fn idle(&self, view: &View<'_>, (from, to): (usize, usize), orders: &mut &[(usize, i64)], table: &mut Table) {
         let nothing = Run { from, to, state: State::Idle, opening: 0, closing: 0, unallocated: 0, scheduled: 0 };
         *orders = &orders[orders.partition_point(|o| o.0 < from)..];
         let here = orders.partition_point(|o| o.0 < to);
         for (period, n) in &orders[..here] {
-            self.row(view, (*period, period + 1), &nothing, *n, false, push);
+            self.row(view, (*period, period + 1), &nothing, *n, false, table);
         }
         *orders = &orders[here..];
     }
@@ -160,17 +151,17 @@ impl Ledger {
         run: &Run,
         orders: i64,
         undecided: bool,
-        push: &mut dyn FnMut(Vec<Cell>),
+        table: &mut Table,
     ) {
         let (m0, m1) = (i128::from(run.opening), i128::from(run.closing));
         let only = |state: State, amount: i128| Cell::Money(if run.state == state { amount } else { 0 });
-        let decided = |cell: Cell| if undecided { Cell::Null } else { cell };
+        let decided = |cell: Cell<'static>| if undecided { Cell::Null } else { cell };
         let in_opening = if run.state.in_opening() { m0 } else { 0 };
-        push(vec![
+        table.push([
             id(view.id()),
             view.frame().grid.start(from).into(),
             view.frame().grid.start(to).into(),
-            self.words[run.state as usize].clone().into(),
+            run.state.name().into(),
             Cell::Money(in_opening),
             only(State::New, m1),
             only(State::Retained, (m1 - m0).max(0)),
@@ -186,7 +177,7 @@ impl Ledger {
 }
 
 /// The cell of a customer id.
-pub fn id(id: CustomerId<'_>) -> Cell {
+pub fn id(id: CustomerId<'_>) -> Cell<'_> {
     match id {
         CustomerId::Integer(id) => Cell::Int(id),
         CustomerId::Text(id) => id.into(),

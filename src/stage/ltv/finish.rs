@@ -12,7 +12,7 @@ use crate::stage::rows::{Windowed, segment_cells};
 use crate::stage::{Figure, Finished, Headline, Stage};
 use crate::stats::churn_rate::{Trailing, expected_lifetime, totals, trailing, window};
 use crate::stats::proportion::wilson;
-use crate::table::{Cell, TableBuilder};
+use crate::table::{Cell, Table};
 use crate::tally::cohorts::{Aged, revenue_of};
 use crate::tally::headcount::Head;
 use crate::tally::money::Flow;
@@ -38,7 +38,7 @@ impl Stage for Ltv {
         let index = known.get(self.common.index)?;
         let frame = known.shape.frame(self.spec.period);
         let schema = super::tables(&self.spec).swap_remove(0);
-        let mut table = TableBuilder::new(Arc::new(schema), false);
+        let mut table = Table::empty(Arc::new(schema), false);
         let mut headlines = vec![];
         let mut push = |cell: CellId, period: usize, method: &'static str, row: Row| {
             let start = frame.grid.start(period);
@@ -49,7 +49,7 @@ impl Stage for Ltv {
             }
             let to_cac = row.ltv.zip(row.cac).filter(|(_, cac)| *cac > 0.0).map(|(ltv, cac)| ltv / cac);
             let note = (!row.note.is_empty()).then(|| row.note.join("; "));
-            table.push_all(segment_cells(&index, cell).into_iter().chain([
+            table.push(segment_cells(&index, cell).into_iter().chain([
                 start.into(),
                 method.into(),
                 row.customers.into(),
@@ -74,7 +74,7 @@ impl Stage for Ltv {
         if self.realised {
             self.cohorts(known, |cell, period, row| push(cell, period, "realised", row))?;
         }
-        Ok(Finished { tables: vec![table.finish()], checks: vec![], headlines })
+        Ok(Finished { tables: vec![table], checks: vec![], headlines })
     }
 }
 

@@ -7,7 +7,7 @@ use crate::engine::known::Known;
 use crate::error::Result;
 use crate::stage::rows::{Identity, Windowed, ratio, segment_cells};
 use crate::stage::{Figure, Finished, Headline, PerCustomer, Stage};
-use crate::table::{Cell, TableBuilder};
+use crate::table::{Cell, Table};
 use crate::tally::headcount::Head;
 use crate::tally::money::Flow;
 use crate::timeline::lens::LiveRule;
@@ -21,7 +21,7 @@ impl Stage for RevenueChurn {
         let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };
         let has_terms = matches!(windowed.rule, LiveRule::Terms(_));
         let schema = super::tables(&self.spec).swap_remove(0);
-        let mut table = TableBuilder::new(Arc::new(schema), false);
+        let mut table = Table::empty(Arc::new(schema), false);
         let mut balance_is = Identity::new("movements_add_up", "opening + movements = closing, in minor units");
         let mut kept_is = Identity::new("grr_is_gross_churn", "Σ min(m0, m1) = opening + churned + contraction");
         let mut held_is = Identity::new("nrr_is_net_churn", "Σ m1 of the opening = its kept money + expansion");
@@ -42,7 +42,7 @@ impl Stage for RevenueChurn {
                     held_is.see(of(Flow::Held), kept + of(Flow::Expansion), place);
                 }
                 let rate = |n: i128, d: i128| ratio(n, d).filter(|_| complete);
-                let decided = |cell: Cell| if undecided { Cell::Null } else { cell };
+                let decided = |cell: Cell<'static>| if undecided { Cell::Null } else { cell };
                 let customers = counts[period][Head::Closing as usize] as i64;
                 let major = crate::money::minor_per_major(self.spec.setting.digits);
                 let arpa = ratio(of(Flow::Closing), customers.into()).filter(|_| !undecided).map(|minor| minor / major);
@@ -50,7 +50,7 @@ impl Stage for RevenueChurn {
                 let won_back = of(Flow::Expansion) + of(Flow::Reactivation);
                 let committed = if has_terms { amount_less(&sums[period]) } else { Cell::Null };
                 let (grr, nrr) = (rate(of(Flow::Kept), of(Flow::Opening)), rate(of(Flow::Held), of(Flow::Opening)));
-                table.push_all(segment_cells(&index, cell).into_iter().chain([
+                table.push(segment_cells(&index, cell).into_iter().chain([
                     frame.grid.start(period).into(),
                     amount(Flow::Opening),
                     amount(Flow::New),
@@ -95,7 +95,7 @@ impl Stage for RevenueChurn {
             revenue_is.see(allocated, known.get(self.common.census)?.revenue, || "all periods".into());
             checks.push(revenue_is.check(&self.spec.name));
         }
-        Ok(Finished { tables: vec![table.finish()], checks, headlines })
+        Ok(Finished { tables: vec![table], checks, headlines })
     }
 
     fn per_customer(&self, _: &Known) -> Result<Option<Box<dyn PerCustomer>>> {
@@ -104,6 +104,6 @@ impl Stage for RevenueChurn {
 }
 
 /// The closing less what is already cancelled.
-fn amount_less(flows: &[i128]) -> Cell {
+fn amount_less(flows: &[i128]) -> Cell<'static> {
     Cell::Money(flows[Flow::Closing as usize] - flows[Flow::Scheduled as usize])
 }

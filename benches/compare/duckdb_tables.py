@@ -1,0 +1,351 @@
+"""The six tables of the comparison, by DuckDB's SQL: `python duckdb_tables.py EXPORT_DIR OUT_DIR [--threads N]`."""
+
+import argparse
+import datetime
+import os
+import time, resource
+from pathlib import Path
+
+import duckdb
+
+ORDERS = """
+-- 64-bit numbers stand for the text ids until the end; `rank` puts them in the order of the text.
+CREATE TEMP VIEW lines AS
+SELECT hash(customer_id) AS h, (epoch_us(occurred_at) // 86400000000)::INT AS day, order_id, amount FROM {export};
+
+CREATE TEMP TABLE ids AS
+SELECT customer_id, hash(customer_id) AS h, (row_number() OVER (ORDER BY customer_id))::INT AS rank
+FROM (SELECT DISTINCT customer_id FROM {export});
+
+CREATE TEMP TABLE orders AS
+SELECT h, order_id, min(day) AS day, max(day) AS last_day, sum(amount)::DECIMAL(17,2) AS net,
+       min(CASE WHEN amount > 0 THEN day END) AS active_day
+FROM lines GROUP BY h, order_id;
+"""
+
+DAYS = """
+-- An order counts on its first active day. One that spreads over days brings its lines on days of their own (the
+-- generated exports have none, and DuckDB then does not read the files again).
+CREATE TEMP TABLE days AS
+WITH spread AS (SELECT h, order_id, active_day FROM orders WHERE day <> last_day)
+SELECT h, day, sum(net)::DECIMAL(17,2) AS net, sum(orders)::INT AS orders, bool_or(active) AS active
+FROM (
+    SELECT h, day, net, (active_day IS NOT NULL)::TINYINT AS orders, active_day IS NOT NULL AS active
+    FROM orders WHERE day = last_day
+    UNION ALL
+    SELECT h, day, amount::DECIMAL(17,2), 0, amount > 0 FROM lines SEMI JOIN spread USING (h, order_id)
+    UNION ALL
+    SELECT h, active_day, 0, 1, TRUE FROM spread WHERE active_day IS NOT NULL
+)
+GROUP BY h, day;
+DROP TABLE orders;
+"""
+
+MONTHS = """
+-- `first_net`: net of the first active day of the month.
+CREATE TEMP TABLE months AS
+SELECT h, month_of(day) AS month, sum(net)::DECIMAL(17,2) AS net, sum(orders)::INT AS orders,
+       count(CASE WHEN active THEN 1 END)::INT AS active_days,
+       min(CASE WHEN active THEN day END) AS first_day, max(CASE WHEN active THEN day END) AS last_day,
+       arg_min(net, CASE WHEN active THEN day END) AS first_net
+FROM days GROUP BY h, month;
+
+CREATE TEMP TABLE people AS
+SELECT h, sum(net)::DECIMAL(17,2) AS revenue, sum(orders)::BIGINT AS orders,
+       sum(active_days)::INT AS active_days, min(first_day) AS first_day, max(last_day) AS last_day,
+       arg_min(first_net, first_day) AS first_net
+FROM months GROUP BY h;
+
+-- Refunds on days without a purchase, before the second day with one: they belong to the first purchase.
+CREATE TEMP TABLE early_refunds AS
+WITH refunds AS (SELECT h, day, net FROM days WHERE NOT active),
+seconds AS (
+    SELECT h, min(days.day) AS day
+    FROM days JOIN people USING (h)
+    WHERE active AND days.day > first_day AND h IN (SELECT h FROM refunds)
+    GROUP BY h
+)
+SELECT h, sum(net)::DECIMAL(17,2) AS net
+FROM refunds JOIN seconds USING (h) WHERE refunds.day < seconds.day GROUP BY h;
+DROP TABLE days;
+"""
+
+MOVES = """
+CREATE TEMP TABLE steps AS
+SELECT h, month, orders, active, money, net - money AS unallocated,
+       lag(CASE WHEN active THEN month END) OVER w = month - 1 AS was_live, lag(money) OVER w AS opening,
+       lead(month) OVER w AS next_month, min(CASE WHEN active THEN month END) OVER w AS cohort
+FROM (
+    SELECT h, month, net, orders, active_days > 0 AS active,
+           (CASE WHEN active_days > 0 THEN greatest(net, 0) ELSE 0 END)::DECIMAL(17,2) AS money
+    FROM months
+)
+WINDOW w AS (PARTITION BY h ORDER BY month);
+DROP TABLE months;
+
+-- Who moved, a row for each month; also the month after the last active one, in which nothing was bought.
+-- state: 0 new, 1 retained, 2 returned, 3 churned, 4 not yet known, 5 not live
+CREATE TEMP TABLE moves AS
+SELECT h, month,
+       (CASE WHEN active AND was_live THEN 1 WHEN active AND month = cohort THEN 0 WHEN active THEN 2
+             WHEN NOT was_live THEN 5 WHEN month = {undecided} THEN 4 ELSE 3 END)::UTINYINT AS state,
+       (CASE WHEN was_live THEN opening ELSE 0 END)::DECIMAL(17,2) AS opening, money AS closing, unallocated, orders
+FROM (SELECT * REPLACE (coalesce(was_live, FALSE) AS was_live) FROM steps)
+WHERE active OR was_live OR unallocated <> 0
+UNION ALL
+SELECT h, (month + 1)::SMALLINT, CASE WHEN month + 1 = {undecided} THEN 4 ELSE 3 END, money, 0, 0, 0
+FROM steps WHERE active AND month < {last} AND (next_month IS NULL OR next_month > month + 1);
+"""
+
+# Months that repeat the one before in every column are few: found among the rows that can, and put back as `until`.
+LEDGER = """
+CREATE TEMP TABLE repeats AS
+WITH may AS (
+    FROM moves WHERE (state = 1 AND opening = closing OR state = 5) AND month IS DISTINCT FROM {undecided}
+)
+SELECT a.h, a.month, a.month - row_number() OVER (PARTITION BY a.h ORDER BY a.month) AS head
+FROM may a JOIN may b ON a.h = b.h AND a.month = b.month + 1 AND a.state = b.state AND a.opening = b.opening
+     AND a.closing = b.closing AND a.unallocated = b.unallocated AND a.orders = b.orders;
+
+CREATE TEMP TABLE runs AS
+SELECT h, head AS month, max(repeats.month) + 1 AS until FROM repeats GROUP BY h, head;
+
+COPY (
+    SELECT customer_id, start_of(month) AS period, start_of(coalesce(until, month + 1)) AS until,
+           ['new', 'retained', 'returned', 'churned'][state + 1] AS state,
+           opening::DECIMAL(18,2) AS opening,
+           CASE WHEN state = 0 THEN closing ELSE 0 END::DECIMAL(18,2) AS new,
+           CASE WHEN state = 1 THEN greatest(closing - opening, 0) ELSE 0 END::DECIMAL(18,2) AS expansion,
+           CASE WHEN month IS NOT DISTINCT FROM {undecided} THEN NULL
+                WHEN state = 1 THEN least(closing - opening, 0) ELSE 0 END::DECIMAL(18,2) AS contraction,
+           CASE WHEN month IS NOT DISTINCT FROM {undecided} THEN NULL
+                WHEN state = 3 THEN -opening ELSE 0 END::DECIMAL(18,2) AS churned,
+           CASE WHEN state = 2 THEN closing ELSE 0 END::DECIMAL(18,2) AS reactivation,
+           0::DECIMAL(18,2) AS currency_effect,
+           CASE WHEN month IS NOT DISTINCT FROM {undecided} THEN NULL ELSE closing END::DECIMAL(18,2) AS closing,
+           unallocated::DECIMAL(18,2) AS unallocated, orders::BIGINT AS orders
+    FROM (
+        SELECT customer_id, month, until, state, opening, closing, unallocated, orders
+        FROM moves JOIN ids USING (h) LEFT JOIN runs USING (h, month) ANTI JOIN repeats USING (h, month)
+        ORDER BY rank, month
+    )
+) TO '{out}/ledger.parquet' ({parquet});
+"""
+
+CUSTOMERS = """
+COPY (
+    SELECT customer_id, DATE '1970-01-01' + first_day AS first_at, DATE '1970-01-01' + last_day AS last_at,
+           start_of(month_of(first_day)) AS cohort,
+           CASE WHEN last_day IS NULL THEN 'never' WHEN month_of(last_day) >= {live_from} THEN 'live'
+                ELSE 'churned' END AS state,
+           orders, revenue::DECIMAL(18,2) AS revenue, ({as_of} - 1 - last_day)::BIGINT AS days_since_last,
+           CASE WHEN active_days > 0 THEN active_days::BIGINT - 1 END AS frequency,
+           (last_day - first_day) / 7.0::DOUBLE AS recency, ({as_of} - 1 - first_day) / 7.0::DOUBLE AS age,
+           CASE WHEN active_days > 1 THEN
+               (revenue - first_net - coalesce(early_refunds.net, 0))::DOUBLE / (active_days - 1) END AS monetary
+    FROM people JOIN ids USING (h) LEFT JOIN early_refunds USING (h) ORDER BY rank
+) TO '{out}/customers.parquet' ({parquet});
+"""
+
+SMALL = """
+CREATE TEMP TABLE frame AS
+SELECT month::SMALLINT AS month, start_of(month) AS period,
+       CASE WHEN {observed_from} <= start_of(month) - DATE '1970-01-01' AND month IS DISTINCT FROM {undecided}
+            THEN 'complete' ELSE 'partial' END AS maturity,
+       start_of(month) < DATE '1970-01-01' + {observed_from} + INTERVAL 1 MONTH AS left_truncated
+FROM range({first}, {last} + 1) AS r(month);
+
+CREATE TEMP TABLE sums AS
+SELECT month, count(CASE WHEN state IN (1, 3, 4) THEN 1 END) AS opening, count(CASE WHEN state = 0 THEN 1 END) AS new,
+       count(CASE WHEN state = 1 THEN 1 END) AS retained, count(CASE WHEN state = 2 THEN 1 END) AS returned,
+       count(CASE WHEN state = 3 THEN 1 END) AS churned,
+       sum(opening) AS m_opening, sum(closing) AS m_closing, sum(unallocated) AS m_unallocated,
+       sum(CASE WHEN state = 0 THEN closing ELSE 0 END) AS m_new,
+       sum(CASE WHEN state = 2 THEN closing ELSE 0 END) AS m_returned,
+       sum(CASE WHEN state = 3 THEN opening ELSE 0 END) AS m_churned,
+       sum(CASE WHEN state = 1 THEN greatest(closing - opening, 0) ELSE 0 END) AS m_expansion,
+       sum(CASE WHEN state = 1 THEN greatest(opening - closing, 0) ELSE 0 END) AS m_contraction
+FROM moves GROUP BY month;
+
+COPY (
+    WITH counts AS (
+        SELECT period, maturity, left_truncated, month IS NOT DISTINCT FROM {undecided} AS undecided,
+               sums.* EXCLUDE month, maturity = 'complete' AS complete
+        FROM frame JOIN sums USING (month)
+    ),
+    rates AS (
+        SELECT *, new + retained + returned AS closing,
+               CASE WHEN complete AND opening > 0 THEN opening END AS base,
+               CASE WHEN complete AND count(*) OVER w >= 3
+                    THEN sum(churned) OVER w / nullif(sum(opening) OVER w, 0) END AS recent
+        FROM counts
+        WINDOW w AS (PARTITION BY complete ORDER BY period ROWS BETWEEN 5 PRECEDING AND CURRENT ROW)
+    )
+    SELECT 0::BIGINT AS segment_id, 'all' AS segment, 'all' AS value, period, opening, new, retained, returned,
+           CASE WHEN NOT undecided THEN churned END AS churned, CASE WHEN NOT undecided THEN closing END AS closing,
+           0::BIGINT AS intra, 0::BIGINT AS moved_in, 0::BIGINT AS moved_out, NULL::BIGINT AS due,
+           NULL::DOUBLE AS renewal_rate, churned / base AS churn_rate, (closing - new) / base AS crr,
+           retained / base AS crr_strict, recent AS churn_rate_trailing,
+           1 - (1 - recent) ** 12 AS churn_rate_annual,
+           1 / nullif(recent, 0) AS expected_lifetime_periods,
+           CASE WHEN churn_rate_annual < 0.03 THEN 'excellent' WHEN churn_rate_annual <= 0.06 THEN 'acceptable'
+                WHEN churn_rate_annual IS NOT NULL THEN 'high' END AS benchmark,
+           wilson_low(churned, base) AS ci_low, wilson_high(churned, base) AS ci_high, maturity, left_truncated
+    FROM rates ORDER BY period
+) TO '{out}/churn.parquet' ({parquet});
+
+COPY (
+    WITH flows AS (
+        SELECT *, maturity = 'complete' AS complete, month IS DISTINCT FROM {undecided} AS decided,
+               CASE WHEN complete AND m_opening > 0 THEN m_opening::DOUBLE END AS base,
+               (m_churned + m_contraction)::DOUBLE AS lost, (m_expansion + m_returned)::DOUBLE AS won_back,
+               new + retained + returned AS customers
+        FROM frame JOIN sums USING (month)
+    )
+    SELECT 0::BIGINT AS segment_id, 'all' AS segment, 'all' AS value, period, m_opening::DECIMAL(18,2) AS opening,
+           m_new::DECIMAL(18,2) AS new, m_expansion::DECIMAL(18,2) AS expansion,
+           CASE WHEN decided THEN -m_contraction END::DECIMAL(18,2) AS contraction,
+           CASE WHEN decided THEN -m_churned END::DECIMAL(18,2) AS churned,
+           m_returned::DECIMAL(18,2) AS reactivation, 0::DECIMAL(18,2) AS currency_effect,
+           0::DECIMAL(18,2) AS moved_in, 0::DECIMAL(18,2) AS moved_out,
+           CASE WHEN decided THEN m_closing END::DECIMAL(18,2) AS closing,
+           m_unallocated::DECIMAL(18,2) AS unallocated, NULL::DECIMAL(18,2) AS committed,
+           CASE WHEN decided THEN flows.customers END AS customers,
+           CASE WHEN decided THEN m_closing::DOUBLE / nullif(flows.customers, 0) END AS arpa,
+           lost / base AS gross_churn_rate, (lost - won_back) / base AS net_churn_rate,
+           (m_opening::DOUBLE - lost) / base AS grr,
+           (m_opening::DOUBLE - lost + m_expansion::DOUBLE) / base AS nrr,
+           CASE WHEN complete AND lost > 0 THEN (m_new::DOUBLE + won_back) / lost END AS quick_ratio,
+           maturity, left_truncated
+    FROM flows ORDER BY period
+) TO '{out}/revenue_churn.parquet' ({parquet});
+
+CREATE TEMP TABLE cells AS
+SELECT cohort, month - cohort AS age, count(CASE WHEN active THEN 1 END) AS customers, sum(orders)::BIGINT AS orders,
+       sum(money + unallocated) AS revenue
+FROM steps WHERE month >= cohort GROUP BY ALL;
+
+COPY (
+    WITH filled AS (
+        SELECT cohort, age, cohort_size, cohort + age AS month, coalesce(cells.customers, 0) AS customers,
+               coalesce(cells.orders, 0) AS orders, coalesce(cells.revenue, 0) AS revenue,
+               starts.revenue AS start, sum(coalesce(cells.revenue, 0)) OVER w AS cumulative
+        FROM (SELECT cohort, customers AS cohort_size, revenue FROM cells WHERE age = 0) starts
+             CROSS JOIN range({last} + 1 - (SELECT min(cohort) FROM cells)) AS ages(age)
+             LEFT JOIN cells USING (cohort, age)
+        WINDOW w AS (PARTITION BY cohort ORDER BY age)
+    ),
+    known AS (
+        SELECT *, coalesce(maturity, 'not_observable') AS seen FROM (
+            SELECT filled.*, maturity FROM filled LEFT JOIN frame USING (month)
+        )
+    ),
+    pooled AS (
+        SELECT cohort, age, month, cohort_size, customers, orders, revenue, start, cumulative, seen FROM known
+        UNION ALL
+        SELECT NULL, age, NULL, sum(cohort_size), sum(customers), sum(orders), sum(revenue), sum(start),
+               sum(cumulative), 'complete'
+        FROM known WHERE seen = 'complete' GROUP BY age
+    ),
+    based AS (
+        SELECT *, seen <> 'not_observable' AS observable, CASE WHEN seen = 'complete' THEN cohort_size END AS base
+        FROM pooled
+    )
+    SELECT 0::BIGINT AS segment_id, 'all' AS segment, 'all' AS value, start_of(based.cohort) AS cohort,
+           based.age::BIGINT AS age, start_of(month) AS period, cohort_size::BIGINT AS cohort_size,
+           CASE WHEN observable THEN based.customers END::BIGINT AS customers,
+           based.customers / base AS retention_rate, wilson_low(based.customers, base) AS ci_low,
+           wilson_high(based.customers, base) AS ci_high,
+           CASE WHEN observable THEN based.orders END::BIGINT AS orders,
+           CASE WHEN observable THEN based.revenue END::DECIMAL(18,2) AS revenue,
+           CASE WHEN start > 0 AND base IS NOT NULL THEN based.revenue::DOUBLE / start::DOUBLE END
+               AS revenue_retention,
+           NULL::DOUBLE AS grr, NULL::DOUBLE AS nrr,
+           CASE WHEN observable THEN cumulative END::DECIMAL(18,2) AS cumulative_revenue,
+           CASE WHEN observable THEN cumulative::DOUBLE / cohort_size END AS cumulative_revenue_per_customer,
+           seen AS maturity, coalesce(based.cohort = {first}, FALSE) AS left_truncated
+    FROM based ORDER BY based.cohort, based.age
+) TO '{out}/cohort.parquet' ({parquet});
+
+COPY (
+    SELECT 0::BIGINT AS segment_id, 'all' AS segment, 'all' AS value, period, 'realised' AS method,
+           sum(CASE WHEN age = 0 THEN customers END)::BIGINT AS customers, NULL::DOUBLE AS arpa,
+           0.5::DOUBLE AS gross_margin, NULL::DOUBLE AS churn_rate, NULL::DOUBLE AS expected_lifetime_periods,
+           sum(revenue)::DOUBLE * 0.5::DOUBLE / sum(CASE WHEN age = 0 THEN customers END) AS ltv,
+           NULL::DOUBLE AS ltv_discounted, NULL::DOUBLE AS ci_low, NULL::DOUBLE AS ci_high, NULL::DOUBLE AS cac,
+           NULL::DOUBLE AS ltv_to_cac, NULL::DOUBLE AS payback_periods, NULL::DOUBLE AS holdout_error,
+           ({last} + 1 - frame.month) || ' periods to date'
+               || CASE WHEN {undecided} IS NOT NULL THEN ', the last of them partial' ELSE '' END
+               || CASE WHEN left_truncated THEN '; left-truncated: the cohort holds older customers' ELSE '' END
+               AS note
+    FROM cells JOIN frame ON frame.month = cells.cohort
+    GROUP BY period, frame.month, left_truncated ORDER BY period
+) TO '{out}/ltv.parquet' ({parquet});
+"""
+
+# Months are numbered from January 1970. Wilson's score interval at 95 %.
+MACROS = """
+CREATE MACRO month_of(day) AS
+    ((year(DATE '1970-01-01' + day) - 1970) * 12 + month(DATE '1970-01-01' + day) - 1)::SMALLINT;
+CREATE MACRO start_of(number) AS make_date(1970 + number // 12, 1 + number % 12, 1);
+CREATE MACRO wilson_mid(k, n) AS k / n + 3.8414588206941236 / (2 * n);
+CREATE MACRO wilson_half(k, n) AS
+    1.959963984540054 * sqrt(k / n * (1 - k / n) / n + 3.8414588206941236 / (4 * n * n));
+CREATE MACRO wilson_low(k, n) AS CASE WHEN n IS NULL THEN NULL WHEN k = 0 THEN 0 ELSE
+    (wilson_mid(k, n::DOUBLE) - wilson_half(k, n::DOUBLE)) / (1 + 3.8414588206941236 / n) END::DOUBLE;
+CREATE MACRO wilson_high(k, n) AS CASE WHEN n IS NULL THEN NULL WHEN k = n THEN 1 ELSE
+    (wilson_mid(k, n::DOUBLE) + wilson_half(k, n::DOUBLE)) / (1 + 3.8414588206941236 / n) END::DOUBLE;
+"""
+
+
+def month_of(day: int) -> int:
+    """The month that holds a day, both counted from 1 January 1970."""
+    date = datetime.date.fromordinal(EPOCH + day)
+    return (date.year - 1970) * 12 + date.month - 1
+
+
+EPOCH = datetime.date(1970, 1, 1).toordinal()
+
+
+def main() -> None:
+    """Writes the tables of one export."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("export", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+
+    db = duckdb.connect(config={"threads": args.threads, "preserve_insertion_order": False})
+    values = {
+        "export": f"read_parquet('{args.export}/*.parquet')",
+        "out": args.out,
+        "parquet": "FORMAT parquet, COMPRESSION zstd",
+    }
+
+    def run(sql: str) -> None:
+        started = time.perf_counter()
+        db.execute(sql.format(**values))
+        if os.environ.get("T"): print(f"{time.perf_counter()-started:.2f}", sql[:40].strip().replace('\n',' '), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss>>10)
+
+    run(MACROS)
+    run(ORDERS)
+    run(DAYS)
+    observed_from, newest = db.execute("SELECT min(day), max(day) FROM days").fetchone()
+    as_of = newest + 1
+    first, last = month_of(observed_from), month_of(newest)
+    partial = month_of(as_of) == last
+    values |= {
+        "observed_from": observed_from, "as_of": as_of, "first": first, "last": last,
+        "undecided": last if partial else "NULL", "live_from": last - 1 if partial else last,
+    }
+    run(MONTHS)
+    db.execute("SET preserve_insertion_order = true")
+    run(CUSTOMERS)
+    run(MOVES)
+    run(LEDGER)
+    run(SMALL)
+
+
+if __name__ == "__main__":
+    main()

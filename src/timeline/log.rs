@@ -1,0 +1,287 @@
+//! Rows in the order in which they arrived, as bytes: what a bucket holds until they are brought together.
+//!
+//! Exports come mostly in order of time, and the lines of an order one behind the other. So a row is written as what
+//! differs from the row before it, and rows that no figure can tell apart become one before they are written.
+
+use super::rows::ValueRow;
+use super::varint::{Reader, put, put_wide, unzigzag, unzigzag_wide, zigzag, zigzag_wide};
+use crate::calendar::Day;
+use crate::source::canonical::PackedId;
+
+/// Bytes of a piece of a log: it grows piece by piece, so that nothing is ever copied to make room.
+const PIECE: usize = 1 << 14;
+/// No row takes more.
+const LONGEST: usize = 64;
+
+/// Number of a customer within a pot.
+pub type Number = u32;
+
+#[derive(Default)]
+struct Log {
+    full: Vec<Vec<u8>>,
+    last: Vec<u8>,
+}
+
+impl Log {
+    /// Where the next row goes.
+    fn end(&mut self) -> &mut Vec<u8> {
+        if self.last.len() + LONGEST > PIECE {
+            self.full.push(std::mem::replace(&mut self.last, Vec::with_capacity(PIECE)));
+        }
+        &mut self.last
+    }
+
+    fn bytes(&self) -> usize {
+        self.full.len() * PIECE + self.last.capacity()
+    }
+
+    fn each(&self, mut read: impl FnMut(&mut Reader<'_>)) {
+        for piece in self.full.iter().chain([&self.last]) {
+            let mut reader = Reader::new(piece);
+            while !reader.is_empty() {
+                read(&mut reader);
+            }
+        }
+    }
+}
+
+/// Transactions of a customer on a day that belong to one order, or to none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Purchase {
+    pub customer: Number,
+    /// Days since 1970-01-01.
+    pub day: i32,
+    /// Rows that satisfy `customers.activity`.
+    pub active: u32,
+    /// Active rows that are orders by themselves.
+    pub orders: u32,
+    pub net: i64,
+    /// The order of the active rows; 0: none.
+    pub order: PackedId,
+}
+
+impl Purchase {
+    /// Makes one of both, if nothing is lost by it.
+    fn merged(self, next: Purchase) -> Option<Purchase> {
+        let same = (self.customer, self.day) == (next.customer, next.day);
+        let order = self.order | next.order;
+        if !same || (self.order != 0 && next.order != 0 && self.order != next.order) {
+            return None;
+        }
+        Some(Purchase {
+            active: self.active.checked_add(next.active)?,
+            orders: self.orders.checked_add(next.orders)?,
+            net: self.net.checked_add(next.net)?,
+            order,
+            ..self
+        })
+    }
+}
+
+#[derive(Default)]
+pub struct Purchases {
+    log: Log,
+    /// Not written yet: the next row may be one with it.
+    open: Option<Purchase>,
+    /// The last one written.
+    before: Purchase,
+    rows: usize,
+}
+
+const SAME_CUSTOMER: u8 = 1;
+const SAME_DAY: u8 = 2;
+/// One active row, which is an order by itself exactly if it has no order.
+const PLAIN: u8 = 4;
+const ORDERED: u8 = 8;
+
+impl Purchases {
+    pub fn push(&mut self, row: Purchase) {
+        let merged = self.open.and_then(|open| open.merged(row));
+        if merged.is_none() {
+            self.write();
+        }
+        self.open = Some(merged.unwrap_or(row));
+    }
+
+    fn write(&mut self) {
+        let Some(row) = self.open.take() else { return };
+        let Purchases { log, before, .. } = self;
+        let into = log.end();
+        let has = |holds: bool, flag: u8| if holds { flag } else { 0 };
+        let plain = row.active == 1 && row.orders == u32::from(row.order == 0);
+        into.push(
+            has(row.customer == before.customer, SAME_CUSTOMER)
+                | has(row.day == before.day, SAME_DAY)
+                | has(plain, PLAIN)
+                | has(row.order != 0, ORDERED),
+        );
+        if row.customer != before.customer {
+            put(into, row.customer.into());
+        }
+        if row.day != before.day {
+            put(into, zigzag(i64::from(row.day) - i64::from(before.day)));
+        }
+        if !plain {
+            put(into, row.active.into());
+            put(into, row.orders.into());
+        }
+        put(into, zigzag(row.net));
+        if row.order != 0 {
+            put_wide(into, zigzag_wide(row.order.wrapping_sub(before.order) as i128));
+            before.order = row.order;
+        }
+        (before.customer, before.day) = (row.customer, row.day);
+        self.rows += 1;
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.log.bytes()
+    }
+
+    /// All of them, in the order in which they came.
+    pub fn read(mut self) -> Vec<Purchase> {
+        self.write();
+        let mut all = Vec::with_capacity(self.rows);
+        let (mut customer, mut day, mut last) = (0, 0i64, 0u128);
+        self.log.each(|reader| {
+            let flags = reader.byte();
+            if flags & SAME_CUSTOMER == 0 {
+                customer = reader.number() as Number;
+            }
+            if flags & SAME_DAY == 0 {
+                day += unzigzag(reader.number());
+            }
+            let counts = (flags & PLAIN == 0).then(|| (reader.number() as u32, reader.number() as u32));
+            let net = unzigzag(reader.number());
+            let mut order = 0;
+            if flags & ORDERED != 0 {
+                last = last.wrapping_add(unzigzag_wide(reader.wide()) as u128);
+                order = last;
+            }
+            let (active, orders) = counts.unwrap_or((1, u32::from(order == 0)));
+            all.push(Purchase { customer, day: day as i32, active, orders, net, order });
+        });
+        all
+    }
+}
+
+/// Values of segments as rows had them.
+#[derive(Default)]
+pub struct Values {
+    log: Log,
+    before: (Number, ValueRow),
+    rows: usize,
+}
+
+impl Default for ValueRow {
+    fn default() -> Self {
+        ValueRow { segment: 0, day: Day(0), instant: 0, code: 0 }
+    }
+}
+
+impl Values {
+    pub fn push(&mut self, customer: Number, row: ValueRow) {
+        if self.rows > 0 && self.before == (customer, row) {
+            return;
+        }
+        let (_, before) = self.before;
+        let into = self.log.end();
+        put(into, customer.into());
+        put(into, row.segment.into());
+        put(into, zigzag(i64::from(row.day.0) - i64::from(before.day.0)));
+        put(into, zigzag(row.instant.wrapping_sub(before.instant)));
+        put(into, row.code.into());
+        self.before = (customer, row);
+        self.rows += 1;
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.log.bytes()
+    }
+
+    pub fn read(self) -> Vec<(Number, ValueRow)> {
+        let mut all = Vec::with_capacity(self.rows);
+        let mut before = ValueRow::default();
+        self.log.each(|reader| {
+            let customer = reader.number() as Number;
+            let segment = reader.number() as u16;
+            let day = Day((i64::from(before.day.0) + unzigzag(reader.number())) as i32);
+            let instant = before.instant.wrapping_add(unzigzag(reader.number()));
+            before = ValueRow { segment, day, instant, code: reader.number() as u32 };
+            all.push((customer, before));
+        });
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn purchase() -> impl Strategy<Value = Purchase> {
+        let net = prop_oneof![9 => -5_000..5_000i64, 1 => any::<i64>()];
+        let order = prop_oneof![5 => 0..4u128, 1 => any::<u128>()];
+        let day = prop_oneof![9 => 19_000..19_003, 1 => -200_000..200_000];
+        (0..3u32, day, 0..3u32, 0..3u32, net, order).prop_map(|(customer, day, active, orders, net, order)| Purchase {
+            customer,
+            day,
+            active,
+            orders,
+            net,
+            order,
+        })
+    }
+
+    type Days = Vec<(Number, i32, i128, u64, u64)>;
+    type Orders = Vec<(Number, u128, i32)>;
+
+    /// What rows say of each customer's days and orders.
+    fn said(rows: &[Purchase]) -> (Days, Orders) {
+        let mut days = std::collections::BTreeMap::<_, (i128, u64, u64)>::new();
+        let mut orders = std::collections::BTreeSet::new();
+        for row in rows {
+            let day = days.entry((row.customer, row.day)).or_default();
+            day.0 += i128::from(row.net);
+            day.1 += u64::from(row.active);
+            day.2 += u64::from(row.orders);
+            if row.order != 0 {
+                orders.insert((row.customer, row.order, row.day));
+            }
+        }
+        (days.into_iter().map(|((c, d), (n, a, o))| (c, d, n, a, o)).collect(), orders.into_iter().collect())
+    }
+
+    proptest! {
+        #[test]
+        fn a_log_says_what_its_rows_said(rows in prop::collection::vec(purchase(), 0..3_000)) {
+            let mut log = Purchases::default();
+            rows.iter().for_each(|row| log.push(*row));
+            let read = log.read();
+            prop_assert!(read.len() <= rows.len());
+            prop_assert_eq!(said(&read), said(&rows));
+        }
+
+        #[test]
+        fn values_come_back(rows in prop::collection::vec((0..3u32, 0..2u16, -9..9i32, any::<i64>(), any::<u32>()), 0..2_000)) {
+            let rows: Vec<_> = rows
+                .into_iter()
+                .map(|(c, segment, day, instant, code)| (c, ValueRow { segment, day: Day(day), instant, code }))
+                .collect();
+            let mut log = Values::default();
+            rows.iter().for_each(|(customer, row)| log.push(*customer, *row));
+            let mut expected = rows;
+            expected.dedup();
+            prop_assert_eq!(log.read(), expected);
+        }
+    }
+
+    #[test]
+    fn the_lines_of_an_order_are_one() {
+        let line = |net| Purchase { customer: 7, day: 19_000, active: 1, orders: 0, net, order: 99 };
+        let mut log = Purchases::default();
+        [line(5), line(6), Purchase { active: 0, order: 0, ..line(-1) }, line(7)].iter().for_each(|l| log.push(*l));
+        assert_eq!(log.read(), [Purchase { active: 3, ..line(17) }]);
+    }
+}

@@ -1,0 +1,206 @@
+//! A bucket while its rows arrive: every customer once, rows in logs; then everything of a customer together.
+
+use hashbrown::HashTable;
+
+use super::identity::prefix;
+use super::log::{Number, Purchase, Purchases, Values};
+use super::record::Rows;
+use super::rows::{DaySum, MemberRow, OrderRow, ValueRow, combine_members};
+use super::varint::{Reader, put};
+use crate::calendar::Day;
+use crate::error::Result;
+use crate::source::canonical::Term;
+
+#[derive(Default)]
+pub struct Pot {
+    customers: Customers,
+    pub purchases: Purchases,
+    pub values: Values,
+    pub terms: Vec<(Number, Term)>,
+    members: Vec<(Number, MemberRow)>,
+    /// What the rows of `members` keep outside of themselves.
+    member_bytes: usize,
+}
+
+/// The ids of a pot's customers, each once, and a number for each.
+#[derive(Default)]
+struct Customers {
+    table: HashTable<Slot>,
+    /// Ids one behind the other, each behind its length.
+    ids: Vec<u8>,
+    starts: Vec<u32>,
+    /// Hash and number of the last one asked for: exports often have several rows of a customer one behind the other.
+    last: Option<Slot>,
+}
+
+#[derive(Clone, Copy)]
+struct Slot {
+    hash: u64,
+    number: Number,
+    start: u32,
+}
+
+impl Customers {
+    fn id(&self, start: u32) -> &[u8] {
+        let mut reader = Reader::new(&self.ids[start as usize..]);
+        let length = reader.number() as usize;
+        reader.bytes(length)
+    }
+
+    /// The number of the customer with this id, which is told apart by its bytes.
+    fn number(&mut self, hash: u64, id: &[u8]) -> Number {
+        let is = |slot: &Slot| slot.hash == hash && self.id(slot.start) == id;
+        if let Some(last) = self.last.filter(is) {
+            return last.number;
+        }
+        let slot = if let Some(known) = self.table.find(hash, is) {
+            *known
+        } else {
+            let number = self.starts.len() as Number;
+            let start = u32::try_from(self.ids.len()).expect("a pot is emptied long before it has 4 GiB of ids");
+            put(&mut self.ids, id.len() as u64);
+            self.ids.extend_from_slice(id);
+            self.starts.push(start);
+            let slot = Slot { hash, number, start };
+            self.table.insert_unique(hash, slot, |slot| slot.hash);
+            slot
+        };
+        self.last = Some(slot);
+        slot.number
+    }
+
+    fn bytes(&self) -> usize {
+        let slots = self.table.capacity() * (size_of::<Slot>() + 1) * 8 / 7;
+        slots + self.ids.capacity() + self.starts.capacity() * size_of::<u32>()
+    }
+
+    /// Numbers and ids, in the order of the ids.
+    fn sorted(&self) -> Vec<(Number, &[u8])> {
+        let mut all: Vec<(u64, Number, &[u8])> = self
+            .starts
+            .iter()
+            .enumerate()
+            .map(|(number, start)| {
+                let id = self.id(*start);
+                (prefix(id), number as Number, id)
+            })
+            .collect();
+        all.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| a.2.cmp(b.2)));
+        all.into_iter().map(|(_, number, id)| (number, id)).collect()
+    }
+}
+
+/// Rows by customer, as their places in a list.
+struct Grouped {
+    starts: Vec<u32>,
+    places: Vec<u32>,
+}
+
+impl Grouped {
+    /// A counting sort: rows of a customer stay in their order.
+    fn new<T>(rows: &[T], customers: usize, customer: impl Fn(&T) -> Number) -> Grouped {
+        let mut starts = vec![0u32; customers + 1];
+        rows.iter().for_each(|row| starts[customer(row) as usize + 1] += 1);
+        (0..customers).for_each(|i| starts[i + 1] += starts[i]);
+        let (mut next, mut places) = (starts.clone(), vec![0; rows.len()]);
+        for (place, row) in rows.iter().enumerate() {
+            let next = &mut next[customer(row) as usize];
+            places[*next as usize] = place as u32;
+            *next += 1;
+        }
+        Grouped { starts, places }
+    }
+
+    fn of<'a, T>(&'a self, rows: &'a [T], customer: Number) -> impl Iterator<Item = &'a T> {
+        let range = self.starts[customer as usize] as usize..self.starts[customer as usize + 1] as usize;
+        self.places[range].iter().map(|place| &rows[*place as usize])
+    }
+}
+
+impl Pot {
+    pub fn is_empty(&self) -> bool {
+        self.customers.starts.is_empty()
+    }
+
+    /// The customer's number in this pot.
+    pub fn customer(&mut self, hash: u64, id: &[u8]) -> Number {
+        self.customers.number(hash, id)
+    }
+
+    pub fn put_member(&mut self, customer: Number, member: MemberRow) {
+        self.member_bytes += member.canonical.len() + member.values.len() * size_of::<(u16, u32)>() + 32;
+        self.members.push((customer, member));
+    }
+
+    /// What it takes in memory.
+    pub fn bytes(&self) -> usize {
+        self.customers.bytes()
+            + self.purchases.bytes()
+            + self.values.bytes()
+            + self.terms.capacity() * size_of::<(Number, Term)>()
+            + self.members.capacity() * size_of::<(Number, MemberRow)>()
+            + self.member_bytes
+    }
+
+    /// Brings the rows of each customer together and shows them, combined, in the order of the ids.
+    ///
+    /// # Errors
+    /// The first that `show` gives.
+    pub fn settle(self, show: &mut dyn FnMut(&[u8], &mut Rows) -> Result<()>) -> Result<()> {
+        let Pot { customers, purchases, values, terms, members, .. } = self;
+        let n = customers.starts.len();
+        let purchases = purchases.read();
+        let values = values.read();
+        let by_customer = (
+            Grouped::new(&purchases, n, |p| p.customer),
+            Grouped::new(&values, n, |v| v.0),
+            Grouped::new(&terms, n, |t| t.0),
+            Grouped::new(&members, n, |m| m.0),
+        );
+        let mut rows = Rows::default();
+        for (number, id) in customers.sorted() {
+            rows.clear();
+            for Purchase { day, active, orders, net, order, .. } in by_customer.0.of(&purchases, number).copied() {
+                let day = Day(day);
+                rows.days.push(DaySum { day, active, orders, net: net.into() });
+                if order != 0 {
+                    rows.orders.push(OrderRow { order, day });
+                }
+            }
+            rows.values.extend(by_customer.1.of(&values, number).map(|v: &(Number, ValueRow)| v.1));
+            rows.terms.extend(by_customer.2.of(&terms, number).map(|t| t.1));
+            for (_, member) in by_customer.3.of(&members, number) {
+                combine_members(&mut rows.member, member.clone());
+            }
+            rows.combine();
+            show(id, &mut rows)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn customers_are_told_apart_by_their_ids_alone() {
+        let mut pot = Pot::default();
+        let ids: [&[u8]; 5] = [b"b", b"a", b"", b"b", b"abcdefghi"];
+        // All under one hash.
+        let numbers: Vec<Number> = ids.iter().map(|id| pot.customer(7, id)).collect();
+        assert_eq!(numbers, [0, 1, 2, 0, 3]);
+        for (i, number) in numbers.into_iter().enumerate() {
+            let net = 10i64.pow(i as u32);
+            pot.purchases.push(Purchase { customer: number, day: 5, active: 1, orders: 1, net, order: 0 });
+        }
+        let mut seen = vec![];
+        let mut show = |id: &[u8], rows: &mut Rows| {
+            seen.push((id.to_vec(), rows.days.iter().map(|d| d.net).sum::<i128>()));
+            Ok(())
+        };
+        pot.settle(&mut show).unwrap();
+        let expected: [(&[u8], i128); 4] = [(b"", 100), (b"a", 10), (b"abcdefghi", 10_000), (b"b", 1_001)];
+        assert_eq!(seen, expected.map(|(id, net)| (id.to_vec(), net)));
+    }
+}

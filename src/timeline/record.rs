@@ -1,0 +1,359 @@
+//! A customer's rows as bytes: what buckets keep, in memory and in temporary files alike.
+//!
+//! A record is its length, the customer's id, and a section for each kind of row that there is. Records of a run are
+//! sorted by id. A customer with very many orders has several records one behind the other, so that merging runs holds
+//! a few thousand orders of each at a time; all but the first have orders only.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::rows::{
+    DayRow, DaySum, MemberRow, OrderRow, ValueRow, combine_days, combine_orders, combine_values, date_order,
+};
+use super::varint::{Reader, put, put_wide, unzigzag, unzigzag_wide, zigzag, zigzag_wide};
+use crate::calendar::Day;
+use crate::source::canonical::Term;
+
+/// Orders of a record, at most.
+const ORDERS: usize = 4096;
+
+const DAYS: u8 = 1;
+const ORDERED: u8 = 2;
+const TERMS: u8 = 4;
+const MEMBER: u8 = 8;
+const VALUES: u8 = 16;
+
+/// Bytes of the length that a record begins with.
+pub const LENGTH: usize = 4;
+
+/// All rows of a customer, while they are brought together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rows {
+    pub days: Vec<DaySum>,
+    pub orders: Vec<OrderRow>,
+    pub terms: Vec<Term>,
+    pub member: Option<MemberRow>,
+    pub values: Vec<ValueRow>,
+}
+
+impl Rows {
+    pub fn clear(&mut self) {
+        self.days.clear();
+        self.orders.clear();
+        self.terms.clear();
+        self.member = None;
+        self.values.clear();
+    }
+
+    /// Sorts everything and makes one of what no figure can tell apart.
+    pub fn combine(&mut self) {
+        combine_days(&mut self.days);
+        combine_orders(&mut self.orders);
+        self.terms.sort_unstable();
+        combine_values(&mut self.values);
+    }
+
+    /// Counts the orders on their days: after the last row, when it is known which row of each came first.
+    pub fn date_orders(&mut self) {
+        for order in self.orders.drain(..) {
+            date_order(&mut self.days, order.day);
+        }
+    }
+
+    /// Appends the customer's record, or records.
+    pub fn write(&self, id: &[u8], into: &mut Vec<u8>) {
+        let (first, mut rest) = self.orders.split_at(self.orders.len().min(ORDERS));
+        record(id, into, |into| {
+            let has = |present: bool, flag: u8| if present { flag } else { 0 };
+            into.push(
+                has(!self.days.is_empty(), DAYS)
+                    | has(!first.is_empty(), ORDERED)
+                    | has(!self.terms.is_empty(), TERMS)
+                    | has(self.member.is_some(), MEMBER)
+                    | has(!self.values.is_empty(), VALUES),
+            );
+            put_days(&self.days, into);
+            put_orders(first, into);
+            if !self.terms.is_empty() {
+                put_encoded(&self.terms, into);
+            }
+            if let Some(member) = &self.member {
+                put_encoded(member, into);
+            }
+            put_values(&self.values, into);
+        });
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(ORDERS));
+            record(id, into, |into| {
+                into.push(ORDERED);
+                put_orders(now, into);
+            });
+            rest = later;
+        }
+    }
+}
+
+/// A record as it lies in a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    pub id: &'a [u8],
+    body: &'a [u8],
+}
+
+/// The length of the record that `bytes` begin with, itself included; `None` if they end before that is known.
+pub fn length(bytes: &[u8]) -> Option<usize> {
+    let length = bytes.first_chunk::<LENGTH>()?;
+    Some(LENGTH + u32::from_le_bytes(*length) as usize)
+}
+
+impl<'a> Record<'a> {
+    /// The record at the front of `bytes`, and what comes after it.
+    ///
+    /// # Panics
+    /// If it is not whole.
+    pub fn first(bytes: &'a [u8]) -> (Record<'a>, &'a [u8]) {
+        let n = length(bytes).expect("a record begins with its length");
+        let (record, rest) = bytes.split_at(n);
+        let mut reader = Reader::new(&record[LENGTH..]);
+        let n = reader.number() as usize;
+        let id = reader.bytes(n);
+        (Record { id, body: reader.rest() }, rest)
+    }
+
+    /// Adds the record's rows to those of the customer.
+    pub fn read(&self, rows: &mut Rows) {
+        let orders = &mut rows.orders;
+        let each = Sections {
+            day: |day| rows.days.push(day),
+            order: |order| orders.push(order),
+            value: |value| rows.values.push(value),
+        };
+        let (mut terms, member) = sections(self.body, each);
+        rows.terms.append(&mut terms);
+        if let Some(member) = member {
+            super::rows::combine_members(&mut rows.member, member);
+        }
+    }
+}
+
+/// A customer's rows after the last has come, as walks see them.
+#[derive(Debug, Default)]
+pub struct Sealed {
+    pub days: Vec<DayRow>,
+    pub terms: Vec<Term>,
+    pub member: Option<MemberRow>,
+    pub values: Vec<ValueRow>,
+}
+
+impl Sealed {
+    /// Replaces what is here by the rows of a record without orders.
+    pub fn read(&mut self, record: Record<'_>) {
+        self.days.clear();
+        self.values.clear();
+        let each = Sections {
+            // Money was checked when the record was sealed.
+            day: |d: DaySum| {
+                self.days.push(DayRow { day: d.day, active: d.active, orders: d.orders, net: d.net as i64 });
+            },
+            order: |_| {},
+            value: |value| self.values.push(value),
+        };
+        (self.terms, self.member) = sections(record.body, each);
+    }
+}
+
+/// Whom to tell of the rows of each section.
+struct Sections<D, O, V> {
+    day: D,
+    order: O,
+    value: V,
+}
+
+fn sections(
+    body: &[u8],
+    mut each: Sections<impl FnMut(DaySum), impl FnMut(OrderRow), impl FnMut(ValueRow)>,
+) -> (Vec<Term>, Option<MemberRow>) {
+    let mut reader = Reader::new(body);
+    let flags = reader.byte();
+    if flags & DAYS != 0 {
+        read_days(&mut reader, &mut each.day);
+    }
+    if flags & ORDERED != 0 {
+        read_orders(&mut reader, &mut each.order);
+    }
+    let terms = if flags & TERMS != 0 { read_encoded(&mut reader) } else { vec![] };
+    let member = (flags & MEMBER != 0).then(|| read_encoded(&mut reader));
+    if flags & VALUES != 0 {
+        read_values(&mut reader, &mut each.value);
+    }
+    (terms, member)
+}
+
+fn record(id: &[u8], into: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
+    let start = into.len();
+    into.extend([0; LENGTH]);
+    put(into, id.len() as u64);
+    into.extend_from_slice(id);
+    body(into);
+    let length = u32::try_from(into.len() - start - LENGTH).expect("a customer's rows stay below 4 GiB");
+    into[start..start + LENGTH].copy_from_slice(&length.to_le_bytes());
+}
+
+/// Dates ascend, and mostly one row and one order stand behind a day: its low bit says so.
+fn put_days(days: &[DaySum], into: &mut Vec<u8>) {
+    if days.is_empty() {
+        return;
+    }
+    put(into, days.len() as u64);
+    let mut before = 0;
+    for day in days {
+        let plain = day.active == 1 && day.orders == 1;
+        put(into, zigzag(i64::from(day.day.0) - before) << 1 | u64::from(plain));
+        before = day.day.0.into();
+        if !plain {
+            put(into, day.active.into());
+            put(into, day.orders.into());
+        }
+        put_wide(into, zigzag_wide(day.net));
+    }
+}
+
+fn read_days(reader: &mut Reader<'_>, each: &mut impl FnMut(DaySum)) {
+    let mut day = 0;
+    for _ in 0..reader.number() {
+        let step = reader.number();
+        day += unzigzag(step >> 1);
+        let (active, orders) = if step & 1 == 1 { (1, 1) } else { (reader.number() as u32, reader.number() as u32) };
+        let net = unzigzag_wide(reader.wide());
+        each(DaySum { day: Day(day as i32), active, orders, net });
+    }
+}
+
+fn put_orders(orders: &[OrderRow], into: &mut Vec<u8>) {
+    if orders.is_empty() {
+        return;
+    }
+    put(into, orders.len() as u64);
+    let mut before = OrderRow { order: 0, day: Day(0) };
+    for order in orders {
+        put_wide(into, order.order - before.order);
+        put(into, zigzag(i64::from(order.day.0) - i64::from(before.day.0)));
+        before = *order;
+    }
+}
+
+fn read_orders(reader: &mut Reader<'_>, each: &mut impl FnMut(OrderRow)) {
+    let (mut order, mut day) = (0, 0);
+    for _ in 0..reader.number() {
+        order += reader.wide();
+        day += unzigzag(reader.number());
+        each(OrderRow { order, day: Day(day as i32) });
+    }
+}
+
+fn put_values(values: &[ValueRow], into: &mut Vec<u8>) {
+    if values.is_empty() {
+        return;
+    }
+    put(into, values.len() as u64);
+    let (mut day, mut instant) = (0, 0);
+    for value in values {
+        put(into, value.segment.into());
+        put(into, zigzag(i64::from(value.day.0) - day));
+        put(into, zigzag(value.instant.wrapping_sub(instant)));
+        put(into, value.code.into());
+        (day, instant) = (value.day.0.into(), value.instant);
+    }
+}
+
+fn read_values(reader: &mut Reader<'_>, each: &mut impl FnMut(ValueRow)) {
+    let (mut day, mut instant) = (0, 0i64);
+    for _ in 0..reader.number() {
+        let segment = reader.number() as u16;
+        day += unzigzag(reader.number());
+        instant = instant.wrapping_add(unzigzag(reader.number()));
+        each(ValueRow { segment, day: Day(day as i32), instant, code: reader.number() as u32 });
+    }
+}
+
+const OWN: &str = "rows of the program's own encode and decode";
+
+fn put_encoded<T: Serialize>(value: &T, into: &mut Vec<u8>) {
+    *into = postcard::to_extend(value, std::mem::take(into)).expect(OWN);
+}
+
+fn read_encoded<T: DeserializeOwned>(reader: &mut Reader<'_>) -> T {
+    let (value, rest) = postcard::take_from_bytes(reader.rest()).expect(OWN);
+    *reader = Reader::new(rest);
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn term(started: i32) -> Term {
+        Term {
+            started: Day(started),
+            trial_ends: Day::NEVER,
+            ended: Day::NEVER,
+            cancelled: Day(started + 40),
+            paid_until: Day::NEVER,
+            paused_from: Day::NEVER,
+            paused_until: Day::NEVER,
+            past_due_since: Day::NEVER,
+            months: 1,
+            days: 0,
+            amount: 999,
+            subscription: u128::MAX,
+        }
+    }
+
+    fn rows() -> Rows {
+        let day = |day, active, orders, net| DaySum { day: Day(day), active, orders, net };
+        let member = MemberRow {
+            canonical: Box::from([1, 2]),
+            signed_up: Day::NEVER,
+            values: vec![(0, 3)],
+            copies: 1,
+            conflicts: 0,
+        };
+        let value = |segment, day, instant, code| ValueRow { segment, day: Day(day), instant, code };
+        Rows {
+            days: vec![day(-400, 1, 1, 5), day(0, 0, 0, -7), day(19_000, 3, 2, i128::from(i64::MAX) * 9)],
+            orders: (0..10_000).map(|i| OrderRow { order: i << 99 | 1, day: Day(19_000 - i as i32) }).collect(),
+            terms: vec![term(3), term(18_000)],
+            member: Some(member),
+            values: vec![value(0, 5, i64::MIN, 0), value(0, 6, i64::MAX, u32::MAX), value(3, 1, 0, 9)],
+        }
+    }
+
+    #[test]
+    fn records_give_the_rows_back_and_none_has_too_many_orders() {
+        let rows = rows();
+        let mut bytes = vec![];
+        rows.write("ä".as_bytes(), &mut bytes);
+        Rows::default().write(b"nobody", &mut bytes);
+        let (mut rest, mut read, mut records) = (bytes.as_slice(), Rows::default(), 0);
+        while let (record, later) = Record::first(rest)
+            && record.id == "ä".as_bytes()
+        {
+            let before = read.orders.len();
+            record.read(&mut read);
+            assert!(read.orders.len() - before <= ORDERS);
+            (rest, records) = (later, records + 1);
+        }
+        assert_eq!((read, records), (rows, 3));
+        let (record, rest) = Record::first(rest);
+        assert_eq!((record.id, rest.len()), (&b"nobody"[..], 0));
+    }
+
+    #[test]
+    fn a_usual_day_takes_few_bytes() {
+        let day = |i: i32| DaySum { day: Day(19_000 + 9 * i), active: 1, orders: 1, net: 4_999 };
+        let rows = Rows { days: (0..100).map(day).collect(), ..Rows::default() };
+        let mut bytes = vec![];
+        rows.write(b"0123456789abcdef", &mut bytes);
+        assert!(bytes.len() < 100 * 5, "{}", bytes.len());
+    }
+}

@@ -1,6 +1,7 @@
 //! `tenure run PIPELINE.toml`: load, fold, finish, check, publish.
 
 mod dry_run;
+mod memory;
 mod parts;
 mod progress;
 mod publishing;
@@ -36,6 +37,9 @@ pub struct Args {
     /// Threads to use [default: one per processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    /// Memory to use, such as 4GiB: rows beyond it go to a temporary file [default: four fifths of the machine's]
+    #[arg(long, value_name = "SIZE", value_parser = memory::bytes)]
+    pub memory_limit: Option<u64>,
     /// Say what would be read, needed and written, and do nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -87,6 +91,8 @@ fn run_pipeline(args: &Args, pipeline: &Pipeline, out: &mut (dyn Write + Send)) 
     let interrupt = Interrupt::listen()?;
     let blueprint = job::blueprint(pipeline, args.only.as_deref())?;
     let inspected = source::inspect(pipeline, Needs { orders: blueprint.plan.needs().orders })?;
+    let limit = memory::for_rows(args.memory_limit, pipeline, &blueprint, rayon::current_num_threads())?;
+    let store = Store::new(limit, &memory::temporary(pipeline)?);
     if args.dry_run {
         return dry_run::print(pipeline, &blueprint, &inspected, out);
     }
@@ -101,7 +107,7 @@ fn run_pipeline(args: &Args, pipeline: &Pipeline, out: &mut (dyn Write + Send)) 
     let progress = Progress::new(args.quiet, args.log_format, interrupt);
     progress.begun(pipeline, publication.run_id(), publication.leftovers());
     let run = Run { pipeline, blueprint: &blueprint, progress: &progress, started };
-    let outcome = run.compute_and_publish(args, &inspected, publication);
+    let outcome = run.compute_and_publish(args, &inspected, store, publication);
     progress.finish();
     match outcome {
         Ok(finished) => {
@@ -127,9 +133,9 @@ impl Run<'_> {
         &self,
         args: &Args,
         inspected: &source::Inspected,
+        store: Store,
         publication: Publication,
     ) -> Result<publishing::Finished, Errors> {
-        let store = Store::unlimited();
         let gathered = job::gather(self.pipeline, inspected, source::BATCH_ROWS, store, self.progress)?;
         let as_of = gathered.shape.as_of;
         let mut checks = job::input_checks(self.pipeline, &gathered.scan, as_of, self.started.as_second());

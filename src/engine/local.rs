@@ -54,7 +54,9 @@ pub fn run(plan: &Plan, shape: Arc<Shape>, store: &Store, observer: &dyn Observe
         if walkers.is_empty() {
             continue;
         }
-        let tallies = walk(&walkers, &known.shape, &lenses, store, observer)?;
+        let through: Vec<usize> = walkers.iter().filter(|w| w.fold.spells()).map(|w| w.lens).collect();
+        let eyes = || Eyes::new(known.shape.clone(), lenses.clone(), &through);
+        let tallies = walk(&walkers, &eyes, store, observer)?;
         for (walker, tally) in walkers.iter().zip(tallies) {
             known.put(walker.node, walker.fold.finish(tally)?);
         }
@@ -64,8 +66,7 @@ pub fn run(plan: &Plan, shape: Arc<Shape>, store: &Store, observer: &dyn Observe
 
 fn walk(
     walkers: &[Walker],
-    shape: &Arc<Shape>,
-    lenses: &Arc<[Lens]>,
+    eyes: &(dyn Fn() -> Eyes + Sync),
     store: &Store,
     observer: &dyn Observer,
 ) -> Result<Vec<AnyTally>> {
@@ -73,7 +74,7 @@ fn walk(
     let state = (0..BUCKETS)
         .into_par_iter()
         .fold(
-            || Ok((start(), Walk::new(shape.clone(), lenses.clone()))),
+            || Ok((start(), Walk::new(eyes()))),
             |state: Result<(Vec<AnyTally>, Walk)>, bucket| {
                 let (mut tallies, mut walk) = state?;
                 observer.stopped()?;
@@ -103,8 +104,8 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(shape: Arc<Shape>, lenses: Arc<[Lens]>) -> Walk {
-        Walk { eyes: Eyes::new(shape, lenses), histories: Histories::default() }
+    fn new(eyes: Eyes) -> Walk {
+        Walk { eyes, histories: Histories::default() }
     }
 
     /// Shows every customer of a bucket.
@@ -157,7 +158,8 @@ pub(crate) fn known_of(plan: &Plan, shape: Arc<Shape>, store: &Store) -> Known {
 /// Every fold of a round with its tally of these buckets, once everything before is known.
 #[cfg(test)]
 pub(crate) fn tallies_of(plan: &Plan, known: &Known, store: &Store, buckets: &[usize], round: usize) -> Vec<Part> {
-    let mut walk = Walk::new(known.shape.clone(), plan.lenses().into());
+    let all: Vec<usize> = (0..plan.lenses().len()).collect();
+    let mut walk = Walk::new(Eyes::new(known.shape.clone(), plan.lenses().into(), &all));
     let folds = plan.nodes.iter().filter(|n| n.round == round).filter_map(|node| match &node.work {
         Work::Fold { spec, lens, make } => Some((spec, *lens, make(known).unwrap())),
         Work::Derive(_) => None,

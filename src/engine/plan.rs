@@ -33,6 +33,8 @@ pub struct FoldSpec {
 /// the set of customers.
 pub trait Fold: Send + Sync + 'static {
     type Tally: Artifact;
+    /// Whether it looks at spells, movements, terms: a round computes them under the lenses of folds that do.
+    const SPELLS: bool = true;
 
     /// An upper bound of the tally's cells, from periods and segment values.
     fn cells(&self, shape: &Shape) -> u64;
@@ -55,6 +57,7 @@ type Derive = Box<dyn Fn(&Known) -> Result<Arc<dyn Any + Send + Sync>> + Send + 
 
 /// A fold whose tally's type is not known to who runs it.
 pub(crate) trait AnyFold: Send + Sync {
+    fn spells(&self) -> bool;
     fn cells(&self, shape: &Shape) -> u64;
     fn start(&self) -> AnyTally;
     fn fullest(&self, shape: &Shape) -> AnyTally;
@@ -72,6 +75,10 @@ pub(crate) trait AnyFold: Send + Sync {
 const WRONG_TALLY: &str = "a fold is only ever given tallies that it started";
 
 impl<F: Fold> AnyFold for F {
+    fn spells(&self) -> bool {
+        F::SPELLS
+    }
+
     fn cells(&self, shape: &Shape) -> u64 {
         Fold::cells(self, shape)
     }

@@ -98,7 +98,8 @@ impl Score<'_> {
     fn block<S: PartSink>(&self, part: usize, customers: &[Place], places: &Places, sink: &S) -> Result<Vec<S::Block>> {
         let records = places.records(customers, self.store)?;
         let integer_ids = self.known.shape.integer_ids;
-        let mut eyes = Eyes::new(self.known.shape.clone(), self.lenses.clone());
+        let through: Vec<usize> = self.tables.iter().flat_map(|t| t.lenses()).collect();
+        let mut eyes = Eyes::new(self.known.shape.clone(), self.lenses.clone(), &through);
         let mut histories = Histories::default();
         let mut blocks = (0..self.tables.len()).map(|t| sink.block(t, part)).collect::<Result<Vec<_>>>()?;
         let mut rows: Vec<Table> = self.tables.iter().map(|t| Table::empty(t.schema(), integer_ids)).collect();

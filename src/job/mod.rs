@@ -7,8 +7,6 @@ mod gather;
 mod plan;
 mod reckon;
 
-use std::sync::Arc;
-
 pub use checks::{failures, input_checks};
 #[cfg(test)]
 pub(crate) use gather::bring_together;
@@ -26,6 +24,7 @@ use crate::stage::customers::Customers;
 use crate::stage::ledger::Ledger;
 use crate::stage::{Headline, PerCustomer};
 use crate::table::Table;
+use crate::timeline::segments::{ALL, SegmentIndex};
 
 /// A part of a run that takes time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +100,7 @@ pub fn compute(blueprint: &Blueprint, gathered: &Gathered, watch: &dyn Watch) ->
     let mut computed = Computed {
         customers: census.customers as u64,
         tables: vec![],
-        segments: segment_rows(&index),
+        segments: segment_rows(&index, census.customers),
         checks: checks::census_checks(&census, &index, &known.shape, gathered),
         headlines: vec![],
         per_customer: vec![],
@@ -124,14 +123,14 @@ pub fn compute(blueprint: &Blueprint, gathered: &Gathered, watch: &dyn Watch) ->
     Ok(computed)
 }
 
-fn segment_rows(index: &Arc<crate::timeline::segments::SegmentIndex>) -> Vec<SegmentRow> {
+fn segment_rows(index: &SegmentIndex, everybody: i64) -> Vec<SegmentRow> {
     let rows = index.cells.iter().enumerate().map(|(id, cell)| SegmentRow {
         segment_id: id as i64,
         segment: cell.segment.clone(),
         value: cell.value.clone(),
         second: None,
         is_other: cell.is_other,
-        customers: cell.customers as u64,
+        customers: if id == ALL as usize { everybody } else { cell.customers } as u64,
     });
     rows.collect()
 }

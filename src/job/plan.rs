@@ -44,7 +44,8 @@ pub fn blueprint(pipeline: &Pipeline, only: Option<&[String]>) -> Result<Bluepri
     }
     let mut plan = Plan::default();
     let calendar = setting.lens(setting.period);
-    let common = Common { index: values::plan(&mut plan, calendar), census: census::plan(&mut plan, calendar) };
+    let index = values::plan(&mut plan, calendar, setting.segments.len());
+    let common = Common { index, census: census::plan(&mut plan, index, calendar) };
     let lens = plan.lens(calendar);
     let whole = only.is_none();
     if whole {

@@ -26,7 +26,7 @@ fn orders_not_asked_for_are_absent() {
     let lens = Lens { period: Period::Month, rule: LiveRule::Period, until: None };
     let days = [DayRow { day: from, active: 2, orders: 2, net: 500 }];
     let history = History { id: CustomerId::Integer(1), days: &days, terms: &[], member: None, values: &[] };
-    let mut eyes = Eyes::new(shape.into(), [lens].into());
+    let mut eyes = Eyes::new(shape.into(), [lens].into(), &[0]);
     let person = eyes.look(&history).unwrap().unwrap();
     let seen = |orders| person.through(0, orders).days().iter().map(|d| person.through(0, orders).orders(d)).sum();
     assert_eq!((seen(true), seen(false)), (2, 0i64));

@@ -130,12 +130,16 @@ pub trait Stage: Send + Sync {
 /// Columns of table `customers` that a stage adds.
 pub trait Scorer: Send + Sync {
     fn columns(&self) -> Vec<ColumnSpec>;
+    /// Numbers of the lenses that it looks through.
+    fn lenses(&self) -> Vec<usize>;
     fn score<'a>(&'a self, person: &Person<'_>, row: &mut Vec<Cell<'a>>);
 }
 
 /// A table with rows of each customer, sorted by customer_id.
 pub trait PerCustomer: Send + Sync {
     fn schema(&self) -> Arc<TableSchema>;
+    /// Numbers of the lenses that it looks through.
+    fn lenses(&self) -> Vec<usize>;
     /// Appends the rows of a customer, in the order of the key's other columns.
     fn rows(&self, person: &Person<'_>, table: &mut Table);
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::known::Ref;
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::timeline::lens::Lens;
+use crate::timeline::segments::SegmentIndex;
 use crate::timeline::shape::Shape;
 use crate::timeline::terms::TermCounts;
 use crate::timeline::view::View;
@@ -30,8 +31,10 @@ pub struct CensusTally {
 
 pub struct Census;
 
-pub fn plan(plan: &mut Plan, lens: Lens) -> Ref<CensusTally> {
-    let spec = FoldSpec { kind: "census", params: String::new(), lens, needs: Needs::default(), after: vec![] };
+/// Registers the count. `index`: it is taken in the walk of all who wait for the segments, not in one of its own.
+pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens) -> Ref<CensusTally> {
+    let after = vec![index.id()];
+    let spec = FoldSpec { kind: "census", params: String::new(), lens, needs: Needs::default(), after };
     plan.fold(spec, |_| Ok(Census))
 }
 

@@ -12,7 +12,11 @@ pub struct Values {
 }
 
 /// Registers the count and the index learned from it: one more round of the walk, like everything that is learned.
-pub fn plan(plan: &mut Plan, lens: Lens) -> Ref<SegmentIndex> {
+/// Without segments there is nothing to learn, and no such round.
+pub fn plan(plan: &mut Plan, lens: Lens, segments: usize) -> Ref<SegmentIndex> {
+    if segments == 0 {
+        return plan.derive(&[], |known| Ok(SegmentIndex::learn(&known.shape.dictionary, &ValueCounts::default())));
+    }
     let spec = FoldSpec { kind: "segment values", params: String::new(), lens, needs: Needs::default(), after: vec![] };
     let counts = plan
         .fold(spec, |known: &Known| Ok(Values { at: known.shape.dictionary.segments.iter().map(|s| s.at).collect() }));
@@ -21,23 +25,23 @@ pub fn plan(plan: &mut Plan, lens: Lens) -> Ref<SegmentIndex> {
 
 impl Fold for Values {
     type Tally = ValueCounts;
+    const SPELLS: bool = false;
 
     fn cells(&self, shape: &Shape) -> u64 {
-        1 + shape.dictionary.segments.iter().map(|s| s.values().len() as u64 + 1).sum::<u64>()
+        shape.dictionary.segments.iter().map(|s| s.values().len() as u64 + 1).sum()
     }
 
     fn start(&self) -> ValueCounts {
-        ValueCounts { customers: 0, values: vec![Default::default(); self.at.len()] }
+        ValueCounts { values: vec![Default::default(); self.at.len()] }
     }
 
     fn fullest(&self, shape: &Shape) -> ValueCounts {
         let ranks = |n: usize| (0..n as u32).map(|rank| (rank, (1, 1))).collect();
         let values = shape.dictionary.segments.iter().map(|s| ranks(s.values().len())).collect();
-        ValueCounts { customers: 1, values }
+        ValueCounts { values }
     }
 
     fn observe(&self, tally: &mut ValueCounts, view: &View<'_>) {
-        tally.customers += 1;
         for (segment, at) in self.at.iter().enumerate() {
             let (steps, counts) = (view.segment(segment), &mut tally.values[segment]);
             let now = if *at == At::First { steps.first() } else { steps.latest() };
@@ -54,7 +58,6 @@ impl Fold for Values {
     }
 
     fn merge(&self, into: &mut ValueCounts, from: ValueCounts) {
-        into.customers += from.customers;
         for (into, from) in into.values.iter_mut().zip(from.values) {
             for (rank, (ever, now)) in from {
                 let count = into.entry(rank).or_default();
@@ -64,6 +67,6 @@ impl Fold for Values {
     }
 
     fn held(&self, tally: &ValueCounts) -> u64 {
-        1 + tally.values.iter().map(|m| m.len() as u64).sum::<u64>()
+        tally.values.iter().map(|m| m.len() as u64).sum()
     }
 }

@@ -75,6 +75,13 @@ struct Standing {
     scheduled: i64,
 }
 
+impl Standing {
+    fn new(live: bool, net: i64, scheduled: i64) -> Standing {
+        let money = if live { net.max(0) } else { 0 };
+        Standing { live, money, unallocated: net - money, scheduled }
+    }
+}
+
 /// From boundary `at` on these are added to what stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Change {
@@ -88,6 +95,7 @@ struct Change {
 #[derive(Default)]
 pub struct Scratch {
     changes: Vec<Change>,
+    standings: Vec<(usize, Standing)>,
     intra: Vec<usize>,
 }
 
@@ -105,25 +113,20 @@ pub struct Sources<'a> {
 /// The runs of a customer, in order; periods in which nothing is to be said have none.
 pub fn movements(of: &Sources<'_>, scratch: &mut Scratch, runs: &mut Vec<Run>) {
     runs.clear();
-    changes(of, scratch);
+    match of.rule {
+        LiveRule::Period => standings_by_period(of, scratch),
+        LiveRule::Window(_) | LiveRule::Terms(_) => standings(of, scratch),
+    }
     let frame = of.frame;
     let first = of.spells.first().map(|s| frame.grid.at(s.start));
     let undecided_at = undecided(of).then(|| frame.len());
     let intra = &scratch.intra;
     let mut before = Standing::default();
-    let (mut live, mut net, mut scheduled) = (0i32, 0i64, 0i64);
     let mut next_period = 0;
-    for group in scratch.changes.chunk_by(|a, b| a.at == b.at) {
-        for change in group {
-            live += change.live;
-            net += change.net;
-            scheduled += change.scheduled;
-        }
-        let at = group[0].at;
+    for &(at, after) in &scratch.standings {
         if at > frame.len() {
             break;
         }
-        let after = standing(of, live > 0, net, scheduled);
         if after == before && undecided_at != Some(at) {
             continue;
         }
@@ -180,25 +183,54 @@ fn undecided(of: &Sources<'_>) -> bool {
         && of.spells.last().is_some_and(|s| s.end == of.frame.grid.start(last))
 }
 
-fn standing(of: &Sources<'_>, live: bool, net: i64, scheduled: i64) -> Standing {
-    let net = match of.rule {
-        // Net revenue of the window, per period of the lens (DEFINITIONS §5).
-        LiveRule::Window(window) => {
-            let (days, parts) = of.frame.grid.period.days();
-            // |net| ≤ 10¹⁸ and a period is at most 365 days: the quotient may pass i64 only for windows of under 365
-            // days, and is then held at the edge of i64: beyond DECIMAL(18), so that publishing refuses it.
-            let scaled = div_half_even(i128::from(net) * days, i128::from(*window) * parts);
-            scaled.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
+/// What holds from each boundary at which it may change, under `1 period`: who is active in a period is live at its
+/// closing, and at that alone.
+fn standings_by_period(of: &Sources<'_>, scratch: &mut Scratch) {
+    scratch.standings.clear();
+    scratch.intra.clear();
+    let mut days = of.days.iter().map(|d| (of.frame.grid.at(d.day) + 1, d)).peekable();
+    while let Some((closing, day)) = days.next() {
+        let (mut live, mut net) = (day.active > 0, day.net);
+        while let Some((_, day)) = days.next_if(|(at, _)| *at == closing) {
+            live |= day.active > 0;
+            net += day.net;
         }
-        LiveRule::Period | LiveRule::Terms(_) => net,
-    };
-    let money = if live { net.max(0) } else { 0 };
-    Standing { live, money, unallocated: net - money, scheduled }
+        scratch.standings.push((closing, Standing::new(live, net, 0)));
+        if days.peek().is_none_or(|(next, _)| *next > closing + 1) {
+            scratch.standings.push((closing + 1, Standing::default()));
+        }
+    }
+}
+
+/// The same under the other rules: by summing up what changes.
+fn standings(of: &Sources<'_>, scratch: &mut Scratch) {
+    changes(of, scratch);
+    scratch.standings.clear();
+    let (mut live, mut net, mut scheduled) = (0i32, 0i64, 0i64);
+    for group in scratch.changes.chunk_by(|a, b| a.at == b.at) {
+        for change in group {
+            live += change.live;
+            net += change.net;
+            scheduled += change.scheduled;
+        }
+        let net = match of.rule {
+            // Net revenue of the window, per period of the lens (DEFINITIONS §5).
+            LiveRule::Window(window) => {
+                let (days, parts) = of.frame.grid.period.days();
+                // |net| ≤ 10¹⁸ and a period is at most 365 days: the quotient may pass i64 only for windows of under
+                // 365 days, and is then held at the edge of i64: beyond DECIMAL(18), so that publishing refuses it.
+                let scaled = div_half_even(i128::from(net) * days, i128::from(*window) * parts);
+                scaled.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
+            }
+            LiveRule::Period | LiveRule::Terms(_) => net,
+        };
+        scratch.standings.push((group[0].at, Standing::new(live > 0, net, scheduled)));
+    }
 }
 
 /// Everything that happens between boundaries, as differences at boundaries; and the periods of spells that touch none.
 fn changes(of: &Sources<'_>, scratch: &mut Scratch) {
-    let Scratch { changes, intra } = scratch;
+    let Scratch { changes, intra, .. } = scratch;
     changes.clear();
     intra.clear();
     let frame = of.frame;
@@ -220,10 +252,8 @@ fn changes(of: &Sources<'_>, scratch: &mut Scratch) {
         }
     }
     match of.rule {
-        LiveRule::Period => of.days.iter().for_each(|d| {
-            let closing = frame.grid.at(d.day) + 1;
-            add(closing, closing + 1, 0, d.net, 0);
-        }),
+        // See `standings_by_period`.
+        LiveRule::Period => {}
         LiveRule::Window(window) => of.days.iter().for_each(|d| {
             add(frame.seen_from(d.day), frame.seen_from(d.day.plus(*window)), 0, d.net, 0);
         }),

@@ -1,93 +1,22 @@
 //! A bucket while its rows arrive: every customer once, rows in logs; then everything of a customer together.
 
-use hashbrown::HashTable;
-
-use super::identity::prefix;
+use super::known::Known;
 use super::log::{Number, Purchase, Purchases, Values};
 use super::record::Rows;
 use super::rows::{DaySum, MemberRow, OrderRow, ValueRow, combine_members};
-use super::varint::{Reader, put};
 use crate::calendar::Day;
 use crate::error::Result;
 use crate::source::canonical::Term;
 
 #[derive(Default)]
 pub struct Pot {
-    customers: Customers,
+    customers: Known,
     pub purchases: Purchases,
     pub values: Values,
     pub terms: Vec<(Number, Term)>,
     members: Vec<(Number, MemberRow)>,
     /// What the rows of `members` keep outside of themselves.
     member_bytes: usize,
-}
-
-/// The ids of a pot's customers, each once, and a number for each.
-#[derive(Default)]
-struct Customers {
-    table: HashTable<Slot>,
-    /// Ids one behind the other, each behind its length.
-    ids: Vec<u8>,
-    starts: Vec<u32>,
-    /// Hash and number of the last one asked for: exports often have several rows of a customer one behind the other.
-    last: Option<Slot>,
-}
-
-#[derive(Clone, Copy)]
-struct Slot {
-    hash: u64,
-    number: Number,
-    start: u32,
-}
-
-impl Customers {
-    fn id(&self, start: u32) -> &[u8] {
-        let mut reader = Reader::new(&self.ids[start as usize..]);
-        let length = reader.number() as usize;
-        reader.bytes(length)
-    }
-
-    /// The number of the customer with this id, which is told apart by its bytes.
-    fn number(&mut self, hash: u64, id: &[u8]) -> Number {
-        let is = |slot: &Slot| slot.hash == hash && self.id(slot.start) == id;
-        if let Some(last) = self.last.filter(is) {
-            return last.number;
-        }
-        let slot = if let Some(known) = self.table.find(hash, is) {
-            *known
-        } else {
-            let number = self.starts.len() as Number;
-            let start = u32::try_from(self.ids.len()).expect("a pot is emptied long before it has 4 GiB of ids");
-            put(&mut self.ids, id.len() as u64);
-            self.ids.extend_from_slice(id);
-            self.starts.push(start);
-            let slot = Slot { hash, number, start };
-            self.table.insert_unique(hash, slot, |slot| slot.hash);
-            slot
-        };
-        self.last = Some(slot);
-        slot.number
-    }
-
-    fn bytes(&self) -> usize {
-        let slots = self.table.capacity() * (size_of::<Slot>() + 1) * 8 / 7;
-        slots + self.ids.capacity() + self.starts.capacity() * size_of::<u32>()
-    }
-
-    /// Numbers and ids, in the order of the ids.
-    fn sorted(&self) -> Vec<(Number, &[u8])> {
-        let mut all: Vec<(u64, Number, &[u8])> = self
-            .starts
-            .iter()
-            .enumerate()
-            .map(|(number, start)| {
-                let id = self.id(*start);
-                (prefix(id), number as Number, id)
-            })
-            .collect();
-        all.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| a.2.cmp(b.2)));
-        all.into_iter().map(|(_, number, id)| (number, id)).collect()
-    }
 }
 
 /// Rows by customer, as their places in a list.
@@ -119,10 +48,15 @@ impl Grouped {
 
 impl Pot {
     pub fn is_empty(&self) -> bool {
-        self.customers.starts.is_empty()
+        self.customers.len() == 0
     }
 
-    /// The customer's number in this pot.
+    /// Rows of customers with these hashes are about to come.
+    pub fn warm(&mut self, hashes: impl ExactSizeIterator<Item = u64>) {
+        self.customers.warm(hashes);
+    }
+
+    /// The customer's number in this pot. The hash was among those of [`warm`](Pot::warm).
     pub fn customer(&mut self, hash: u64, id: &[u8]) -> Number {
         self.customers.number(hash, id)
     }
@@ -148,7 +82,7 @@ impl Pot {
     /// The first that `show` gives.
     pub fn settle(self, show: &mut dyn FnMut(&[u8], &mut Rows) -> Result<()>) -> Result<()> {
         let Pot { customers, purchases, values, terms, members, .. } = self;
-        let n = customers.starts.len();
+        let n = customers.len();
         let purchases = purchases.read();
         let values = values.read();
         let by_customer = (
@@ -188,6 +122,7 @@ mod tests {
         let mut pot = Pot::default();
         let ids: [&[u8]; 5] = [b"b", b"a", b"", b"b", b"abcdefghi"];
         // All under one hash.
+        pot.warm([7; 5].into_iter());
         let numbers: Vec<Number> = ids.iter().map(|id| pot.customer(7, id)).collect();
         assert_eq!(numbers, [0, 1, 2, 0, 3]);
         for (i, number) in numbers.into_iter().enumerate() {

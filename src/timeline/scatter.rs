@@ -54,6 +54,7 @@ impl<'a> Scatter<'a> {
                 continue;
             }
             self.store.fill(bucket, rows.len(), |pot| {
+                pot.warm(rows.iter().map(|row| hashes[*row as usize]));
                 let mut number = [0; 8];
                 for row in rows {
                     let row = *row as usize;

@@ -72,14 +72,13 @@ pub struct SegmentCell {
     pub value: Arc<str>,
     /// Gathers the values beyond the segment's cap.
     pub is_other: bool,
-    /// Customers who have the value at as_of.
+    /// Customers who have the value at as_of; of everybody nothing is said here.
     pub customers: i64,
 }
 
 /// How many customers ever had, and have at as_of, each value: what the cap is learned from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValueCounts {
-    pub customers: i64,
     /// Per segment: rank → (ever, at as_of).
     pub values: Vec<BTreeMap<u32, (i64, i64)>>,
 }
@@ -97,8 +96,7 @@ pub struct SegmentIndex {
 impl SegmentIndex {
     /// The `cap` values that most customers ever had get a cell, in the order of their text; the rest share `other`.
     pub fn learn(dictionary: &Dictionary, counts: &ValueCounts) -> SegmentIndex {
-        let all =
-            SegmentCell { segment: "all".into(), value: "all".into(), is_other: false, customers: counts.customers };
+        let all = SegmentCell { segment: "all".into(), value: "all".into(), is_other: false, customers: 0 };
         let mut index = SegmentIndex { cells: vec![all], of: vec![], beyond_cap: vec![] };
         for (i, segment) in dictionary.segments.iter().enumerate() {
             let count = |rank: u32| counts.values.get(i).and_then(|m| m.get(&rank)).copied().unwrap_or_default();
@@ -153,11 +151,11 @@ mod tests {
         let dictionary = Dictionary { segments: vec![SegmentColumn::new("plan", At::Latest, 2, &values)] };
         assert_eq!((dictionary.segments[0].rank(0), dictionary.segments[0].rank(NO_VALUE)), (3, NO_VALUE));
         let counts = [(0, (2, 1)), (1, (2, 2)), (2, (9, 3)), (3, (1, 1)), (NO_VALUE, (4, 4))].into();
-        let index = SegmentIndex::learn(&dictionary, &ValueCounts { customers: 11, values: vec![counts] });
+        let index = SegmentIndex::learn(&dictionary, &ValueCounts { values: vec![counts] });
         let shown: Vec<_> = index.cells.iter().map(|c| (&*c.value, c.is_other, c.customers)).collect();
         assert_eq!(
             shown,
-            [("all", false, 11), ("a", false, 1), ("c", false, 3), ("other", true, 3), ("(none)", false, 4)]
+            [("all", false, 0), ("a", false, 1), ("c", false, 3), ("other", true, 3), ("(none)", false, 4)]
         );
         assert_eq!([0, 1, 2, 3, NO_VALUE].map(|r| index.cell(0, r)), [1, 3, 2, 3, 4]);
         assert_eq!(index.beyond_cap, [2]);

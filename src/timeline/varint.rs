@@ -71,7 +71,29 @@ impl<'a> Reader<'a> {
         taken
     }
 
+    /// Most numbers are of one byte: those are read where they are asked for.
+    #[inline]
     pub fn number(&mut self) -> u64 {
+        match self.rest.split_first() {
+            Some((first, rest)) if *first < 0x80 => {
+                self.rest = rest;
+                u64::from(*first)
+            }
+            _ => self.long(),
+        }
+    }
+
+    fn long(&mut self) -> u64 {
+        // Up to eight bytes at once, where that many are left.
+        if let Some(eight) = self.rest.first_chunk::<8>() {
+            let word = u64::from_le_bytes(*eight);
+            let ends = !word & 0x8080_8080_8080_8080;
+            if ends != 0 {
+                let bytes = ends.trailing_zeros() as usize / 8 + 1;
+                self.rest = &self.rest[bytes..];
+                return packed(word & (u64::MAX >> (64 - 8 * bytes)));
+            }
+        }
         let (mut value, mut shift) = (0u64, 0);
         loop {
             let byte = self.byte();
@@ -83,7 +105,18 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     pub fn wide(&mut self) -> u128 {
+        match self.rest.first_chunk::<8>() {
+            // At least one of them is the last of its number.
+            Some(eight) if u64::from_le_bytes(*eight) & 0x8080_8080_8080_8080 != 0x8080_8080_8080_8080 => {
+                self.number().into()
+            }
+            _ => self.long_wide(),
+        }
+    }
+
+    fn long_wide(&mut self) -> u128 {
         let (mut value, mut shift) = (0u128, 0);
         loop {
             let byte = self.byte();
@@ -94,6 +127,14 @@ impl<'a> Reader<'a> {
             shift += 7;
         }
     }
+}
+
+/// The seven low bits of each byte, one behind the other.
+fn packed(word: u64) -> u64 {
+    let word = word & 0x7f7f_7f7f_7f7f_7f7f;
+    let word = (word & 0x007f_007f_007f_007f) | (word & 0x7f00_7f00_7f00_7f00) >> 1;
+    let word = (word & 0x0000_3fff_0000_3fff) | (word & 0x3fff_0000_3fff_0000) >> 2;
+    (word & 0x0000_0000_0fff_ffff) | (word & 0x0fff_ffff_0000_0000) >> 4
 }
 
 #[cfg(test)]

@@ -64,16 +64,18 @@ pub struct Eyes {
     shape: Arc<Shape>,
     lenses: Arc<[Lens]>,
     frames: Vec<Arc<Frame>>,
-    seen: Vec<Seen>,
+    /// By lens; `None`: nobody looks through it.
+    seen: Vec<Option<Seen>>,
     segments: Vec<Steps>,
     scratch: Scratch,
 }
 
 impl Eyes {
-    pub fn new(shape: Arc<Shape>, lenses: Arc<[Lens]>) -> Eyes {
+    /// `through`: numbers of the lenses through which spells and movements are looked at.
+    pub fn new(shape: Arc<Shape>, lenses: Arc<[Lens]>, through: &[usize]) -> Eyes {
         let frames = lenses.iter().map(|lens| shape.frame(lens.period).clone()).collect();
         let segments = vec![Steps::default(); shape.dictionary.segments.len()];
-        let seen = lenses.iter().map(|_| Seen::default()).collect();
+        let seen = (0..lenses.len()).map(|lens| through.contains(&lens).then(Seen::default)).collect();
         Eyes { shape, lenses, frames, seen, segments, scratch: Scratch::default() }
     }
 
@@ -100,6 +102,7 @@ impl Eyes {
         }
         self.read_segments(history, as_of);
         for ((lens, frame), seen) in self.lenses.iter().zip(&self.frames).zip(&mut self.seen) {
+            let Some(seen) = seen else { continue };
             let until = lens.until.unwrap_or(as_of);
             let days = &days[..days.partition_point(|d| d.day < until)];
             seen.ranges.clear();
@@ -169,7 +172,7 @@ impl<'a> Person<'a> {
             person: self,
             lens: &self.eyes.lenses[lens],
             frame: &self.eyes.frames[lens],
-            seen: &self.eyes.seen[lens],
+            seen: self.eyes.seen[lens].as_ref(),
             orders,
         }
     }
@@ -181,7 +184,7 @@ pub struct View<'a> {
     person: &'a Person<'a>,
     lens: &'a Lens,
     frame: &'a Frame,
-    seen: &'a Seen,
+    seen: Option<&'a Seen>,
     orders: bool,
 }
 
@@ -200,6 +203,11 @@ impl<'a> View<'a> {
 
     pub fn rule(&self) -> &'a LiveRule {
         &self.lens.rule
+    }
+
+    /// What the lens shows.
+    fn seen(&self) -> &'a Seen {
+        self.seen.expect("who looks through a lens has said so")
     }
 
     /// Known to the basis source, not to `customers` alone.
@@ -234,29 +242,29 @@ impl<'a> View<'a> {
     }
 
     pub fn ranges(&self) -> &'a [Range] {
-        &self.seen.ranges
+        &self.seen().ranges
     }
 
     pub fn dues(&self) -> &'a [Due] {
-        &self.seen.dues
+        &self.seen().dues
     }
 
     pub fn spells(&self) -> &'a [Spell] {
-        &self.seen.spells
+        &self.seen().spells
     }
 
     pub fn runs(&self) -> &'a [Run] {
-        &self.seen.runs
+        &self.seen().runs
     }
 
     pub fn term_counts(&self) -> &'a TermCounts {
-        &self.seen.terms
+        &self.seen().terms
     }
 
     /// First day of activity, or of the first spell.
     pub fn first_day(&self) -> Option<Day> {
         match self.lens.rule {
-            LiveRule::Terms(_) => self.seen.spells.first().map(|s| s.start),
+            LiveRule::Terms(_) => self.seen().spells.first().map(|s| s.start),
             LiveRule::Period | LiveRule::Window(_) => self.days().iter().find(|d| d.active > 0).map(|d| d.day),
         }
     }

@@ -79,6 +79,10 @@ impl PerCustomer for Customers {
         self.schema.clone()
     }
 
+    fn lenses(&self) -> Vec<usize> {
+        std::iter::once(self.lens).chain(self.scorers.iter().flat_map(|s| s.lenses())).collect()
+    }
+
     fn rows(&self, person: &Person<'_>, table: &mut Table) {
         let view = person.through(self.lens, true);
         let last_observed = view.shape().as_of.plus(-1);

@@ -76,6 +76,10 @@ impl PerCustomer for Ledger {
         self.schema.clone()
     }
 
+    fn lenses(&self) -> Vec<usize> {
+        vec![self.lens]
+    }
+
     fn rows(&self, person: &Person<'_>, table: &mut Table) {
         let view = person.through(self.lens, true);
         let orders = orders_by_period(&view);

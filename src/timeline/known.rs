@@ -1,0 +1,158 @@
+//! The customers of a pot: every id once, and a number for each.
+//!
+//! A hash table of our own, because looking customers up is the dearest thing a scan does: with millions of them each
+//! look-up waits for memory. Here it waits once (a slot of half a cache line holds a usual id whole), and for many rows
+//! at the same time ([`Known::warm`]).
+
+use super::identity::prefix;
+use super::log::Number;
+
+/// Ids up to this length lie in their slot.
+const SHORT: usize = 16;
+
+#[derive(Clone, Copy, Default)]
+#[repr(align(32))]
+struct Slot {
+    hash: u64,
+    number: Number,
+    /// Of the id, plus one; 0: the slot is free.
+    length: u32,
+    /// The id, or where it lies among the long ones.
+    id: [u8; SHORT],
+}
+
+impl Slot {
+    fn id<'a>(&'a self, long: &'a [u8]) -> &'a [u8] {
+        let length = self.length as usize - 1;
+        if length <= SHORT {
+            return &self.id[..length];
+        }
+        let start = u64::from_le_bytes(*self.id.first_chunk().expect("a slot has room for a place")) as usize;
+        &long[start..start + length]
+    }
+}
+
+#[derive(Default)]
+pub struct Known {
+    /// A power of two of slots, at most seven eighths of them taken.
+    slots: Vec<Slot>,
+    customers: usize,
+    /// Ids longer than [`SHORT`], one behind the other.
+    long: Vec<u8>,
+    /// The one asked for last: exports often have several rows of a customer one behind the other.
+    last: usize,
+}
+
+impl Known {
+    pub fn len(&self) -> usize {
+        self.customers
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>() + self.long.capacity()
+    }
+
+    /// Where a hash would like to be. Its top bits have chosen the bucket already.
+    fn home(&self, hash: u64) -> usize {
+        (hash as usize) & (self.slots.len() - 1)
+    }
+
+    /// Makes room for so many customers more, and has the slots of these hashes fetched from memory: all at once, where
+    /// looking them up one by one would wait for each.
+    pub fn warm(&mut self, hashes: impl ExactSizeIterator<Item = u64>) {
+        let most = self.customers + hashes.len();
+        if most * 8 > self.slots.len() * 7 {
+            self.grow((most * 8 / 7 + 1).next_power_of_two().max(16));
+        }
+        let mut seen = 0;
+        for hash in hashes {
+            seen ^= self.slots[self.home(hash)].length;
+        }
+        std::hint::black_box(seen);
+    }
+
+    /// The number of the customer with this id, which is told apart by its bytes. There is room: see
+    /// [`warm`](Known::warm).
+    pub fn number(&mut self, hash: u64, id: &[u8]) -> Number {
+        let length = id.len() as u32 + 1;
+        let is = |slot: &Slot| slot.hash == hash && slot.length == length && slot.id(&self.long) == id;
+        if is(&self.slots[self.last]) {
+            return self.slots[self.last].number;
+        }
+        let mut at = self.home(hash);
+        while self.slots[at].length != 0 {
+            if is(&self.slots[at]) {
+                self.last = at;
+                return self.slots[at].number;
+            }
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+        let mut slot = Slot { hash, number: self.customers as Number, length, id: [0; SHORT] };
+        if id.len() <= SHORT {
+            slot.id[..id.len()].copy_from_slice(id);
+        } else {
+            slot.id[..8].copy_from_slice(&(self.long.len() as u64).to_le_bytes());
+            self.long.extend_from_slice(id);
+        }
+        self.slots[at] = slot;
+        self.customers += 1;
+        self.last = at;
+        slot.number
+    }
+
+    fn grow(&mut self, slots: usize) {
+        let before = std::mem::replace(&mut self.slots, vec![Slot::default(); slots]);
+        for slot in before.into_iter().filter(|slot| slot.length != 0) {
+            let mut at = self.home(slot.hash);
+            while self.slots[at].length != 0 {
+                at = (at + 1) & (slots - 1);
+            }
+            self.slots[at] = slot;
+        }
+        self.last = 0;
+    }
+
+    /// Numbers and ids, in the order of the ids.
+    pub fn sorted(&self) -> Vec<(Number, &[u8])> {
+        let mut all: Vec<(u64, Number, &[u8])> = Vec::with_capacity(self.customers);
+        for slot in self.slots.iter().filter(|slot| slot.length != 0) {
+            let id = slot.id(&self.long);
+            all.push((prefix(id), slot.number, id));
+        }
+        all.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| a.2.cmp(b.2)));
+        all.into_iter().map(|(_, number, id)| (number, id)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// However few hashes there are, and however long ids are.
+        #[test]
+        fn every_id_has_one_number(
+            ids in prop::collection::vec(("[ab]{0,4}|[a-c]{14,19}", 0..4u64), 0..400),
+            batch in 1..50usize,
+        ) {
+            let (mut known, mut expected) = (Known::default(), BTreeMap::new());
+            for ids in ids.chunks(batch) {
+                // An id has one hash.
+                let hash = |id: &str| id.len() as u64 % 3;
+                known.warm(ids.iter().map(|(id, _)| hash(id)));
+                for (id, _) in ids {
+                    let next = expected.len() as Number;
+                    let number = *expected.entry(id.clone()).or_insert(next);
+                    prop_assert_eq!(known.number(hash(id), id.as_bytes()), number);
+                }
+            }
+            let sorted: Vec<_> = expected.iter().map(|(id, number)| (*number, id.as_bytes())).collect();
+            prop_assert_eq!(known.sorted(), sorted);
+            prop_assert_eq!(known.len(), expected.len());
+        }
+    }
+}

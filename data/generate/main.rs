@@ -59,6 +59,9 @@ enum What {
         /// Share of rows that are refunds.
         #[arg(long, default_value_t = 0.02)]
         refunds: f64,
+        /// Rows of one customer more: a bot.
+        #[arg(long, default_value_t = 0)]
+        bot: u64,
         /// Folder to write to.
         #[arg(long)]
         out: PathBuf,
@@ -89,14 +92,14 @@ fn main() -> ExitCode {
 fn run(what: What) -> Result<()> {
     match what {
         What::Saas { folder } => saas::write(&folder),
-        What::Purchases { rows, customers, days, first_day, files, seed, ids, lines, refunds, out } => {
+        What::Purchases { rows, customers, days, first_day, files, seed, ids, lines, refunds, bot, out } => {
             let ids = match ids {
                 IdForm::Integer => Ids::Integer,
                 IdForm::Hex => Ids::Hex,
                 IdForm::Uuid => Ids::Uuid,
             };
             let first_day = first_day.0;
-            Purchases { rows, customers, days, first_day, files, seed, ids, lines, refunds }.write(&out)?;
+            Purchases { rows, customers, days, first_day, files, seed, ids, lines, refunds, bot }.write(&out)?;
             Ok(())
         }
     }

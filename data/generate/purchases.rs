@@ -32,6 +32,7 @@ pub enum Ids {
 /// What to generate.
 #[derive(Clone, Debug)]
 pub struct Purchases {
+    /// Without those of `bot`.
     pub rows: u64,
     pub customers: u32,
     /// Length of the window, from `first_day` (days since 1970-01-01).
@@ -45,6 +46,9 @@ pub struct Purchases {
     pub lines: f64,
     /// Share of rows that are refunds: an amount below zero, never in a customer's first order.
     pub refunds: f64,
+    /// Rows of one customer more, of one line each, all through the window: a bot, or everybody who bought without an
+    /// account.
+    pub bot: u64,
 }
 
 impl Default for Purchases {
@@ -59,6 +63,7 @@ impl Default for Purchases {
             ids: Ids::Hex,
             lines: 1.6,
             refunds: 0.02,
+            bot: 0,
         }
     }
 }
@@ -147,7 +152,7 @@ impl Purchases {
         if customers == 0 || rows < u64::from(customers) {
             return Err(format!("{rows} rows for {customers} customers: every customer has at least one row"));
         }
-        if customers >= FIRST || days == 0 || days > u32::MAX / DAY || files == 0 || files > days {
+        if customers >= FIRST - 1 || days == 0 || days > u32::MAX / DAY || files == 0 || files > days {
             return Err(format!(
                 "{customers} customers, {days} days or {files} files are out of range: at most {} days, and a file holds at least one",
                 u32::MAX / DAY
@@ -241,7 +246,21 @@ impl Purchases {
                 customer = following;
             }
             today.sort_unstable();
+            let midnight = (i64::from(self.first_day) + i64::from(day)) * i64::from(DAY);
+            let days = u64::from(self.days);
+            let mut bot = 0..self.bot * (u64::from(day) + 1) / days - self.bot * u64::from(day) / days;
+            let bots = bot.end.max(1);
+            let mut by_bot = |until: u32, order: &mut u64, take: &mut dyn FnMut(Row) -> Result<()>| -> Result<()> {
+                while bot.start < bot.end && bot.start * u64::from(DAY) / bots < u64::from(until) {
+                    *order += 1;
+                    let at = midnight + (bot.start * u64::from(DAY) / bots) as i64;
+                    take(Row { customer: self.customers, order: *order, at, cents: 100 + (*order % 900) as i64 })?;
+                    bot.start += 1;
+                }
+                Ok(())
+            };
             for &(second, customer, first) in &today {
+                by_bot(second % DAY, &mut order, &mut take)?;
                 if !first {
                     // Selection sampling: of those still to come, as many as are still wanted, each as likely.
                     let keep = random.below(repeats_drawn) < repeats_wanted;
@@ -257,12 +276,12 @@ impl Purchases {
                 for _ in 0..lines {
                     let cents = (value * libm::exp(0.6 * random.normal())).clamp(5.0, 900_000.0) as i64;
                     let cents = if !first && random.chance(refund) { -cents } else { cents };
-                    let at = i64::from(self.first_day) * i64::from(DAY) + i64::from(day) * i64::from(DAY);
-                    take(Row { customer, order, at: at + i64::from(second % DAY), cents })?;
+                    take(Row { customer, order, at: midnight + i64::from(second % DAY), cents })?;
                 }
                 lines_left -= lines;
                 orders_left -= 1;
             }
+            by_bot(DAY, &mut order, &mut take)?;
         }
         Ok(())
     }

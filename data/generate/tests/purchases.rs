@@ -147,3 +147,15 @@ fn small_exports_are_exact_too() {
         assert_eq!(rows(&wanted).len() as u64, count, "{wanted:?}");
     }
 }
+
+#[test]
+fn a_bot_buys_all_day_long_and_changes_nobody_else() {
+    let wanted = Purchases { bot: 10_000, ..small() };
+    let (all, others) = (rows(&wanted), rows(&small()));
+    assert!(all.is_sorted_by_key(|r| (r.at, r.order)));
+    let (bot, rest): (Vec<Row>, Vec<Row>) = all.iter().partition(|r| r.customer == wanted.customers);
+    assert_eq!(bot.len(), 10_000);
+    assert_eq!(bot.iter().map(|r| r.at / 86_400).collect::<BTreeSet<_>>().len(), 730);
+    let said = |rows: &[Row]| rows.iter().map(|r| (r.customer, r.at, r.cents)).collect::<Vec<_>>();
+    assert_eq!(said(&rest), said(&others));
+}

@@ -118,8 +118,8 @@ pub enum Values {
     Double(Vec<Option<f64>>),
     Date(Vec<Option<Day>>),
     Bool(Vec<Option<bool>>),
-    /// Minor units.
-    Money(Vec<Option<i128>>),
+    /// Minor units; what does not fit is at the edge of i64, beyond every DECIMAL(18), so that publishing refuses it.
+    Money(Vec<Option<i64>>),
 }
 
 impl Values {
@@ -218,7 +218,8 @@ pub enum Cell<'a> {
     Double(f64),
     Date(Day),
     Bool(bool),
-    Money(i128),
+    /// Minor units; a sum becomes one by `into`.
+    Money(i64),
 }
 
 macro_rules! cell_from {
@@ -229,6 +230,6 @@ macro_rules! cell_from {
 }
 cell_from!(
     i64 => Int(|x| x), u64 => Int(|x| x as i64), usize => Int(|x| x as i64), f64 => Double(|x| x), Day => Date(|x| x),
-    bool => Bool(|x| x), i128 => Money(|x| x), &'a str => Text(|x| x.into()), &'a String => Text(|x| x.into()),
+    bool => Bool(|x| x), i128 => Money(|x| x.clamp(i64::MIN.into(), i64::MAX.into()) as i64), &'a str => Text(|x| x.into()), &'a String => Text(|x| x.into()),
     String => Text(|x| x.into()), &'a Arc<str> => Text(|x| (&**x).into()),
 );

@@ -19,82 +19,67 @@ FROM (SELECT DISTINCT customer_id FROM {export});
 
 CREATE TEMP TABLE orders AS
 SELECT h, order_id, min(day) AS day, max(day) AS last_day, sum(amount)::DECIMAL(17,2) AS net,
-       min(CASE WHEN amount > 0 THEN day END) AS active_day
+       bool_or(amount > 0) AS active
 FROM lines GROUP BY h, order_id;
 """
 
-DAYS = """
+MONTHS = """
 -- An order counts on its first active day. One that spreads over days brings its lines on days of their own (the
 -- generated exports have none, and DuckDB then does not read the files again).
-CREATE TEMP TABLE days AS
-WITH spread AS (SELECT h, order_id, active_day FROM orders WHERE day <> last_day)
-SELECT h, day, sum(net)::DECIMAL(17,2) AS net, sum(orders)::INT AS orders, bool_or(active) AS active
-FROM (
-    SELECT h, day, net, (active_day IS NOT NULL)::TINYINT AS orders, active_day IS NOT NULL AS active
-    FROM orders WHERE day = last_day
-    UNION ALL
-    SELECT h, day, amount::DECIMAL(17,2), 0, amount > 0 FROM lines SEMI JOIN spread USING (h, order_id)
-    UNION ALL
-    SELECT h, active_day, 0, 1, TRUE FROM spread WHERE active_day IS NOT NULL
-)
-GROUP BY h, day;
-DROP TABLE orders;
-"""
+CREATE TEMP VIEW days AS
+WITH spread AS (SELECT h, order_id FROM orders WHERE day <> last_day),
+parts AS (SELECT * FROM lines SEMI JOIN spread USING (h, order_id))
+SELECT h, day, net, active::TINYINT AS orders, CASE WHEN active THEN day END AS active_day
+FROM orders WHERE day = last_day
+UNION ALL
+SELECT h, day, amount::DECIMAL(17,2), 0, CASE WHEN amount > 0 THEN day END FROM parts
+UNION ALL
+SELECT h, min(day), 0, 1, min(day) FROM parts WHERE amount > 0 GROUP BY h, order_id;
 
-MONTHS = """
--- `first_net`: net of the first active day of the month.
+-- `active`: a bit for each active day of the month.
 CREATE TEMP TABLE months AS
 SELECT h, month_of(day) AS month, sum(net)::DECIMAL(17,2) AS net, sum(orders)::INT AS orders,
-       count(CASE WHEN active THEN 1 END)::INT AS active_days,
-       min(CASE WHEN active THEN day END) AS first_day, max(CASE WHEN active THEN day END) AS last_day,
-       arg_min(net, CASE WHEN active THEN day END) AS first_net
+       min(active_day) AS first_day, max(active_day) AS last_day, bit_or(1::BIGINT << day(DATE '1970-01-01' + active_day)) AS active
 FROM days GROUP BY h, month;
-
-CREATE TEMP TABLE people AS
-SELECT h, sum(net)::DECIMAL(17,2) AS revenue, sum(orders)::BIGINT AS orders,
-       sum(active_days)::INT AS active_days, min(first_day) AS first_day, max(last_day) AS last_day,
-       arg_min(first_net, first_day) AS first_net
-FROM months GROUP BY h;
-
--- Refunds on days without a purchase, before the second day with one: they belong to the first purchase.
-CREATE TEMP TABLE early_refunds AS
-WITH refunds AS (SELECT h, day, net FROM days WHERE NOT active),
-seconds AS (
-    SELECT h, min(days.day) AS day
-    FROM days JOIN people USING (h)
-    WHERE active AND days.day > first_day AND h IN (SELECT h FROM refunds)
-    GROUP BY h
-)
-SELECT h, sum(net)::DECIMAL(17,2) AS net
-FROM refunds JOIN seconds USING (h) WHERE refunds.day < seconds.day GROUP BY h;
-DROP TABLE days;
 """
 
-MOVES = """
+STEPS = """
 CREATE TEMP TABLE steps AS
-SELECT h, month, orders, active, money, net - money AS unallocated,
-       lag(CASE WHEN active THEN month END) OVER w = month - 1 AS was_live, lag(money) OVER w AS opening,
-       lead(month) OVER w AS next_month, min(CASE WHEN active THEN month END) OVER w AS cohort
+SELECT h, month, orders, first_day, last_day, active, money, net - money AS unallocated,
+       lag(CASE WHEN active IS NOT NULL THEN month END) OVER w = month - 1 AS was_live, lag(money) OVER w AS opening,
+       lead(month) OVER w AS next_month, min(CASE WHEN active IS NOT NULL THEN month END) OVER w AS cohort
 FROM (
-    SELECT h, month, net, orders, active_days > 0 AS active,
-           (CASE WHEN active_days > 0 THEN greatest(net, 0) ELSE 0 END)::DECIMAL(17,2) AS money
-    FROM months
+    SELECT *, (CASE WHEN active IS NOT NULL THEN greatest(net, 0) ELSE 0 END)::DECIMAL(17,2) AS money FROM months
 )
 WINDOW w AS (PARTITION BY h ORDER BY month);
 DROP TABLE months;
 
+-- The second active day is in the first month, or it is the first one of the next.
+CREATE TEMP TABLE people AS
+SELECT h, sum(money + unallocated)::DECIMAL(17,2) AS revenue, sum(orders)::BIGINT AS orders,
+       sum(bit_count(active))::INT AS active_days, min(first_day) AS first_day, max(last_day) AS last_day,
+       min(CASE WHEN month > cohort THEN first_day ELSE first_day + bits_between(active) END) AS second_day
+FROM steps GROUP BY h;
+
+-- Refunds on days without a purchase belong to the purchase before.
+CREATE TEMP TABLE repeated AS
+SELECT h, sum(net)::DECIMAL(17,2) AS net FROM days JOIN people USING (h) WHERE day >= second_day GROUP BY h;
+DROP TABLE orders;
+"""
+
+MOVES = """
 -- Who moved, a row for each month; also the month after the last active one, in which nothing was bought.
 -- state: 0 new, 1 retained, 2 returned, 3 churned, 4 not yet known, 5 not live
 CREATE TEMP TABLE moves AS
 SELECT h, month,
-       (CASE WHEN active AND was_live THEN 1 WHEN active AND month = cohort THEN 0 WHEN active THEN 2
+       (CASE WHEN live AND was_live THEN 1 WHEN month = cohort THEN 0 WHEN live THEN 2
              WHEN NOT was_live THEN 5 WHEN month = {undecided} THEN 4 ELSE 3 END)::UTINYINT AS state,
        (CASE WHEN was_live THEN opening ELSE 0 END)::DECIMAL(17,2) AS opening, money AS closing, unallocated, orders
-FROM (SELECT * REPLACE (coalesce(was_live, FALSE) AS was_live) FROM steps)
-WHERE active OR was_live OR unallocated <> 0
+FROM (SELECT * REPLACE (coalesce(was_live, FALSE) AS was_live), active IS NOT NULL AS live FROM steps)
+WHERE live OR was_live OR unallocated <> 0
 UNION ALL
 SELECT h, (month + 1)::SMALLINT, CASE WHEN month + 1 = {undecided} THEN 4 ELSE 3 END, money, 0, 0, 0
-FROM steps WHERE active AND month < {last} AND (next_month IS NULL OR next_month > month + 1);
+FROM steps WHERE active IS NOT NULL AND month < {last} AND (next_month IS NULL OR next_month > month + 1);
 """
 
 # Months that repeat the one before in every column are few: found among the rows that can, and put back as `until`.
@@ -141,9 +126,8 @@ COPY (
            orders, revenue::DECIMAL(18,2) AS revenue, ({as_of} - 1 - last_day)::BIGINT AS days_since_last,
            CASE WHEN active_days > 0 THEN active_days::BIGINT - 1 END AS frequency,
            (last_day - first_day) / 7.0::DOUBLE AS recency, ({as_of} - 1 - first_day) / 7.0::DOUBLE AS age,
-           CASE WHEN active_days > 1 THEN
-               (revenue - first_net - coalesce(early_refunds.net, 0))::DOUBLE / (active_days - 1) END AS monetary
-    FROM people JOIN ids USING (h) LEFT JOIN early_refunds USING (h) ORDER BY rank
+           repeated.net::DOUBLE / (active_days - 1) AS monetary
+    FROM people JOIN ids USING (h) LEFT JOIN repeated USING (h) ORDER BY rank
 ) TO '{out}/customers.parquet' ({parquet});
 """
 
@@ -221,7 +205,7 @@ COPY (
 ) TO '{out}/revenue_churn.parquet' ({parquet});
 
 CREATE TEMP TABLE cells AS
-SELECT cohort, month - cohort AS age, count(CASE WHEN active THEN 1 END) AS customers, sum(orders)::BIGINT AS orders,
+SELECT cohort, month - cohort AS age, count(active) AS customers, sum(orders)::BIGINT AS orders,
        sum(money + unallocated) AS revenue
 FROM steps WHERE month >= cohort GROUP BY ALL;
 
@@ -287,7 +271,9 @@ COPY (
 MACROS = """
 CREATE MACRO month_of(day) AS
     ((year(DATE '1970-01-01' + day) - 1970) * 12 + month(DATE '1970-01-01' + day) - 1)::SMALLINT;
-CREATE MACRO start_of(number) AS make_date(1970 + number // 12, 1 + number % 12, 1);
+CREATE MACRO lowest_bit(bits) AS bits & (-bits);
+CREATE MACRO bits_between(bits) AS
+    (log2(nullif(lowest_bit(bits & (bits - 1)), 0)) - log2(lowest_bit(bits)))::INT;
 CREATE MACRO wilson_mid(k, n) AS k / n + 3.8414588206941236 / (2 * n);
 CREATE MACRO wilson_half(k, n) AS
     1.959963984540054 * sqrt(k / n * (1 - k / n) / n + 3.8414588206941236 / (4 * n * n));
@@ -320,7 +306,7 @@ def main() -> None:
     values = {
         "export": f"read_parquet('{args.export}/*.parquet')",
         "out": args.out,
-        "parquet": "FORMAT parquet, COMPRESSION zstd",
+        "parquet": "FORMAT parquet, COMPRESSION zstd, DICTIONARY_SIZE_LIMIT 64",
     }
 
     def run(sql: str) -> None:
@@ -330,8 +316,7 @@ def main() -> None:
 
     run(MACROS)
     run(ORDERS)
-    run(DAYS)
-    observed_from, newest = db.execute("SELECT min(day), max(day) FROM days").fetchone()
+    observed_from, newest = db.execute("SELECT min(day), max(last_day) FROM orders").fetchone()
     as_of = newest + 1
     first, last = month_of(observed_from), month_of(newest)
     partial = month_of(as_of) == last
@@ -339,7 +324,10 @@ def main() -> None:
         "observed_from": observed_from, "as_of": as_of, "first": first, "last": last,
         "undecided": last if partial else "NULL", "live_from": last - 1 if partial else last,
     }
+    starts = [str(datetime.date(1970 + m // 12, 1 + m % 12, 1)) for m in range(first, 2 * last - first + 3)]
+    db.execute(f"CREATE MACRO start_of(month) AS ({starts}::DATE[])[month - {first} + 1]")
     run(MONTHS)
+    run(STEPS)
     db.execute("SET preserve_insertion_order = true")
     run(CUSTOMERS)
     run(MOVES)

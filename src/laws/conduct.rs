@@ -95,7 +95,7 @@ fn cell(values: &Values, row: usize) -> Cell<'_> {
         Values::Double(v) => v[row].into(),
         Values::Date(v) => v[row].into(),
         Values::Bool(v) => v[row].into(),
-        Values::Money(v) => v[row].into(),
+        Values::Money(v) => v[row].map_or(Cell::Null, Cell::Money),
     }
 }
 

@@ -115,16 +115,16 @@ fn array(values: &Values, rows: Range<usize>, digits: u8, place: Place<'_>) -> R
         }
         Values::Bool(v) => Arc::new(v[rows].iter().copied().collect::<BooleanArray>()),
         Values::Money(v) => {
-            if let Some(&beyond) = v[rows.clone()].iter().flatten().find(|m| m.unsigned_abs() > MAX_MINOR as u128) {
-                let amount = money::format(beyond, digits);
+            if v[rows.clone()].iter().flatten().any(|m| m.unsigned_abs() > MAX_MINOR as u64) {
+                let most = money::format(MAX_MINOR, digits);
                 return Err(Error::input(format!(
-                    "column {}.{} cannot hold {amount}: it is beyond DECIMAL({PRECISION},{digits})",
+                    "column {}.{} cannot hold an amount that is greater than {most}: it is DECIMAL({PRECISION},{digits})",
                     place.table, place.column
                 ))
                 .help("look for outliers among the amounts of the exports, or lower `digits` in [money]"));
             }
             // DECIMAL(18) is 64 bits in memory as in the file.
-            let decimals = v[rows].iter().map(|m| m.map(|m| m as i64)).collect::<Decimal64Array>();
+            let decimals = v[rows].iter().copied().collect::<Decimal64Array>();
             Arc::new(
                 decimals
                     .with_precision_and_scale(PRECISION, digits as i8)
@@ -150,12 +150,20 @@ mod tests {
 
     #[test]
     fn money_beyond_decimal_18_names_table_column_and_amount() {
+        let table = |units: i128| {
+            let columns = vec![column("c", Type::Money, "a column")];
+            let schema = Arc::new(TableSchema { name: "t".into(), doc: String::new(), key: 0, columns });
+            let mut table = Table::empty(schema, false);
+            table.push([None::<i128>.into()]);
+            table.push([units.into()]);
+            table.columns.remove(0)
+        };
         for units in [MAX_MINOR + 1, -MAX_MINOR - 1, i128::MAX, i128::MIN] {
-            let e = one(Type::Money, Values::Money(vec![None, Some(units)])).unwrap_err();
+            let e = one(Type::Money, table(units)).unwrap_err();
             assert_eq!(e.kind, Kind::Input);
             assert!(e.what.contains("t.c") && e.what.contains("DECIMAL(18,2)"), "{}", e.what);
         }
-        assert!(one(Type::Money, Values::Money(vec![Some(MAX_MINOR), Some(-MAX_MINOR)])).is_ok());
+        assert!([MAX_MINOR, -MAX_MINOR, 0].into_iter().all(|units| one(Type::Money, table(units)).is_ok()));
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::table::{Table, TableSchema, Type};
 
 /// Rows handed to the Parquet writer at a time.
 const CHUNK: usize = 1 << 14;
-const ZSTD_LEVEL: i32 = 3;
+const ZSTD_LEVEL: i32 = 1;
 /// Share of absent customers that the bloom filter lets through.
 const BLOOM_ERROR: f64 = 0.01;
 

@@ -132,7 +132,8 @@ pub trait Scorer: Send + Sync {
     fn columns(&self) -> Vec<ColumnSpec>;
     /// Numbers of the lenses that it looks through.
     fn lenses(&self) -> Vec<usize>;
-    fn score<'a>(&'a self, person: &Person<'_>, row: &mut Vec<Cell<'a>>);
+    /// A cell for each of its columns.
+    fn score<'a>(&'a self, person: &Person<'_>, push: &mut dyn FnMut(Cell<'a>));
 }
 
 /// A table with rows of each customer, sorted by customer_id.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::calendar::{Day, Period};
 use crate::engine::known::{Known, Ref};
@@ -162,8 +163,8 @@ impl Cohorts {
     }
 
     /// Ages at which the customer counts, as merged ranges.
-    fn present(&self, view: &View<'_>, ages: &Ages<'_>) -> Vec<(usize, usize)> {
-        let mut ranges: Vec<(usize, usize)> = vec![];
+    fn present(&self, view: &View<'_>, ages: &Ages<'_>) -> SmallVec<[(usize, usize); 16]> {
+        let mut ranges: SmallVec<[(usize, usize); 16]> = SmallVec::new();
         let mut join = |from: usize, to: usize| match ranges.last_mut() {
             Some(last) if from <= last.1 => last.1 = last.1.max(to),
             _ if from < to => ranges.push((from, to)),

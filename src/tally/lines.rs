@@ -1,7 +1,5 @@
 //! Integer series by cell and period, kept as differences.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::timeline::segments::CellId;
@@ -16,7 +14,8 @@ pub struct Lines {
     width: usize,
     first: usize,
     periods: usize,
-    cells: BTreeMap<CellId, Vec<i128>>,
+    /// By the number of the cell; empty for those that nobody touched.
+    cells: Vec<Vec<i128>>,
 }
 
 /// The series of one cell, to add to.
@@ -40,36 +39,43 @@ impl Line<'_> {
 impl Lines {
     /// Series over the periods `first..periods`.
     pub fn new(width: usize, first: usize, periods: usize) -> Lines {
-        Lines { width, first, periods, cells: BTreeMap::new() }
+        Lines { width, first, periods, cells: vec![] }
     }
 
     pub fn line(&mut self, cell: CellId) -> Line<'_> {
         let (width, first, kept) = (self.width, self.first, self.periods - self.first);
-        let differences = self.cells.entry(cell).or_insert_with(|| vec![0; width * (kept + 1)]);
+        let cell = cell as usize;
+        if cell >= self.cells.len() {
+            self.cells.resize(cell + 1, vec![]);
+        }
+        let differences = &mut self.cells[cell];
+        if differences.is_empty() {
+            *differences = vec![0; width * (kept + 1)];
+        }
         Line { width, first, differences }
     }
 
     pub fn merge(&mut self, from: Lines) {
-        for (cell, differences) in from.cells {
-            match self.cells.entry(cell) {
-                std::collections::btree_map::Entry::Vacant(place) => {
-                    place.insert(differences);
-                }
-                std::collections::btree_map::Entry::Occupied(mut place) => {
-                    place.get_mut().iter_mut().zip(differences).for_each(|(into, d)| *into += d);
-                }
+        if self.cells.len() < from.cells.len() {
+            self.cells.resize(from.cells.len(), vec![]);
+        }
+        for (into, from) in self.cells.iter_mut().zip(from.cells) {
+            if into.is_empty() {
+                *into = from;
+            } else {
+                into.iter_mut().zip(from).for_each(|(into, d)| *into += d);
             }
         }
     }
 
     /// Cells that were touched, in order.
     pub fn cells(&self) -> impl Iterator<Item = CellId> {
-        self.cells.keys().copied()
+        (0..).zip(&self.cells).filter(|(_, differences)| !differences.is_empty()).map(|(cell, _)| cell)
     }
 
     /// How many integers are held.
     pub fn held(&self) -> u64 {
-        self.cells.values().map(|d| d.len() as u64).sum()
+        self.cells.iter().map(|d| d.len() as u64).sum()
     }
 
     /// The most integers that `cells` cells can need for so many kept periods.
@@ -80,7 +86,8 @@ impl Lines {
     /// The sums of a cell: `[period][field]`; zeros for a cell that nobody touched, and before the first period kept.
     pub fn sums(&self, cell: CellId) -> Vec<Vec<i128>> {
         let mut running = vec![0; self.width];
-        let Some(differences) = self.cells.get(&cell) else { return vec![running; self.periods] };
+        let touched = self.cells.get(cell as usize).filter(|differences| !differences.is_empty());
+        let Some(differences) = touched else { return vec![running; self.periods] };
         let before = vec![running.clone(); self.first];
         let period = |row: &[i128]| {
             running.iter_mut().zip(row).for_each(|(sum, d)| *sum += d);

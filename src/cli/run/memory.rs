@@ -9,7 +9,7 @@ use crate::engine::reckon::CELL_BYTES;
 use crate::error::{Error, Result};
 use crate::job::{Blueprint, Reckoning};
 
-/// The program itself, the files' footers, and what the allocator does not give back.
+/// The program itself and the files' footers.
 const BASE: u64 = 64 << 20;
 /// A thread's batch and pages while it reads, its block of rows while it writes.
 const A_THREAD: u64 = 40 << 20;
@@ -48,7 +48,7 @@ fn available() -> Option<u64> {
     container.into_iter().filter_map(number).chain(total).min()
 }
 
-/// Bytes that rows may take in memory.
+/// Bytes that rows may take in memory: an eighth of what is left goes to what the allocator does not give back.
 ///
 /// # Errors
 /// Pipeline: what was asked for is not even enough for everything else.
@@ -73,7 +73,7 @@ pub fn for_rows(
     if limit < needed {
         return Err(too_little(limit, needed, tallies, threads, &reckoning));
     }
-    Ok(Some((limit - fixed - tallies) as usize))
+    Ok(Some(((limit - fixed - tallies) / 8 * 7) as usize))
 }
 
 fn too_little(limit: u64, needed: u64, tallies: u64, threads: u64, reckoning: &Reckoning<'_>) -> Error {

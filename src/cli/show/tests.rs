@@ -38,7 +38,7 @@ fn churn() -> Table {
                 Day(14_944 + 31 * month as i32).into(),
                 (1000i64 >> id).into(),
                 rate.into(),
-                Cell::Money(-123_456_789_012_345_678 / 100i128.pow(id as u32 * 2)),
+                Cell::Money(-123_456_789_012_345_678 / 100i64.pow(id as u32 * 2)),
                 (month == 0).into(),
             ]);
         }

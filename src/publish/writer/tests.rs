@@ -52,7 +52,7 @@ fn rows(from: i64, until: i64) -> Table {
             ),
             Values::Bool(each().map(|i| nullable(i).then_some(i % 2 == 0)).collect()),
             Values::Money(
-                each().map(|i| nullable(i).then_some(if i % 2 == 0 { MAX_MINOR } else { -MAX_MINOR })).collect(),
+                each().map(|i| nullable(i).then_some(if i % 2 == 0 { MAX_MINOR } else { -MAX_MINOR } as i64)).collect(),
             ),
         ],
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::{SmallVec, smallvec};
+
 use super::ledger::id;
 use super::{PerCustomer, Scorer, Setting};
 use crate::calendar::Day;
@@ -89,14 +91,14 @@ impl PerCustomer for Customers {
         let (first, last) = (view.first_day(), last_day(&view));
         let buys = self.setting.has_transactions;
         let orders: i64 = view.days().iter().map(|d| view.orders(d)).sum();
-        let mut row = vec![
+        let mut row: SmallVec<[Cell<'_>; 32]> = smallvec![
             id(view.id()),
             first.into(),
             last.into(),
             first.map(|day| view.frame().grid.start(view.frame().grid.at(day))).into(),
             state(&view).into(),
             buys.then_some(orders).into(),
-            Cell::Money(if buys { view.days().iter().map(|d| i128::from(d.net)).sum() } else { self.revenue(&view) }),
+            if buys { view.days().iter().map(|d| i128::from(d.net)).sum() } else { self.revenue(&view) }.into(),
             last.map(|day| i64::from(last_observed.0 - day.0)).into(),
         ];
         row.extend(self.purchases(&view, last_observed));
@@ -108,7 +110,7 @@ impl PerCustomer for Customers {
             };
             row.push((&self.index.cells[self.index.cell(segment, rank) as usize].value).into());
         }
-        self.scorers.iter().for_each(|s| s.score(person, &mut row));
+        self.scorers.iter().for_each(|s| s.score(person, &mut |cell| row.push(cell)));
         table.push(row);
     }
 }
@@ -123,12 +125,14 @@ impl Customers {
     /// x, t_x, T and the mean value of repeat transactions, activities of a day being one transaction (Fader, Hardie and
     /// Lee 2005). A refund nets against the latest day of activity before it.
     fn purchases(&self, view: &View<'_>, last_observed: Day) -> [Cell<'static>; 4] {
-        let active: Vec<Day> = view.days().iter().filter(|d| d.active > 0).map(|d| d.day).collect();
-        let (Some(first), Some(last)) = (active.first(), active.last()) else { return [const { Cell::Null }; 4] };
-        let (x, second) = (active.len() - 1, active.get(1));
+        let mut active = view.days().iter().filter(|d| d.active > 0).map(|d| d.day);
+        let Some(first) = active.next() else { return [const { Cell::Null }; 4] };
+        let second = active.next();
+        let (further, last) = active.fold((0, second.unwrap_or(first)), |(n, _), day| (n + 1, day));
+        let x = further + usize::from(second.is_some());
         let weeks = |days: i32| f64::from(days) / TIME_UNIT;
         let repeat = second.map(|second| {
-            let net: i128 = view.days().iter().filter(|d| d.day >= *second).map(|d| i128::from(d.net)).sum();
+            let net: i128 = view.days().iter().filter(|d| d.day >= second).map(|d| i128::from(d.net)).sum();
             net as f64 / x as f64 / minor_per_major(self.setting.digits)
         });
         [x.into(), weeks(last.0 - first.0).into(), weeks(last_observed.0 - first.0).into(), repeat.into()]

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::{PerCustomer, Spec};
 use crate::engine::plan::{Needs, Plan};
 use crate::table::{Cell, ColumnSpec, Table, TableSchema, Type, column};
@@ -97,8 +99,8 @@ impl PerCustomer for Ledger {
 }
 
 /// Periods with orders, in order.
-fn orders_by_period(view: &View<'_>) -> Vec<(usize, i64)> {
-    let mut orders: Vec<(usize, i64)> = vec![];
+fn orders_by_period(view: &View<'_>) -> SmallVec<[(usize, i64); 16]> {
+    let mut orders: SmallVec<[(usize, i64); 16]> = SmallVec::new();
     for day in view.days().iter().filter(|d| d.orders > 0) {
         let period = view.frame().grid.at(day.day);
         match orders.last_mut() {
@@ -157,8 +159,8 @@ impl Ledger {
         undecided: bool,
         table: &mut Table,
     ) {
-        let (m0, m1) = (i128::from(run.opening), i128::from(run.closing));
-        let only = |state: State, amount: i128| Cell::Money(if run.state == state { amount } else { 0 });
+        let (m0, m1) = (run.opening, run.closing);
+        let only = |state: State, amount: i64| Cell::Money(if run.state == state { amount } else { 0 });
         let decided = |cell: Cell<'static>| if undecided { Cell::Null } else { cell };
         let in_opening = if run.state.in_opening() { m0 } else { 0 };
         table.push([
@@ -174,7 +176,7 @@ impl Ledger {
             only(State::Returned, m1),
             Cell::Money(0),
             decided(Cell::Money(if run.state.in_closing() { m1 } else { 0 })),
-            Cell::Money(run.unallocated.into()),
+            Cell::Money(run.unallocated),
             self.has_transactions.then_some(orders).into(),
         ]);
     }

@@ -30,7 +30,7 @@ impl Stage for RevenueChurn {
             let (sums, counts) = (money.sums(cell), heads.sums(cell));
             for period in frame.periods() {
                 let of = |flow: Flow| sums[period][flow as usize];
-                let amount = |flow: Flow| Cell::Money(of(flow));
+                let amount = |flow: Flow| Cell::from(of(flow));
                 let (complete, undecided) = (windowed.complete(period), windowed.undecided(period));
                 let place = || format!("{} {}", index.cells[cell as usize].value, frame.grid.start(period));
                 if complete {
@@ -105,5 +105,5 @@ impl Stage for RevenueChurn {
 
 /// The closing less what is already cancelled.
 fn amount_less(flows: &[i128]) -> Cell<'static> {
-    Cell::Money(flows[Flow::Closing as usize] - flows[Flow::Scheduled as usize])
+    (flows[Flow::Closing as usize] - flows[Flow::Scheduled as usize]).into()
 }

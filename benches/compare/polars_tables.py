@@ -1,0 +1,474 @@
+"""The six tables of the comparison, by Polars' lazy engine: `python polars_tables.py EXPORT_DIR OUT_DIR [--threads N]`."""
+
+import argparse
+import datetime
+import os
+import sys
+import time, resource
+from pathlib import Path
+
+Z95 = 1.959963984540054
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("export", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    ARGS = parser.parse_args()
+    os.environ["POLARS_MAX_THREADS"] = str(ARGS.threads)  # read when Polars is imported
+
+import polars as pl  # noqa: E402
+
+MONEY = pl.Decimal(18, 2)
+col, lit, when = pl.col, pl.lit, pl.when
+T0=[time.perf_counter(),time.process_time()]
+def lap(n):
+    if os.environ.get("T"):
+        a,b=time.perf_counter(),time.process_time()
+        print(f"{n:20} {a-T0[0]:.2f} cpu {b-T0[1]:.2f} rss {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss>>10}"); T0[:]=[time.perf_counter(),time.process_time()]
+
+
+def changes(name: str) -> pl.Expr:
+    """The last row of each run of equal values."""
+    return col(name).ne_missing(col(name).shift(-1))
+
+
+def sums(name: str) -> pl.Expr:
+    """From running sums at the ends of runs to the sum of each run."""
+    return col(name) - col(name).shift(1, fill_value=0)
+
+
+def money(cents: pl.Expr) -> pl.Expr:
+    """Cents as a decimal. Through a double, which is exact below 10^13 cents and twice as fast as decimal division."""
+    return (cents / 100).cast(MONEY)
+
+
+def exact(cents: pl.Expr) -> pl.Expr:
+    """Cents of any size as a decimal."""
+    return (cents.cast(pl.Decimal(38, 2)) / 100).cast(MONEY)
+
+
+def read_customers(lines: pl.LazyFrame) -> pl.DataFrame:
+    """Every customer's id by rank. 64-bit hashes stand for ids; a second hash proves that no two ids share one."""
+    ids = (
+        lines.group_by("h")
+        .agg(col("customer_id").first(), least=col("customer_id").hash(1).min(), most=col("customer_id").hash(1).max())
+        .sort("customer_id")
+        .with_row_index("rank")
+        .collect(engine="streaming")
+    )
+    if not ids.filter(col("least") != col("most")).is_empty():
+        sys.exit("two ids share a hash")
+    return ids.select(col("rank").cast(pl.Int64), "h", "customer_id")
+
+
+def read_orders(lines: pl.LazyFrame, ids: pl.DataFrame) -> pl.DataFrame:
+    """Rows (key, cents, orders, active) in order of key = rank << 16 | day, several to a day.
+
+    An order counts on its first active day; one that spreads over days brings its lines on days of their own.
+    """
+    active_day = when(col("cents") > 0).then("day").min()
+    orders = (
+        lines.group_by("h", "order_id")
+        .agg(day=col("day").min(), last_day=col("day").max(), cents=col("cents").sum(), active_day=active_day)
+        .collect(engine="streaming")
+    )
+    lap('orders')
+    spread = orders.lazy().filter(col("day") != col("last_day"))
+    active = col("active_day").is_not_null()
+    rows = [orders.lazy().filter(col("day") == col("last_day")).select("h", "day", "cents", orders=active, active=active)]
+    if not spread.limit(1).collect().is_empty():
+        parts = lines.join(spread, on=["h", "order_id"], how="semi")
+        rows += [
+            parts.select("h", "day", "cents", orders=lit(False), active=col("cents") > 0),
+            spread.filter(active).select("h", day="active_day", cents=lit(0, pl.Int64), orders=True, active=True),
+        ]
+    key = col("rank") * 65536 + col("day")
+    return (
+        pl.concat(rows)
+        .join(ids.lazy().select("h", "rank"), on="h")
+        .select("cents", "orders", "active", key=key)
+        .sort("key")
+        .collect(engine="streaming")
+    )
+
+
+def fold_days(orders: pl.DataFrame) -> pl.DataFrame:
+    """A row for each customer and day. Sums of sorted runs are differences of running sums: no hashing."""
+    running = [col(c).cast(pl.Int64).cum_sum() for c in ("cents", "orders", "active")]
+    return (
+        orders.lazy()
+        .select("key", *running, last=changes("key"))
+        .filter("last")
+        .select("key", sums("cents"), sums("orders"), active=sums("active") > 0)
+        .collect(engine="in-memory")
+    )
+
+
+class Window:
+    """The observed window: days from 1 January 1970, months from January 1970."""
+
+    def __init__(self, days: pl.DataFrame) -> None:
+        day = days.select(day=col("key") & 65535)["day"]
+        self.observed_from, self.as_of = day.min(), day.max() + 1
+        all_days = pl.int_range(self.observed_from, self.as_of + 1, dtype=pl.Int32, eager=True).cast(pl.Date)
+        #: The month of each day of the window.
+        self.months = (all_days.dt.year().cast(pl.Int64) - 1970) * 12 + all_days.dt.month() - 1
+        self.first, self.last = self.months[0], self.months[-2]
+        #: The last month if it is not over: then nobody can say who left.
+        self.undecided = self.last if self.months[-1] == self.last else None
+
+    def month_of(self, day: pl.Expr) -> pl.Expr:
+        """The month of a day."""
+        return lit(self.months).gather(day - self.observed_from)
+
+    def start_of(self, month: pl.Expr) -> pl.Expr:
+        """The first day of a month, up to twice the window after its start."""
+        count = 2 * (self.last - self.first) + 3
+        starts = [datetime.date(1970 + m // 12, 1 + m % 12, 1) for m in range(self.first, self.first + count)]
+        return lit(pl.Series(starts)).gather(month - self.first)
+
+    def decided(self, cell: pl.Expr) -> pl.Expr:
+        """The cell, or NULL while nobody can say."""
+        return cell if self.undecided is None else when(col("month") != self.undecided).then(cell)
+
+
+def fold_months(days: pl.DataFrame, window: Window) -> pl.DataFrame:
+    """A row for each customer and month, in order of key = rank << 10 | month."""
+    running = [col(c).cast(pl.Int64).cum_sum() for c in ("cents", "orders", "active")]
+    return (
+        days.lazy()
+        .select(*running, key=col("key") // 65536 * 1024 + window.month_of(col("key") & 65535))
+        .with_columns(last=changes("key"))
+        .filter("last")
+        .select("key", sums("cents"), sums("orders"), active=sums("active") > 0)
+        .collect(engine="in-memory")
+    )
+
+
+def fold_customers(days: pl.DataFrame) -> pl.LazyFrame:
+    """A row for each customer by rank; what only buyers have is NULL for others."""
+    running = days.lazy().select(
+        col("cents").cum_sum(), "active", before=col("cents").cum_sum() - col("cents"), orders=col("orders").cum_sum(),
+        rank=col("key") // 65536, day=col("key") & 65535,
+    )
+    totals = running.with_columns(last=changes("rank")).filter("last").select(
+        "rank", sums("orders"), revenue=sums("cents"), end="cents"
+    )
+    active = running.filter("active").select("rank", "day", "before").with_row_index("row").with_columns(
+        first=col("rank").ne_missing(col("rank").shift(1)), last=changes("rank"), next_before=col("before").shift(-1)
+    )
+    firsts = active.filter("first").select("rank", "next_before", first_day="day", first_row="row")
+    lasts = active.filter("last").select(last_day="day", last_row="row")
+    buyers = pl.concat([firsts, lasts], how="horizontal")
+    return totals.join(buyers, on="rank", how="left", maintain_order="left").with_columns(
+        frequency=col("last_row").cast(pl.Int64) - col("first_row")
+    )
+
+
+def customers_table(people: pl.LazyFrame, ids: pl.DataFrame, window: Window) -> pl.LazyFrame:
+    """Table `customers`."""
+    newest = window.as_of - 1
+    last_month = window.month_of(col("last_day"))
+    live_from = window.last if window.undecided is None else window.last - 1
+    state = when(col("last_day").is_null()).then(lit("never")).when(last_month >= live_from).then(lit("live"))
+    return people.select(
+        customer_id=lit(ids["customer_id"]),
+        first_at=col("first_day").cast(pl.Int32).cast(pl.Date),
+        last_at=col("last_day").cast(pl.Int32).cast(pl.Date),
+        cohort=window.start_of(window.month_of(col("first_day"))),
+        state=state.otherwise(lit("churned")),
+        orders="orders",
+        revenue=money(col("revenue")),
+        days_since_last=newest - col("last_day"),
+        frequency="frequency",
+        recency=(col("last_day") - col("first_day")) / 7,
+        age=(newest - col("first_day")) / 7,
+        monetary=when(col("frequency") > 0).then((col("end") - col("next_before")) / col("frequency") / 100),
+    )
+
+
+NEW, RETAINED, RETURNED, CHURNED, UNDECIDED, IDLE = range(6)
+STATES = ["new", "retained", "returned", "churned", None, None]
+
+
+def fold_steps(months: pl.DataFrame, people: pl.DataFrame, window: Window) -> pl.DataFrame:
+    """The months with what came before and after: was the customer live, of which cohort, is the next month there."""
+    cents = when("active").then(col("cents").clip(0)).otherwise(0)
+    cohort = people.select(window.month_of(col("first_day"))).to_series()
+    return (
+        months.lazy()
+        .select("key", "orders", "active", closing=cents, unallocated=col("cents") - cents)
+        .with_columns(
+            rank=col("key") // 1024,
+            month=col("key") & 1023,
+            was_live=(col("key").shift(1) == col("key") - 1).fill_null(False) & col("active").shift(1, fill_value=False),
+            ends=col("active") & (col("key").shift(-1) != col("key") + 1).fill_null(True),
+        )
+        .with_columns(
+            cohort=lit(cohort).gather("rank"),
+            opening=when("was_live").then(col("closing").shift(1)).otherwise(0),
+        )
+        .collect(engine="in-memory")
+    )
+
+
+def fold_moves(steps: pl.DataFrame, window: Window) -> pl.DataFrame:
+    """Who moved, in order of key; also the month after the last active one, in which nothing was bought."""
+    gone = lit(CHURNED, pl.UInt8)
+    if window.undecided is not None:
+        gone = when(col("month") == window.undecided).then(lit(UNDECIDED, pl.UInt8)).otherwise(gone)
+    state = (
+        when("active", "was_live").then(lit(RETAINED, pl.UInt8))
+        .when(col("active"), col("month") == col("cohort")).then(lit(NEW, pl.UInt8))
+        .when("active").then(lit(RETURNED, pl.UInt8))
+        .when("was_live").then(gone)
+        .otherwise(lit(IDLE, pl.UInt8))
+    )
+    columns = ["key", "opening", "closing", "unallocated", "orders"]
+    here = steps.lazy().filter(col("active") | col("was_live") | (col("unallocated") != 0)).select(*columns, state=state)
+    after = (
+        steps.lazy()
+        .filter(col("ends"), col("month") < window.last)
+        .select(col("key") + 1, month=col("month") + 1, opening="closing", closing=lit(0, pl.Int64))
+        .select("key", "opening", "closing", unallocated=lit(0, pl.Int64), orders=lit(0, pl.Int64), state=gone)
+    )
+    return here.merge_sorted(after, key="key").collect(engine="streaming")
+
+
+def ledger_table(moves: pl.DataFrame, ids: pl.DataFrame, window: Window) -> pl.LazyFrame:
+    """Table `ledger`: months that repeat the one before in every column are one row with it."""
+    same = col("key").shift(1) == col("key") - 1
+    for column in ("state", "opening", "closing", "unallocated", "orders"):
+        same &= col(column) == col(column).shift(1)
+    month, is_in, zero = col("month"), lambda state: col("state") == state, lit(0).cast(MONEY)
+    if window.undecided is not None:
+        same &= (col("key") & 1023) != window.undecided
+    moved = col("closing") - col("opening")
+    return (
+        moves.lazy()
+        .with_columns(before=col("key").shift(1), same=same.fill_null(False))
+        .filter(~col("same"))
+        .with_columns(
+            month=col("key") & 1023,
+            until=(col("before").shift(-1).fill_null(moves["key"].last()) & 1023) + 1,
+            opening=money(col("opening")), closing=money(col("closing")), unallocated=money(col("unallocated")),
+            moved=money(when(is_in(RETAINED)).then(moved).otherwise(0)),
+        )
+        .select(
+            customer_id=lit(ids["customer_id"]).gather(col("key") // 1024),
+            period=window.start_of(month),
+            until=window.start_of(col("until")),
+            state=lit(pl.Series(STATES)).gather("state"),
+            opening="opening",
+            new=when(is_in(NEW)).then("closing").otherwise(zero),
+            expansion=when(col("moved") > zero).then("moved").otherwise(zero),
+            contraction=window.decided(when(col("moved") < zero).then("moved").otherwise(zero)),
+            churned=window.decided(when(is_in(CHURNED)).then(-col("opening")).otherwise(zero)),
+            reactivation=when(is_in(RETURNED)).then("closing").otherwise(zero),
+            currency_effect=zero,
+            closing=window.decided(col("closing")),
+            unallocated="unallocated",
+            orders="orders",
+        )
+    )
+
+
+def wilson(events: pl.Expr, trials: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """The 95 % score interval of events / trials."""
+    share, z2 = events / trials, Z95 * Z95
+    middle = share + z2 / (2 * trials)
+    half = Z95 * (share * (1 - share) / trials + z2 / (4 * trials * trials)).sqrt()
+    scale = 1 + z2 / trials
+    low = when(events == 0).then(trials * 0.0).otherwise((middle - half) / scale)
+    high = when(events == trials).then(trials * 0.0 + 1).otherwise((middle + half) / scale)
+    return low, high
+
+
+EVERYBODY = {"segment_id": lit(0, pl.Int64), "segment": lit("all"), "value": lit("all")}
+NO_NUMBER = lit(None, pl.Float64)
+COUNT = lit(0, pl.Int64)
+
+
+def sum_moves(moves: pl.DataFrame, window: Window) -> pl.LazyFrame:
+    """A row for each month of the window: customers by state, cents by movement, and what is known of the month."""
+    moved = (col("closing") - col("opening")).alias("moved")
+    by_state = (
+        moves.lazy()
+        .select("state", "opening", "closing", "unallocated", moved, month=col("key") & 1023)
+        .group_by("month", "state")
+        .agg(
+            pl.len().cast(pl.Int64).alias("customers"), col("opening", "closing", "unallocated").sum(),
+            gained=col("moved").clip(0).sum(), lost=-col("moved").clip(None, 0).sum(),
+        )
+        .collect(engine="streaming")
+    )
+    state = col("state")
+
+    def of(column: str, *states: int) -> pl.Expr:
+        return col(column).filter(state.is_in(states)).sum()
+
+    months = pl.LazyFrame({"month": range(window.first, window.last + 1)}, schema={"month": pl.Int64})
+    observed_from = datetime.date(1970, 1, 1) + datetime.timedelta(window.observed_from)
+    next_month = lit(observed_from).dt.offset_by("1mo")
+    partial = (col("period") < observed_from) | (col("month") == lit(window.undecided, pl.Int64)).fill_null(False)
+    return (
+        months.join(
+            by_state.lazy().group_by("month").agg(
+                was=of("customers", RETAINED, CHURNED, UNDECIDED), new=of("customers", NEW),
+                retained=of("customers", RETAINED), returned=of("customers", RETURNED),
+                churned=of("customers", CHURNED), c_opening=col("opening").sum(), c_closing=col("closing").sum(),
+                c_unallocated=col("unallocated").sum(), c_new=of("closing", NEW), c_returned=of("closing", RETURNED),
+                c_churned=of("opening", CHURNED), c_expansion=of("gained", RETAINED), c_contraction=of("lost", RETAINED),
+            ),
+            on="month", how="left",
+        )
+        .sort("month")
+        .with_columns(period=window.start_of(col("month")), now=col("new") + col("retained") + col("returned"))
+        .with_columns(complete=~partial, left_truncated=col("period") < next_month)
+        .with_columns(maturity=when("complete").then(lit("complete")).otherwise(lit("partial")))
+    )
+
+
+def churn_table(sums: pl.LazyFrame, window: Window) -> pl.LazyFrame:
+    """Table `churn`."""
+    recent = sums.filter("complete").select(
+        "month",
+        recent=when(pl.int_range(pl.len()) >= 2).then(
+            col("churned").rolling_sum(6, min_samples=1) / col("was").rolling_sum(6, min_samples=1).replace(0, None)
+        ),
+    )
+    base = when(col("complete"), col("was") > 0).then("was")
+    low, high = wilson(col("churned"), base)
+    yearly = 1 - (1 - col("recent")) ** 12
+    benchmark = when(yearly < 0.03).then(lit("excellent")).when(yearly <= 0.06).then(lit("acceptable"))
+    return sums.join(recent, on="month", how="left", maintain_order="left").select(
+        **EVERYBODY, period="period", opening="was", new="new", retained="retained", returned="returned",
+        churned=window.decided(col("churned")), closing=window.decided(col("now")), intra=COUNT, moved_in=COUNT,
+        moved_out=COUNT, due=lit(None, pl.Int64), renewal_rate=NO_NUMBER, churn_rate=col("churned") / base,
+        crr=(col("now") - col("new")) / base, crr_strict=col("retained") / base, churn_rate_trailing="recent",
+        churn_rate_annual=yearly, expected_lifetime_periods=1 / when(col("recent") > 0).then("recent"),
+        benchmark=benchmark.when(yearly.is_not_null()).then(lit("high")), ci_low=low, ci_high=high,
+        maturity="maturity", left_truncated="left_truncated",
+    )
+
+
+def revenue_churn_table(sums: pl.LazyFrame, window: Window) -> pl.LazyFrame:
+    """Table `revenue_churn`."""
+    base = when(col("complete"), col("c_opening") > 0).then("c_opening")
+    lost, won_back = col("c_churned") + col("c_contraction"), col("c_expansion") + col("c_returned")
+    zero = lit(0).cast(MONEY)
+    return sums.select(
+        **EVERYBODY, period="period", opening=exact(col("c_opening")), new=exact(col("c_new")),
+        expansion=exact(col("c_expansion")), contraction=window.decided(exact(-col("c_contraction"))),
+        churned=window.decided(exact(-col("c_churned"))), reactivation=exact(col("c_returned")), currency_effect=zero,
+        moved_in=zero, moved_out=zero, closing=window.decided(exact(col("c_closing"))),
+        unallocated=exact(col("c_unallocated")), committed=lit(None, MONEY), customers=window.decided(col("now")),
+        arpa=window.decided(col("c_closing") / when(col("now") > 0).then("now") / 100),
+        gross_churn_rate=lost / base, net_churn_rate=(lost - won_back) / base, grr=(col("c_opening") - lost) / base,
+        nrr=(col("c_opening") - lost + col("c_expansion")) / base,
+        quick_ratio=when(col("complete"), lost > 0).then((col("c_new") + won_back) / lost),
+        maturity="maturity", left_truncated="left_truncated",
+    )
+
+
+def sum_cells(steps: pl.DataFrame) -> pl.LazyFrame:
+    """A row for each cohort and age that has any: customers, orders, cents."""
+    cells = steps.lazy().filter(col("month") >= col("cohort")).group_by("cohort", "month").agg(
+        customers=col("active").sum().cast(pl.Int64), orders=col("orders").sum(),
+        cents=(col("closing") + col("unallocated")).sum(),
+    )
+    return cells.with_columns(age=col("month") - col("cohort")).collect(engine="streaming").lazy()
+
+
+def cohort_table(cells: pl.LazyFrame, sums: pl.LazyFrame, window: Window) -> pl.LazyFrame:
+    """Table `cohort`: a full rectangle of cohorts and ages, then the ages pooled."""
+    starts = cells.filter(col("age") == 0).select("cohort", size="customers", start="cents")
+    ages = cells.select(age=pl.int_range(0, window.last + 1 - col("cohort").min()))
+    known = (
+        starts.join(ages, how="cross")
+        .join(cells.drop("month"), on=["cohort", "age"], how="left")
+        .with_columns(col("customers", "orders", "cents").fill_null(0), month=col("cohort") + col("age"))
+        .sort("cohort", "age")
+        .with_columns(cumulative=col("cents").cum_sum().over("cohort"))
+        .join(sums.select("month", "maturity"), on="month", how="left", maintain_order="left")
+        .with_columns(col("maturity").fill_null("not_observable"))
+    )
+    pooled = (
+        known.filter(col("maturity") == "complete")
+        .group_by("age")
+        .agg(col("size", "start", "customers", "orders", "cents", "cumulative").sum(), col("maturity").first())
+        .with_columns(cohort=lit(None, pl.Int64), month=lit(None, pl.Int64))
+        .sort("age")
+    )
+    columns = ["cohort", "age", "month", "size", "start", "customers", "orders", "cents", "cumulative", "maturity"]
+    observable = col("maturity") != "not_observable"
+    base = when(col("maturity") == "complete").then("size")
+    low, high = wilson(col("customers"), base)
+    return pl.concat([known.select(columns), pooled.select(columns)]).select(
+        **EVERYBODY, cohort=window.start_of(col("cohort")), age="age", period=window.start_of(col("month")),
+        cohort_size="size", customers=when(observable).then("customers"), retention_rate=col("customers") / base,
+        ci_low=low, ci_high=high, orders=when(observable).then("orders"),
+        revenue=when(observable).then(exact(col("cents"))),
+        revenue_retention=when(base.is_not_null(), col("start") > 0).then(col("cents") / col("start")),
+        grr=NO_NUMBER, nrr=NO_NUMBER, cumulative_revenue=when(observable).then(exact(col("cumulative"))),
+        cumulative_revenue_per_customer=when(observable).then(col("cumulative") / col("size") / 100),
+        maturity="maturity", left_truncated=(col("cohort") == window.first).fill_null(False),
+    )
+
+
+def ltv_table(cells: pl.LazyFrame, sums: pl.LazyFrame, window: Window) -> pl.LazyFrame:
+    """Table `ltv`, method `realised`, at a gross margin of one half."""
+    totals = cells.group_by(month="cohort").agg(size=col("customers").filter(col("age") == 0).sum(), cents=col("cents").sum())
+    partial = lit("" if window.undecided is None else ", the last of them partial")
+    truncated = when("left_truncated").then(lit("; left-truncated: the cohort holds older customers")).otherwise(lit(""))
+    note = pl.concat_str(window.last + 1 - col("month"), lit(" periods to date"), partial, truncated)
+    return totals.join(sums, on="month").sort("month").select(
+        **EVERYBODY, period="period", method=lit("realised"), customers="size", arpa=NO_NUMBER, gross_margin=lit(0.5),
+        churn_rate=NO_NUMBER, expected_lifetime_periods=NO_NUMBER, ltv=col("cents") / 100 * 0.5 / col("size"),
+        ltv_discounted=NO_NUMBER, ci_low=NO_NUMBER, ci_high=NO_NUMBER, cac=NO_NUMBER, ltv_to_cac=NO_NUMBER,
+        payback_periods=NO_NUMBER, holdout_error=NO_NUMBER, note=note,
+    )
+
+
+def main(export: Path, out: Path) -> None:
+    """Writes the tables of one export."""
+    out.mkdir(parents=True, exist_ok=True)
+    day, cents = col("occurred_at").dt.date().to_physical(), col("amount").to_physical().cast(pl.Int64)
+    lines = pl.scan_parquet(export / "*.parquet").select(
+        "customer_id", "order_id", h=col("customer_id").hash(), day=day, cents=cents
+    )
+    ids = read_customers(lines)
+    lap('ids')
+    days = fold_days(read_orders(lines, ids))
+    lap('days')
+    window = Window(days)
+    months = fold_months(days, window)
+    lap('months')
+    people = fold_customers(days).collect(engine="in-memory")
+    lap('people')
+    del days
+    customers_table(people.lazy(), ids, window).collect(engine="in-memory").write_parquet(out / "customers.parquet")
+    lap('customers')
+    steps = fold_steps(months, people, window)
+    del months, people
+    lap('steps')
+    moves = fold_moves(steps, window)
+    cells = sum_cells(steps)
+    del steps
+    lap('moves')
+    ledger_table(moves, ids, window).collect(engine="in-memory").write_parquet(out / "ledger.parquet")
+    lap('ledger')
+    sums = sum_moves(moves, window).collect().lazy()
+    tables = {
+        "churn": churn_table(sums, window),
+        "cohort": cohort_table(cells, sums, window),
+        "revenue_churn": revenue_churn_table(sums, window),
+        "ltv": ltv_table(cells, sums, window),
+    }
+    pl.collect_all([table.sink_parquet(out / f"{name}.parquet", lazy=True) for name, table in tables.items()])
+    lap('small')
+
+
+if __name__ == "__main__":
+    main(ARGS.export, ARGS.out)

@@ -25,6 +25,16 @@ pub struct FoldSpec {
     pub lens: Lens,
     pub needs: Needs,
     pub after: Vec<NodeId>,
+    /// How far it goes, as in ages: of specs that are equal but for this the farthest is folded, and its tally says
+    /// all that the others' would.
+    pub reach: usize,
+}
+
+impl FoldSpec {
+    /// Equal but for the reach.
+    fn is_like(&self, other: &FoldSpec) -> bool {
+        FoldSpec { reach: other.reach, ..self.clone() } == *other
+    }
 }
 
 /// A mergeable, exact, serialisable summary of customers.
@@ -147,14 +157,20 @@ impl Plan {
         spec: FoldSpec,
         make: impl Fn(&Known) -> Result<F> + Send + Sync + 'static,
     ) -> Ref<F::Tally> {
-        let equal = |node: &Node| matches!(&node.work, Work::Fold { spec: other, .. } if *other == spec);
-        if let Some(same) = self.nodes.iter().position(equal) {
+        let make: Make = Box::new(move |known| Ok(Box::new(make(known)?)));
+        let known = self.nodes.iter_mut().enumerate().find_map(|(i, node)| match &mut node.work {
+            Work::Fold { spec: other, make, .. } if other.is_like(&spec) => Some((i, other, make)),
+            _ => None,
+        });
+        if let Some((same, other, made)) = known {
+            if spec.reach > other.reach {
+                (*other, *made) = (spec, make);
+            }
             return Ref::new(NodeId(same));
         }
         let lens = self.lens(spec.lens);
         let round = self.round_after(&spec.after);
         self.require(spec.needs);
-        let make: Make = Box::new(move |known| Ok(Box::new(make(known)?)));
         self.push(Node { work: Work::Fold { spec, lens, make }, round })
     }
 

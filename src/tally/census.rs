@@ -34,7 +34,7 @@ pub struct Census;
 /// Registers the count. `index`: it is taken in the walk of all who wait for the segments, not in one of its own.
 pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens) -> Ref<CensusTally> {
     let after = vec![index.id()];
-    let spec = FoldSpec { kind: "census", params: String::new(), lens, needs: Needs::default(), after };
+    let spec = FoldSpec { kind: "census", params: String::new(), lens, needs: Needs::default(), after, reach: 0 };
     plan.fold(spec, |_| Ok(Census))
 }
 

@@ -106,7 +106,8 @@ pub struct Cohorts {
     spec: CohortSpec,
 }
 
-/// Registers the cohorts under a lens by a stage's segments.
+/// Registers the cohorts under a lens by a stage's segments. The tally may have ages beyond `max_age`, where another
+/// stage wants them.
 pub fn plan(
     plan: &mut Plan,
     index: Ref<SegmentIndex>,
@@ -116,10 +117,11 @@ pub fn plan(
 ) -> Ref<CohortTally> {
     let fold = FoldSpec {
         kind: "cohorts",
-        params: format!("{spec:?} {segments:?}"),
+        params: format!("from {:?}, {:?}, unit {:?}, segments {segments:?}", spec.from, spec.mode, spec.unit),
         lens,
         needs: Needs { orders: true },
         after: vec![index.id()],
+        reach: spec.max_age.unwrap_or(usize::MAX),
     };
     let segments = segments.to_vec();
     plan.fold(fold, move |known: &Known| -> Result<Cohorts> {

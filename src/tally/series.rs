@@ -37,6 +37,7 @@ pub fn plan<C: Counted>(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, s
         lens,
         needs: Needs::default(),
         after: vec![index.id()],
+        reach: 0,
     };
     let segments = segments.to_vec();
     plan.fold(spec, move |known: &Known| -> Result<Series<C>> {

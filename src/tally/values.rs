@@ -17,7 +17,14 @@ pub fn plan(plan: &mut Plan, lens: Lens, segments: usize) -> Ref<SegmentIndex> {
     if segments == 0 {
         return plan.derive(&[], |known| Ok(SegmentIndex::learn(&known.shape.dictionary, &ValueCounts::default())));
     }
-    let spec = FoldSpec { kind: "segment values", params: String::new(), lens, needs: Needs::default(), after: vec![] };
+    let spec = FoldSpec {
+        kind: "segment values",
+        params: String::new(),
+        lens,
+        needs: Needs::default(),
+        after: vec![],
+        reach: 0,
+    };
     let counts = plan
         .fold(spec, |known: &Known| Ok(Values { at: known.shape.dictionary.segments.iter().map(|s| s.at).collect() }));
     plan.derive(&[counts.id()], move |known| Ok(SegmentIndex::learn(&known.shape.dictionary, &*known.get(counts)?)))

@@ -174,6 +174,8 @@ fn combine(into: &mut SourceReport, part: &SourceReport) {
 #[cfg(test)]
 mod broken_files;
 #[cfg(test)]
+mod decoded;
+#[cfg(test)]
 mod pruned;
 #[cfg(test)]
 mod pruned_or_not;

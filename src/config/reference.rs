@@ -240,7 +240,8 @@ pub static GROUPS: &[Group] = &[
                 "filter",
                 Accepts::Sql,
                 Default::Unset("every row"),
-                "SQL over the export's own columns: which rows count",
+                "SQL over the export's own columns: which rows count; row groups that the file's statistics rule out are not \
+                 read, and no CAST fails in them",
             ),
             key(
                 "columns",

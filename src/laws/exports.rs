@@ -130,8 +130,7 @@ pub fn deliver(
     }
 
     batches.into_par_iter().with_max_len(1).try_for_each(|batch| sink.accept(batch))?;
-    let cost =
-        |(period_start, amount): &(Day, i64)| Cost { period_start: *period_start, channel: None, amount: *amount };
+    let cost = |(period_start, amount): &(Day, i64)| Cost { period_start: *period_start, amount: *amount };
     let mut costs: Vec<Cost> = world.costs.iter().map(cost).collect();
     costs.sort();
     Ok(Scan {

@@ -129,7 +129,6 @@ pub trait Sink: Sync {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cost {
     pub period_start: Day,
-    pub channel: Option<String>,
     /// Minor units.
     pub amount: i64,
 }

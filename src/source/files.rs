@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, StringViewArray};
+use arrow::datatypes::DataType;
 
 use crate::config::Located;
 use crate::error::Error;
@@ -128,6 +132,14 @@ fn describe(path: PathBuf, base: &Path) -> Found {
         _ => None,
     });
     Found { shown: below.to_string_lossy().into_owned(), keys: keys.collect(), path }
+}
+
+/// The column that a folder's name says: the same value in every row, an integer or text.
+pub fn constant(value: Option<&str>, kind: &DataType, rows: usize) -> ArrayRef {
+    match kind {
+        DataType::Int64 => Arc::new(Int64Array::from(vec![value.and_then(|v| v.parse::<i64>().ok()); rows])),
+        _ => Arc::new(StringViewArray::from_iter(vec![value; rows])),
+    }
 }
 
 /// Hive writes letters that a file name cannot hold as `%2F`.

@@ -6,7 +6,7 @@
 //! ```text
 //! paths ─files─► footers ─inspect─► Inspected: every mapping bound, typed, compiled   (check, --dry-run end here)
 //!                                       │
-//!                                     scan, one task per file and row group
+//!                                     scan, one task per file and row group that the filter does not rule out
 //!                                       │  batch ─filter─► columns ─typed loops─► canonical rows ─► Sink
 //!                                       └────────────────────────────► Scan: reports, quarantine, dictionaries, costs
 //! ```
@@ -25,12 +25,13 @@ mod guard;
 mod inspect;
 mod integrity;
 mod scan;
+mod statistics;
 #[cfg(test)]
 mod testing;
 
 pub use columns::ids::IdKind;
 pub use condition::Condition;
-pub use inspect::{Inspected, InspectedFile, InspectedSource, Needs, inspect, mapped};
+pub use inspect::{Inspected, InspectedFile, InspectedSource, Needs, RuledOut, inspect, mapped};
 pub use scan::{BATCH_ROWS, Scan, ScanObserver, Unobserved, scan};
 
 use std::path::PathBuf;
@@ -110,7 +111,8 @@ pub struct InputFile {
     pub rows: u64,
     /// XXH3-64 of the footer's bytes, hexadecimal.
     pub footer_checksum: String,
-    /// Every data page read carries a checksum.
+    /// Every data page read carries a checksum, and at least one was read: of a file whose row groups the filter all rules
+    /// out nothing was verified.
     pub verified: bool,
 }
 

@@ -18,9 +18,12 @@ use crate::config::*;
 use crate::error::{Error, Errors};
 
 pub fn write(path: &Path, columns: Vec<(&str, ArrayRef)>, rows_per_group: usize) {
+    write_as(path, columns, WriterProperties::builder().set_max_row_group_row_count(Some(rows_per_group)).build());
+}
+
+pub fn write_as(path: &Path, columns: Vec<(&str, ArrayRef)>, properties: WriterProperties) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, a)| (n, a, true))).unwrap();
-    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(rows_per_group)).build();
     let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), Some(properties)).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
@@ -133,8 +136,20 @@ pub fn run(pipeline: &Pipeline, batch_rows: usize) -> (Scan, Delivered) {
 
 pub fn try_run(pipeline: &Pipeline, batch_rows: usize) -> Result<(Scan, Delivered), Error> {
     let inspected = look(pipeline).map_err(|e| Error::input(format!("{:?}", e.iter().collect::<Vec<_>>())))?;
+    deliver(pipeline, &inspected, batch_rows)
+}
+
+/// What is delivered if no row group is ruled out by the filter.
+pub fn run_unpruned(pipeline: &Pipeline, batch_rows: usize) -> Result<(Scan, Delivered), Error> {
+    let mut inspected = look(pipeline).unwrap();
+    let layouts = inspected.sources.values_mut().flat_map(|source| &mut source.layouts);
+    layouts.for_each(|layout| layout.prune = None);
+    deliver(pipeline, &inspected, batch_rows)
+}
+
+pub fn deliver(pipeline: &Pipeline, inspected: &Inspected, batch_rows: usize) -> Result<(Scan, Delivered), Error> {
     let sink = Keep::default();
-    let scan = scan(&inspected, pipeline, &sink, &Unobserved, batch_rows)?;
+    let scan = scan(inspected, pipeline, &sink, &Unobserved, batch_rows)?;
     let mut rows: Vec<String> = vec![];
     for batch in sink.0.into_inner().unwrap() {
         lines(&batch, &scan.dictionaries, &mut rows);

@@ -146,6 +146,35 @@ fn a_dry_run_tells_files_rows_columns_and_needs() {
 }
 
 #[test]
+fn a_filter_and_the_stages_decide_what_is_read() {
+    let purchase =
+        |n: i64| Transaction { order: Some(n), ..Transaction::new(n % 40, day("2020-01-03") + n % 180, 10_00) };
+    let mut scenario = Scenario::purchases((0..200).map(purchase).collect()).known_until("2020-07-01");
+    scenario.shape.files = 2;
+    scenario.shape.row_group = 20;
+    let here = Workspace::of(&scenario);
+    let whole = here.tenure(&["run", "pipeline.toml", "--dry-run"]);
+    assert!(
+        whole.stdout.contains("columns at, paid, receipt, who\n") && !whole.stdout.contains("row group"),
+        "{whole}"
+    );
+    edit(&here, "[sources.transactions]\n", "[sources.transactions]\nfilter = \"at >= '2020-06-01'\"\n");
+    let dry = here.tenure(&["run", "pipeline.toml", "--dry-run", "--only", "churn"]);
+    for line in [
+        "  transactions: 200 rows in 2 files",
+        "    columns at, paid, who\n",
+        "    by the footers the filter leaves nothing of 8 of 10 row groups: 160 rows are not read\n",
+    ] {
+        assert!(dry.stdout.contains(line), "{line:?} is missing\n{dry}");
+    }
+    let run = here.tenure(&["run", "pipeline.toml", "--only", "churn"]);
+    run.exits(0);
+    let read: Vec<&str> = run.stdout.lines().find(|l| l.contains("transactions")).unwrap_or("").split(' ').collect();
+    let read: Vec<&str> = read.into_iter().filter(|word| !word.is_empty()).collect();
+    assert_eq!(read, ["transactions", "200", "170", "0", "2020-06-30"], "{run}");
+}
+
+#[test]
 fn a_wrong_option_is_spoken_of_as_it_was_typed() {
     let here = shop();
     let late = here.tenure(&["run", "pipeline.toml", "--as-of", "2020-13-01"]);

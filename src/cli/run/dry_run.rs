@@ -3,14 +3,14 @@
 use std::io::Write;
 
 use crate::calendar::Day;
-use crate::cli::numbers::{count, size};
+use crate::cli::numbers::{count, grouped, size};
 use crate::cli::pipeline::shown;
 use crate::cli::schemas::columns;
 use crate::cli::stdout;
 use crate::config::Pipeline;
 use crate::error::{Errors, Exit};
 use crate::job::Blueprint;
-use crate::source::{Inspected, InspectedSource};
+use crate::source::{Inspected, InspectedSource, RuledOut};
 
 /// A rule of thumb for memory and time, measured with the stages churn, cohort, revenue_churn and ltv by month on two
 /// cores: 1.5 million rows of 2,500 customers (least), 10 million rows of 1.1 million customers with text ids and order
@@ -58,6 +58,7 @@ pub fn print(
 fn text(pipeline: &Pipeline, blueprint: &Blueprint, inspected: &Inspected, threads: usize) -> String {
     let mut text =
         format!("{}: this is what a run would do; nothing was read but the files' footers\n\nread\n", pipeline.name);
+    let mut rows = 0u64;
     for (kind, source) in &inspected.sources {
         let files: u64 = source.files.iter().map(|f| f.input.bytes).sum();
         text += &format!(
@@ -69,8 +70,17 @@ fn text(pipeline: &Pipeline, blueprint: &Blueprint, inspected: &Inspected, threa
             source.columns.join(", ")
         );
         text += &listed(source);
+        let RuledOut { groups, rows: left_out } = source.ruled_out();
+        if groups > 0 {
+            text += &format!(
+                "    by the footers the filter leaves nothing of {} of {}: {} are not read\n",
+                grouped(groups as u64),
+                count(source.groups().count() as u64, "row group"),
+                count(left_out, "row")
+            );
+        }
+        rows = rows.saturating_add(source.rows().saturating_sub(left_out));
     }
-    let rows = inspected.sources.values().map(InspectedSource::rows).fold(0, u64::saturating_add);
     let thumb = if blueprint.whole { WHOLE } else { ONLY };
     let Expected { bytes, seconds } = thumb.expect(rows, threads);
     text += &format!(

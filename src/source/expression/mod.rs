@@ -10,6 +10,7 @@
 //! numbers are 64-bit, and a result beyond that is NULL; decimals stay exact under `+`, `-`, `*`; a literal with a point
 //! is a decimal; `ROUND` rounds halves away from zero; names are matched exactly, quoted or not.
 
+mod conjuncts;
 mod evaluate;
 mod functions;
 mod literal;
@@ -19,6 +20,7 @@ mod operators;
 mod parse;
 mod types;
 
+pub use conjuncts::{Fact, Necessary, necessary, stand_in};
 pub use evaluate::Compiled;
 pub use functions::allowed_functions;
 pub use parse::Parsed;

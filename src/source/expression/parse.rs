@@ -40,9 +40,18 @@ impl Parsed {
         if rest.token != Token::EOF {
             return Err(not_sql(&format!("nothing is expected from `{}` on", rest.token)));
         }
+        Ok(Parsed::of(tree, sql))
+    }
+
+    fn of(tree: Expr, sql: &str) -> Parsed {
         let mut names = Names::default();
         let _ = tree.visit(&mut names);
-        Ok(Parsed { tree, sql: sql.to_string(), columns: names.0 })
+        Parsed { tree, sql: sql.to_string(), columns: names.0 }
+    }
+
+    /// Another tree, made from this one.
+    pub(super) fn instead(&self, tree: Expr) -> Parsed {
+        Parsed::of(tree, &self.sql)
     }
 
     /// The columns it names, sorted, each once.

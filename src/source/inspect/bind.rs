@@ -7,6 +7,7 @@ use arrow::datatypes::DataType;
 use parquet::file::statistics::Statistics;
 
 use super::fields::{self, Field, Role};
+use super::prune::Prune;
 use super::{Activity, InspectedFile, InspectedSource, Needs, Opened, activity};
 use crate::config::{Mapping, Pipeline, Source};
 use crate::error::Error;
@@ -31,6 +32,8 @@ pub struct Layout {
     /// In the order of [`InspectedSource::columns`].
     pub types: Vec<DataType>,
     pub filter: Option<SqlInput>,
+    /// What tells row groups that the filter leaves nothing of; none where statistics cannot tell.
+    pub prune: Option<Prune>,
     /// One for each field.
     pub inputs: Vec<Input>,
 }
@@ -125,7 +128,7 @@ pub(super) fn bind(
         let layout = match layouts.iter().position(|l| l.types == types) {
             Some(i) => i,
             None => {
-                let layout = binder.layout(offer, &columns, types, &fields, &parsed, &filter, &mut classes);
+                let layout = binder.layout(offer, &columns, types, &fields, &parsed, filter.as_ref(), &mut classes);
                 layouts.push(layout);
                 layouts.len() - 1
             }
@@ -264,7 +267,7 @@ impl Binder<'_> {
         types: Vec<DataType>,
         fields: &[Field],
         parsed: &[Option<Parsed>],
-        filter: &Option<Parsed>,
+        parsed_filter: Option<&Parsed>,
         classes: &mut [Option<Class>],
     ) -> Layout {
         let available: Vec<(String, Option<Type>)> =
@@ -301,7 +304,7 @@ impl Binder<'_> {
             }
             inputs.push(if field.read { input } else { Input::Unread });
         }
-        let filter = match (filter, &self.source.filter) {
+        let filter = match (parsed_filter, &self.source.filter) {
             (Some(parsed), Some(written)) => {
                 let sql = compile(self, parsed, "filter", &written.span);
                 if let Some(kind) = sql.as_ref().map(|s| s.compiled.kind())
@@ -316,7 +319,9 @@ impl Binder<'_> {
             }
             _ => None,
         };
-        Layout { types, filter, inputs }
+        let prune = filter.as_ref().and(parsed_filter);
+        let prune = prune.and_then(|p| Prune::new(p, &available, columns, &self.source.timezone));
+        Layout { types, filter, prune, inputs }
     }
 
     /// Whether the source's customer ids are whole numbers that fit BIGINT, judged by type and, for unsigned 64-bit

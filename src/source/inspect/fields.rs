@@ -49,7 +49,8 @@ pub fn of(pipeline: &Pipeline, source: &Source, needs: Needs, activity: &[String
         .map(|(name, mapping)| {
             let role = role(source.kind, name);
             let read = match role {
-                Role::Label => source.kind != SourceKind::Transactions && source.kind != SourceKind::Subscriptions,
+                // Of two rows of a customer the attributes decide which counts; elsewhere only segments look at them.
+                Role::Label => source.kind == SourceKind::Customers,
                 Role::Opaque if name == "order_id" => needs.orders,
                 _ => true,
             };

@@ -6,6 +6,7 @@
 mod activity;
 mod bind;
 mod fields;
+mod prune;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,7 @@ use rayon::prelude::*;
 pub use activity::{Activity, Canonical};
 pub use bind::{Input, Layout, Origin, SqlInput};
 pub use fields::{Field, Role};
+pub use prune::RuledOut;
 
 use super::InputFile;
 use super::columns::ids::IdKind;
@@ -63,6 +65,17 @@ impl InspectedSource {
     /// Rows by the footers.
     pub fn rows(&self) -> u64 {
         self.files.iter().map(|f| f.input.rows).fold(0, u64::saturating_add)
+    }
+}
+
+impl InspectedFile {
+    /// Rows of a row group by the footer.
+    pub fn rows_of(&self, group: usize) -> u64 {
+        u64::try_from(self.footer.metadata.metadata().row_group(group).num_rows()).unwrap_or(0)
+    }
+
+    pub fn group_count(&self) -> usize {
+        self.footer.metadata.metadata().num_row_groups()
     }
 }
 

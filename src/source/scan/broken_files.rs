@@ -11,7 +11,7 @@ use crate::source::testing::*;
 const MAPPED: &[(&str, &str)] = &[("customer_id", "id"), ("occurred_at", "at"), ("amount", "amount")];
 
 /// Written by pyarrow 26 with `write_page_checksum=True`: columns id (int64 0..100), at (date32), amount (float64).
-const CHECKSUMMED: &[u8] = include_bytes!("../testdata/checksummed.parquet");
+pub(super) const CHECKSUMMED: &[u8] = include_bytes!("../testdata/checksummed.parquet");
 
 #[test]
 fn page_checksums_are_reported_and_every_flipped_bit_is_found() {

@@ -65,7 +65,8 @@ struct Part {
     report: SourceReport,
     rejected: Vec<Rejected>,
     costs: Vec<Cost>,
-    verified: bool,
+    /// Whether every page carried a checksum; `None` if none was read.
+    verified: Option<bool>,
 }
 
 /// Reads every source and hands its rows to `sink`, on the rayon pool that it is called in, `batch_rows` at a time.
@@ -83,11 +84,7 @@ pub fn scan(
     let tasks: Vec<(SourceKind, usize, usize)> = inspected
         .sources
         .iter()
-        .flat_map(|(kind, source)| {
-            source.files.iter().enumerate().flat_map(move |(file, about)| {
-                (0..about.footer.metadata.metadata().num_row_groups()).map(move |group| (*kind, file, group))
-            })
-        })
+        .flat_map(|(kind, source)| source.groups().map(move |(file, group)| (*kind, file, group)))
         .collect();
     let failed = AtomicBool::new(false);
     let parts: Vec<Option<Result<Part>>> = tasks
@@ -105,7 +102,11 @@ pub fn scan(
                 ids: inspected.ids,
                 dictionaries: &dictionaries,
             };
-            let part = reader::read_group(&place, *group, batch_rows.max(1), sink, observer);
+            let part = if place.source.rules_out(*file, *group) {
+                reader::skip_group(&place, *group, observer)
+            } else {
+                reader::read_group(&place, *group, batch_rows.max(1), sink, observer)
+            };
             if part.is_err() {
                 failed.store(true, Ordering::Relaxed);
             }
@@ -129,7 +130,9 @@ pub fn scan(
         combine(scan.reports.entry(*kind).or_default(), &part.report);
         scan.rejected.append(&mut part.rejected);
         scan.costs.append(&mut part.costs);
-        *verified.entry((*kind, *file)).or_insert(true) &= part.verified;
+        if let Some(pages) = part.verified {
+            *verified.entry((*kind, *file)).or_insert(true) &= pages;
+        }
     }
     for (kind, source) in &inspected.sources {
         scan.reports.entry(*kind).or_default();
@@ -170,5 +173,11 @@ fn combine(into: &mut SourceReport, part: &SourceReport) {
 
 #[cfg(test)]
 mod broken_files;
+#[cfg(test)]
+mod decoded;
+#[cfg(test)]
+mod pruned;
+#[cfg(test)]
+mod pruned_or_not;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,8 @@
-//! One row group, batch by batch.
+//! One row group, batch by batch, or passed over.
 
 use std::fs::File;
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringViewArray};
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
@@ -11,8 +10,9 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use super::batch::{Place, Scanner};
 use super::{Part, ScanObserver};
 use crate::error::{Error, Result};
+use crate::source::SourceReport;
 use crate::source::canonical::Sink;
-use crate::source::files::unreadable;
+use crate::source::files::{constant, unreadable};
 use crate::source::footer::is_called_text;
 use crate::source::guard::guarded;
 use crate::source::inspect::{InspectedFile, Origin};
@@ -27,10 +27,8 @@ pub(super) fn read_group(
 ) -> Result<Part> {
     let file = &place.source.files[place.file];
     let types = &place.source.layouts[file.layout].types;
-    let metadata = file.footer.metadata.metadata();
-    let count = |g: usize| u64::try_from(metadata.row_group(g).num_rows()).unwrap_or(0);
-    let mut first_row: u64 = (0..group).map(count).sum();
-    let expected = count(group);
+    let mut first_row: u64 = (0..group).map(|g| file.rows_of(g)).sum();
+    let expected = file.rows_of(group);
 
     let mut roots: Vec<usize> =
         file.origins.iter().filter_map(|o| if let Origin::File(i) = o { Some(*i) } else { None }).collect();
@@ -69,8 +67,19 @@ pub(super) fn read_group(
     if read < expected {
         return Err(broken(file, "it holds fewer rows than its footer says"));
     }
-    part.verified = verified(file, group, &roots);
+    part.verified = Some(verified(file, group, &roots));
     Ok(part)
+}
+
+/// A row group that the filter rules out: its rows count as if they had been read and left out.
+pub(super) fn skip_group(place: &Place<'_>, group: usize, observer: &dyn ScanObserver) -> Result<Part> {
+    if let Some(stop) = observer.stopped() {
+        return Err(stop);
+    }
+    let rows = place.source.files[place.file].rows_of(group);
+    observer.rows(rows);
+    let report = SourceReport { rows, filtered: rows, ..SourceReport::default() };
+    Ok(Part { report, ..Part::default() })
 }
 
 fn open(
@@ -105,20 +114,11 @@ fn check_text(batch: &RecordBatch, file: &InspectedFile, roots: &[usize]) -> Res
 
 /// The columns of the layout: from the batch, or the constant that a folder's name says.
 fn columns(batch: &RecordBatch, file: &InspectedFile, types: &[DataType], roots: &[usize]) -> Vec<ArrayRef> {
-    let rows = batch.num_rows();
-    file.origins
-        .iter()
-        .zip(types)
-        .map(|(origin, kind)| -> ArrayRef {
-            match (origin, kind) {
-                (Origin::File(root), _) => batch.column(roots.binary_search(root).unwrap_or(0)).clone(),
-                (Origin::Folder(value), DataType::Int64) => {
-                    Arc::new(Int64Array::from(vec![value.as_ref().and_then(|v| v.parse::<i64>().ok()); rows]))
-                }
-                (Origin::Folder(value), _) => Arc::new(StringViewArray::from_iter(vec![value.as_deref(); rows])),
-            }
-        })
-        .collect()
+    let of = |(origin, kind): (&Origin, &DataType)| match origin {
+        Origin::File(root) => batch.column(roots.binary_search(root).unwrap_or(0)).clone(),
+        Origin::Folder(value) => constant(value.as_deref(), kind, batch.num_rows()),
+    };
+    file.origins.iter().zip(types).map(of).collect()
 }
 
 fn broken(file: &InspectedFile, what: &str) -> Error {

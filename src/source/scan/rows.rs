@@ -1,6 +1,5 @@
 //! The canonical rows of each source, from typed columns.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Decimal128Array, TimestampMicrosecondArray};
@@ -299,17 +298,11 @@ fn push(bytes: &mut Vec<u8>, value: Option<&[u8]>) {
 pub(super) fn costs(scanner: &mut Scanner<'_>, rows: &mut Rows<'_>, part: &mut Part) -> Result<()> {
     let (start, _) = scanner.required_times(rows, "period_start")?;
     let amounts = read_amounts(scanner, rows)?;
-    let channel = scanner.field("channel").map(|index| scanner.array(rows, index)).transpose()?;
-    let channel = channel.as_ref().map(AsText::new);
     let mut days = vec![];
     for row in (0..rows.n).filter(|row| !rows.faults.contains(*row)) {
         days.push(start.days[row]);
         part.report.amounts_rounded += u64::from(amounts.rounded[row]);
-        part.costs.push(Cost {
-            period_start: start.days[row],
-            channel: channel.as_ref().and_then(|c| c.get(row)).map(Cow::into_owned),
-            amount: amounts.units[row],
-        });
+        part.costs.push(Cost { period_start: start.days[row], amount: amounts.units[row] });
     }
     span(&mut part.report, &days);
     Ok(())

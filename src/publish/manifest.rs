@@ -50,6 +50,9 @@ pub struct Manifest {
     pub timings: Vec<Timing>,
     /// The most memory the process held at once (`VmHWM`); `null` where the system does not say.
     pub peak_memory_bytes: Option<u64>,
+    /// What went to temporary files, because it did not fit the memory limit.
+    #[serde(default)]
+    pub temporary_bytes: u64,
     pub checks: Vec<Check>,
 }
 
@@ -289,6 +292,7 @@ pub(crate) mod tests {
             tables,
             timings: vec![Timing { stage: "scan".into(), seconds: 0.25, rows: Some(2) }],
             peak_memory_bytes: None,
+            temporary_bytes: 0,
             checks: vec![Check {
                 check: "freshness".into(),
                 subject: "transactions".into(),

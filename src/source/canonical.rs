@@ -23,26 +23,42 @@ impl Ids {
 }
 
 /// Strings one behind the other.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Texts {
-    ends: Vec<u32>,
-    bytes: String,
+    /// Where each begins, and where the last ends.
+    starts: Vec<u32>,
+    bytes: Vec<u8>,
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        Texts { starts: vec![0], bytes: vec![] }
+    }
 }
 
 impl Texts {
+    /// With room for so many texts of so many bytes in all.
+    pub fn with_capacity(texts: usize, bytes: usize) -> Texts {
+        let mut starts = Vec::with_capacity(texts + 1);
+        starts.push(0);
+        Texts { starts, bytes: Vec::with_capacity(bytes) }
+    }
     pub fn push(&mut self, text: &str) {
-        self.bytes.push_str(text);
-        self.ends.push(u32::try_from(self.bytes.len()).expect("a batch of ids stays far below 4 GiB"));
+        self.bytes.extend_from_slice(text.as_bytes());
+        self.starts.push(u32::try_from(self.bytes.len()).expect("a batch of ids stays far below 4 GiB"));
+    }
+    /// The bytes of a text.
+    pub fn bytes(&self, i: usize) -> &[u8] {
+        &self.bytes[self.starts[i] as usize..self.starts[i + 1] as usize]
     }
     pub fn get(&self, i: usize) -> &str {
-        let start = if i == 0 { 0 } else { self.ends[i - 1] as usize };
-        &self.bytes[start..self.ends[i] as usize]
+        std::str::from_utf8(self.bytes(i)).expect("only texts are pushed")
     }
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.starts.len() - 1
     }
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.len() == 0
     }
 }
 

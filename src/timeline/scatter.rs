@@ -34,7 +34,7 @@ impl<'a> Scatter<'a> {
     fn spread(&self, ids: &Ids, put: impl Fn(&mut Pot, Number, usize)) -> Result<()> {
         let hashes: Vec<u64> = match ids {
             Ids::Integer(ids) => ids.iter().map(|id| self.identity.integer(*id)).collect(),
-            Ids::Text(ids) => (0..ids.len()).map(|row| self.identity.text(ids.get(row))).collect(),
+            Ids::Text(ids) => (0..ids.len()).map(|row| self.identity.text(ids.bytes(row))).collect(),
         };
         let mut starts = [0u32; BUCKETS + 1];
         hashes.iter().for_each(|hash| starts[bucket(*hash) + 1] += 1);

@@ -111,6 +111,7 @@ impl Progress {
                 "latest": finished.is_latest,
                 "seconds": finished.seconds,
                 "peak_memory_bytes": finished.peak_memory,
+                "temporary_bytes": finished.temporary,
             }),
         );
     }

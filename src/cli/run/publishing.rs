@@ -32,6 +32,7 @@ pub struct Finished {
     pub window: (Day, Day),
     pub seconds: f64,
     pub peak_memory: Option<u64>,
+    pub temporary: u64,
 }
 
 pub fn publish(
@@ -101,6 +102,7 @@ pub fn publish(
         tables: entries,
         timings: run.progress.timings(),
         peak_memory_bytes: manifest::peak_memory(),
+        temporary_bytes: gathered.store.spilled(),
         checks: computed.checks,
     };
     run.progress.stopped()?;
@@ -117,5 +119,6 @@ pub fn publish(
         window: (shape.observed_from, shape.as_of),
         seconds: finished_at.duration_since(run.started).as_secs_f64(),
         peak_memory: manifest.peak_memory_bytes,
+        temporary: manifest.temporary_bytes,
     })
 }

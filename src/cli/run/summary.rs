@@ -80,8 +80,12 @@ fn text(finished: &Finished, pipeline: &Pipeline) -> String {
     }
     text += &warnings(&finished.checks);
     let memory = finished.peak_memory.map(|b| format!(", {} of memory at most", size(b))).unwrap_or_default();
+    let temporary = match finished.temporary {
+        0 => String::new(),
+        bytes => format!(", {} in temporary files", size(bytes)),
+    };
     text += &format!(
-        "{}; {:.2} seconds{memory}\npublished {}{}\n",
+        "{}; {:.2} seconds{memory}{temporary}\npublished {}{}\n",
         tally(&finished.checks),
         finished.seconds,
         shown(&finished.folder),

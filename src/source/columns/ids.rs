@@ -84,7 +84,8 @@ fn decimal(values: impl Iterator<Item = impl std::fmt::Display>) -> Ids {
 }
 
 fn text(array: &dyn Array, label: &Arc<str>, faults: &mut Faults) -> Result<Ids, (usize, String)> {
-    let mut texts = Texts::default();
+    // Most ids are short, and all of a column are about as long.
+    let mut texts = Texts::with_capacity(array.len(), 16 * array.len());
     for (row, id) in array.as_string_view().iter().enumerate() {
         let id = id.unwrap_or("");
         if id.is_empty() {

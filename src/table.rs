@@ -34,11 +34,20 @@ pub struct ColumnSpec {
     pub kind: Type,
     /// One sentence: what it is, its unit, when it is NULL.
     pub doc: String,
+    /// Hardly any value comes twice, so that a file had better not look for repetitions.
+    pub distinct: bool,
+}
+
+impl ColumnSpec {
+    /// Says that hardly any value comes twice.
+    pub fn distinct(self) -> ColumnSpec {
+        ColumnSpec { distinct: true, ..self }
+    }
 }
 
 /// `column("opening", Type::Int, "customers live just before the period's start")`
 pub fn column(name: impl Into<String>, kind: Type, doc: impl Into<String>) -> ColumnSpec {
-    ColumnSpec { name: name.into(), kind, doc: doc.into() }
+    ColumnSpec { name: name.into(), kind, doc: doc.into(), distinct: false }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,6 +194,7 @@ impl Table {
     ///
     /// # Panics
     /// If the row's cells are not those of the schema: a defect of the stage that wrote it.
+    #[inline]
     pub fn push<'a>(&mut self, row: impl IntoIterator<Item = Cell<'a>>) {
         let mut filled = 0;
         for (i, cell) in row.into_iter().enumerate() {
@@ -206,6 +216,47 @@ impl Table {
             filled += 1;
         }
         assert_eq!(filled, self.columns.len(), "a row of {} has the wrong number of cells", self.schema.name);
+    }
+}
+
+impl Table {
+    /// A row to be filled column by column: what [`push`](Table::push) does, for who writes millions of them.
+    #[inline]
+    pub fn row(&mut self) -> Row<'_> {
+        Row { left: self.columns.iter_mut() }
+    }
+}
+
+/// A row on its way into a table, one method call a column, in the schema's order.
+///
+/// # Panics
+/// Every method, if the next column is of another type: a defect of the stage that writes.
+#[must_use = "a row ends with `end`"]
+pub struct Row<'t> {
+    left: std::slice::IterMut<'t, Values>,
+}
+
+macro_rules! row_of {
+    ($($name:ident($t:ty) => $v:ident),* $(,)?) => {$(
+        #[inline]
+        pub fn $name(mut self, x: Option<$t>) -> Self {
+            match self.left.next() {
+                Some(Values::$v(values)) => values.push(x),
+                other => panic!("a column of {other:?} cannot hold {x:?}"),
+            }
+            self
+        }
+    )*};
+}
+
+impl Row<'_> {
+    row_of!(text(&str) => Text, int(i64) => Int, double(f64) => Double, date(Day) => Date, money(i64) => Money);
+
+    /// # Panics
+    /// If there are further columns.
+    #[inline]
+    pub fn end(mut self) {
+        assert!(self.left.next().is_none(), "a row has too few cells");
     }
 }
 

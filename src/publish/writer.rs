@@ -249,18 +249,26 @@ fn properties(schema: &TableSchema) -> Result<WriterProperties> {
         .set_created_by(concat!("tenure version ", env!("CARGO_PKG_VERSION")).into())
         .set_compression(Compression::ZSTD(level))
         .set_max_row_group_row_count(Some(ROW_GROUP))
-        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_key_value_metadata(Some(metadata(schema)))
         .set_sorting_columns((!key.is_empty()).then(|| (0..key.len()).map(sorting).collect()));
-    for column in schema.columns.iter().filter(|c| c.kind == Type::CustomerId) {
+    for column in key {
+        // Where a row lies is asked of the key: its pages can be told apart, of other columns the row groups.
         let path = ColumnPath::from(column.name.as_str());
-        builder = builder
-            .set_column_bloom_filter_enabled(path.clone(), true)
-            .set_column_bloom_filter_fpp(path.clone(), BLOOM_ERROR)
-            .set_column_bloom_filter_max_ndv(path.clone(), ROW_GROUP as u64);
-        if key.len() == 1 && key[0].name == column.name {
-            // Every id once: a dictionary would hold them all and then be given up.
-            builder = builder.set_column_dictionary_enabled(path, false);
+        builder = builder.set_column_statistics_enabled(path, EnabledStatistics::Page);
+    }
+    for column in &schema.columns {
+        let path = ColumnPath::from(column.name.as_str());
+        let alone = key.len() == 1 && key[0].name == column.name;
+        if column.distinct || (alone && column.kind == Type::CustomerId) {
+            // A dictionary would hold them all and then be given up.
+            builder = builder.set_column_dictionary_enabled(path.clone(), false);
+        }
+        if column.kind == Type::CustomerId {
+            builder = builder
+                .set_column_bloom_filter_enabled(path.clone(), true)
+                .set_column_bloom_filter_fpp(path.clone(), BLOOM_ERROR)
+                .set_column_bloom_filter_max_ndv(path, ROW_GROUP as u64);
         }
     }
     Ok(builder.build())

@@ -32,7 +32,8 @@ pub fn schema(setting: &Setting, scored: Vec<ColumnSpec>) -> TableSchema {
             "revenue",
             Type::Money,
             "net revenue to date; without transactions, of the MRR at the calendar periods' closings",
-        ),
+        )
+        .distinct(),
         column("days_since_last", Type::Int, "days from last_at to the last observed day"),
         column("frequency", Type::Int, "x: days with activity after the first; NULL without transactions"),
         column("recency", Type::Double, "t_x: weeks from the first activity to the last"),
@@ -41,7 +42,8 @@ pub fn schema(setting: &Setting, scored: Vec<ColumnSpec>) -> TableSchema {
             "monetary",
             Type::Double,
             "mean net amount of the days with activity after the first, in major units; NULL at x = 0",
-        ),
+        )
+        .distinct(),
     ];
     for name in &setting.segments {
         columns.push(column(

@@ -159,26 +159,28 @@ impl Ledger {
         undecided: bool,
         table: &mut Table,
     ) {
-        let (m0, m1) = (run.opening, run.closing);
-        let only = |state: State, amount: i64| Cell::Money(if run.state == state { amount } else { 0 });
-        let decided = |cell: Cell<'static>| if undecided { Cell::Null } else { cell };
-        let in_opening = if run.state.in_opening() { m0 } else { 0 };
-        table.push([
-            id(view.id()),
-            view.frame().grid.start(from).into(),
-            view.frame().grid.start(to).into(),
-            run.state.name().into(),
-            Cell::Money(in_opening),
-            only(State::New, m1),
-            only(State::Retained, (m1 - m0).max(0)),
-            decided(only(State::Retained, (m1 - m0).min(0))),
-            decided(only(State::Churned, -m0)),
-            only(State::Returned, m1),
-            Cell::Money(0),
-            decided(Cell::Money(if run.state.in_closing() { m1 } else { 0 })),
-            Cell::Money(run.unallocated),
-            self.has_transactions.then_some(orders).into(),
-        ]);
+        let (m0, m1, state) = (run.opening, run.closing, run.state);
+        let only = |which: State, amount: i64| if state == which { amount } else { 0 };
+        let decided = |amount: i64| (!undecided).then_some(amount);
+        let grid = &view.frame().grid;
+        let row = match view.id() {
+            CustomerId::Integer(id) => table.row().int(Some(id)),
+            CustomerId::Text(id) => table.row().text(Some(id)),
+        };
+        row.date(Some(grid.start(from)))
+            .date(Some(grid.start(to)))
+            .text(state.name())
+            .money(Some(if state.in_opening() { m0 } else { 0 }))
+            .money(Some(only(State::New, m1)))
+            .money(Some(only(State::Retained, (m1 - m0).max(0))))
+            .money(decided(only(State::Retained, (m1 - m0).min(0))))
+            .money(decided(only(State::Churned, -m0)))
+            .money(Some(only(State::Returned, m1)))
+            .money(Some(0))
+            .money(decided(if state.in_closing() { m1 } else { 0 }))
+            .money(Some(run.unallocated))
+            .int(self.has_transactions.then_some(orders))
+            .end();
     }
 }
 

@@ -1,7 +1,7 @@
 """Compares the tables of two folders cell by cell: `python check.py OURS_DIR OTHER_DIR`. Exit status 1 if they differ.
 
-Doubles may differ by a relative 1e-9; dates, counts, text, decimals and NULLs may not differ at all. Types and the order
-of the columns must be the same, and so must the order of the rows by key.
+Doubles may differ by a relative 1e-9; dates, counts, text, decimals and NULLs may not differ at all. Types and the
+order of the columns must be the same, and so must the order of the rows.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def compare(table: str, ours: pl.DataFrame, other: pl.DataFrame) -> list[str]:
 
 def main() -> None:
     """Prints a line for each table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("ours", type=Path)
     parser.add_argument("other", type=Path)
     args = parser.parse_args()

@@ -21,7 +21,21 @@ fn hold(world: &World) -> Result<(), TestCaseError> {
     // What is checked is not nothing: every stage that says an identity says of how many rows it held.
     let adds_up = outcome.checks.iter().filter(|c| c.check.ends_with("adds_up") || c.check.ends_with("add_up"));
     prop_assert!(adds_up.filter(|c| c.expected == c.actual).count() > 0);
+    runs_are_whole(&outcome)?;
     promised(&outcome, blueprint.tables())
+}
+
+/// Periods that follow each other and are alike are one row of a ledger.
+fn runs_are_whole(outcome: &Outcome) -> Result<(), TestCaseError> {
+    for (name, table) in outcome.tables.iter().filter(|(name, _)| name.starts_with("ledger")) {
+        let rows: Vec<_> = (0..table.rows()).map(|row| cells(table, row, table.columns.len())).collect();
+        for pair in rows.windows(2) {
+            let (before, after) = (&pair[0], &pair[1]);
+            let goes_on = before[0] == after[0] && before[2] == after[1] && before[3..] == after[3..];
+            prop_assert!(!goes_on, "{name} has two rows for one run:\n{before:?}\n{after:?}");
+        }
+    }
+    Ok(())
 }
 
 /// Each table that was announced is there, with that schema and one row a key; and no other.

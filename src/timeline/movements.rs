@@ -143,7 +143,7 @@ pub fn movements(of: &Sources<'_>, scratch: &mut Scratch, runs: &mut Vec<Run>) {
             (false, false) => State::Idle,
         };
         if state != State::Idle || after.unallocated != 0 {
-            runs.push(run(period, at, state, before, after));
+            push(runs, run(period, at, state, before, after));
         }
         before = after;
         next_period = at;
@@ -156,23 +156,33 @@ fn run(from: usize, to: usize, state: State, before: Standing, after: Standing) 
     Run { from, to, state, opening: before.money, closing, unallocated, scheduled }
 }
 
+/// Appends a run; one that only goes on with what the last one says makes that longer.
+fn push(runs: &mut Vec<Run>, run: Run) {
+    match runs.last_mut() {
+        Some(last) if last.to == run.from && (Run { to: run.to, ..*last }) == (Run { from: last.from, ..run }) => {
+            last.to = run.to;
+        }
+        _ => runs.push(run),
+    }
+}
+
 /// Periods over which nothing changes at the boundaries, with those touched by a spell that came and went.
 fn steady(standing: Standing, mut from: usize, to: usize, intra: &[usize], runs: &mut Vec<Run>) {
-    let mut push = |from: usize, to: usize, state: State| {
+    let mut go_on = |from: usize, to: usize, state: State| {
         if from < to && (state != State::Idle || standing.unallocated != 0) {
-            runs.push(run(from, to, state, standing, standing));
+            push(runs, run(from, to, state, standing, standing));
         }
     };
     if standing.live {
-        return push(from, to, State::Retained);
+        return go_on(from, to, State::Retained);
     }
     let within = intra.partition_point(|p| *p < from)..intra.partition_point(|p| *p < to);
     for period in intra.get(within).into_iter().flatten() {
-        push(from, *period, State::Idle);
-        push(*period, period + 1, State::Intra);
+        go_on(from, *period, State::Idle);
+        go_on(*period, period + 1, State::Intra);
         from = period + 1;
     }
-    push(from, to, State::Idle);
+    go_on(from, to, State::Idle);
 }
 
 /// Live at the opening of a partial last period under `1 period` and not active in it.
@@ -327,6 +337,17 @@ mod tests {
         assert_eq!(look(LiveRule::Period, "2011-03-01", &[("2011-01-05", 7)]), expected);
         let expected = ["1..2 New 0→7 0", "2..3 Retained 7→3 0"];
         assert_eq!(look(LiveRule::Period, "2011-02-11", &[("2011-01-05", 7), ("2011-02-01", 3)]), expected);
+    }
+
+    #[test]
+    fn what_goes_on_is_one_run() {
+        // Nothing but the same refund in two months; and a customer whose months come to nothing.
+        let refunds = [("2011-01-05", -300), ("2011-02-03", -300), ("2011-04-04", -300)];
+        assert_eq!(look(LiveRule::Period, "2011-06-01", &refunds), ["1..3 Idle 0→0 -300", "4..5 Idle 0→0 -300"]);
+        let days = [1, 2, 3, 4].map(|m| [(format!("2011-0{m}-05"), 500), (format!("2011-0{m}-06"), -500)]).concat();
+        let days: Vec<(&str, i64)> = days.iter().map(|(day, net)| (day.as_str(), *net)).collect();
+        let expected = ["1..2 New 0→0 0", "2..5 Retained 0→0 0", "5..6 Churned 0→0 0"];
+        assert_eq!(look(LiveRule::Period, "2011-06-01", &days), expected);
     }
 
     #[test]

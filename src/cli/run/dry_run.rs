@@ -13,7 +13,7 @@ use crate::job::Blueprint;
 use crate::source::{Inspected, InspectedSource, RuledOut};
 
 /// A rule of thumb for memory and time, measured with the stages churn, cohort, revenue_churn and ltv by month on two
-/// cores: 1.5 million rows of 2,500 customers (least), 10 million rows of 1.1 million customers with text ids and order
+/// cores: 1.5 million rows of 2,500 customers (least), 20 million rows of 2.2 million customers with text ids and order
 /// ids (most). The footers do not say how many customers there are, so it gives both.
 struct Thumb {
     /// Of any run.
@@ -25,8 +25,8 @@ struct Thumb {
 }
 
 /// Runs of the whole pipeline write the rows of every customer; those with `--only` mostly do not.
-const WHOLE: Thumb = Thumb { base_bytes: 80 << 20, row_bytes: (110, 420), row_nanoseconds: (400, 2400) };
-const ONLY: Thumb = Thumb { base_bytes: 80 << 20, row_bytes: (60, 110), row_nanoseconds: (300, 900) };
+const WHOLE: Thumb = Thumb { base_bytes: 60 << 20, row_bytes: (4, 16), row_nanoseconds: (150, 470) };
+const ONLY: Thumb = Thumb { base_bytes: 50 << 20, row_bytes: (3, 14), row_nanoseconds: (80, 210) };
 
 /// Least and most.
 struct Expected {
@@ -45,17 +45,24 @@ impl Thumb {
     }
 }
 
-/// Prints it.
+/// Prints it. `limit`: of memory, as asked for.
 pub fn print(
     pipeline: &Pipeline,
     blueprint: &Blueprint,
     inspected: &Inspected,
+    limit: Option<u64>,
     out: &mut dyn Write,
 ) -> Result<Exit, Errors> {
-    stdout::text(out, text(pipeline, blueprint, inspected, rayon::current_num_threads()))
+    stdout::text(out, text(pipeline, blueprint, inspected, limit, rayon::current_num_threads()))
 }
 
-fn text(pipeline: &Pipeline, blueprint: &Blueprint, inspected: &Inspected, threads: usize) -> String {
+fn text(
+    pipeline: &Pipeline,
+    blueprint: &Blueprint,
+    inspected: &Inspected,
+    limit: Option<u64>,
+    threads: usize,
+) -> String {
     let mut text =
         format!("{}: this is what a run would do; nothing was read but the files' footers\n\nread\n", pipeline.name);
     let mut rows = 0u64;
@@ -93,6 +100,9 @@ fn text(pipeline: &Pipeline, blueprint: &Blueprint, inspected: &Inspected, threa
         duration(seconds.1),
         count(threads as u64, "thread"),
     );
+    if let Some(limit) = limit.filter(|limit| *limit < bytes.1) {
+        text += &format!("  what is more than --memory-limit, {}, goes to temporary files\n", size(limit));
+    }
     text += "\nwrite\n";
     text += &columns(blueprint.tables().into_iter().map(|t| [t.name, t.doc]), 2);
     let latest = if blueprint.whole { "then `latest` names it" } else { "and `latest` stays as it is (--only)" };
@@ -137,8 +147,8 @@ mod tests {
     #[test]
     fn the_rule_of_thumb_grows_with_rows_and_shrinks_with_threads() {
         let few = WHOLE.expect(1_000_000, 2);
-        assert_eq!(few.bytes, ((80 << 20) + 110_000_000, (80 << 20) + 420_000_000));
-        assert_eq!(few.seconds, (0.2, 1.2));
+        assert_eq!(few.bytes, ((60 << 20) + 4_000_000, (60 << 20) + 16_000_000));
+        assert_eq!(few.seconds, (0.075, 0.235));
         let most = WHOLE.expect(u64::MAX, 0);
         assert_eq!(most.bytes, (u64::MAX, u64::MAX));
         assert!(most.seconds.0 > 1e9 && most.seconds.0.is_finite());

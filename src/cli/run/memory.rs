@@ -48,7 +48,8 @@ fn available() -> Option<u64> {
     container.into_iter().filter_map(number).chain(total).min()
 }
 
-/// Bytes that rows may take in memory: an eighth of what is left goes to what the allocator does not give back.
+/// Bytes that rows may take in memory: a quarter of what is left goes to bringing rows
+/// together, and to what the allocator does not give back.
 ///
 /// # Errors
 /// Pipeline: what was asked for is not even enough for everything else.
@@ -73,7 +74,7 @@ pub fn for_rows(
     if limit < needed {
         return Err(too_little(limit, needed, tallies, threads, &reckoning));
     }
-    Ok(Some(((limit - fixed - tallies) / 8 * 7) as usize))
+    Ok(Some(((limit - fixed - tallies) / 4 * 3) as usize))
 }
 
 fn too_little(limit: u64, needed: u64, tallies: u64, threads: u64, reckoning: &Reckoning<'_>) -> Error {

@@ -94,7 +94,7 @@ fn run_pipeline(args: &Args, pipeline: &Pipeline, out: &mut (dyn Write + Send)) 
     let limit = memory::for_rows(args.memory_limit, pipeline, &blueprint, rayon::current_num_threads())?;
     let store = Store::new(limit, &memory::temporary(pipeline)?);
     if args.dry_run {
-        return dry_run::print(pipeline, &blueprint, &inspected, out);
+        return dry_run::print(pipeline, &blueprint, &inspected, args.memory_limit, out);
     }
     let options = Options {
         started,

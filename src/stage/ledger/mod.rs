@@ -87,14 +87,16 @@ impl PerCustomer for Ledger {
         let orders = orders_by_period(&view);
         let mut next = view.frame().window;
         let mut orders_left = orders.as_slice();
+        let mut lines = Lines { view: &view, has_transactions: self.has_transactions, table, open: None };
         for run in view.runs().iter().filter(|r| r.to > view.frame().window) {
             let from = run.from.max(view.frame().window);
             // Orders of who is not live (a shop beside subscriptions) have rows of their own.
-            self.idle(&view, (next, from), &mut orders_left, table);
-            self.run(&view, &Run { from, ..*run }, &mut orders_left, table);
+            idle((next, from), &mut orders_left, &mut lines);
+            self::run(&view, &Run { from, ..*run }, &mut orders_left, &mut lines);
             next = run.to;
         }
-        self.idle(&view, (next, view.frame().len()), &mut orders_left, table);
+        idle((next, view.frame().len()), &mut orders_left, &mut lines);
+        lines.write();
     }
 }
 
@@ -111,61 +113,88 @@ fn orders_by_period(view: &View<'_>) -> SmallVec<[(usize, i64); 16]> {
     orders
 }
 
-impl Ledger {
-    /// A run, split where its orders change and where the last period is not decided.
-    fn run(&self, view: &View<'_>, run: &Run, orders: &mut &[(usize, i64)], table: &mut Table) {
-        let frame = view.frame();
-        let undecided = (*view.rule() == LiveRule::Period && frame.last_is_partial()).then(|| frame.len() - 1);
-        let mut from = run.from;
-        while from < run.to {
-            *orders = &orders[orders.partition_point(|o| o.0 < from)..];
-            let (now, next) = match orders.first() {
-                Some((period, n)) if *period == from => (*n, from + 1),
-                Some((period, _)) => (0, *period),
-                None => (0, run.to),
-            };
-            let mut to = next.min(run.to);
-            // Periods with the same number of orders are one row.
-            for (period, n) in orders.iter().skip(1) {
-                if now == 0 || *period != to || *n != now || *period >= run.to {
-                    break;
-                }
-                to += 1;
-            }
-            if let Some(last) = undecided.filter(|last| (from..to).contains(last)) {
-                to = if from == last { last + 1 } else { last };
-            }
-            self.row(view, (from, to), run, now, undecided == Some(from), table);
-            from = to;
-        }
-    }
-
-    fn idle(&self, view: &View<'_>, (from, to): (usize, usize), orders: &mut &[(usize, i64)], table: &mut Table) {
-        let nothing = Run { from, to, state: State::Idle, opening: 0, closing: 0, unallocated: 0, scheduled: 0 };
+/// A run, split where its orders change and where the last period is not decided.
+fn run(view: &View<'_>, run: &Run, orders: &mut &[(usize, i64)], lines: &mut Lines<'_, '_>) {
+    let frame = view.frame();
+    let undecided = (*view.rule() == LiveRule::Period && frame.last_is_partial()).then(|| frame.len() - 1);
+    let mut from = run.from;
+    while from < run.to {
         *orders = &orders[orders.partition_point(|o| o.0 < from)..];
-        let here = orders.partition_point(|o| o.0 < to);
-        for (period, n) in &orders[..here] {
-            self.row(view, (*period, period + 1), &nothing, *n, false, table);
+        let (now, next) = match orders.first() {
+            Some((period, n)) if *period == from => (*n, from + 1),
+            Some((period, _)) => (0, *period),
+            None => (0, run.to),
+        };
+        let mut to = next.min(run.to);
+        if let Some(last) = undecided.filter(|last| (from..to).contains(last)) {
+            to = if from == last { last + 1 } else { last };
         }
-        *orders = &orders[here..];
+        lines.put(Line::new((from, to), run, now, undecided == Some(from)));
+        from = to;
+    }
+}
+
+fn idle((from, to): (usize, usize), orders: &mut &[(usize, i64)], lines: &mut Lines<'_, '_>) {
+    let nothing = Run { from, to, state: State::Idle, opening: 0, closing: 0, unallocated: 0, scheduled: 0 };
+    *orders = &orders[orders.partition_point(|o| o.0 < from)..];
+    let here = orders.partition_point(|o| o.0 < to);
+    for (period, n) in &orders[..here] {
+        lines.put(Line::new((*period, period + 1), &nothing, *n, false));
+    }
+    *orders = &orders[here..];
+}
+
+/// A row before it is written: periods `[from, to)`, and what is said of each of them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Line {
+    from: usize,
+    to: usize,
+    state: State,
+    opening: i64,
+    closing: i64,
+    unallocated: i64,
+    orders: i64,
+    undecided: bool,
+}
+
+impl Line {
+    fn new((from, to): (usize, usize), run: &Run, orders: i64, undecided: bool) -> Line {
+        let Run { state, opening, closing, unallocated, .. } = *run;
+        Line { from, to, state, opening, closing, unallocated, orders, undecided }
+    }
+}
+
+/// Rows of a customer on their way into the table: one for all periods that follow each other and are alike, whatever
+/// it was that told them apart.
+struct Lines<'a, 't> {
+    view: &'a View<'a>,
+    has_transactions: bool,
+    table: &'t mut Table,
+    open: Option<Line>,
+}
+
+impl Lines<'_, '_> {
+    fn put(&mut self, line: Line) {
+        match &mut self.open {
+            Some(open) if open.to == line.from && Line { to: line.to, ..*open } == Line { from: open.from, ..line } => {
+                open.to = line.to;
+            }
+            _ => {
+                self.write();
+                self.open = Some(line);
+            }
+        }
     }
 
-    fn row(
-        &self,
-        view: &View<'_>,
-        (from, to): (usize, usize),
-        run: &Run,
-        orders: i64,
-        undecided: bool,
-        table: &mut Table,
-    ) {
-        let (m0, m1, state) = (run.opening, run.closing, run.state);
+    fn write(&mut self) {
+        let Some(line) = self.open.take() else { return };
+        let Line { from, to, state, opening: m0, closing: m1, unallocated, orders, undecided } = line;
         let only = |which: State, amount: i64| if state == which { amount } else { 0 };
         let decided = |amount: i64| (!undecided).then_some(amount);
-        let grid = &view.frame().grid;
-        let row = match view.id() {
-            CustomerId::Integer(id) => table.row().int(Some(id)),
-            CustomerId::Text(id) => table.row().text(Some(id)),
+        let grid = &self.view.frame().grid;
+        let row = match self.view.id() {
+            CustomerId::Integer(id) => self.table.row().int(Some(id)),
+            CustomerId::Text(id) => self.table.row().text(Some(id)),
         };
         row.date(Some(grid.start(from)))
             .date(Some(grid.start(to)))
@@ -178,7 +207,7 @@ impl Ledger {
             .money(Some(only(State::Returned, m1)))
             .money(Some(0))
             .money(decided(if state.in_closing() { m1 } else { 0 }))
-            .money(Some(run.unallocated))
+            .money(Some(unallocated))
             .int(self.has_transactions.then_some(orders))
             .end();
     }

@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""How cost grows: rows against seconds and memory, a bot, threads, stages, small runs. Python's own library only.
+
+    cargo build --release --bins --examples
+    python3 benches/scale.py --target target/release --dir /tmp/scale
+
+Exports are made by the generator in data/generate, one at a time, and removed again unless --keep is given: 200 million
+rows take 3 GB, their results 2 GB and their temporary files 2 GB more. Prints Markdown for benches/README.md.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import time
+from pathlib import Path
+
+PIPELINE = """
+name = "scale"
+[calendar]
+timezone = "UTC"
+[money]
+currency = "EUR"
+gross_margin = 0.5
+[customers]
+basis = "transactions"
+churn_after = "1 period"
+[sources.transactions]
+path = "{export}/*.parquet"
+columns = {{ customer_id = "customer_id", occurred_at = "occurred_at", amount = "amount", order_id = "order_id" }}
+[stages.churn]
+[stages.cohort]
+[stages.revenue_churn]
+[stages.ltv]
+models = ["realised"]
+[output]
+dir = "{out}"
+"""
+STAGES = ["churn", "cohort", "revenue_churn", "ltv"]
+
+
+class Bench:
+    """Where things are, and how often what is measured runs."""
+
+    def __init__(self, args):
+        self.tenure = args.target / "tenure"
+        self.generate = args.target / "examples" / "generate"
+        self.dir = args.dir
+        self.runs = args.runs
+        self.keep = args.keep
+
+    def export(self, millions, bot=0):
+        """Generates an export with a customer for every nine rows, and gives its folder."""
+        folder = self.dir / f"purchases-{millions}m{'-bot' if bot else ''}"
+        if not folder.exists():
+            rows, customers = millions * 1_000_000, millions * 110_000
+            command = [self.generate, "purchases", "--rows", rows, "--customers", customers, "--files", max(4, millions // 2)]
+            subprocess.run([str(c) for c in [*command, "--bot", bot, "--out", folder]], check=True)
+        return folder
+
+    def pipeline(self, export):
+        path = self.dir / "pipeline.toml"
+        path.write_text(PIPELINE.format(export=export, out=self.dir / "out"))
+        return path
+
+    def once(self, *arguments):
+        """Runs tenure; gives seconds, CPU seconds, peak memory in MiB."""
+        started = time.perf_counter()
+        child = subprocess.Popen([str(self.tenure), *map(str, arguments)], stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = time.perf_counter() - started
+        if status != 0:
+            raise SystemExit(f"tenure {' '.join(map(str, arguments))} failed")
+        return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+    def median(self, *arguments, runs=None):
+        """The median of each figure over the runs, after one that warms the caches."""
+        self.once(*arguments)
+        results = [self.once(*arguments) for _ in range(runs or self.runs)]
+        return [statistics.median(figure) for figure in zip(*results)]
+
+    def run(self, export, *options, runs=None):
+        figures = self.median("run", self.pipeline(export), "--quiet", *options, runs=runs)
+        manifest = json.loads((self.dir / "out" / "latest" / "manifest.json").read_text())
+        shutil.rmtree(self.dir / "out")
+        return figures, manifest
+
+    def done(self, export):
+        if not self.keep:
+            shutil.rmtree(export)
+
+
+def phases(manifest):
+    return {timing["stage"]: timing["seconds"] for timing in manifest["timings"]}
+
+
+def sizes(bench, millions):
+    print("| rows | customers | options | seconds | CPU seconds | ns a row | peak memory | temporary files |")
+    print("|---:|---:|---|---:|---:|---:|---:|---:|")
+    for million in millions:
+        export = bench.export(million)
+        options = ["--memory-limit", "2GiB"] if million >= 100 else []
+        (seconds, cpu, memory), manifest = bench.run(export, *options, runs=1 if million >= 100 else None)
+        print(
+            f"| {million},000,000 | {million * 110_000:,} | {' '.join(options)} | {seconds:.2f} | {cpu:.2f} "
+            f"| {1000 * seconds / million:.0f} | {memory:,.0f} MiB | {manifest['temporary_bytes'] / 2**20:,.0f} MiB |",
+            flush=True,
+        )
+        if million != 20:
+            bench.done(export)
+
+
+def bot(bench):
+    export = bench.export(20, bot=100_000_000)
+    (seconds, cpu, memory), manifest = bench.run(export, "--memory-limit", "1GiB", runs=1)
+    print(f"\nA bot with 100 of 120 million rows, `--memory-limit 1GiB`: {seconds:.1f} s, {cpu:.1f} CPU s, "
+          f"{memory:,.0f} MiB at most, {manifest['temporary_bytes'] / 2**20:,.0f} MiB in temporary files", flush=True)
+    bench.done(export)
+
+
+def threads(bench):
+    export = bench.export(20)
+    one, two = [], []
+    bench.run(export, "--threads", 1, runs=1)
+    for _ in range(bench.runs):
+        one.append(bench.run(export, "--threads", 1, runs=1)[0][0])
+        two.append(bench.run(export, "--threads", 2, runs=1)[0][0])
+    one, two = statistics.median(one), statistics.median(two)
+    print(f"\nThreads 1 → 2 on 20 million rows: {one:.2f} s → {two:.2f} s, {one / two:.2f} times", flush=True)
+
+
+def stages(bench):
+    """Seconds of one thread, from the timings of the run: what a stage adds to the fold of all others (little, where it
+    shares what is folded), and what the fold takes for it alone."""
+    export = bench.export(20)
+    pipeline = bench.pipeline(export)
+
+    def timed(only):
+        found = []
+        for _ in range(bench.runs):
+            shutil.rmtree(bench.dir / "out", ignore_errors=True)
+            bench.once("run", pipeline, "--quiet", "--threads", 1, "--only", ",".join(only))
+            (run,) = (bench.dir / "out" / "runs").iterdir()
+            found.append(phases(json.loads((run / "manifest.json").read_text())))
+        return {phase: statistics.median(f[phase] for f in found) for phase in ("scan", "fold")}
+
+    everything = timed(STAGES)
+    print(f"\nOne thread, 20 million rows: scan {everything['scan']:.2f} s, fold of all stages {everything['fold']:.2f} s\n")
+    print("| stage | adds to all others, seconds | alone, seconds | alone, of the scan |\n|---|---:|---:|---:|")
+    for stage in STAGES:
+        marginal = everything["fold"] - timed([s for s in STAGES if s != stage])["fold"]
+        alone = timed([stage])["fold"]
+        print(f"| {stage} | {marginal:.2f} | {alone:.2f} | {alone / everything['scan']:.2f} |", flush=True)
+    bench.done(export)
+
+
+def small(bench):
+    root = Path(__file__).resolve().parent.parent
+    seconds, _, memory = bench.median("run", root / "pipelines" / "grocery.toml", "--quiet", "--out", bench.dir / "out", runs=9)
+    shutil.rmtree(bench.dir / "out")
+    print(f"\n`tenure run pipelines/grocery.toml`: {1000 * seconds:.0f} ms, {memory:,.0f} MiB")
+    seconds, _, _ = bench.median("check", root / "pipelines" / "saas.toml", runs=9)
+    print(f"`tenure check pipelines/saas.toml`: {1000 * seconds:.0f} ms")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--target", type=Path, required=True, help="folder of the built binary")
+    parser.add_argument("--dir", type=Path, required=True, help="folder for exports and results")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1, 5, 20, 50, 200], help="millions of rows")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--keep", action="store_true", help="keep the exports")
+    parser.add_argument("--skip", nargs="*", default=[], choices=["sizes", "bot", "threads", "stages", "small"])
+    args = parser.parse_args()
+    args.dir.mkdir(parents=True, exist_ok=True)
+    args.dir, args.target = args.dir.resolve(), args.target.resolve()
+    bench = Bench(args)
+    for name, part in [("small", small), ("sizes", lambda b: sizes(b, args.sizes)), ("bot", bot), ("threads", threads), ("stages", stages)]:
+        if name not in args.skip:
+            part(bench)
+
+
+if __name__ == "__main__":
+    main()

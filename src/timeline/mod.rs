@@ -1,14 +1,14 @@
 //! One customer's history, whatever the exports looked like.
 //!
 //! Canonical rows are scattered by the hash of the customer id ([`identity`], [`scatter`]) into buckets ([`store`]):
-//! there they are logged as they come ([`pot`], [`known`], [`log`]), settled into runs of [`record`]s that may [`spill`], and
-//! brought together customer by customer ([`merge`], [`rows`]). A walk over a bucket reads each customer's record as a
-//! [`history::History`], looks at it through a [`lens::Lens`] as spells and [`movements`], and shows it to folds and
-//! scorers as a [`view::View`].
+//! there they are logged as they come ([`pot`], [`directory`], [`log`]), settled into runs of [`record`]s that may
+//! [`spill`], and brought together customer by customer ([`merge`], [`rows`]). A walk over a bucket reads each
+//! customer's record as a [`history::History`], looks at it through a [`lens::Lens`] as spells and [`movements`], and
+//! shows it to folds and scorers as a [`view::View`].
 
+mod directory;
 pub mod history;
 pub mod identity;
-mod known;
 pub mod lens;
 mod log;
 mod merge;

@@ -1,6 +1,6 @@
 //! A bucket while its rows arrive: every customer once, rows in logs; then everything of a customer together.
 
-use super::known::Known;
+use super::directory::Directory;
 use super::log::{Number, Purchase, Purchases, Values};
 use super::record::Rows;
 use super::rows::{DaySum, MemberRow, OrderRow, ValueRow, combine_members};
@@ -10,7 +10,7 @@ use crate::source::canonical::Term;
 
 #[derive(Default)]
 pub struct Pot {
-    customers: Known,
+    customers: Directory,
     pub purchases: Purchases,
     pub values: Values,
     pub terms: Vec<(Number, Term)>,

@@ -2,7 +2,7 @@
 //!
 //! A hash table of our own, because looking customers up is the dearest thing a scan does: with millions of them each
 //! look-up waits for memory. Here it waits once (a slot of half a cache line holds a usual id whole), and for many rows
-//! at the same time ([`Known::warm`]).
+//! at the same time ([`Directory::warm`]).
 
 use super::identity::prefix;
 use super::log::Number;
@@ -33,7 +33,7 @@ impl Slot {
 }
 
 #[derive(Default)]
-pub struct Known {
+pub struct Directory {
     /// A power of two of slots, at most seven eighths of them taken.
     slots: Vec<Slot>,
     customers: usize,
@@ -43,7 +43,7 @@ pub struct Known {
     last: usize,
 }
 
-impl Known {
+impl Directory {
     pub fn len(&self) -> usize {
         self.customers
     }
@@ -72,7 +72,7 @@ impl Known {
     }
 
     /// The number of the customer with this id, which is told apart by its bytes. There is room: see
-    /// [`warm`](Known::warm).
+    /// [`warm`](Directory::warm).
     pub fn number(&mut self, hash: u64, id: &[u8]) -> Number {
         let length = id.len() as u32 + 1;
         let is = |slot: &Slot| slot.hash == hash && slot.length == length && slot.id(&self.long) == id;
@@ -139,20 +139,20 @@ mod tests {
             ids in prop::collection::vec(("[ab]{0,4}|[a-c]{14,19}", 0..4u64), 0..400),
             batch in 1..50usize,
         ) {
-            let (mut known, mut expected) = (Known::default(), BTreeMap::new());
+            let (mut directory, mut expected) = (Directory::default(), BTreeMap::new());
             for ids in ids.chunks(batch) {
                 // An id has one hash.
                 let hash = |id: &str| id.len() as u64 % 3;
-                known.warm(ids.iter().map(|(id, _)| hash(id)));
+                directory.warm(ids.iter().map(|(id, _)| hash(id)));
                 for (id, _) in ids {
                     let next = expected.len() as Number;
                     let number = *expected.entry(id.clone()).or_insert(next);
-                    prop_assert_eq!(known.number(hash(id), id.as_bytes()), number);
+                    prop_assert_eq!(directory.number(hash(id), id.as_bytes()), number);
                 }
             }
             let sorted: Vec<_> = expected.iter().map(|(id, number)| (*number, id.as_bytes())).collect();
-            prop_assert_eq!(known.sorted(), sorted);
-            prop_assert_eq!(known.len(), expected.len());
+            prop_assert_eq!(directory.sorted(), sorted);
+            prop_assert_eq!(directory.len(), expected.len());
         }
     }
 }

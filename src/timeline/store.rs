@@ -193,7 +193,8 @@ impl Store {
         records.shrink_to_fit();
         self.set_size(bucket, records.capacity());
         let mut records = Kept::Memory(records);
-        if self.used.load(Ordering::Relaxed) > self.limit {
+        // The room that logs leave is too cut up for records, which come in large pieces: some of it stays unused.
+        if self.used.load(Ordering::Relaxed) > self.limit / 4 * 3 {
             records = self.put_away(records)?;
             self.set_size(bucket, 0);
         }

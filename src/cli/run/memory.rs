@@ -48,8 +48,7 @@ fn available() -> Option<u64> {
     container.into_iter().filter_map(number).chain(total).min()
 }
 
-/// Bytes that rows may take in memory: a quarter of what is left goes to bringing rows
-/// together, and to what the allocator does not give back.
+/// Bytes that rows may take in memory.
 ///
 /// # Errors
 /// Pipeline: what was asked for is not even enough for everything else.
@@ -63,7 +62,7 @@ pub fn for_rows(
     let fixed = BASE + threads * A_THREAD;
     let Some(limit) = asked else {
         // Nobody asked: as much as leaves the machine alive.
-        return Ok(available().map(|all| (all / 5 * 4).saturating_sub(fixed).max(ROWS) as usize));
+        return Ok(available().map(|all| (all / 5 * 4).saturating_sub(fixed).max(ROWS)).map(share));
     };
     let reckoning = blueprint.reckon(pipeline)?;
     let rounds = reckoning.folds.iter().map(|f| f.round).max().unwrap_or(0);
@@ -74,7 +73,12 @@ pub fn for_rows(
     if limit < needed {
         return Err(too_little(limit, needed, tallies, threads, &reckoning));
     }
-    Ok(Some(((limit - fixed - tallies) / 4 * 3) as usize))
+    Ok(Some(share(limit - fixed - tallies)))
+}
+
+/// Of what is left: an eighth goes to bringing rows together, and to what the allocator does not give back.
+fn share(left: u64) -> usize {
+    (left / 8 * 7) as usize
 }
 
 fn too_little(limit: u64, needed: u64, tallies: u64, threads: u64, reckoning: &Reckoning<'_>) -> Error {

@@ -68,8 +68,8 @@ pub const NO_VALUE: ValueCode = u32::MAX;
 
 /// An opaque id packed into 16 bytes: equal packs mean equal ids.
 ///
-/// Up to 15 bytes are kept as they are, at the end, behind their length at the front; longer ids are the low 120 bits of their XXH3-128 behind
-/// 0xFF. `0` stands for NULL.
+/// Up to 15 bytes are kept as they are, at the end, behind their length at the front; longer ids are the low 120 bits of
+/// their XXH3-128 behind 0xFF. `0` stands for NULL.
 pub type PackedId = u128;
 
 /// Transactions of one batch, one entry a row in every vector. Rows dated at or after a configured as_of are gone.

@@ -26,10 +26,6 @@ pub enum State {
 }
 
 impl State {
-    /// In the order of their numbers.
-    pub const ALL: [State; 7] =
-        [State::New, State::Retained, State::Returned, State::Churned, State::Intra, State::Undecided, State::Idle];
-
     pub fn name(self) -> Option<&'static str> {
         match self {
             State::New => Some("new"),

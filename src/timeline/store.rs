@@ -56,6 +56,17 @@ fn poisoned<T>(_: T) -> Error {
     Error::internal("a thread failed while it held a bucket of rows")
 }
 
+/// What a pot holds, as records.
+fn run_of(pot: Pot) -> Result<Kept> {
+    let mut run = vec![];
+    pot.settle(&mut |id, rows| {
+        rows.write(id, &mut run);
+        Ok(())
+    })?;
+    run.shrink_to_fit();
+    Ok(Kept::Memory(run))
+}
+
 impl Store {
     /// `limit`: bytes that rows may take in memory, `None`: as many as there are. `temporary`: the folder for what goes
     /// beyond.
@@ -134,14 +145,9 @@ impl Store {
         if pot.is_empty() {
             return Ok(());
         }
-        let mut run = vec![];
-        pot.settle(&mut |id, rows| {
-            rows.write(id, &mut run);
-            Ok(())
-        })?;
-        run.shrink_to_fit();
+        let run = run_of(pot)?;
         let mut kept = self.buckets[bucket].lock().map_err(poisoned)?;
-        kept.runs.push(Kept::Memory(run));
+        kept.runs.push(run);
         self.resize(bucket, &kept);
         Ok(())
     }
@@ -182,12 +188,7 @@ impl Store {
         if runs.is_empty() {
             pot.settle(&mut show)?;
         } else {
-            let mut last = vec![];
-            pot.settle(&mut |id, rows| {
-                rows.write(id, &mut last);
-                Ok(())
-            })?;
-            runs.push(Kept::Memory(last));
+            runs.push(run_of(pot)?);
             merge(runs, &self.spill, &mut show)?;
         }
         records.shrink_to_fit();

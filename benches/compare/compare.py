@@ -21,30 +21,6 @@ HERE = Path(__file__).parent
 MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 MIB = 1024 * 1024
 
-PIPELINE = """
-name = "compare"
-[calendar]
-period = "month"
-timezone = "UTC"
-[money]
-currency = "EUR"
-digits = 2
-gross_margin = 0.5
-[customers]
-basis = "transactions"
-churn_after = "1 period"
-[sources.transactions]
-path = "{export}/*.parquet"
-columns = {{ customer_id = "customer_id", occurred_at = "occurred_at", amount = "amount", order_id = "order_id" }}
-[stages.churn]
-[stages.cohort]
-[stages.revenue_churn]
-[stages.ltv]
-models = ["realised"]
-[output]
-dir = "tenure"
-"""
-
 
 @dataclass
 class Run:
@@ -83,7 +59,7 @@ class Engine:
 
 
 def prepare(args: argparse.Namespace) -> list[Engine]:
-    """Make the export, unless it is there, and our pipeline; keep the program as it is now, for it may be rebuilt."""
+    """Make the export, unless it is there; keep the program as it is now, for it may be rebuilt."""
     work = args.dir.resolve()
     work.mkdir(parents=True, exist_ok=True)
     args.tenure = shutil.copy2(args.tenure, work / "measured")
@@ -94,9 +70,9 @@ def prepare(args: argparse.Namespace) -> list[Engine]:
         shutil.rmtree(unfinished, ignore_errors=True)
         subprocess.run([args.generate, "purchases", *sizes, "--out", unfinished], check=True)
         unfinished.rename(export)
-    pipeline = work / "compare.toml"
-    pipeline.write_text(PIPELINE.format(export=export.name))
-    engines = [Engine("tenure", [args.tenure, "run", pipeline, "--quiet"], work / "tenure", work / "tenure/latest")]
+    path = f'sources.transactions.path="{export}/*.parquet"'
+    ours = [args.tenure, "run", HERE.parent / "purchases.toml", "--set", path, "--out", work / "tenure", "--quiet"]
+    engines = [Engine("tenure", ours, work / "tenure", work / "tenure/latest")]
     for name in ("duckdb", "polars"):
         command = [sys.executable, HERE / f"{name}_tables.py", export, work / name, "--zstd", str(args.zstd)]
         engines.append(Engine(name, command, work / name, work / name))

@@ -1,4 +1,16 @@
 //! Statistics: plain numbers in and out, no engine.
 
+pub mod buyers;
 pub mod churn_rate;
+pub mod distribution;
+pub mod fit;
+pub mod gammagamma;
+pub mod maximise;
 pub mod proportion;
+pub mod quadrature;
+pub mod renewals;
+#[cfg(test)]
+mod simulated;
+pub mod special;
+pub mod survival;
+pub mod symmetric;

@@ -33,7 +33,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     ("stats", &[]),
     ("table", &["calendar"]),
-    ("tally", &["calendar", "engine::known", "engine::plan", "error", "money", "timeline"]),
+    ("tally", &["calendar", "engine::known", "engine::plan", "error", "money", "stats", "timeline"]),
     // Canonical rows are what the scan and the buckets agree on: plain vectors, without a reader.
     ("timeline", &["calendar", "error", "money", "source::canonical"]),
 ];

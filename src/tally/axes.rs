@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::calendar::Day;
 use crate::engine::known::{Known, Ref};
 use crate::error::Result;
 use crate::timeline::movements::Run;
@@ -45,6 +46,18 @@ impl Axes {
             let steps = view.segment(*segment);
             let rank = if *at == At::Latest { steps.latest() } else { steps.first() };
             visit(self.index.cell(*segment, rank));
+        }
+    }
+
+    /// The same as it was known before a day: `latest` segments take the value of then,
+    /// if anybody has it still.
+    pub fn fixed_before(&self, view: &View<'_>, day: Day, mut visit: impl FnMut(CellId)) {
+        visit(ALL);
+        for (segment, at) in &self.segments {
+            let steps = view.segment(*segment);
+            let rank = if *at == At::Latest { steps.on(day.plus(-1)) } else { steps.first() };
+            // A value that nobody has any more at as_of has no cell of its own.
+            Some(self.index.cell(*segment, rank)).filter(|cell| *cell != ALL).into_iter().for_each(&mut visit);
         }
     }
 
@@ -104,6 +117,6 @@ impl Axes {
 }
 
 /// The first boundary that sees a change made on `day`; values known from the beginning are seen by all.
-fn first_seen(frame: &Frame, day: crate::calendar::Day) -> usize {
+fn first_seen(frame: &Frame, day: Day) -> usize {
     if day.0 == i32::MIN { 0 } else { frame.seen_from(day) }
 }

@@ -4,10 +4,16 @@
 //! −1, never a thousand ones.
 
 pub mod axes;
+pub mod buyers;
 pub mod census;
 pub mod cohorts;
+pub mod counts;
 pub mod headcount;
+pub mod holdout;
 pub mod lines;
+pub mod lives;
 pub mod money;
+pub mod renewals;
 pub mod series;
+pub mod standing;
 pub mod values;

@@ -3,9 +3,10 @@
 //! Canonical rows are scattered by the hash of the customer id ([`identity`], [`scatter`]) into buckets ([`store`]):
 //! there they are logged as they come ([`pot`], [`directory`], [`log`]), settled into runs of [`record`]s that may
 //! [`spill`], and brought together customer by customer ([`merge`], [`rows`]). A walk over a bucket reads each
-//! customer's record as a [`history::History`], looks at it through a [`lens::Lens`] as spells and [`movements`], and
-//! shows it to folds and scorers as a [`view::View`].
+//! customer's record as a [`history::History`], looks at it through a [`lens::Lens`] as spells and [`movements`],
+//! [`decisions`] about renewals and [`purchases`], and shows it to folds and scorers as a [`view::View`].
 
+pub mod decisions;
 mod directory;
 pub mod history;
 pub mod identity;
@@ -14,6 +15,7 @@ mod log;
 mod merge;
 pub mod movements;
 mod pot;
+pub mod purchases;
 pub mod record;
 pub mod rows;
 pub mod scatter;

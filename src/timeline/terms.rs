@@ -15,6 +15,8 @@ pub struct Range {
     pub mrr: i64,
     /// The day on which its cancellation became known, [`Day::NEVER`] if it has none.
     pub cancelled: Day,
+    /// Which of the customer's subscription rows it is of.
+    pub row: u32,
 }
 
 /// A paid term that ended: a renewal date passed, or the subscription's end.
@@ -22,6 +24,10 @@ pub struct Range {
 pub struct Due {
     pub day: Day,
     pub renewed: bool,
+    /// Which of the customer's subscription rows it is of.
+    pub row: u32,
+    /// When the term would have ended, if `day` lies within it.
+    pub term_ends: Day,
 }
 
 /// Curiosities of subscription rows that are counted in table `checks`.
@@ -104,14 +110,14 @@ pub fn live_ranges(
     let wholes: Vec<Option<(Day, Day)>> = rows.iter().map(|r| whole_range(r, rule, until, counts)).collect();
     counts.rows += rows.len() as i64;
     let mut total = 0i128;
-    for (row, whole) in rows.iter().zip(&wholes) {
-        let (term, Some((start, end))) = (row, *whole) else { continue };
+    for (row, (term, whole)) in (0..).zip(rows.iter().zip(&wholes)) {
+        let Some((start, end)) = *whole else { continue };
         let mrr = mrr(term)?;
         total += i128::from(mrr);
         let cancelled = if term.cancelled < until { term.cancelled } else { Day::NEVER };
         let mut push = |start: Day, end: Day| {
             if start < end && start < until {
-                ranges.push(Range { start, end, mrr, cancelled });
+                ranges.push(Range { start, end, mrr, cancelled, row });
             }
         };
         match paused(term, rule) {
@@ -148,9 +154,9 @@ fn ends_of_terms(
     let of_subscription = rows.iter().zip(wholes).filter_map(|(r, whole)| Some((r.subscription, (*whole)?)));
     let anybody = Reach::new(ranges.iter().map(|r| (0, (r.start, r.end))));
     let same = Reach::new(of_subscription);
-    for (row, whole) in rows.iter().zip(wholes) {
-        let (term, Some((start, end))) = (row, *whole) else { continue };
-        terms_due(term, rule, (start, end), until, dues);
+    for (row, (term, whole)) in (0..).zip(rows.iter().zip(wholes)) {
+        let Some((start, end)) = *whole else { continue };
+        terms_due(term, row, rule, (start, end), until, dues);
         if end >= until {
             continue;
         }
@@ -168,8 +174,9 @@ fn ends_of_terms(
         } else {
             starts_in(0, rule.gap_days) || same.passes(term.subscription, end, end)
         };
-        if !goes_on || first_renewal_from(term, start, end) == end {
-            dues.push(Due { day: end, renewed: goes_on });
+        let term_ends = first_renewal_from(term, start, end);
+        if !goes_on || term_ends == end {
+            dues.push(Due { day: end, renewed: goes_on, row, term_ends });
         }
     }
     dues.sort_unstable();
@@ -201,7 +208,7 @@ impl Reach {
 }
 
 /// Renewal dates that passed while the subscription ran.
-fn terms_due(term: &Term, rule: &TermRule, (start, end): (Day, Day), until: Day, dues: &mut Vec<Due>) {
+fn terms_due(term: &Term, row: u32, rule: &TermRule, (start, end): (Day, Day), until: Day, dues: &mut Vec<Due>) {
     let pause = paused(term, rule);
     for k in 1.. {
         let day = renewal(term, start, k);
@@ -209,7 +216,7 @@ fn terms_due(term: &Term, rule: &TermRule, (start, end): (Day, Day), until: Day,
             break;
         }
         if pause.is_none_or(|(from, to)| !(from..to).contains(&day)) {
-            dues.push(Due { day, renewed: true });
+            dues.push(Due { day, renewed: true, row, term_ends: day });
         }
     }
 }
@@ -217,6 +224,11 @@ fn terms_due(term: &Term, rule: &TermRule, (start, end): (Day, Day), until: Day,
 fn paused(term: &Term, rule: &TermRule) -> Option<(Day, Day)> {
     (!rule.paused_is_live && term.paused_from != Day::NEVER && term.paused_from < term.paused_until)
         .then_some((term.paused_from, term.paused_until))
+}
+
+/// The first day of paid time.
+pub(super) fn paid_from(term: &Term) -> Day {
+    if term.trial_ends == Day::NEVER { term.started } else { term.started.max(term.trial_ends) }
 }
 
 /// From the start of paid time to the end, before pauses; `None` if the row is never live or not yet.
@@ -229,10 +241,7 @@ fn whole_range(term: &Term, rule: &TermRule, until: Day, counts: &mut TermCounts
         counts.free += 1;
         return None;
     }
-    let start = match term.trial_ends {
-        Day::NEVER => term.started,
-        trial => term.started.max(trial),
-    };
+    let start = paid_from(term);
     let end = match end(term, rule, start, until, counts) {
         end if end >= until => Day::NEVER,
         end => end,

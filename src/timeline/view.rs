@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::history::{CustomerId, History};
+use super::identity::Identity;
 use super::lens::{Lens, LiveRule};
 use super::movements::{Run, Scratch, Sources, movements};
 use super::rows::DayRow;
@@ -11,7 +12,7 @@ use super::spells::{Spell, spells};
 use super::terms::{Due, Range, TermCounts, live_ranges};
 use crate::calendar::Day;
 use crate::error::Result;
-use crate::source::canonical::NO_VALUE;
+use crate::source::canonical::{NO_VALUE, Term};
 
 /// A segment's values of one customer over time, as ranks of the dictionary.
 #[derive(Clone, Debug, Default)]
@@ -193,6 +194,14 @@ impl<'a> View<'a> {
         self.person.history.id
     }
 
+    /// What tells the customer from others where a sample is drawn: of the id alone, and fixed for ever.
+    pub fn hash(&self) -> u64 {
+        match self.id() {
+            CustomerId::Integer(id) => Identity::default().integer(id),
+            CustomerId::Text(id) => Identity::default().text(id.as_bytes()),
+        }
+    }
+
     pub fn shape(&self) -> &'a Shape {
         &self.person.eyes.shape
     }
@@ -243,6 +252,11 @@ impl<'a> View<'a> {
 
     pub fn ranges(&self) -> &'a [Range] {
         &self.seen().ranges
+    }
+
+    /// Subscription rows, as they were exported.
+    pub fn terms(&self) -> &'a [Term] {
+        self.person.history.terms
     }
 
     pub fn dues(&self) -> &'a [Due] {

@@ -1,0 +1,128 @@
+//! What customers known at a cut bought after it: what predictions made at the cut are held against.
+
+use serde::{Deserialize, Serialize};
+
+use crate::calendar::Period;
+use crate::engine::known::{Known, Ref};
+use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::error::Result;
+use crate::tally::axes::Axes;
+use crate::tally::lines::Lines;
+use crate::timeline::lens::Lens;
+use crate::timeline::purchases::{Transactions, Until};
+use crate::timeline::segments::SegmentIndex;
+use crate::timeline::shape::Shape;
+use crate::timeline::view::View;
+
+/// The series by period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Later {
+    Transactions,
+    Revenue,
+}
+
+/// The series by x at the cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum ByFrequency {
+    Customers,
+    Transactions,
+}
+
+/// x from here on is one row.
+pub const MOST_FREQUENT: usize = 50;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldoutTally {
+    /// What customers first seen before the cut did in each period, wholly before it or after it.
+    pub periods: Lines,
+    pub by_frequency: Lines,
+}
+
+pub struct Holdout {
+    axes: Axes,
+    transactions: Transactions,
+    until: Until,
+    period: Period,
+    /// The first period of the window, and the end of all.
+    window: usize,
+    periods: usize,
+}
+
+/// Registers the count of what those who had bought before a day did, by a stage's segments.
+pub fn plan(
+    plan: &mut Plan,
+    index: Ref<SegmentIndex>,
+    lens: Lens,
+    segments: &[usize],
+    transactions: Transactions,
+    until: Until,
+) -> Ref<HoldoutTally> {
+    let spec = FoldSpec {
+        kind: "holdout",
+        params: format!("{transactions:?}, until {until:?}, segments {segments:?}"),
+        lens,
+        needs: Needs { orders: transactions == Transactions::ByOrder },
+        after: vec![index.id()],
+        reach: 0,
+    };
+    let segments = segments.to_vec();
+    plan.fold(spec, move |known: &Known| -> Result<Holdout> {
+        let axes = Axes::new(known, index, &segments)?;
+        let frame = known.shape.frame(lens.period);
+        let (window, periods) = (frame.window, frame.len());
+        Ok(Holdout { axes, transactions, until, period: lens.period, window, periods })
+    })
+}
+
+impl Fold for Holdout {
+    type Tally = HoldoutTally;
+    const SPELLS: bool = false;
+
+    fn cells(&self, _: &Shape) -> u64 {
+        let cells = self.axes.cells();
+        Lines::bound(2, self.periods - self.window, cells) + Lines::bound(2, MOST_FREQUENT + 1, cells)
+    }
+
+    fn start(&self) -> HoldoutTally {
+        HoldoutTally {
+            periods: Lines::new(2, self.window, self.periods),
+            by_frequency: Lines::new(2, 0, MOST_FREQUENT + 1),
+        }
+    }
+
+    fn observe(&self, tally: &mut HoldoutTally, view: &View<'_>) {
+        let until = self.until.day(view.shape());
+        let Some(bought) = self.transactions.before(view, until) else { return };
+        let x = (bought.frequency as usize).min(MOST_FREQUENT);
+        let grid = &view.shape().frame(self.period).grid;
+        self.axes.fixed_before(view, until, |cell| {
+            let mut line = tally.periods.line(cell);
+            let mut later = 0;
+            for day in view.days() {
+                let (period, transactions) = (grid.at(day.day), self.transactions.on(view, day));
+                // The part before the cut of a period that the cut parts is no period to compare with.
+                if day.day >= until || grid.end(period) <= until {
+                    line.add(Later::Transactions as usize, period, period + 1, transactions.into());
+                    line.add(Later::Revenue as usize, period, period + 1, day.net.into());
+                }
+                if day.day >= until {
+                    later += transactions;
+                }
+            }
+            let mut line = tally.by_frequency.line(cell);
+            line.add(ByFrequency::Customers as usize, x, x + 1, 1);
+            line.add(ByFrequency::Transactions as usize, x, x + 1, later.into());
+        });
+    }
+
+    fn merge(&self, into: &mut HoldoutTally, from: HoldoutTally) {
+        into.periods.merge(from.periods);
+        into.by_frequency.merge(from.by_frequency);
+    }
+
+    fn held(&self, tally: &HoldoutTally) -> u64 {
+        tally.periods.held() + tally.by_frequency.held()
+    }
+}

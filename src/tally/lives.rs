@@ -1,0 +1,201 @@
+//! How long spells last: what survival curves are estimated from (DEFINITIONS §7).
+
+use crate::calendar::{Day, Period};
+use crate::engine::known::{Known, Ref};
+use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::error::{Error, Result};
+use crate::stats::survival::{self, Moment};
+use crate::tally::axes::Axes;
+use crate::tally::lines::Lines;
+use crate::timeline::lens::{Lens, LiveRule};
+use crate::timeline::segments::{CellId, SegmentIndex};
+use crate::timeline::shape::{Frame, Shape};
+use crate::timeline::spells::Spell;
+use crate::timeline::view::View;
+
+/// The series by length, in units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Life {
+    /// Spells that ended.
+    Events,
+    /// Spells that were last seen live.
+    Censored,
+    /// Spells that were first seen at this age (0: from their beginning).
+    Entered,
+}
+
+const WIDTH: usize = Life::Entered as usize + 1;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spells {
+    First,
+    All,
+}
+
+pub struct Lives {
+    axes: Axes,
+    unit: Period,
+    spells: Spells,
+    lengths: usize,
+}
+
+/// Registers the lengths of spells under a lens, in units of a period, by a stage's segments.
+pub fn plan(
+    plan: &mut Plan,
+    index: Ref<SegmentIndex>,
+    lens: Lens,
+    segments: &[usize],
+    unit: Period,
+    spells: Spells,
+) -> Ref<Lines> {
+    let spec = FoldSpec {
+        kind: "lives",
+        params: format!("{spells:?} spells by {}, segments {segments:?}", unit.name()),
+        lens,
+        needs: Needs::default(),
+        after: vec![index.id()],
+        reach: 0,
+    };
+    let segments = segments.to_vec();
+    plan.fold(spec, move |known: &Known| -> Result<Lives> {
+        let axes = Axes::new(known, index, &segments)?;
+        let lengths = known.shape.frame(unit).len() + 2;
+        Ok(Lives { axes, unit, spells, lengths })
+    })
+}
+
+/// A spell as it was observed, in units: at risk at t where entry < t ≤ length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Observed {
+    entry: usize,
+    length: usize,
+    ended: bool,
+}
+
+impl Lives {
+    /// `None` for what was over before the window began.
+    fn observed(&self, view: &View<'_>, spell: &Spell) -> Option<Observed> {
+        let shape = view.shape();
+        if spell.end <= shape.observed_from || spell.start >= shape.as_of {
+            return None;
+        }
+        if *view.rule() == LiveRule::Period {
+            return Some(by_period(view.frame(), shape.observed_from, spell));
+        }
+        let whole = |to: Day| whole_units(self.unit, spell.start, to);
+        // An end, or an entry, within a unit is at the end of the unit.
+        let begun = |to: Day| {
+            let whole = whole(to);
+            whole + usize::from(to > self.unit.shift(spell.start, whole as i32))
+        };
+        // A unit counts if all of it was observed, its end too: else it would show those who left in it, and not those who
+        // stayed. An end on as_of is not known yet.
+        let (entry, seen) = (begun(shape.observed_from), whole(shape.as_of.plus(-1)));
+        let length = if spell.end == Day::NEVER { usize::MAX } else { begun(spell.end) };
+        Some(Observed { entry, length: length.min(seen), ended: length <= seen })
+    }
+}
+
+/// Spells of whole periods: an end counts once the next period is over.
+fn by_period(frame: &Frame, observed_from: Day, spell: &Spell) -> Observed {
+    let first = frame.grid.at(spell.start);
+    let over = if frame.last_is_partial() { frame.len() - 1 } else { frame.len() };
+    // A period of which only a part lies in the window is none.
+    let window = (frame.window..frame.len()).find(|p| frame.grid.start(*p) >= observed_from).unwrap_or(frame.len());
+    let entry = window.saturating_sub(first);
+    // The first period without activity.
+    let silent = if spell.end == Day::NEVER { frame.len() } else { frame.grid.at(spell.end) };
+    if spell.end != Day::NEVER && silent < over {
+        Observed { entry, length: silent - first, ended: true }
+    } else {
+        // Of the last whole period nobody can say yet whether it was the last with activity.
+        Observed { entry, length: over.saturating_sub(first + 1), ended: false }
+    }
+}
+
+/// How many units fit between two days; 0 where the second is not later.
+fn whole_units(unit: Period, from: Day, to: Day) -> usize {
+    let days = i64::from(to.0) - i64::from(from.0);
+    if days <= 0 {
+        return 0;
+    }
+    // From a lower bound upwards.
+    let longest = [1, 7, 31, 92, 366][unit as usize];
+    let mut n = (days / longest) as i32;
+    while unit.shift(from, n + 1) <= to {
+        n += 1;
+    }
+    n as usize
+}
+
+impl Fold for Lives {
+    type Tally = Lines;
+
+    fn cells(&self, _: &Shape) -> u64 {
+        Lines::bound(WIDTH, self.lengths, self.axes.cells())
+    }
+
+    fn start(&self) -> Lines {
+        Lines::new(WIDTH, 0, self.lengths)
+    }
+
+    fn observe(&self, tally: &mut Lines, view: &View<'_>) {
+        let spells = match self.spells {
+            Spells::First => &view.spells()[..view.spells().len().min(1)],
+            Spells::All => view.spells(),
+        };
+        for spell in spells {
+            let Some(Observed { mut entry, mut length, ended }) = self.observed(view, spell) else { continue };
+            if length <= entry {
+                // Never at risk, which a length of 0 says.
+                (entry, length) = (0, 0);
+            }
+            let end = if ended { Life::Events } else { Life::Censored };
+            self.axes.fixed(view, |cell| {
+                let mut line = tally.line(cell);
+                line.add(Life::Entered as usize, entry, entry + 1, 1);
+                line.add(end as usize, length, length + 1, 1);
+            });
+        }
+    }
+
+    fn merge(&self, into: &mut Lines, from: Lines) {
+        into.merge(from);
+    }
+
+    fn held(&self, tally: &Lines) -> u64 {
+        tally.held()
+    }
+}
+
+/// The spells of a cell as the estimators take them.
+///
+/// # Errors
+/// Internal: the tally is not of spells.
+pub fn life_of(tally: &Lines, cell: CellId) -> Result<survival::Life> {
+    let moment = |(time, sums): (u32, Vec<i128>)| {
+        let count = |of: Life| u64::try_from(sums[of as usize]).unwrap_or(0);
+        Moment { time, entered: count(Life::Entered), events: count(Life::Events), censored: count(Life::Censored) }
+    };
+    survival::Life::from_moments((0..).zip(tally.sums(cell)).map(moment))
+        .ok_or_else(|| Error::internal("more spells end than begin"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_fit_on_the_calendar() {
+        let day = |t| Day::parse(t).unwrap();
+        let fit = |unit, from, to| whole_units(unit, day(from), day(to));
+        assert_eq!(fit(Period::Month, "2024-01-31", "2024-02-28"), 0);
+        assert_eq!(fit(Period::Month, "2024-01-31", "2024-02-29"), 1);
+        assert_eq!(fit(Period::Month, "2024-01-31", "2034-01-30"), 119);
+        assert_eq!(fit(Period::Week, "2024-01-01", "2024-01-21"), 2);
+        assert_eq!(fit(Period::Quarter, "2024-01-01", "2025-01-01"), 4);
+        assert_eq!(fit(Period::Year, "2020-02-29", "2024-02-28"), 3);
+        assert_eq!(fit(Period::Day, "2024-01-02", "2024-01-01"), 0);
+    }
+}

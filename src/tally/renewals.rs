@@ -1,0 +1,148 @@
+//! Renewals by billing interval and number: how many subscriptions stood before their first, second, third … renewal, and
+//! how many were lost at it (DEFINITIONS §6).
+
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
+
+use serde::{Deserialize, Serialize};
+
+use crate::calendar::Day;
+use crate::engine::known::{Known, Ref};
+use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::error::Result;
+use crate::tally::axes::Axes;
+use crate::timeline::decisions::{Interval, decisions};
+use crate::timeline::lens::{Lens, LiveRule};
+use crate::timeline::purchases::Until;
+use crate::timeline::segments::{CellId, SegmentIndex};
+use crate::timeline::shape::Shape;
+use crate::timeline::view::View;
+
+/// The renewals of one number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Number {
+    /// Subscriptions that stood before it, and those of them lost at it.
+    pub due: u64,
+    pub lost: u64,
+    /// Of both, those at or after the calibration cut.
+    pub later_due: u64,
+    pub later_lost: u64,
+}
+
+impl AddAssign for Number {
+    fn add_assign(&mut self, other: Number) {
+        self.due += other.due;
+        self.lost += other.lost;
+        self.later_due += other.later_due;
+        self.later_lost += other.later_lost;
+    }
+}
+
+/// Of one interval.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renewing {
+    /// `[n − 1]`: the n-th renewals.
+    pub numbers: Vec<Number>,
+    /// Subscription rows that are live at as_of, and what they pay an interval, in minor units.
+    pub live: u64,
+    pub amount: i128,
+}
+
+pub type RenewalsTally = BTreeMap<(CellId, Interval), Renewing>;
+
+pub struct Renewals {
+    axes: Axes,
+    /// Days of all history.
+    days: i32,
+    cut: Day,
+}
+
+/// Registers the count by a stage's segments; what comes at or after `cut` is also told apart.
+pub fn plan(
+    plan: &mut Plan,
+    index: Ref<SegmentIndex>,
+    lens: Lens,
+    segments: &[usize],
+    cut: Until,
+) -> Ref<RenewalsTally> {
+    let spec = FoldSpec {
+        kind: "renewals",
+        params: format!("cut {cut:?}, segments {segments:?}"),
+        lens,
+        needs: Needs::default(),
+        after: vec![index.id()],
+        reach: 0,
+    };
+    let segments = segments.to_vec();
+    plan.fold(spec, move |known: &Known| -> Result<Renewals> {
+        let days = known.shape.as_of.0 - known.shape.first_day.0;
+        Ok(Renewals { axes: Axes::new(known, index, &segments)?, days, cut: cut.day(&known.shape) })
+    })
+}
+
+impl Fold for Renewals {
+    type Tally = RenewalsTally;
+
+    fn cells(&self, _: &Shape) -> u64 {
+        // Intervals that fit at least once, each as often as it fits.
+        let by_months = (1..=self.days / 28).map(|months| Interval { months, days: 0 });
+        let intervals = (1..=self.days).map(|days| Interval { months: 0, days }).chain(by_months);
+        let cells: usize = intervals.map(|i| 2 * i.fits(self.days) + 3).sum();
+        self.axes.cells() * cells as u64
+    }
+
+    fn start(&self) -> RenewalsTally {
+        BTreeMap::new()
+    }
+
+    fn observe(&self, tally: &mut RenewalsTally, view: &View<'_>) {
+        let LiveRule::Terms(rule) = view.rule() else { return };
+        let window = view.shape().observed_from..view.shape().as_of;
+        for decision in decisions(view.terms(), view.dues(), rule.gap_days) {
+            let most = decision.interval.fits(self.days);
+            // Before the window, who left may be missing from the export; after it, who stays is not known yet.
+            if !window.contains(&decision.day) || most == 0 {
+                continue;
+            }
+            let place = decision.number.min(most) - 1;
+            let (later, lost) = (u64::from(decision.day >= self.cut), u64::from(!decision.renewed));
+            let number = Number { due: 1, lost, later_due: later, later_lost: later * lost };
+            self.axes.fixed(view, |cell| {
+                let numbers = &mut tally.entry((cell, decision.interval)).or_default().numbers;
+                if numbers.len() <= place {
+                    numbers.resize(place + 1, Number::default());
+                }
+                numbers[place] += number;
+            });
+        }
+        for range in view.ranges().iter().filter(|r| r.end == Day::NEVER) {
+            let term = &view.terms()[range.row as usize];
+            let interval = Interval::of(term);
+            if interval.fits(self.days) > 0 {
+                self.axes.fixed(view, |cell| {
+                    let of = tally.entry((cell, interval)).or_default();
+                    of.live += 1;
+                    of.amount += i128::from(term.amount);
+                });
+            }
+        }
+    }
+
+    fn merge(&self, into: &mut RenewalsTally, from: RenewalsTally) {
+        for (key, from) in from {
+            let to = into.entry(key).or_default();
+            if to.numbers.len() < from.numbers.len() {
+                to.numbers.resize(from.numbers.len(), Number::default());
+            }
+            for (to, from) in to.numbers.iter_mut().zip(from.numbers) {
+                *to += from;
+            }
+            to.live += from.live;
+            to.amount += from.amount;
+        }
+    }
+
+    fn held(&self, tally: &RenewalsTally) -> u64 {
+        tally.values().map(|of| 2 * of.numbers.len() as u64 + 3).sum()
+    }
+}

@@ -1,0 +1,197 @@
+//! Renewals one after the other: what a customer decided at the end of each paid term.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::terms::{Due, paid_from};
+use crate::calendar::Day;
+use crate::source::canonical::Term;
+
+/// For how long a subscription is paid at a time: whole months, or days where `months` is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Interval {
+    pub months: i32,
+    pub days: i32,
+}
+
+impl Interval {
+    pub fn of(term: &Term) -> Interval {
+        Interval { months: term.months, days: if term.months > 0 { 0 } else { term.days } }
+    }
+
+    /// As a pipeline's data would say it: `month`, `year`, `3 months`, `2 weeks`.
+    pub fn name(self) -> String {
+        let counted = |n: i32, unit: &str| if n == 1 { unit.to_owned() } else { format!("{n} {unit}s") };
+        match self {
+            Interval { months, .. } if months > 0 && months % 12 == 0 => counted(months / 12, "year"),
+            Interval { months, .. } if months > 0 => counted(months, "month"),
+            Interval { days, .. } if days % 7 == 0 => counted(days / 7, "week"),
+            Interval { days, .. } => counted(days, "day"),
+        }
+    }
+
+    /// How many there are in a year of 365 days.
+    pub fn per_year(self) -> f64 {
+        if self.months > 0 { 12.0 / f64::from(self.months) } else { 365.0 / f64::from(self.days.max(1)) }
+    }
+
+    /// How many times it fits into so many days, at most.
+    pub fn fits(self, days: i32) -> usize {
+        let length = if self.months > 0 { self.months.saturating_mul(28) } else { self.days };
+        (days.max(0) / length.max(1)) as usize
+    }
+}
+
+/// What became of a subscription at the end of a paid term: the `number`-th of its interval since it began, came back, or
+/// changed its interval. Who leaves within a term is lost at its end, when those who stay decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    pub interval: Interval,
+    pub number: usize,
+    pub day: Day,
+    pub renewed: bool,
+}
+
+/// The decisions of each subscription in order of time.
+///
+/// All rows of a subscription are one sequence. Without subscription ids a row goes on with another of the same interval
+/// that begins where it was renewed, or up to `gap_days` later; else it is a subscription of its own.
+pub fn decisions(rows: &[Term], dues: &[Due], gap_days: i32) -> Vec<Decision> {
+    let term = |due: &Due| &rows[due.row as usize];
+    let sequence = |due: &Due| (term(due).subscription, if term(due).subscription == 0 { due.row } else { 0 });
+    let mut dues: Vec<Due> = dues.to_vec();
+    dues.sort_unstable_by_key(|due| (sequence(due), due.term_ends, due.renewed, due.row));
+    let mut decisions: Vec<Decision> = vec![];
+    let mut renewed = Renewed::default();
+    for dues in dues.chunk_by(|a, b| sequence(a) == sequence(b)) {
+        let first = term(&dues[0]);
+        let has_id = first.subscription != 0;
+        // The last renewal: its interval and number.
+        let mut last = if has_id { None } else { renewed.take(Interval::of(first), paid_from(first), gap_days) };
+        for due in dues {
+            let interval = Interval::of(term(due));
+            let number = last.filter(|(same, _)| *same == interval).map_or(1, |(_, number)| number + 1);
+            decisions.push(Decision { interval, number, day: due.term_ends, renewed: due.renewed });
+            last = due.renewed.then_some((interval, number));
+        }
+        if let Some((interval, number)) = last.filter(|_| !has_id) {
+            renewed.put(interval, dues[dues.len() - 1].term_ends, number);
+        }
+    }
+    decisions
+}
+
+/// Where rows without an id were renewed last, and for the how-manieth time.
+#[derive(Default)]
+struct Renewed(BTreeMap<(Interval, Day), Vec<usize>>);
+
+impl Renewed {
+    fn put(&mut self, interval: Interval, day: Day, number: usize) {
+        self.0.entry((interval, day)).or_default().push(number);
+    }
+
+    /// The renewal that a row which starts at `start` goes on from, if there is one.
+    fn take(&mut self, interval: Interval, start: Day, gap_days: i32) -> Option<(Interval, usize)> {
+        let (key, numbers) = self.0.range_mut((interval, start.plus(-gap_days))..=(interval, start)).next_back()?;
+        let (key, number) = (*key, numbers.pop()?);
+        if numbers.is_empty() {
+            self.0.remove(&key);
+        }
+        Some((interval, number))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::canonical::PackedId;
+
+    fn term(subscription: PackedId, months: i32) -> Term {
+        let never = Day::NEVER;
+        Term {
+            started: Day(0),
+            trial_ends: never,
+            ended: never,
+            cancelled: never,
+            paid_until: never,
+            paused_from: never,
+            paused_until: never,
+            past_due_since: never,
+            months,
+            days: 0,
+            amount: 100,
+            subscription,
+        }
+    }
+
+    #[test]
+    fn renewals_are_numbered_by_subscription_and_interval() {
+        // Row 0 and 1: one subscription by the month, its plan changed; row 2: the same by the year; row 3: another.
+        let rows = [term(7, 1), term(7, 1), term(7, 12), term(8, 1)];
+        let due = |day, row, renewed| Due { day: Day(day), renewed, row, term_ends: Day(day) };
+        let dues = [
+            due(30, 0, true),
+            due(35, 3, true),
+            due(60, 0, true),
+            due(65, 3, false),
+            due(90, 1, true),
+            due(455, 2, false),
+            due(600, 2, true),
+        ];
+        let found: Vec<_> =
+            decisions(&rows, &dues, 0).iter().map(|d| (d.interval.name(), d.number, d.day.0, d.renewed)).collect();
+        let month = |n, day, renewed| ("month".to_owned(), n, day, renewed);
+        let year = |n, day, renewed| ("year".to_owned(), n, day, renewed);
+        assert_eq!(
+            found,
+            [
+                month(1, 30, true),
+                month(2, 60, true),
+                month(3, 90, true),
+                // Another interval begins anew, and so does who was lost and came back.
+                year(1, 455, false),
+                year(1, 600, true),
+                month(1, 35, true),
+                month(2, 65, false),
+            ]
+        );
+    }
+
+    #[test]
+    fn without_ids_a_row_goes_on_where_another_of_its_kind_was_renewed() {
+        // Two rows side by side from day 0, one of them followed by a third on day 60, and one by the year.
+        let row = |started, months| Term { started: Day(started), ..term(0, months) };
+        let rows = [row(0, 1), row(0, 1), row(0, 12), row(60, 1)];
+        let due = |day, row, renewed| Due { day: Day(day), renewed, row, term_ends: Day(day) };
+        let dues = [
+            due(30, 0, true),
+            due(30, 1, true),
+            due(60, 0, true),
+            due(60, 1, true),
+            due(90, 1, false),
+            due(91, 3, true),
+            due(365, 2, true),
+        ];
+        let found: Vec<_> = decisions(&rows, &dues, 0).iter().map(|d| (d.number, d.day.0, d.renewed)).collect();
+        let expected =
+            [(1, 30, true), (2, 60, true), (1, 30, true), (2, 60, true), (3, 90, false), (1, 365, true), (3, 91, true)];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn who_leaves_within_a_term_is_lost_at_its_end() {
+        let rows = [term(7, 12)];
+        let dues = [Due { day: Day(60), renewed: false, row: 0, term_ends: Day(366) }];
+        let found = decisions(&rows, &dues, 0);
+        assert_eq!((found[0].number, found[0].day, found[0].renewed), (1, Day(366), false));
+    }
+
+    #[test]
+    fn intervals_by_name() {
+        let name = |months, days| Interval { months, days }.name();
+        let found =
+            [name(1, 0), name(12, 0), name(3, 0), name(24, 0), name(0, 7), name(0, 14), name(0, 1), name(0, 30)];
+        assert_eq!(found, ["month", "year", "3 months", "2 years", "week", "2 weeks", "day", "30 days"]);
+    }
+}

@@ -103,6 +103,10 @@ impl Texts {
         (0..self.len()).map(|row| self.get(row))
     }
 
+    fn append(&mut self, other: &mut Texts) {
+        other.iter().for_each(|text| self.push(text));
+    }
+
     fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
@@ -147,6 +151,19 @@ impl Values {
         self.len() == 0
     }
 
+    /// Appends values of the same type; of another there are none in tables of one schema.
+    fn append(&mut self, other: Values) {
+        match (self, other) {
+            (Values::Text(v), Values::Text(mut w)) => v.append(&mut w),
+            (Values::Int(v), Values::Int(mut w)) => v.append(&mut w),
+            (Values::Double(v), Values::Double(mut w)) => v.append(&mut w),
+            (Values::Date(v), Values::Date(mut w)) => v.append(&mut w),
+            (Values::Bool(v), Values::Bool(mut w)) => v.append(&mut w),
+            (Values::Money(v), Values::Money(mut w)) => v.append(&mut w),
+            (into, from) => panic!("{from:?} cannot follow {into:?}"),
+        }
+    }
+
     fn clear(&mut self) {
         match self {
             Values::Text(v) => v.clear(),
@@ -188,6 +205,13 @@ impl Table {
     /// Forgets the rows and keeps their room.
     pub fn clear(&mut self) {
         self.columns.iter_mut().for_each(Values::clear);
+    }
+
+    /// Appends the rows of a table of the same schema.
+    pub fn append(&mut self, other: Table) {
+        for (into, from) in self.columns.iter_mut().zip(other.columns) {
+            into.append(from);
+        }
     }
 
     /// Appends a row, cell by cell in the schema's order.

@@ -29,6 +29,8 @@ pub enum Accepts {
     Date,
     /// `"N days"`.
     Days,
+    /// `"3 years"`, `"18 months"`.
+    Months,
     /// `"1 period"` or `"N days"`.
     ChurnAfter,
     /// `"36 hours"`.
@@ -78,6 +80,7 @@ impl Accepts {
             Accepts::Words(words) => format!("a list of words out of {}", quoted(words.now)),
             Accepts::Date => "a date such as \"2024-12-31\"".into(),
             Accepts::Days => "a number of days such as \"30 days\"".into(),
+            Accepts::Months => "a number of years or months such as \"3 years\"".into(),
             Accepts::ChurnAfter => "\"1 period\" or a number of days such as \"90 days\"".into(),
             Accepts::Duration => "a duration such as \"36 hours\", \"2 days\" or \"90 minutes\"".into(),
             Accepts::Zone => "a time zone of the IANA database such as \"Europe/London\"".into(),

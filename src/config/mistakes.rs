@@ -51,6 +51,11 @@ pub fn misspelt_words(text: &str) -> Vec<Mistake> {
         "free",
         "paused",
         "past_due",
+        "unit",
+        "spells",
+        "confidence",
+        "time_unit",
+        "transactions_by",
     ];
     let mut out = vec![];
     walk(text, &mut |path, _, value| {
@@ -61,7 +66,8 @@ pub fn misspelt_words(text: &str) -> Vec<Mistake> {
         let inside = value.span().start + 1..value.span().end - 1;
         if word_of && !(path[0] == "sources" && path.len() > 3) && text[inside.clone()] == **word {
             let quoted = |m: Mistake| Mistake { at: m.at.start - 1..m.at.end + 1, ..m };
-            out.extend(respelt(text, &inside, path, word).into_iter().map(quoted));
+            let told_apart = |m: &Mistake| !ambiguous(&m.text[m.at.clone()], word);
+            out.extend(respelt(text, &inside, path, word).into_iter().filter(told_apart).map(quoted));
         }
     });
     out
@@ -122,6 +128,13 @@ fn slips(word: &str) -> Vec<String> {
     out.sort();
     out.dedup();
     out
+}
+
+/// Two models have names so alike that a slip of one may be the other, or as near to it.
+fn ambiguous(wrong: &str, right: &str) -> bool {
+    const ALIKE: [&str; 2] = ["bgnbd", "mbgnbd"];
+    let near = |other: &&&str| **other != right && strsim::osa_distance(wrong, other) <= 1;
+    ALIKE.contains(&right) && ALIKE.iter().any(|other| near(&other))
 }
 
 fn respelt(text: &str, at: &Range<usize>, path: &[String], right: &str) -> Vec<Mistake> {

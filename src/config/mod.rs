@@ -47,7 +47,7 @@ pub use explain::{Setting, explain_settings};
 pub use load::{Flawed, examine, load, parse};
 pub use overrides::Override;
 pub use render::{Location, Style, locate, render};
-pub use stages::default_options;
+pub use stages::widest_options;
 
 /// A validated pipeline: what a run is to do.
 #[derive(Clone, Debug)]

@@ -316,16 +316,6 @@ pub static GROUPS: &[Group] = &[
     },
 ];
 
-const FITTED: &str = "leave it out: it belongs to the fitted models, and `ratio` and `realised` need none";
-
-/// Options of stage kinds that the registry does not have yet.
-static LATER_OPTIONS: &[(&str, Key)] = &[
-    ("ltv", later("time_unit", "unit of the models' time", FITTED)),
-    ("ltv", later("horizon", "how far the models look ahead", FITTED)),
-    ("ltv", later("transactions_by", "what the models count as one transaction", FITTED)),
-    ("ltv", later("calibrate_until", "last day that the models' backtest learns from", FITTED)),
-];
-
 /// The keys of a table, by the path of its group.
 pub(super) fn keys(path: &str) -> Vec<Key> {
     GROUPS.iter().filter(|g| g.path == path).flat_map(|g| g.keys.iter().copied()).collect()
@@ -334,8 +324,7 @@ pub(super) fn keys(path: &str) -> Vec<Key> {
 /// The keys of a stage: those of every stage, and the options of its kind.
 pub(super) fn stage_keys(kind: &str) -> Vec<Key> {
     let options = KINDS.iter().filter(|k| k.name == kind).flat_map(|k| k.options.iter().map(Key::of_option));
-    let later = LATER_OPTIONS.iter().filter(|(k, _)| *k == kind).map(|(_, key)| *key);
-    keys("stages.NAME").into_iter().chain(options).chain(later).collect()
+    keys("stages.NAME").into_iter().chain(options).collect()
 }
 
 /// The group whose table has the key at its top, for a key that stands in the wrong table.
@@ -354,6 +343,8 @@ impl Key {
             OptionType::Word(now) => Accepts::Word(Words { now, later: option.later }),
             OptionType::Words(now) => Accepts::Words(Words { now, later: option.later }),
             OptionType::Days => Accepts::Days,
+            OptionType::Date => Accepts::Date,
+            OptionType::Months => Accepts::Months,
         };
         let default = if option.default.is_empty() { Default::Unset("") } else { Default::Value(option.default) };
         Key { name: option.name, accepts, default, doc: option.doc }

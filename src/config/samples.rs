@@ -63,8 +63,18 @@ measure = "revenue"
 ledger = false
 
 [stages.ltv]
-models = ["ratio", "realised"]
+models = ["ratio", "realised", "survival", "paretonbd"]
 trailing = 3
+time_unit = "day"
+horizon = "5 years"
+transactions_by = "order_id"
+calibrate_until = 2011-06-30
+
+[stages.survival]
+unit = "week"
+spells = "all"
+confidence = "plain"
+horizon = 52
 
 [output]
 dir = "results"
@@ -132,7 +142,7 @@ segments = ["plan", "size"]
 [stages.revenue_churn]
 measure = "mrr"
 [stages.ltv]
-models = ["ratio"]
+models = ["ratio", "sbg", "bdw"]
 "#;
 
 /// The least that a pipeline needs.

@@ -13,7 +13,7 @@ use super::value::{Setting, Written, not_yet};
 use super::{Basis, SourceKind, Stage};
 use crate::calendar::Period;
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
-use crate::stage::{KINDS, LATER_KINDS, OptionSpec, OptionType, OptionValue, Options};
+use crate::stage::{KINDS, LATER_KINDS, OptionSpec, OptionType, OptionValue, Options, ltv, survival};
 
 /// What stages refer to.
 pub(super) struct Context<'a> {
@@ -35,6 +35,7 @@ pub(super) fn decode(top: &mut Section<'_>, problems: &Problems, context: &Conte
     }
     top.resolve("stages", resolved_by_name(resolved));
     let mut stages: Vec<Stage> = stages.into_iter().collect::<Sound<_>>()?;
+    further_tables(problems, &stages)?;
     stages.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(stages)
 }
@@ -134,6 +135,21 @@ fn check_table(problems: &Problems, entry: &Entry, kind: &str) -> Sound<()> {
     Err(problems.add(Problem::new(what).at(entry.key_span.clone()).help(help)))
 }
 
+/// A stage of kind `survival` writes tables beside its own.
+fn further_tables(problems: &Problems, stages: &[Stage]) -> Sound<()> {
+    let mut sound = Ok(());
+    for stage in stages.iter().filter(|s| s.kind == survival::KIND.name) {
+        for table in survival::FURTHER_TABLES.map(|suffix| format!("{}_{suffix}", stage.name)) {
+            if let Some(other) = stages.iter().find(|s| s.name == table) {
+                let what = format!("`{table}` is a table that stage `{}` writes", stage.name);
+                let problem = Problem::new(what).at(other.span.clone()).help("choose another name for one of the two");
+                sound = Err(problems.add(problem));
+            }
+        }
+    }
+    sound
+}
+
 fn segments(s: &mut Section<'_>, problems: &Problems, context: &Context<'_>) -> Sound<Vec<usize>> {
     let declared = context.segments.as_ref().map_err(|reported| *reported);
     let written: Option<Vec<Written>> = s.get("segments")?;
@@ -173,11 +189,22 @@ fn options_of(kind: &str) -> &'static [OptionSpec] {
 }
 
 /// The options of a stage kind where none is written.
-pub fn default_options(kind: &str) -> Options {
+fn default_options(kind: &str) -> Options {
     let problems = Problems::default();
     let mut section = Section::open(&problems, "", stage_keys(kind), None);
     let value = |o: &OptionSpec| Some((o.name, option(&mut section, o).ok()?));
     Options(options_of(kind).iter().filter_map(value).collect())
+}
+
+/// The same with all the words that a list may have.
+pub fn widest_options(kind: &str) -> Options {
+    let mut options = default_options(kind);
+    for option in options_of(kind) {
+        if let OptionType::Words(words) = option.accepts {
+            options.0.insert(option.name, OptionValue::Words(words.to_vec()));
+        }
+    }
+    options
 }
 
 fn option(s: &mut Section<'_>, spec: &OptionSpec) -> Sound<OptionValue> {
@@ -189,7 +216,10 @@ fn option(s: &mut Section<'_>, spec: &OptionSpec) -> Sound<OptionValue> {
         (Some(Setting::Word(x)), _) => OptionValue::Word(x),
         (Some(Setting::Words(x)), _) => OptionValue::Words(x),
         (Some(Setting::Days(x)), _) => OptionValue::Days(Some(x)),
+        (Some(Setting::Months(x)), _) => OptionValue::Months(x),
+        (Some(Setting::Day(x)), _) => OptionValue::Date(Some(x)),
         (_, OptionType::Days) => OptionValue::Days(None),
+        (_, OptionType::Date) => OptionValue::Date(None),
         _ => OptionValue::Unset,
     })
 }
@@ -235,6 +265,34 @@ fn ties(
             let what = format!("`{}` = \"{measure}\" does not go with basis {name}", s.full("measure"));
             refuse("measure", what, &format!("leave it out, or write \"{right}\""));
         }
+    }
+    if s.is_set("calibrate_until") && s.is_set("calibrate_share") {
+        let what =
+            format!("`{}` and `calibrate_until` say twice where the calibration ends", s.full("calibrate_share"));
+        refuse("calibrate_share", what, "remove one of them");
+    }
+    let source = |kind| context.sources.as_ref().map(|all| all.get(&kind));
+    if let Some(OptionValue::Words(models)) = value("models") {
+        let of = |some: &[&str]| models.iter().find(|m| some.contains(m));
+        if let (Some(model), Ok(None)) = (of(&ltv::BUYING), source(SourceKind::Transactions)) {
+            let what = format!("`{}` names \"{model}\", a model of purchases, and there are none", s.full("models"));
+            refuse("models", what, "map source `transactions`, or name \"sbg\", \"bdw\" or \"survival\"");
+        }
+        if models.contains(&"gammagamma") && of(&ltv::BUYING).is_none() {
+            let what = format!("`{}` names \"gammagamma\", a model of what is spent, alone", s.full("models"));
+            refuse("models", what, "name a model of how customers buy with it: \"bgnbd\", \"mbgnbd\" or \"paretonbd\"");
+        }
+        if let (Some(model), Ok(Basis::Transactions)) = (of(&ltv::RENEWING), context.basis) {
+            let what = format!("`{}` names \"{model}\", a model of renewals, on basis transactions", s.full("models"));
+            refuse("models", what, "name \"bgnbd\", \"mbgnbd\" or \"paretonbd\" for customers without a contract");
+        }
+    }
+    if let (Some(OptionValue::Word("order_id")), Ok(Some(Ok(transactions)))) =
+        (value("transactions_by"), source(SourceKind::Transactions))
+        && !transactions.columns.contains_key("order_id")
+    {
+        let what = format!("`{}` = \"order_id\" needs source `transactions` to map it", s.full("transactions_by"));
+        refuse("transactions_by", what, "add order_id = \"…\" to sources.transactions.columns, or leave it out");
     }
     sound
 }

@@ -22,6 +22,7 @@ pub(super) enum Setting {
     Words(Vec<&'static str>),
     Day(Day),
     Days(i32),
+    Months(i32),
     ChurnAfter(ChurnAfter),
     Seconds(i64),
     Zone(TimeZone),
@@ -135,6 +136,7 @@ impl Judged<'_> {
             Accepts::Word(words) => self.word(text, words).map(Setting::Word),
             Accepts::Date => self.date(value),
             Accepts::Days => days(value).map(Setting::Days).ok_or_else(|| self.refuse("")),
+            Accepts::Months => months(value).map(Setting::Months).ok_or_else(|| self.refuse("")),
             Accepts::ChurnAfter => self.churn_after(value),
             Accepts::Duration => duration(value).map(Setting::Seconds).ok_or_else(|| self.refuse("")),
             Accepts::Zone => self.zone(value),
@@ -275,6 +277,18 @@ fn days(value: &str) -> Option<i32> {
     let (number, unit) = counted(value)?;
     let n = i32::try_from(number).ok()?;
     (matches!(unit, "day" | "days") && (1..=36_525).contains(&n)).then_some(n)
+}
+
+/// `"3 years"`, `"18 months"`: at least a month, at most a hundred years.
+fn months(value: &str) -> Option<i32> {
+    let (number, unit) = counted(value)?;
+    let months = match unit {
+        "month" | "months" => 1,
+        "year" | "years" => 12,
+        _ => return None,
+    };
+    let n = i32::try_from(number).ok()?.checked_mul(months)?;
+    (1..=1200).contains(&n).then_some(n)
 }
 
 /// In seconds, at least one and at most a hundred years.

@@ -109,7 +109,7 @@ pub fn compute(blueprint: &Blueprint, gathered: &Gathered, watch: &dyn Watch) ->
     let mut scorers = vec![];
     for stage in &blueprint.stages {
         let finished = stage.finish(&known)?;
-        computed.tables.extend(finished.tables);
+        finished.tables.into_iter().for_each(|table| add(&mut computed.tables, table));
         computed.checks.extend(finished.checks);
         computed.headlines.extend(finished.headlines);
         computed.per_customer.extend(stage.per_customer(&known)?);
@@ -121,6 +121,14 @@ pub fn compute(blueprint: &Blueprint, gathered: &Gathered, watch: &dyn Watch) ->
         computed.per_customer.push(Box::new(Customers::new(setting.clone(), blueprint.lens, index, scorers)));
     }
     Ok(computed)
+}
+
+/// Several stages may write rows of one table: those tables have a column `stage`.
+fn add(tables: &mut Vec<Table>, table: Table) {
+    match tables.iter_mut().find(|t| t.schema.name == table.schema.name) {
+        Some(same) => same.append(table),
+        None => tables.push(table),
+    }
 }
 
 fn segment_rows(index: &SegmentIndex, everybody: i64) -> Vec<SegmentRow> {

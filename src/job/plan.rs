@@ -9,10 +9,11 @@ use crate::engine::plan::{Needs, Plan};
 use crate::error::{Error, Result};
 use crate::nearest::suggestion;
 use crate::publish;
-use crate::stage::{self, Common, Setting, Spec, Stage};
+use crate::stage::{self, Common, Setting, Spec, Stage, TimeUnit};
 use crate::table::TableSchema;
 use crate::tally::{census, values};
 use crate::timeline::lens::{LiveRule, TermRule};
+use crate::timeline::purchases::Transactions;
 use crate::timeline::shape::Basis;
 
 /// Everything that a run will compute, known before any data is read.
@@ -73,11 +74,14 @@ impl Blueprint {
     pub fn tables(&self) -> Vec<TableSchema> {
         let mut tables: Vec<_> = self.specs.iter().flat_map(|(kind, spec)| (kind.tables)(spec)).collect();
         if self.whole {
-            tables.push(stage::customers::schema(&self.setting, vec![]));
+            let scored = self.specs.iter().flat_map(|(kind, spec)| (kind.scores)(spec)).collect();
+            tables.push(stage::customers::schema(&self.setting, scored));
             tables.push(stage::ledger::schema(None));
         }
         tables.extend(tables_of_every_run());
         tables.sort_by(|a, b| a.name.cmp(&b.name));
+        // Several stages may write rows of one table.
+        tables.dedup_by(|a, b| a.name == b.name);
         tables
     }
 
@@ -92,8 +96,8 @@ fn tables_of_every_run() -> [TableSchema; 4] {
     [check::schema(), publish::dates::schema(), publish::quarantine::schema(), publish::segments::schema()]
 }
 
-/// Schemas of every table that this version can write, each stage under the name of its kind and with its defaults, in
-/// order of name. Table `customers` has the column of a segment called `NAME`.
+/// Schemas of every table that this version can write, each stage under the name of its kind, with its defaults and
+/// every method that it has, in order of name. Table `customers` has the column of a segment called `NAME`.
 pub fn every_table() -> Vec<TableSchema> {
     let setting = Arc::new(Setting {
         basis: Basis::Transactions,
@@ -105,16 +109,19 @@ pub fn every_table() -> Vec<TableSchema> {
         segments: vec!["NAME".into()],
         has_transactions: true,
         has_costs: true,
+        time_unit: TimeUnit::Week,
+        transactions_by: Transactions::ByDay,
     });
     let spec = |kind: &stage::Kind| Spec {
         name: kind.name.into(),
         period: setting.period,
         segments: vec![0],
-        options: config::default_options(kind.name),
+        options: config::widest_options(kind.name),
         setting: setting.clone(),
     };
     let mut tables: Vec<_> = stage::KINDS.iter().flat_map(|kind| (kind.tables)(&spec(kind))).collect();
-    tables.push(stage::customers::schema(&setting, vec![]));
+    let scored = stage::KINDS.iter().flat_map(|kind| (kind.scores)(&spec(kind))).collect();
+    tables.push(stage::customers::schema(&setting, scored));
     tables.push(stage::ledger::schema(None));
     tables.extend(tables_of_every_run());
     tables.sort_by(|a, b| a.name.cmp(&b.name));
@@ -122,6 +129,10 @@ pub fn every_table() -> Vec<TableSchema> {
 }
 
 fn setting(pipeline: &Pipeline) -> Setting {
+    // Of several the one that has the kind's name, else the first.
+    let mut fitting: Vec<_> = pipeline.stages.iter().filter(|s| s.kind == stage::ltv::KIND.name).collect();
+    fitting.sort_by_key(|s| s.name != s.kind);
+    let ltv = fitting.first().map(|s| &s.options);
     let customers = &pipeline.customers;
     let (basis, rule) = match customers.basis {
         config::Basis::Transactions => match customers.churn_after {
@@ -149,5 +160,7 @@ fn setting(pipeline: &Pipeline) -> Setting {
         segments: pipeline.segments.iter().map(|s| s.name.clone()).collect(),
         has_transactions: pipeline.sources.contains_key(&SourceKind::Transactions),
         has_costs: pipeline.sources.contains_key(&SourceKind::AcquisitionCosts),
+        time_unit: ltv.map_or(TimeUnit::Week, stage::ltv::time_unit),
+        transactions_by: ltv.map_or(Transactions::ByDay, stage::ltv::transactions_by),
     }
 }

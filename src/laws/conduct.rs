@@ -88,7 +88,7 @@ fn joined(pieces: &[Table]) -> Table {
     all
 }
 
-fn cell(values: &Values, row: usize) -> Cell<'_> {
+pub fn cell(values: &Values, row: usize) -> Cell<'_> {
     match values {
         Values::Text(v) => v.get(row).into(),
         Values::Int(v) => v[row].into(),

@@ -22,6 +22,8 @@ pub fn values_of(option: &OptionSpec) -> Vec<String> {
         OptionType::Flag => vec!["true".into()],
         OptionType::Word(words) => words.iter().map(quoted).collect(),
         OptionType::Words(words) => words.iter().map(|word| format!("[{word:?}]")).collect(),
+        OptionType::Date => vec!["2024-03-10".into(), "1997-01-01".into()],
+        OptionType::Months => vec!["\"1 month\"".into(), "\"100 years\"".into()],
         OptionType::Days => vec!["\"30 days\"".into(), "\"1 days\"".into()],
     }
 }
@@ -95,12 +97,12 @@ pub fn parse(text: &str) -> Result<Pipeline, Errors> {
 }
 
 /// What decides which options go together: the configuration refuses, say, MRR of transactions.
-type Setting = (bool, bool, bool);
+type Setting = (bool, bool, bool, bool);
 static ACCEPTED: LazyLock<Mutex<BTreeMap<Setting, String>>> = LazyLock::new(Mutex::default);
 
 /// The stages of all kinds that the configuration takes in a world like this.
 fn stages(world: &World, head: &str) -> String {
-    let setting = (world.subscribes(), world.sign_ups, world.buys());
+    let setting = (world.subscribes(), world.sign_ups, world.buys(), world.order_ids);
     let mut accepted = ACCEPTED.lock().expect("a law failed while it wrote stages");
     let found = accepted.entry(setting).or_insert_with(|| {
         let mut all = String::new();

@@ -11,6 +11,7 @@ pub mod ltv;
 mod options;
 pub mod revenue_churn;
 mod rows;
+pub mod survival;
 
 use std::sync::Arc;
 
@@ -24,9 +25,34 @@ use crate::error::Result;
 use crate::table::{Cell, ColumnSpec, Table, TableSchema};
 use crate::tally::census::CensusTally;
 use crate::timeline::lens::{Lens, LiveRule};
+use crate::timeline::purchases::Transactions;
 use crate::timeline::segments::SegmentIndex;
 use crate::timeline::shape::Basis;
 use crate::timeline::view::Person;
+
+/// The unit of the models' time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeUnit {
+    Day,
+    Week,
+    Month,
+}
+
+/// Mean days of a month.
+pub const MONTH_DAYS: f64 = 365.25 / 12.0;
+
+impl TimeUnit {
+    pub const ALL: [(&'static str, TimeUnit); 3] =
+        [("day", TimeUnit::Day), ("week", TimeUnit::Week), ("month", TimeUnit::Month)];
+
+    pub fn name(self) -> &'static str {
+        Self::ALL[self as usize].0
+    }
+
+    pub fn days(self) -> f64 {
+        [1.0, 7.0, MONTH_DAYS][self as usize]
+    }
+}
 
 /// What all stages of a run share.
 #[derive(Clone, Debug)]
@@ -46,6 +72,9 @@ pub struct Setting {
     pub has_transactions: bool,
     /// Source `acquisition_costs` is mapped.
     pub has_costs: bool,
+    /// What the models of buying count, and in what: of the first stage `ltv`, for table `customers` shows it too.
+    pub time_unit: TimeUnit,
+    pub transactions_by: Transactions,
 }
 
 impl Setting {
@@ -102,6 +131,8 @@ pub enum Figure {
     Money(i128),
     /// Major units, as models and means give them.
     Amount(f64),
+    /// So many units of time, with the unit's name.
+    Span(f64, &'static str),
 }
 
 #[derive(Default)]
@@ -153,11 +184,18 @@ pub struct Kind {
     pub options: &'static [OptionSpec],
     /// The tables that a stage of this kind writes.
     pub tables: fn(&Spec) -> Vec<TableSchema>,
+    /// The columns of table `customers` that a stage of this kind adds.
+    pub scores: fn(&Spec) -> Vec<ColumnSpec>,
     pub build: fn(&Spec, Common, &mut Plan) -> Result<Box<dyn Stage>>,
 }
 
+/// Of kinds that say nothing of single customers.
+fn no_scores(_: &Spec) -> Vec<ColumnSpec> {
+    vec![]
+}
+
 /// Every kind of stage that this version runs, in order of name.
-pub static KINDS: &[Kind] = &[churn::KIND, cohort::KIND, ltv::KIND, revenue_churn::KIND];
+pub static KINDS: &[Kind] = &[churn::KIND, cohort::KIND, ltv::KIND, revenue_churn::KIND, survival::KIND];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static Kind> {
@@ -165,18 +203,8 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 }
 
 /// Kinds that are announced and refused with a sentence that says so.
-pub const LATER_KINDS: &[&str] = &[
-    "acquisition",
-    "concentration",
-    "exit_reasons",
-    "forecast",
-    "reconcile",
-    "rfm",
-    "risk",
-    "survival",
-    "voice",
-    "voice_outcome",
-];
+pub const LATER_KINDS: &[&str] =
+    &["acquisition", "concentration", "exit_reasons", "forecast", "reconcile", "rfm", "risk", "voice", "voice_outcome"];
 
 /// Kinds whose per-customer rows can also be had for the stage's own period.
 pub(crate) const LEDGER_OPTION: OptionSpec = OptionSpec {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::calendar::Day;
+
 /// The value of a stage option, validated against its [`OptionSpec`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum OptionValue {
@@ -12,6 +14,9 @@ pub enum OptionValue {
     Words(Vec<&'static str>),
     /// A number of days (`"30 days"`), or `None` where not set.
     Days(Option<i32>),
+    /// `None` where not set.
+    Date(Option<Day>),
+    Months(i32),
     /// Not set, of any other type: the option's `doc` says what then holds.
     Unset,
 }
@@ -35,6 +40,9 @@ pub enum OptionType {
     Words(&'static [&'static str]),
     /// `"N days"`, N ≥ 1.
     Days,
+    Date,
+    /// `"3 years"`, `"18 months"`.
+    Months,
 }
 
 /// An option of a stage kind, beside `kind`, `period`, `segments`, which every stage has.
@@ -90,6 +98,20 @@ impl Options {
     pub fn days(&self, name: &str) -> Option<i32> {
         match self.0.get(name) {
             Some(OptionValue::Days(x)) => *x,
+            _ => None,
+        }
+    }
+
+    pub fn date(&self, name: &str) -> Option<Day> {
+        match self.0.get(name) {
+            Some(OptionValue::Date(x)) => *x,
+            _ => None,
+        }
+    }
+
+    pub fn months(&self, name: &str) -> Option<i32> {
+        match self.0.get(name) {
+            Some(OptionValue::Months(x)) => Some(*x),
             _ => None,
         }
     }

@@ -9,7 +9,7 @@ use super::samples::{RETAIL, SAAS, SMALLEST};
 use super::{
     At, Basis, ChurnAfter, Mapping, Override, Pipeline, SourceKind, Style, explain_settings, mistakes, parse, render,
 };
-use crate::calendar::Period;
+use crate::calendar::{Day, Period};
 use crate::error::{Errors, Exit};
 use crate::stage::OptionValue;
 
@@ -77,11 +77,14 @@ fn a_complete_pipeline_is_read_in_all_its_parts() {
     assert_eq!(p.segments.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["country", "plan"]);
     assert_eq!((p.segments[0].at, p.segments[1].at, p.segments[1].cap), (At::Opening, At::First, 50));
     let names: Vec<&str> = p.stages.iter().map(|s| s.name.as_str()).collect();
-    assert_eq!(names, ["churn", "cohort", "ltv", "revenue_churn", "weekly_cohort"]);
-    let weekly = &p.stages[4];
+    assert_eq!(names, ["churn", "cohort", "ltv", "revenue_churn", "survival", "weekly_cohort"]);
+    let weekly = &p.stages[5];
     assert_eq!((weekly.kind, weekly.period, weekly.segments.as_slice()), ("cohort", Period::Week, [0].as_slice()));
     assert_eq!(weekly.options.0["age_unit"], OptionValue::Days(Some(30)));
     assert_eq!(weekly.options.0["max_age"], OptionValue::Unset);
+    let ltv = &p.stages[2].options;
+    assert_eq!(ltv.date("calibrate_until"), Day::parse("2011-06-30"));
+    assert_eq!((ltv.months("horizon"), ltv.word("transactions_by")), (Some(60), Some("order_id")));
     assert_eq!(p.stages[0].options.0["benchmark.excellent"], OptionValue::Float(0.02));
     assert_eq!(p.stages[0].segments, [0, 1]);
     assert_eq!(p.output.dir, Path::new("pipelines/results"));
@@ -195,7 +198,7 @@ fn mistakes_that_stand_together_are_all_reported() {
         .replace("\"Europe/London\"", "\"London\"")
         .replace("digits        = 2", "digits = \"two\"")
         .replace("[stages.churn]", "[stages.chrn]")
-        .replace("\"realised\"", "\"bgnbd\"")
+        .replace("\"realised\"", "\"realized\"")
         .replace("[\"country\"]", "[\"contry\"]")
         .replace("amount = {", "amout = {")
         .replace("Europe/Paris", "${SECRET}")

@@ -16,10 +16,8 @@ fn what_a_later_version_brings_is_refused_at_its_place() {
         ("[segments]\nf = { builtin = \"frequency\" }", "builtin"),
         ("[segments]\nf = \"usage.feature\"", "\"usage.feature\""),
         ("[stages.churn]\nby = [\"a\", \"b\"]", "by"),
-        ("[stages.survival]", "survival"),
+        ("[stages.forecast]", "forecast"),
         ("[stages.x]\nkind = \"rfm\"", "\"rfm\""),
-        ("[stages.ltv]\nmodels = [\"bgnbd\"]", "\"bgnbd\""),
-        ("[stages.ltv]\nhorizon = \"3 years\"", "horizon"),
         ("[sources.usage]\npath = 1", "usage"),
         ("[sources.exchange_rates]", "exchange_rates"),
         ("[sources.customers]\npath = \"s3://bucket/x\"\ncolumns = { customer_id = \"id\" }", "\"s3://bucket/x\""),
@@ -38,6 +36,26 @@ fn what_a_later_version_brings_is_refused_at_its_place() {
 #[test]
 fn values_out_of_range_and_settings_that_contradict_each_other_are_refused() {
     for (lines, at, what) in [
+        (
+            "[stages.ltv]\ncalibrate_until = 2024-01-01\ncalibrate_share = 0.5",
+            "0.5",
+            "`stages.ltv.calibrate_share` and `calibrate_until` say twice where the calibration ends",
+        ),
+        (
+            "[stages.ltv]\nmodels = [\"sbg\"]",
+            "[\"sbg\"]",
+            "`stages.ltv.models` names \"sbg\", a model of renewals, on basis transactions",
+        ),
+        (
+            "[stages.ltv]\ntransactions_by = \"order_id\"",
+            "\"order_id\"",
+            "`stages.ltv.transactions_by` = \"order_id\" needs source `transactions` to map it",
+        ),
+        (
+            "[stages.stay]\nkind = \"survival\"\n[stages.stay_tests]\nkind = \"churn\"",
+            "stay_tests",
+            "`stay_tests` is a table that stage `stay` writes",
+        ),
         (
             "[calendar]\nfiscal_year_start = 13",
             "13",

@@ -3,7 +3,7 @@
 mod finish;
 
 use super::rows::segment_columns;
-use super::{Common, Kind, OptionSpec, OptionType, Spec, Stage};
+use super::{Common, Kind, OptionSpec, OptionType, Spec, Stage, no_scores};
 use crate::calendar::Period;
 use crate::engine::known::Ref;
 use crate::engine::plan::Plan;
@@ -14,7 +14,8 @@ use crate::tally::headcount::Headcount;
 use crate::tally::lines::Lines;
 use crate::tally::series;
 
-pub const KIND: Kind = Kind { name: "cohort", doc: include_str!("definition.md"), options: OPTIONS, tables, build };
+pub const KIND: Kind =
+    Kind { name: "cohort", doc: include_str!("definition.md"), options: OPTIONS, tables, scores: no_scores, build };
 
 const OPTIONS: &[OptionSpec] = &[
     OptionSpec {

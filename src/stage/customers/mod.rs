@@ -17,10 +17,8 @@ use crate::timeline::view::{Person, View};
 
 pub const DOC: &str = include_str!("definition.md");
 
-/// Days in the time unit of frequency, recency and age: a week.
-const TIME_UNIT: f64 = 7.0;
-
 pub fn schema(setting: &Setting, scored: Vec<ColumnSpec>) -> TableSchema {
+    let unit = setting.time_unit.name();
     let mut columns = vec![
         column("customer_id", Type::CustomerId, "the customer"),
         column("first_at", Type::Date, "day of the first activity, or on which the first subscription became live"),
@@ -35,13 +33,17 @@ pub fn schema(setting: &Setting, scored: Vec<ColumnSpec>) -> TableSchema {
         )
         .distinct(),
         column("days_since_last", Type::Int, "days from last_at to the last observed day"),
-        column("frequency", Type::Int, "x: days with activity after the first; NULL without transactions"),
-        column("recency", Type::Double, "t_x: weeks from the first activity to the last"),
-        column("age", Type::Double, "T: weeks from the first activity to the last observed day"),
+        column(
+            "frequency",
+            Type::Int,
+            "x: transactions after the first, those of a day being one unless `transactions_by` says otherwise; NULL without transactions",
+        ),
+        column("recency", Type::Double, format!("t_x: {unit}s from the first transaction to the last")),
+        column("age", Type::Double, format!("T: {unit}s from the first transaction to the last observed day")),
         column(
             "monetary",
             Type::Double,
-            "mean net amount of the days with activity after the first, in major units; NULL at x = 0",
+            "mean net amount of the transactions after the first, in major units; NULL at x = 0",
         )
         .distinct(),
     ];
@@ -103,7 +105,7 @@ impl PerCustomer for Customers {
             if buys { view.days().iter().map(|d| i128::from(d.net)).sum() } else { self.revenue(&view) }.into(),
             last.map(|day| i64::from(last_observed.0 - day.0)).into(),
         ];
-        row.extend(self.purchases(&view, last_observed));
+        row.extend(self.purchases(&view));
         for segment in 0..self.setting.segments.len() {
             let steps = view.segment(segment);
             let rank = match view.shape().dictionary.segments[segment].at {
@@ -124,20 +126,15 @@ impl Customers {
         view.runs().iter().filter(|r| r.state.in_closing()).map(|r| period(r.closing) * (r.to - r.from) as i128).sum()
     }
 
-    /// x, t_x, T and the mean value of repeat transactions, activities of a day being one transaction (Fader, Hardie and
-    /// Lee 2005). A refund nets against the latest day of activity before it.
-    fn purchases(&self, view: &View<'_>, last_observed: Day) -> [Cell<'static>; 4] {
-        let mut active = view.days().iter().filter(|d| d.active > 0).map(|d| d.day);
-        let Some(first) = active.next() else { return [const { Cell::Null }; 4] };
-        let second = active.next();
-        let (further, last) = active.fold((0, second.unwrap_or(first)), |(n, _), day| (n + 1, day));
-        let x = further + usize::from(second.is_some());
-        let weeks = |days: i32| f64::from(days) / TIME_UNIT;
-        let repeat = second.map(|second| {
-            let net: i128 = view.days().iter().filter(|d| d.day >= second).map(|d| i128::from(d.net)).sum();
-            net as f64 / x as f64 / minor_per_major(self.setting.digits)
-        });
-        [x.into(), weeks(last.0 - first.0).into(), weeks(last_observed.0 - first.0).into(), repeat.into()]
+    /// x, t_x, T and the mean value of repeat transactions (Fader, Hardie and Lee 2005).
+    fn purchases(&self, view: &View<'_>) -> [Cell<'static>; 4] {
+        let Some(bought) = self.setting.transactions_by.before(view, view.shape().as_of) else {
+            return [const { Cell::Null }; 4];
+        };
+        let units = |days: u32| f64::from(days) / self.setting.time_unit.days();
+        let x = bought.frequency;
+        let mean = || bought.spend as f64 / f64::from(x) / minor_per_major(self.setting.digits);
+        [i64::from(x).into(), units(bought.recency).into(), units(bought.age).into(), (x > 0).then(mean).into()]
     }
 }
 

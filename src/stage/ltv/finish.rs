@@ -9,10 +9,10 @@ use crate::engine::known::Known;
 use crate::error::Result;
 use crate::money::minor_per_major;
 use crate::stage::rows::{Windowed, segment_cells};
-use crate::stage::{Figure, Finished, Headline, Stage};
+use crate::stage::{Figure, Finished, Headline, Scorer, Stage};
 use crate::stats::churn_rate::{Trailing, expected_lifetime, totals, trailing, window};
 use crate::stats::proportion::wilson;
-use crate::table::{Cell, Table};
+use crate::table::Table;
 use crate::tally::cohorts::{Aged, revenue_of};
 use crate::tally::headcount::Head;
 use crate::tally::money::Flow;
@@ -21,26 +21,30 @@ use crate::timeline::shape::{Basis, Maturity};
 
 /// The figures of one row, before they become cells.
 #[derive(Default)]
-struct Row {
-    customers: i64,
-    arpa: Option<f64>,
-    churn_rate: Option<f64>,
-    ltv: Option<f64>,
-    discounted: Option<f64>,
-    interval: (Option<f64>, Option<f64>),
-    cac: Option<f64>,
-    payback: Option<f64>,
-    note: Vec<String>,
+pub(super) struct Row {
+    pub customers: i64,
+    pub arpa: Option<f64>,
+    pub churn_rate: Option<f64>,
+    pub lifetime: Option<f64>,
+    pub ltv: Option<f64>,
+    pub discounted: Option<f64>,
+    pub interval: (Option<f64>, Option<f64>),
+    pub cac: Option<f64>,
+    pub payback: Option<f64>,
+    pub holdout_error: Option<f64>,
+    pub note: Vec<String>,
 }
+
+/// Takes a row by cell, period and method.
+pub(super) type Push<'a> = dyn FnMut(CellId, usize, &str, Row) + 'a;
 
 impl Stage for Ltv {
     fn finish(&self, known: &Known) -> Result<Finished> {
         let index = known.get(self.common.index)?;
         let frame = known.shape.frame(self.spec.period);
-        let schema = super::tables(&self.spec).swap_remove(0);
-        let mut table = Table::empty(Arc::new(schema), false);
+        let mut table = Table::empty(Arc::new(self.schema()), false);
         let mut headlines = vec![];
-        let mut push = |cell: CellId, period: usize, method: &'static str, row: Row| {
+        let mut push = |cell: CellId, period: usize, method: &str, row: Row| {
             let start = frame.grid.start(period);
             if cell == ALL && method == "ratio" {
                 let figures = [("lifetime value (ratio)", row.ltv), ("acquisition cost", row.cac)];
@@ -56,7 +60,7 @@ impl Stage for Ltv {
                 row.arpa.into(),
                 self.spec.setting.gross_margin.into(),
                 row.churn_rate.into(),
-                row.churn_rate.and_then(expected_lifetime).into(),
+                row.lifetime.into(),
                 row.ltv.into(),
                 row.discounted.into(),
                 row.interval.0.into(),
@@ -64,31 +68,45 @@ impl Stage for Ltv {
                 row.cac.into(),
                 to_cac.into(),
                 row.payback.into(),
-                Cell::Null,
+                row.holdout_error.into(),
                 note.into(),
             ]));
         };
-        if self.ratio {
+        if self.has("ratio") {
             self.ratios(known, |cell, period, row| push(cell, period, "ratio", row))?;
         }
-        if self.realised {
+        let renewals = self.renewal_fits(known)?;
+        let tested = self.backtest(known, &renewals)?;
+        if let Some(buying) = &self.buying {
+            self.buying(buying, known, &tested, &mut push)?;
+        }
+        if self.has("realised") || self.falls_back(known)? {
             self.cohorts(known, |cell, period, row| push(cell, period, "realised", row))?;
         }
-        Ok(Finished { tables: vec![table], checks: vec![], headlines })
+        self.survival(known, &mut push)?;
+        self.renewals(known, &renewals, &tested, &mut push)?;
+        let mut tables = tested.tables;
+        tables.extend(self.fits(known, &renewals)?);
+        tables.push(table);
+        Ok(Finished { tables, checks: vec![], headlines })
+    }
+
+    fn scorer(&self, known: &Known) -> Result<Option<Box<dyn Scorer>>> {
+        self.buying.as_ref().map(|buying| self.scorer_of(buying, known)).transpose()
     }
 }
 
 impl Ltv {
-    fn margin(&self) -> f64 {
+    pub(super) fn margin(&self) -> f64 {
         self.spec.setting.gross_margin.unwrap_or(1.0)
     }
 
-    fn discount(&self) -> Option<f64> {
+    pub(super) fn discount(&self) -> Option<f64> {
         self.spec.setting.discount_rate.map(|d| per_period(d, self.spec.period.per_year()))
     }
 
     /// Acquisition cost of each new customer, by period: spend booked to the period that holds its `period_start`.
-    fn cac(&self, known: &Known, period: usize, new: i64) -> Option<f64> {
+    pub(super) fn cac(&self, known: &Known, period: usize, new: i64) -> Option<f64> {
         let frame = known.shape.frame(self.spec.period);
         let mut costs = known
             .shape
@@ -101,9 +119,20 @@ impl Ltv {
         (new > 0).then(|| spend as f64 / minor_per_major(self.spec.setting.digits) / new as f64)
     }
 
-    fn revenue_note(&self) -> Vec<String> {
+    pub(super) fn revenue_note(&self) -> Vec<String> {
         let of_revenue = self.spec.setting.gross_margin.is_none();
         of_revenue.then(|| "of revenue: no gross_margin is configured".to_owned()).into_iter().collect()
+    }
+
+    /// Money of a customer in a period, in major units, from customers and money at its closing.
+    pub(super) fn arpa(&self, customers: i64, closing: i128) -> Option<f64> {
+        // MRR is by the month; a lifetime in quarters wants a quarter's worth.
+        let closing = match self.spec.setting.basis {
+            Basis::Subscriptions => revenue_of(closing, self.spec.period, None),
+            Basis::Transactions => closing,
+        };
+        let major = minor_per_major(self.spec.setting.digits);
+        (customers > 0).then(|| closing as f64 / customers as f64 / major)
     }
 
     /// One row a complete period: arpa × margin / trailing churn rate.
@@ -111,19 +140,12 @@ impl Ltv {
         let (heads, money) = (known.get(self.headcount)?, known.get(self.money)?);
         let frame = known.shape.frame(self.spec.period);
         let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };
-        let major = minor_per_major(self.spec.setting.digits);
         for cell in heads.cells() {
             let (counts, sums) = (heads.sums(cell), money.sums(cell));
             let mut observed = vec![];
             for period in frame.periods().filter(|p| windowed.complete(*p)) {
                 let customers = counts[period][Head::Closing as usize] as i64;
-                let closing = sums[period][Flow::Closing as usize];
-                // MRR is by the month; a lifetime in quarters wants a quarter's worth.
-                let closing = match self.spec.setting.basis {
-                    Basis::Subscriptions => revenue_of(closing, self.spec.period, None),
-                    Basis::Transactions => closing,
-                };
-                let arpa = (customers > 0).then(|| closing as f64 / customers as f64 / major);
+                let arpa = self.arpa(customers, sums[period][Flow::Closing as usize]);
                 observed.extend(windowed.observed(&counts, period));
                 let over = window(&observed, self.trailing);
                 let churn_rate = over.and_then(|w| trailing(w, Trailing::Ratio));
@@ -148,7 +170,24 @@ impl Ltv {
                     note.push("left-truncated: the first periods tell new from returned badly".into());
                 }
                 let (ltv, discounted) = (value.map(|v| v.ltv), value.and_then(|v| v.discounted));
-                push(cell, period, Row { customers, arpa, churn_rate, ltv, discounted, interval, cac, payback, note });
+                let lifetime = churn_rate.and_then(expected_lifetime);
+                push(
+                    cell,
+                    period,
+                    Row {
+                        customers,
+                        arpa,
+                        churn_rate,
+                        lifetime,
+                        ltv,
+                        discounted,
+                        interval,
+                        cac,
+                        payback,
+                        note,
+                        ..Row::default()
+                    },
+                );
             }
         }
         Ok(())
@@ -176,7 +215,8 @@ impl Ltv {
             let mut note = self.revenue_note();
             let partial = frame.maturity(frame.len() - 1) == Maturity::Partial;
             let last = if partial { ", the last of them partial" } else { "" };
-            note.push(format!("{} periods to date{last}", margins.len()));
+            let s = if margins.len() == 1 { "" } else { "s" };
+            note.push(format!("{} period{s} to date{last}", margins.len()));
             if windowed.left_truncated(number) {
                 note.push("left-truncated: the cohort holds older customers".into());
             }

@@ -1,29 +1,63 @@
 //! Stage `ltv`: what a customer is worth.
 
+mod backtest;
+mod buying;
 mod finish;
+mod fits;
 mod ratio;
 mod realised;
+mod renewals;
+mod score;
+mod survival;
+mod tables;
 
-use super::rows::segment_columns;
-use super::{Common, Kind, OptionSpec, OptionType, Spec, Stage};
-use crate::engine::known::Ref;
+use super::rows::Windowed;
+use super::{Common, Kind, OptionSpec, OptionType, Options, Spec, Stage, TimeUnit};
+use crate::engine::known::{Known, Ref};
 use crate::engine::plan::Plan;
 use crate::error::Result;
-use crate::table::{TableSchema, Type, column};
+use crate::tally::buyers;
 use crate::tally::cohorts::{self, CohortSpec, CohortTally, From, Mode};
 use crate::tally::headcount::Headcount;
+use crate::tally::holdout::{self, HoldoutTally};
 use crate::tally::lines::Lines;
+use crate::tally::lives::{self, Spells};
 use crate::tally::money::Money;
-use crate::tally::series;
+use crate::tally::renewals::RenewalsTally;
+use crate::tally::standing::Standing;
+use crate::tally::{self, series};
+use crate::timeline::purchases::{Transactions, Until};
 
-pub const KIND: Kind = Kind { name: "ltv", doc: include_str!("definition.md"), options: OPTIONS, tables, build };
+pub const KIND: Kind = Kind {
+    name: "ltv",
+    doc: include_str!("definition.md"),
+    options: OPTIONS,
+    tables: tables::of,
+    scores: score::columns,
+    build,
+};
+
+/// Methods that fit how customers buy, each with the value model `gammagamma`.
+pub const BUYING: [&str; 3] = ["bgnbd", "mbgnbd", "paretonbd"];
+/// Methods that fit renewals.
+pub const RENEWING: [&str; 2] = ["bdw", "sbg"];
 
 const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         name: "models",
-        doc: "methods, each adding its rows",
-        accepts: OptionType::Words(&["ratio", "realised"]),
-        later: &["survival", "sbg", "bdw", "bgnbd", "mbgnbd", "paretonbd", "gammagamma"],
+        doc: "methods, each adding its rows; the first of bgnbd, mbgnbd, paretonbd that converged scores the customers",
+        accepts: OptionType::Words(&[
+            "ratio",
+            "realised",
+            "survival",
+            "sbg",
+            "bdw",
+            "bgnbd",
+            "mbgnbd",
+            "paretonbd",
+            "gammagamma",
+        ]),
+        later: &[],
         default: "[\"ratio\", \"realised\"]",
     },
     OptionSpec {
@@ -33,63 +67,141 @@ const OPTIONS: &[OptionSpec] = &[
         later: &[],
         default: "6",
     },
+    OptionSpec {
+        name: "time_unit",
+        doc: "unit of the buying models' time, of their parameters and of frequency, recency, age in `customers`",
+        accepts: OptionType::Word(&["day", "week", "month"]),
+        later: &[],
+        default: "\"week\"",
+    },
+    OptionSpec {
+        name: "horizon",
+        doc: "how far the fitted methods look ahead",
+        accepts: OptionType::Months,
+        later: &[],
+        default: "\"3 years\"",
+    },
+    OptionSpec {
+        name: "transactions_by",
+        doc: "what the buying models count as one transaction: a day with activity, or an order",
+        accepts: OptionType::Word(&["day", "order_id"]),
+        later: &[],
+        default: "\"day\"",
+    },
+    OptionSpec {
+        name: "calibrate_until",
+        doc: "last day that the backtest of fitted methods learns from; not set: by `calibrate_share`",
+        accepts: OptionType::Date,
+        later: &[],
+        default: "",
+    },
+    OptionSpec {
+        name: "calibrate_share",
+        doc: "share of the window that the backtest learns from, down to the end of a period; not set: two thirds",
+        accepts: OptionType::Float { min: 0.01, max: 0.99 },
+        later: &[],
+        default: "",
+    },
 ];
+
+pub fn time_unit(options: &Options) -> TimeUnit {
+    let word = options.word("time_unit");
+    TimeUnit::ALL.iter().find(|(name, _)| Some(*name) == word).map_or(TimeUnit::Week, |(_, unit)| *unit)
+}
+
+pub fn transactions_by(options: &Options) -> Transactions {
+    if options.word("transactions_by") == Some("order_id") { Transactions::ByOrder } else { Transactions::ByDay }
+}
 
 struct Ltv {
     spec: Spec,
     common: Common,
-    ratio: bool,
-    realised: bool,
+    /// As written, without repetition.
+    models: Vec<&'static str>,
     trailing: usize,
+    /// Months that the fitted methods look ahead.
+    horizon: u32,
     headcount: Ref<Lines>,
     money: Ref<Lines>,
     cohorts: Ref<CohortTally>,
+    /// Spells, and who is live of the same cells.
+    lives: Option<(Ref<Lines>, Ref<Lines>)>,
+    renewals: Option<Ref<RenewalsTally>>,
+    /// Where the backtest's holdout begins.
+    cut: Until,
+    buying: Option<Buying>,
+}
+
+/// What the models of buying are fitted to, and the fits.
+struct Buying {
+    unit: TimeUnit,
+    transactions: Transactions,
+    full: Ref<fits::BuyerFits>,
+    calibrated: Ref<fits::BuyerFits>,
+    buyers: Ref<buyers::BuyersTally>,
+    calibration: Ref<buyers::BuyersTally>,
+    holdout: Ref<HoldoutTally>,
+    /// Number of the lens that scoring looks through.
+    lens: usize,
+}
+
+impl Ltv {
+    fn has(&self, model: &str) -> bool {
+        self.models.contains(&model)
+    }
+
+    /// The last complete period, or the last.
+    fn latest(&self, known: &Known) -> usize {
+        let frame = known.shape.frame(self.spec.period);
+        let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };
+        frame.periods().rev().find(|p| windowed.complete(*p)).unwrap_or(frame.len() - 1)
+    }
 }
 
 fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
     let lens = spec.setting.lens(spec.period);
     let fold = CohortSpec { from: From::FirstActivity, mode: Mode::Active, max_age: None, unit: None };
-    let models = spec.options.words("models");
+    let models = spec.options.words("models").to_vec();
+    let any_of = |some: &[&str]| models.iter().any(|m| some.contains(m));
+    let cut = match spec.options.date("calibrate_until") {
+        Some(last) => Until::Day(last.plus(1)),
+        None => {
+            let share = spec.options.float("calibrate_share").unwrap_or(2.0 / 3.0);
+            // Up, so that two thirds of nine months are six of them.
+            Until::Share((share * 1e6).ceil() as u32, spec.period)
+        }
+    };
+    let buying = any_of(&BUYING).then(|| {
+        let (unit, transactions) = (time_unit(&spec.options), transactions_by(&spec.options));
+        let mut buyers = |until| buyers::plan(plan, common.index, lens, &spec.segments, transactions, until);
+        let (full, calibration) = (buyers(Until::AsOf), buyers(cut));
+        let asked = fits::Asked::new(&models, unit, spec.setting.digits);
+        Buying {
+            unit,
+            transactions,
+            full: fits::plan(plan, full, asked.clone()),
+            calibrated: fits::plan(plan, calibration, asked),
+            buyers: full,
+            calibration,
+            holdout: holdout::plan(plan, common.index, lens, &spec.segments, transactions, cut),
+            lens: plan.lens(lens),
+        }
+    });
     Ok(Box::new(Ltv {
-        ratio: models.contains(&"ratio"),
-        realised: models.contains(&"realised"),
         trailing: spec.options.int("trailing").unwrap_or(6) as usize,
+        horizon: spec.options.months("horizon").and_then(|m| u32::try_from(m).ok()).unwrap_or(36),
         headcount: series::plan::<Headcount>(plan, common.index, lens, &spec.segments),
         money: series::plan::<Money>(plan, common.index, lens, &spec.segments),
         cohorts: cohorts::plan(plan, common.index, lens, &spec.segments, fold),
+        lives: any_of(&["survival"]).then(|| {
+            let lives = lives::plan(plan, common.index, lens, &spec.segments, spec.period, Spells::First);
+            (lives, series::plan::<Standing>(plan, common.index, lens, &spec.segments))
+        }),
+        renewals: any_of(&RENEWING).then(|| tally::renewals::plan(plan, common.index, lens, &spec.segments, cut)),
+        cut,
+        buying,
+        models,
         spec: spec.clone(),
         common,
     }))
-}
-
-fn tables(spec: &Spec) -> Vec<TableSchema> {
-    let mut columns = segment_columns();
-    columns.extend([
-        column("period", Type::Date, "ratio: first day of the period; realised: of the cohort's period"),
-        column("method", Type::Text, "ratio or realised"),
-        column("customers", Type::Int, "ratio: customers at the closing; realised: of the cohort"),
-        column("arpa", Type::Double, "money of a customer in a period at its closing, in major units; ratio only"),
-        column(
-            "gross_margin",
-            Type::Double,
-            "share of revenue that is margin, as configured; NULL: the value is of revenue",
-        ),
-        column("churn_rate", Type::Double, "trailing churn rate per period; ratio only"),
-        column("expected_lifetime_periods", Type::Double, "1 / churn_rate; NULL at 0"),
-        column("ltv", Type::Double, "lifetime value of a customer, in major units"),
-        column("ltv_discounted", Type::Double, "the same at discount_rate a year; NULL without one"),
-        column("ci_low", Type::Double, "lower end of the 95 % interval of ltv, from that of the churn rate"),
-        column("ci_high", Type::Double, "upper end of the 95 % interval of ltv; NULL where the churn rate may be 0"),
-        column(
-            "cac",
-            Type::Double,
-            "acquisition cost of a new customer in the period, in major units; for everybody only",
-        ),
-        column("ltv_to_cac", Type::Double, "ltv / cac"),
-        column("payback_periods", Type::Double, "periods until the margin has paid the acquisition cost"),
-        column("holdout_error", Type::Double, "error against held-out data; NULL for methods that fit nothing"),
-        column("note", Type::Text, "what the figure leans on, or why it is NULL"),
-    ]);
-    let doc = "Lifetime value by method: `ratio` per period, `realised` per cohort".into();
-    vec![TableSchema { name: spec.name.clone(), doc, key: 5, columns }]
 }

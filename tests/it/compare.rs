@@ -18,6 +18,8 @@ pub enum Want {
     Money(i128),
     /// A DOUBLE, to nine digits.
     Rate(f64),
+    /// A DOUBLE, to twelve digits.
+    Figure(f64),
     /// Money divided by a count: to the minor unit, half-even, in a DECIMAL column; to nine digits in a DOUBLE one.
     PerHead {
         cents: i128,
@@ -38,6 +40,7 @@ impl Want {
             (Want::Bool(a), Value::Bool(b)) => a == b,
             (Want::Money(a), Value::Money(b)) => a == b,
             (Want::Rate(a), Value::Float(b)) => near(*a, *b),
+            (Want::Figure(a), Value::Float(b)) => (a - b).abs() <= 1e-12 * a.abs().max(b.abs()),
             (Want::PerHead { cents, heads }, Value::Money(b)) => half_even(*cents, *heads) == *b,
             (Want::PerHead { cents, heads }, Value::Float(b)) => near(*cents as f64 / *heads as f64 / 100.0, *b),
             (Want::About(a, tolerance), Value::Float(b)) => (a - b).abs() <= *tolerance,
@@ -55,7 +58,7 @@ impl Want {
             Want::Date(d) => Value::Date(*d),
             Want::Bool(b) => Value::Bool(*b),
             Want::Money(m) => Value::Money(*m),
-            Want::Rate(x) | Want::About(x, _) => Value::Float(*x),
+            Want::Rate(x) | Want::Figure(x) | Want::About(x, _) => Value::Float(*x),
             Want::PerHead { cents, heads } => Value::Money(half_even(*cents, *heads)),
         }
     }
@@ -75,7 +78,7 @@ impl fmt::Display for Want {
             Want::Date(d) => f.write_str(&show(*d)),
             Want::Bool(b) => write!(f, "{b}"),
             Want::Money(m) => write!(f, "{}", Value::Money(*m)),
-            Want::Rate(x) => write!(f, "{x}"),
+            Want::Rate(x) | Want::Figure(x) => write!(f, "{x}"),
             Want::PerHead { cents, heads } => write!(f, "{} / {heads}", Value::Money(*cents)),
             Want::About(x, tolerance) => write!(f, "{x} ± {tolerance}"),
         }
@@ -168,5 +171,8 @@ fn a_comparison_sees_what_is_wrong_missing_and_too_much() {
     assert!(found.contains("[\"b\"] n: expected 3, found 2"), "{found}");
     assert!(found.contains("no row [\"c\"]") && found.contains("row [\"d\"] should not be there"), "{found}");
     assert!(Want::PerHead { cents: 5, heads: 2 }.matches(&Value::Money(2)));
+    assert!(
+        !Want::Figure(0.1).matches(&Value::Float(0.100_000_000_001)) && Want::Figure(0.0).matches(&Value::Float(0.0))
+    );
     assert!(!Want::Rate(0.1).matches(&Value::Float(0.100_000_01)) && !Want::Null.matches(&Value::Int(0)));
 }

@@ -44,6 +44,33 @@ pub fn purchases(seed: u64, by_days: bool) -> Scenario {
     finish(scenario, &mut dice, &span, Attribute::Shade, customers)
 }
 
+/// A shop of two years whose customers differ in how often they buy, for how much, and how readily they leave.
+pub fn shop(seed: u64, customers: i64) -> Scenario {
+    let mut dice = Dice::new(seed ^ 0x5709);
+    let first = day("2021-01-01");
+    let mut rows = vec![];
+    for customer in 0..customers {
+        let (rate, leaving) = (dice.pick(&[4, 8, 20, 50, 120]), dice.pick(&[2, 5, 10, 20, 40, 60]));
+        let level = dice.pick(&[5_00, 15_00, 25_00, 60_00]);
+        let mut at = first + dice.below(400);
+        let shade = dice.pick(&[Some("red"), Some("blue"), None]);
+        while at < first + 730 {
+            let cents = level * dice.between(50, 150) / 100;
+            rows.push(Transaction { shade, ..Transaction::new(customer, at, cents) });
+            if dice.percent(leaving) {
+                break;
+            }
+            at += 1;
+            while dice.below(1000) >= rate {
+                at += 1;
+            }
+        }
+    }
+    let mut scenario = Scenario::purchases(rows).known_until("2023-01-01");
+    scenario.segments = vec![Segment { name: "shade", attribute: Attribute::Shade, at: At::First }];
+    scenario
+}
+
 /// Customers who subscribe.
 pub fn subscribers(seed: u64) -> Scenario {
     let mut dice = Dice::new(seed ^ 0xABCD);
@@ -215,7 +242,35 @@ fn finish(mut scenario: Scenario, dice: &mut Dice, span: &Span, changing: Attrib
         kinds.push(Stage { name: "cohort_live", kind: "cohort", period: None, options: "mode = \"live\"" });
         kinds.push(Stage { name: "cohort_ever", kind: "cohort", period: Some(other), options: "mode = \"unbounded\"" });
     }
+    kinds.push(Stage { name: "survival", kind: "survival", period: None, options: dice.pick(&LASTING) });
+    kinds.push(Stage { name: "lasting", kind: "survival", period: None, options: dice.pick(&LASTING) });
     scenario.stages = kinds;
+    scenario
+}
+
+/// How spells may be counted.
+const LASTING: [&str; 8] = [
+    "",
+    "unit = \"day\"",
+    "unit = \"week\"\nspells = \"all\"",
+    "unit = \"month\"",
+    "unit = \"month\"\nspells = \"all\"\nconfidence = \"log\"",
+    "unit = \"quarter\"\nspells = \"all\"\nhorizon = 3",
+    "unit = \"week\"\nconfidence = \"plain\"\nhorizon = 500",
+    "unit = \"year\"\nspells = \"all\"",
+];
+
+/// The same history, the window opening somewhere within it: spells that had begun before enter late.
+pub fn entered_late(mut scenario: Scenario, seed: u64) -> Scenario {
+    let mut dice = Dice::new(seed ^ 0x1A7E);
+    let records: Vec<Day> = if scenario.on_subscriptions() {
+        scenario.subscriptions.iter().map(|s| s.started).collect()
+    } else {
+        scenario.transactions.iter().map(|t| t.day).collect()
+    };
+    let first = records.into_iter().min().expect("a record");
+    scenario.observed_from = Some(dice.between(first, (newest(&scenario) - 1).max(first)));
+    scenario.stages.retain(|s| s.kind != "cohort");
     scenario
 }
 

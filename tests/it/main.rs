@@ -1,10 +1,15 @@
 //! The program from outside: exports and a pipeline file in, tables out.
 //!
-//! - [`published`], [`worked`]: figures that others have printed, and every worked example of the definitions.
+//! - [`models`], [`survival_published`]: the statistics alone, against figures that others have printed.
+//! - [`published`], [`published_fits`], [`worked`]: figures that others have printed, and every worked example of the definitions.
 //! - [`oracle`]: random histories against [`naive`], the definitions written down a second time.
+//! - [`fitted`]: models of buying against the same definitions, and against sums over all customers there could be
+//!   ([`integrals`]).
+//! - [`hostile`]: histories that no model was made for.
 //! - [`laws`]: the same input, however it is cut up, gives the same bytes.
 //! - [`commands`]: what the commands say that look without computing, and how options act.
 //! - [`memory`]: within a limit, what does not fit goes to temporary files, and threads are those asked for.
+//! - [`fallback`]: where a model has no answer.
 //! - [`mistakes`], [`signals`]: what goes wrong is said, and leaves nothing behind.
 
 #![expect(clippy::inconsistent_digit_grouping, reason = "12_34 is twelve pounds thirty-four")]
@@ -15,15 +20,23 @@ mod days;
 mod dice;
 mod edges;
 mod export;
+mod fallback;
+mod fitted;
 mod generate;
+mod hostile;
+mod integrals;
 mod laws;
 mod ledger;
+mod looked_at;
 mod memory;
 mod mistakes;
+mod models;
 mod naive;
 mod oracle;
 mod published;
+mod published_fits;
 mod scenario;
 mod signals;
 mod support;
+mod survival_published;
 mod worked;

@@ -68,12 +68,31 @@
 //!     over 0.
 //! 24. The ledger also has rows, with state NULL, for customers who are not live but have unallocated money; over a run
 //!     of several periods no money moves. What it says of partial periods is not compared.
+//!
+//! Survival (§7)
+//! 25. A spell that was over by observed_from is not seen: in no count. With `first` that is the end of it, the second
+//!     spell does not take its place. All others count as customers; those not longer than their entry are never at
+//!     risk, their ends no events.
+//! 26. A unit counts if all of it was observed: ends and entries up, an end later than the last whole unit up to the day
+//!     before as_of is not known yet, and censored there. Under `1 period` the last whole period cannot be judged: censored before it.
+//! 27. A row for each time at which anybody at risk ended or was last seen. No standard error and no interval at S = 0,
+//!     none on the log-log scale at S = 1; `log` and `plain` are cut to [0, 1].
+//! 28. Where the curve sits on ½ to its end, the median is the first time of it. An end of the median's interval is where
+//!     that end of the curve's does what makes a median.
+//! 29. The restricted mean goes to the horizon, but not beyond the last time seen unless S is 0 there; its variance is
+//!     Σ A(t)²·d/(n(n − d)), A(t) the area right of t.
+//! 30. The tests are over all values with a spell but `(none)`. Without a spell seen from its beginning there is no
+//!     median and no mean. df = values less groups of values that were at risk together; Peto's
+//!     weight is S̃ up to and with the time, Π (1 − d/(n + 1)).
+//! 31. unit by default: under `1 period` the stage's period, else days. A segment's value: the first, of `latest` the last.
 
+pub mod buying;
 pub mod churn;
 pub mod cohort;
 mod contracts;
 pub mod revenue;
 mod segments;
+mod survival;
 
 use std::collections::BTreeMap;
 
@@ -89,14 +108,22 @@ pub fn tables(scenario: &Scenario) -> BTreeMap<String, Vec<WantRow>> {
     let table = |stage: &crate::scenario::Stage| {
         let lens = book.lens(stage.period.unwrap_or(scenario.period));
         let option = |name: &str| stage.options.lines().find_map(|l| l.strip_prefix(name)?.trim().strip_prefix("= "));
+        let own = |rows| vec![(stage.name.to_string(), rows)];
         match stage.kind {
-            "churn" => churn::table(&book, &lens, option("trailing_method") == Some("\"mean\"")),
-            "cohort" => cohort::table(&book, &lens, option("mode").unwrap_or("\"active\"").trim_matches('"')),
-            "revenue_churn" => revenue::table(&book, &lens),
+            "churn" => own(churn::table(&book, &lens, option("trailing_method") == Some("\"mean\""))),
+            "cohort" => own(cohort::table(&book, &lens, option("mode").unwrap_or("\"active\"").trim_matches('"'))),
+            "revenue_churn" => own(revenue::table(&book, &lens)),
+            "survival" => {
+                let [curve, summary, tests] = survival::tables(&book, &lens, &option);
+                let named = |suffix: &str, rows| (format!("{}{suffix}", stage.name), rows);
+                vec![named("", curve), named("_summary", summary), named("_tests", tests)]
+            }
+            // Of fits there is no naive table: see `buying`.
+            "ltv" => vec![],
             other => panic!("there is no naive {other}"),
         }
     };
-    scenario.stages.iter().map(|stage| (stage.name.to_string(), table(stage))).collect()
+    scenario.stages.iter().flat_map(table).collect()
 }
 
 /// A scenario as observed: rows at or after as_of are gone.

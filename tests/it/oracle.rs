@@ -14,7 +14,7 @@ use crate::scenario::Scenario;
 use crate::support::{Row, Table, Value, Workspace, whole};
 
 /// Runs the program on histories of these seeds; fails with the first differences of the first few that differ.
-fn hold_against_the_definitions(seeds: std::ops::Range<u64>, history: impl Fn(u64) -> Scenario) {
+pub fn hold_against_the_definitions(seeds: std::ops::Range<u64>, history: impl Fn(u64) -> Scenario) {
     let mut report = vec![];
     for seed in seeds {
         let scenario = history(seed);
@@ -164,6 +164,19 @@ fn subscribers() {
     hold_against_the_definitions(2000..2040, generate::subscribers);
 }
 
+/// Spells that began before anybody looked.
+#[test]
+fn late_entries() {
+    hold_against_the_definitions(0..24, |seed| {
+        let history = match seed % 3 {
+            0 => generate::purchases(5000 + seed, false),
+            1 => generate::purchases(5000 + seed, true),
+            _ => generate::subscribers(5000 + seed),
+        };
+        generate::entered_late(history, seed)
+    });
+}
+
 /// The naive model in the place of the program: it keeps the identities between the tables, and agrees with itself.
 #[test]
 fn the_naive_model_adds_up() {
@@ -227,7 +240,9 @@ fn the_histories_reach_every_column() {
     ] {
         let mut alive: BTreeMap<String, bool> = BTreeMap::new();
         for tables in histories.iter().map(as_if_written) {
-            for table in ["churn", "cohort", "revenue_churn", "ledger"] {
+            for table in
+                ["churn", "cohort", "revenue_churn", "ledger", "survival", "survival_summary", "survival_tests"]
+            {
                 for row in tables.get(table).map_or(&[][..], |t| &t.rows) {
                     for (column, value) in row {
                         let nothing = matches!(value, Value::Null | Value::Int(0) | Value::Money(0));

@@ -16,7 +16,7 @@ use crate::scenario::{At, Attribute, Rule, Scenario, Segment, Subscription, Tran
 use crate::support::{Row, Table, Value, Workspace, read_rows, whole};
 
 /// A file of the reference data, if there is any.
-fn reference(name: &str) -> Option<PathBuf> {
+pub fn reference(name: &str) -> Option<PathBuf> {
     let Some(folder) = std::env::var_os("TENURE_REFERENCE_DATA") else {
         eprintln!("skipped: TENURE_REFERENCE_DATA does not name the folder of the reference data");
         return None;
@@ -26,7 +26,7 @@ fn reference(name: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-fn rows_of(path: &std::path::Path) -> Vec<Row> {
+pub fn rows_of(path: &std::path::Path) -> Vec<Row> {
     let mut rows = vec![];
     read_rows(path, &mut rows);
     rows
@@ -40,7 +40,7 @@ fn csv(path: &std::path::Path) -> Vec<BTreeMap<String, String>> {
     lines.map(|cells| header.iter().cloned().zip(cells).collect()).collect()
 }
 
-fn int(row: &Row, column: &str) -> i64 {
+pub fn int(row: &Row, column: &str) -> i64 {
     i64::try_from(whole(&row[column])).expect("a small number")
 }
 
@@ -48,12 +48,12 @@ fn date(row: &Row, column: &str) -> Day {
     if let Value::Date(d) = row[column] { d } else { panic!("{column} of {row:?} is not a date") }
 }
 
-fn float(row: &Row, column: &str) -> f64 {
+pub fn float(row: &Row, column: &str) -> f64 {
     if let Value::Float(x) = row[column] { x } else { panic!("{column} of {row:?} is not a float") }
 }
 
 /// The shortest decimal of a float, half-even to the cent: what DEFINITIONS mean by reading a float as money.
-fn cents(x: f64) -> i64 {
+pub fn cents(x: f64) -> i64 {
     let text = format!("{x}");
     let (units, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let digits: i128 = format!("{units}{fraction}").parse().expect("a plain decimal");
@@ -62,7 +62,7 @@ fn cents(x: f64) -> i64 {
 }
 
 /// A path inside a TOML string.
-fn path_text(path: &std::path::Path) -> String {
+pub fn path_text(path: &std::path::Path) -> String {
     path.display().to_string().replace('\\', "\\\\")
 }
 

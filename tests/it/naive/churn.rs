@@ -147,6 +147,19 @@ fn trailing(book: &Book, lens: &Lens, history: &[Counts], mean_of_rates: bool) -
     (opening > 0).then(|| churned as f64 / opening as f64)
 }
 
+/// churn_rate_trailing of one segment value, in the period of this number.
+pub fn trailing_rate(
+    book: &Book,
+    lens: &Lens,
+    dimension: Option<&crate::scenario::Segment>,
+    slice: &Slice,
+    period: usize,
+) -> Option<f64> {
+    let ranges = &lens.ranges[..=period];
+    let counts: Vec<Counts> = ranges.iter().map(|r| count(&moments(book, lens, *r, dimension), slice)).collect();
+    trailing(book, lens, &counts, false)
+}
+
 fn annualise(r: f64, period: Period) -> f64 {
     if period == Period::Year { r } else { 1.0 - (1.0 - r).powi(period.per_year()) }
 }

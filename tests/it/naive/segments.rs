@@ -8,7 +8,7 @@ use crate::scenario::{At, Attribute, Segment};
 
 impl<'a> Book<'a> {
     /// The value of a customer at a boundary, `(none)` if there is none.
-    fn value_before(&self, person: &Person, attribute: Attribute, boundary: Day) -> String {
+    pub fn value_before(&self, person: &Person, attribute: Attribute, boundary: Day) -> String {
         let value = match attribute {
             Attribute::Region => person.region,
             Attribute::Shade => {

@@ -40,13 +40,8 @@ impl Axes {
 
     /// The cells of a customer who stays in one per segment for good: for `opening` segments the value at the first
     /// row counts.
-    pub fn fixed(&self, view: &View<'_>, mut visit: impl FnMut(CellId)) {
-        visit(ALL);
-        for (segment, at) in &self.segments {
-            let steps = view.segment(*segment);
-            let rank = if *at == At::Latest { steps.latest() } else { steps.first() };
-            visit(self.index.cell(*segment, rank));
-        }
+    pub fn fixed(&self, view: &View<'_>, visit: impl FnMut(CellId)) {
+        self.fixed_before(view, view.shape().as_of, visit);
     }
 
     /// The same as it was known before a day: `latest` segments take the value of then,

@@ -5,6 +5,7 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::Day;
 use crate::engine::known::{Known, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::error::Result;
@@ -60,7 +61,7 @@ pub type BuyersTally = BTreeMap<CellId, Group>;
 pub struct Buyers {
     axes: Axes,
     transactions: Transactions,
-    until: Until,
+    until: Day,
 }
 
 /// Registers the count of those who bought before a day, by a stage's segments.
@@ -82,7 +83,7 @@ pub fn plan(
     };
     let segments = segments.to_vec();
     plan.fold(spec, move |known: &Known| -> Result<Buyers> {
-        Ok(Buyers { axes: Axes::new(known, index, &segments)?, transactions, until })
+        Ok(Buyers { axes: Axes::new(known, index, &segments)?, transactions, until: until.day(&known.shape) })
     })
 }
 
@@ -126,7 +127,7 @@ impl Fold for Buyers {
     }
 
     fn observe(&self, tally: &mut BuyersTally, view: &View<'_>) {
-        let until = self.until.day(view.shape());
+        let until = self.until;
         let Some(bought) = self.transactions.before(view, until) else { return };
         let hash = view.hash();
         let history = History { frequency: bought.frequency, recency: bought.recency, age: bought.age };

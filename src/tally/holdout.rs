@@ -1,8 +1,9 @@
 //! What customers known at a cut bought after it: what predictions made at the cut are held against.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
-use crate::calendar::Period;
+use crate::calendar::{Day, Period};
 use crate::engine::known::{Known, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::error::Result;
@@ -43,7 +44,7 @@ pub struct HoldoutTally {
 pub struct Holdout {
     axes: Axes,
     transactions: Transactions,
-    until: Until,
+    until: Day,
     period: Period,
     /// The first period of the window, and the end of all.
     window: usize,
@@ -72,7 +73,7 @@ pub fn plan(
         let axes = Axes::new(known, index, &segments)?;
         let frame = known.shape.frame(lens.period);
         let (window, periods) = (frame.window, frame.len());
-        Ok(Holdout { axes, transactions, until, period: lens.period, window, periods })
+        Ok(Holdout { axes, transactions, until: until.day(&known.shape), period: lens.period, window, periods })
     })
 }
 
@@ -93,23 +94,27 @@ impl Fold for Holdout {
     }
 
     fn observe(&self, tally: &mut HoldoutTally, view: &View<'_>) {
-        let until = self.until.day(view.shape());
+        let until = self.until;
         let Some(bought) = self.transactions.before(view, until) else { return };
         let x = (bought.frequency as usize).min(MOST_FREQUENT);
         let grid = &view.shape().frame(self.period).grid;
+        let mut done: SmallVec<[(usize, i64, i64); 32]> = SmallVec::new();
+        let mut later = 0;
+        for day in view.days() {
+            let (period, transactions) = (grid.at(day.day), self.transactions.on(view, day));
+            // The part before the cut of a period that the cut parts is no period to compare with.
+            if day.day >= until || grid.end(period) <= until {
+                done.push((period, transactions, day.net));
+            }
+            if day.day >= until {
+                later += transactions;
+            }
+        }
         self.axes.fixed_before(view, until, |cell| {
             let mut line = tally.periods.line(cell);
-            let mut later = 0;
-            for day in view.days() {
-                let (period, transactions) = (grid.at(day.day), self.transactions.on(view, day));
-                // The part before the cut of a period that the cut parts is no period to compare with.
-                if day.day >= until || grid.end(period) <= until {
-                    line.add(Later::Transactions as usize, period, period + 1, transactions.into());
-                    line.add(Later::Revenue as usize, period, period + 1, day.net.into());
-                }
-                if day.day >= until {
-                    later += transactions;
-                }
+            for (period, transactions, net) in &done {
+                line.add(Later::Transactions as usize, *period, period + 1, (*transactions).into());
+                line.add(Later::Revenue as usize, *period, period + 1, (*net).into());
             }
             let mut line = tally.by_frequency.line(cell);
             line.add(ByFrequency::Customers as usize, x, x + 1, 1);

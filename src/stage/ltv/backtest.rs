@@ -40,6 +40,19 @@ impl Tested {
         self.errors.get(&(cell, model.to_owned())).copied()
     }
 
+    /// A row of `model_backtest`; its relative error.
+    fn push(&mut self, key: [Cell<'_>; 7], actual: f64, expected: f64) -> Option<f64> {
+        let error = expected - actual;
+        let relative = (actual > 0.0).then(|| error / actual);
+        self.tables[0].push(key.into_iter().chain([actual.into(), expected.into(), error.into(), relative.into()]));
+        relative
+    }
+
+    /// Keeps the relative error of a whole holdout.
+    fn remember(&mut self, cell: CellId, model: &str, relative: Option<f64>) {
+        self.errors.extend(relative.map(|e| ((cell, model.to_owned()), e)));
+    }
+
     /// Whether a rival that costs nothing came nearer than the model.
     pub fn verdict(&self, cell: CellId, model: &str) -> Option<String> {
         let own = self.error(cell, model)?;
@@ -159,19 +172,11 @@ impl Ltv {
                 continue;
             }
             let mut push = |model: &str, expected: f64| {
-                let error = expected - actual;
-                let relative = (actual > 0.0).then(|| error / actual);
-                tested.tables[0].push(segment_cells(&index, *cell).into_iter().chain([
-                    self.spec.name.as_str().into(),
-                    model.into(),
-                    "lost_renewals".into(),
-                    Cell::Null,
-                    actual.into(),
-                    expected.into(),
-                    error.into(),
-                    relative.into(),
-                ]));
-                tested.errors.extend(relative.map(|e| ((*cell, model.to_owned()), e)));
+                let [id, segment, value] = segment_cells(&index, *cell);
+                let stage = self.spec.name.as_str().into();
+                let key = [id, segment, value, stage, model.into(), "lost_renewals".into(), Cell::Null];
+                let relative = tested.push(key, actual, expected);
+                tested.remember(*cell, model, relative);
             };
             for fit in fits.iter().filter(|f| (f.cell, f.interval) == (*cell, *interval)) {
                 let lost = |(n, number): (u32, &Number)| Some(fit.calibrated.lost_at(n)? * number.later_due as f64);
@@ -279,25 +284,16 @@ impl Rows<'_, '_> {
             .map(|((start, actual), expected)| (start, self.shown(of, *actual), *expected));
         let mut relative = None;
         for (start, actual, expected) in periods.chain([total]).collect::<Vec<_>>() {
-            let error: f64 = expected - actual;
-            relative = (actual > 0.0).then(|| error / actual);
-            self.tested.tables[0].push(segment_cells(self.index, self.cell).into_iter().chain([
-                self.stage.into(),
-                model.into(),
-                name.into(),
-                start.into(),
-                actual.into(),
-                expected.into(),
-                error.into(),
-                relative.into(),
-            ]));
+            let [id, segment, value] = segment_cells(self.index, self.cell);
+            let key = [id, segment, value, self.stage.into(), model.into(), name.into(), start.into()];
+            relative = self.tested.push(key, actual, expected);
         }
         relative
     }
 
     fn model(&mut self, name: &'static str, expected: &Expected) {
         let error = self.quantity(name, Later::Transactions, &expected.transactions);
-        self.tested.errors.extend(error.map(|e| ((self.cell, name.to_owned()), e)));
+        self.tested.remember(self.cell, name, error);
         if let Some(revenue) = &expected.revenue {
             self.quantity(name, Later::Revenue, revenue);
         }
@@ -327,7 +323,7 @@ impl Rows<'_, '_> {
             let share = |(k, p): (usize, usize)| before * factor(k + 1) * self.holdout.share(p, as_of);
             let expected: Vec<f64> = self.holdout.periods.clone().enumerate().map(share).collect();
             let error = self.quantity(name, of, &expected).filter(|_| of == Later::Transactions);
-            self.tested.errors.extend(error.map(|e| ((self.cell, name.to_owned()), e)));
+            self.tested.remember(self.cell, name, error);
         }
     }
 }

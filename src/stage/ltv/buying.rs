@@ -7,7 +7,7 @@ use super::{BUYING, Buying, Ltv};
 use crate::engine::known::Known;
 use crate::error::Result;
 use crate::stage::MONTH_DAYS;
-use crate::stats::buyers::{BgNbd, BuyerModel, MbgNbd};
+use crate::stats::buyers::{BgNbd, BuyerModel, MbgNbd, discounted};
 use crate::stats::fit::Fit;
 use crate::stats::gammagamma::GammaGamma;
 use crate::stats::proportion::Z95;
@@ -104,16 +104,8 @@ impl Ltv {
         };
         let value = transactions * spend * self.margin();
         row.ltv = Some(value);
-        row.discounted = self.monthly().map(|d| {
-            let until = |i: u32| with!(model, m => m.expected(f64::from(i) * month));
-            let (mut sum, mut before) = (1.0, 0.0);
-            for i in 1..=months {
-                let so_far = until(i);
-                sum += (so_far - before) * libm::pow(1.0 + d, -f64::from(i));
-                before = so_far;
-            }
-            sum * spend * self.margin()
-        });
+        let to_come = |d| discounted(|t| with!(model, m => m.expected(t)), month, months, d);
+        row.discounted = self.monthly().and_then(to_come).map(|sum| at_once(sum) * spend * self.margin());
         let of_buying = match model {
             Bought::Geometric(_) => error(fits.bgnbd.as_ref(), |m| at_once(m.expected(horizon))),
             Bought::ModifiedGeometric(_) => error(fits.mbgnbd.as_ref(), |m| at_once(m.expected(horizon))),

@@ -26,15 +26,21 @@ fn fitted(fits: &Table, model: &str, published: &[(&str, f64)], relative: f64, l
     }
 }
 
-/// REFERENCES §1 (B): the tenth of CDNOW, weeks, fitted to 30 September 1997.
-#[test]
-fn cdnow_models() {
-    let Some(export) = reference("cdnow/cdnow_sample.parquet") else { return };
+/// The pipeline that ships, run on the tenth of CDNOW that models have been published on.
+fn cdnow() -> Option<Workspace> {
+    let export = reference("cdnow/cdnow_sample.parquet")?;
     let pipeline = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("pipelines/cdnow.toml");
     let here = Workspace::new();
     let set = format!("sources.transactions.path={:?}", path_text(&export));
     let (pipeline, out) = (path_text(&pipeline), path_text(&here.join("out")));
     here.tenure(&["run", &pipeline, "--quiet", "--set", &set, "--out", &out]).exits(0);
+    Some(here)
+}
+
+/// REFERENCES §1 (B): the tenth of CDNOW, weeks, fitted to 30 September 1997.
+#[test]
+fn cdnow_models() {
+    let Some(here) = cdnow() else { return };
 
     let fits = here.table("model_fits");
     let bgnbd = [("r", 0.242_594_5), ("alpha", 4.413_601_9), ("a", 0.792_919_9), ("b", 2.425_888_1)];
@@ -75,12 +81,7 @@ fn cdnow_models() {
 /// REFERENCES §1: 946 repeat buyers' spend. Published of customer-days, money up to 30 September 1997.
 #[test]
 fn cdnow_spend() {
-    let Some(export) = reference("cdnow/cdnow_sample.parquet") else { return };
-    let pipeline = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("pipelines/cdnow.toml");
-    let here = Workspace::new();
-    let set = format!("sources.transactions.path={:?}", path_text(&export));
-    let (pipeline, out) = (path_text(&pipeline), path_text(&here.join("out")));
-    here.tenure(&["run", &pipeline, "--quiet", "--set", &set, "--out", &out]).exits(0);
+    let Some(here) = cdnow() else { return };
     let fits = here.table("model_fits");
     let of = |parameter| {
         fits.row(&[("segment", "all"), ("model", "gammagamma"), ("window", "calibration"), ("parameter", parameter)])

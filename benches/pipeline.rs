@@ -92,7 +92,7 @@ fn pipeline(folder: &Path, amount: &str) -> Pipeline {
 }
 
 fn inspected(pipeline: &Pipeline) -> Inspected {
-    source::inspect(pipeline, source::Needs { orders: true }).unwrap_or_else(|e| panic!("{e:?}"))
+    source::inspect(pipeline, source::Needs::ALL).unwrap_or_else(|e| panic!("{e:?}"))
 }
 
 /// A group of benches, of which every iteration handles the whole export.

@@ -91,6 +91,12 @@ impl Period {
         [(1, 1), (7, 1), (365, 12), (365, 4), (365, 1)][self as usize]
     }
 
+    /// The mean length to the nearest day: 1, 7, 30, 91, 365.
+    pub fn whole_days(self) -> i32 {
+        let (days, of) = self.days();
+        ((2 * days + of) / (2 * of)) as i32
+    }
+
     /// The first day of the period that contains `day`.
     pub fn start(self, day: Day, week_start: Weekday) -> Day {
         let date = day.civil();

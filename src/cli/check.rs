@@ -109,7 +109,7 @@ fn look(args: &Args) -> (Verdict, Vec<Error>) {
         }
     }
     if !args.no_data {
-        match source::inspect(&pipeline, Needs { orders: true }) {
+        match source::inspect(&pipeline, Needs::ALL) {
             Ok(inspected) => verdict.see(&inspected),
             Err(more) => errors.extend(Vec::from(more)),
         }

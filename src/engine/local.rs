@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::known::{Known, NodeId};
-use super::plan::{AnyFold, AnyTally, Plan, Work};
+use super::plan::{AnyFold, AnyTally, Needs, Plan, Work};
 use crate::error::Result;
 use crate::timeline::history::Histories;
 use crate::timeline::identity::BUCKETS;
@@ -26,7 +26,7 @@ pub trait Observer: Sync {
 struct Walker {
     node: NodeId,
     lens: usize,
-    orders: bool,
+    needs: Needs,
     fold: Box<dyn AnyFold>,
 }
 
@@ -47,7 +47,7 @@ pub fn run(plan: &Plan, shape: Arc<Shape>, store: &Store, observer: &dyn Observe
                 }
                 Work::Fold { spec, lens, make } => {
                     let fold = make(&known)?;
-                    walkers.push(Walker { node: NodeId(i), lens: *lens, orders: spec.needs.orders, fold });
+                    walkers.push(Walker { node: NodeId(i), lens: *lens, needs: spec.needs, fold });
                 }
             }
         }
@@ -80,7 +80,7 @@ fn walk(
                 observer.stopped()?;
                 walk.visit(bucket, store, observer, &mut |person| {
                     for (walker, tally) in walkers.iter().zip(&mut tallies) {
-                        walker.fold.observe(&mut **tally, &person.through(walker.lens, walker.orders));
+                        walker.fold.observe(&mut **tally, &person.through(walker.lens, walker.needs));
                     }
                     Ok(())
                 })?;
@@ -164,16 +164,16 @@ pub(crate) fn tallies_of(plan: &Plan, known: &Known, store: &Store, buckets: &[u
         Work::Fold { spec, lens, make } => Some((spec, *lens, make(known).unwrap())),
         Work::Derive(_) => None,
     });
-    let mut parts: Vec<(usize, bool, Part)> = folds
+    let mut parts: Vec<(usize, Needs, Part)> = folds
         .map(|(spec, lens, fold)| {
             let what = format!("{}: {} {:?}", spec.kind, spec.params, spec.lens);
-            (lens, spec.needs.orders, Part { what, tally: fold.start(), fold })
+            (lens, spec.needs, Part { what, tally: fold.start(), fold })
         })
         .collect();
     for bucket in buckets {
         walk.visit(*bucket, store, &Silent, &mut |person| {
-            for (lens, orders, part) in &mut parts {
-                part.fold.observe(&mut *part.tally, &person.through(*lens, *orders));
+            for (lens, needs, part) in &mut parts {
+                part.fold.observe(&mut *part.tally, &person.through(*lens, *needs));
             }
             Ok(())
         })

@@ -8,14 +8,8 @@ use super::known::{Artifact, Known, NodeId, Ref};
 use crate::error::{Error, Result};
 use crate::timeline::lens::Lens;
 use crate::timeline::shape::Shape;
+pub use crate::timeline::view::Needs;
 use crate::timeline::view::View;
-
-/// What a fold reads beside days, amounts and spells; the union decides which columns the scan decodes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Needs {
-    /// Orders per day: `order_id` is read where it is mapped.
-    pub orders: bool,
-}
 
 /// What is folded: equal specs are folded once, whichever stages ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +17,7 @@ pub struct FoldSpec {
     pub kind: &'static str,
     pub params: String,
     pub lens: Lens,
+    /// What it reads beside days, amounts and spells; the union decides which columns the scan decodes.
     pub needs: Needs,
     pub after: Vec<NodeId>,
     /// How far it goes, as in ages: of specs that are equal but for this the farthest is folded, and its tally says
@@ -209,7 +204,7 @@ impl Plan {
 
     /// Declares a need of something that is not a fold.
     pub fn require(&mut self, needs: Needs) {
-        self.needs.orders |= needs.orders;
+        self.needs = self.needs.and(needs);
     }
 
     pub fn needs(&self) -> Needs {

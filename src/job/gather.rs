@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::{Phase, Watch, Watched};
 use crate::config::{self, Pipeline, SourceKind};
 use crate::error::{Error, Result};
+use crate::source::canonical::{Cost, NO_VALUE};
 use crate::source::{IdKind, Inspected, InspectedSource, Scan, scan};
 use crate::timeline::identity::Identity;
 use crate::timeline::scatter::Scatter;
 use crate::timeline::segments::{At, Dictionary, SegmentColumn};
-use crate::timeline::shape::{Basis, Shape};
+use crate::timeline::shape::{Basis, CostRow, Shape};
 use crate::timeline::store::Store;
 
 /// The data of a run, brought together by customer.
@@ -100,5 +101,9 @@ fn shape(pipeline: &Pipeline, scan: &Scan, store: &Store) -> Result<Shape> {
         has_column(SourceKind::Customers, "signed_up_at"),
         Dictionary { segments: columns.collect() },
     );
-    Ok(shape.with_costs(scan.costs.iter().map(|c| (c.period_start, c.amount)).collect()))
+    Ok(shape.with_costs(scan.costs.iter().map(cost).collect()))
+}
+
+fn cost(cost: &Cost) -> CostRow {
+    CostRow { day: cost.period_start, amount: cost.amount, channel: NO_VALUE }
 }

@@ -50,7 +50,7 @@ pub fn blueprint(pipeline: &Pipeline, only: Option<&[String]>) -> Result<Bluepri
     let lens = plan.lens(calendar);
     let whole = only.is_none();
     if whole {
-        plan.require(Needs { orders: true });
+        plan.require(Needs { orders: true, ..Needs::default() });
     }
     let (mut stages, mut specs) = (vec![], vec![]);
     for configured in pipeline.stages.iter().filter(|s| only.is_none_or(|only| only.contains(&s.name))) {
@@ -109,6 +109,8 @@ pub fn every_table() -> Vec<TableSchema> {
         segments: vec!["NAME".into()],
         has_transactions: true,
         has_costs: true,
+        has_usage: true,
+        has_surveys: true,
         time_unit: TimeUnit::Week,
         transactions_by: Transactions::ByDay,
     });
@@ -160,6 +162,8 @@ fn setting(pipeline: &Pipeline) -> Setting {
         segments: pipeline.segments.iter().map(|s| s.name.clone()).collect(),
         has_transactions: pipeline.sources.contains_key(&SourceKind::Transactions),
         has_costs: pipeline.sources.contains_key(&SourceKind::AcquisitionCosts),
+        has_usage: false,
+        has_surveys: false,
         time_unit: ltv.map_or(TimeUnit::Week, stage::ltv::time_unit),
         transactions_by: ltv.map_or(Transactions::ByDay, stage::ltv::transactions_by),
     }

@@ -26,11 +26,19 @@ fn orders_not_asked_for_are_absent() {
     let shape = Shape::new(Basis::Transactions, (from, to), from, monday, true, true, false, Dictionary::default());
     let lens = Lens { period: Period::Month, rule: LiveRule::Period, until: None };
     let days = [DayRow { day: from, active: 2, orders: 2, net: 500 }];
-    let history = History { id: CustomerId::Integer(1), days: &days, terms: &[], member: None, values: &[] };
+    let history = History {
+        id: CustomerId::Integer(1),
+        days: &days,
+        terms: &[],
+        member: None,
+        values: &[],
+        uses: &[],
+        answers: &[],
+    };
     let mut eyes = Eyes::new(shape.into(), [lens].into(), &[0]);
     let person = eyes.look(&history).unwrap().unwrap();
-    let seen = |orders| person.through(0, orders).days().iter().map(|d| person.through(0, orders).orders(d)).sum();
-    assert_eq!((seen(true), seen(false)), (2, 0i64));
+    let seen = |needs| person.through(0, needs).days().iter().map(|d| person.through(0, needs).orders(d)).sum();
+    assert_eq!((seen(Needs::ALL), seen(Needs::default())), (2, 0i64));
 }
 
 /// The tables are the same whether folds are shown what they declared, or everything.
@@ -39,7 +47,7 @@ fn declared_is_used(world: &World) -> Result<(), TestCaseError> {
     let mut blueprint = job::blueprint(&pipeline, None).unwrap();
     let gathered = gather(world, &pipeline, PLAIN, true);
     let declared = outcome(&blueprint, &gathered);
-    blueprint.plan.show_all(Needs { orders: true });
+    blueprint.plan.show_all(Needs::ALL);
     let everything = outcome(&blueprint, &gathered);
     prop_assert!(same(&declared, &everything).is_ok(), "{}", same(&declared, &everything).unwrap_err());
     Ok(())
@@ -108,7 +116,7 @@ fn a_stage_with_a_ledger_needs_orders() {
     assert!(!with_ledger.is_empty());
     for stage in with_ledger {
         let plan = job::blueprint(&pipeline, Some(std::slice::from_ref(&stage.name))).unwrap().plan;
-        assert_eq!(plan.needs(), Needs { orders: true }, "{}", stage.name);
+        assert_eq!(plan.needs(), Needs { orders: true, ..Needs::default() }, "{}", stage.name);
     }
 }
 
@@ -121,6 +129,6 @@ fn withheld_orders_are_missed() {
     let mut blueprint = job::blueprint(&pipeline, None).unwrap();
     let gathered = gather(&world, &pipeline, PLAIN, true);
     let declared = outcome(&blueprint, &gathered);
-    blueprint.plan.show_all(Needs { orders: false });
+    blueprint.plan.show_all(Needs::default());
     assert!(same(&declared, &outcome(&blueprint, &gathered)).is_err());
 }

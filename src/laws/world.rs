@@ -148,6 +148,7 @@ fn contract() -> impl Strategy<Value = Contract> {
                 days,
                 amount,
                 subscription,
+                ..Term::running(started, amount)
             };
             Contract { customer, term, plan }
         },

@@ -72,6 +72,63 @@ pub const NO_VALUE: ValueCode = u32::MAX;
 /// their XXH3-128 behind 0xFF. `0` stands for NULL.
 pub type PackedId = u128;
 
+/// What a run's stages ask for beyond what every run reads: what nobody asks for is not decoded, and who did not ask does
+/// not see it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Orders per day: `order_id`.
+    pub orders: bool,
+    /// Source `usage`.
+    pub usage: bool,
+    /// Source `surveys`.
+    pub surveys: bool,
+    /// Why customers left: `subscriptions.cancel_reason` and `cancel_kind`, `surveys.reason`.
+    pub reasons: bool,
+    /// Who won customers: `customers.acquired_by` and `referred_by`, `acquisition_costs.channel`.
+    pub channels: bool,
+}
+
+impl Needs {
+    pub const ALL: Needs = Needs { orders: true, usage: true, surveys: true, reasons: true, channels: true };
+
+    #[must_use]
+    pub fn and(self, other: Needs) -> Needs {
+        Needs {
+            orders: self.orders | other.orders,
+            usage: self.usage | other.usage,
+            surveys: self.surveys | other.surveys,
+            reasons: self.reasons | other.reasons,
+            channels: self.channels | other.channels,
+        }
+    }
+}
+
+/// Who ended a subscription: the customer, or a payment that failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub enum CancelKind {
+    #[default]
+    Unknown,
+    Voluntary,
+    Involuntary,
+}
+
+/// What a survey asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AnswerKind {
+    Nps,
+    Csat,
+    Ces,
+    Exit,
+}
+
+impl AnswerKind {
+    pub const ALL: [AnswerKind; 4] = [AnswerKind::Nps, AnswerKind::Csat, AnswerKind::Ces, AnswerKind::Exit];
+
+    pub fn name(self) -> &'static str {
+        ["nps", "csat", "ces", "exit"][self as usize]
+    }
+}
+
 /// Transactions of one batch, one entry a row in every vector. Rows dated at or after a configured as_of are gone.
 #[derive(Clone, Debug)]
 pub struct Transactions {
@@ -108,6 +165,32 @@ pub struct Term {
     pub amount: i64,
     /// 0 where subscription_id is not mapped or NULL.
     pub subscription: PackedId,
+    pub kind: CancelKind,
+    /// A code of [`Labels::reasons`](crate::timeline::labels::Labels): last, as codes are numbered by chance.
+    pub reason: ValueCode,
+}
+
+#[cfg(test)]
+impl Term {
+    /// A monthly subscription that runs, of which nothing else is known: what tests begin with.
+    pub fn running(started: Day, amount: i64) -> Term {
+        Term {
+            started,
+            trial_ends: Day::NEVER,
+            ended: Day::NEVER,
+            cancelled: Day::NEVER,
+            paid_until: Day::NEVER,
+            paused_from: Day::NEVER,
+            paused_until: Day::NEVER,
+            past_due_since: Day::NEVER,
+            months: 1,
+            days: 0,
+            amount,
+            subscription: 0,
+            kind: CancelKind::Unknown,
+            reason: NO_VALUE,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

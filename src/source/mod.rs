@@ -29,9 +29,10 @@ mod statistics;
 #[cfg(test)]
 mod testing;
 
+pub use canonical::Needs;
 pub use columns::ids::IdKind;
 pub use condition::Condition;
-pub use inspect::{Inspected, InspectedFile, InspectedSource, Needs, RuledOut, inspect, mapped};
+pub use inspect::{Inspected, InspectedFile, InspectedSource, RuledOut, inspect, mapped};
 pub use scan::{BATCH_ROWS, Scan, ScanObserver, Unobserved, scan};
 
 use std::path::PathBuf;

@@ -117,7 +117,7 @@ impl Sink for Keep {
 }
 
 pub fn look(pipeline: &Pipeline) -> Result<Inspected, Errors> {
-    inspect(pipeline, Needs { orders: true })
+    inspect(pipeline, Needs::ALL)
 }
 
 /// All problems as text: kind, start of the span, sentence and remedy.

@@ -72,6 +72,10 @@ pub struct Setting {
     pub has_transactions: bool,
     /// Source `acquisition_costs` is mapped.
     pub has_costs: bool,
+    /// Source `usage` is mapped.
+    pub has_usage: bool,
+    /// Source `surveys` is mapped.
+    pub has_surveys: bool,
     /// What the models of buying count, and in what: of the first stage `ltv`, for table `customers` shows it too.
     pub time_unit: TimeUnit,
     pub transactions_by: Transactions,

@@ -77,7 +77,7 @@ pub fn plan(
         kind: "buyers",
         params: format!("{transactions:?}, until {until:?}, segments {segments:?}"),
         lens,
-        needs: Needs { orders: transactions == Transactions::ByOrder },
+        needs: Needs { orders: transactions == Transactions::ByOrder, ..Needs::default() },
         after: vec![index.id()],
         reach: 0,
     };

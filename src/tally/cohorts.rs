@@ -119,7 +119,7 @@ pub fn plan(
         kind: "cohorts",
         params: format!("from {:?}, {:?}, unit {:?}, segments {segments:?}", spec.from, spec.mode, spec.unit),
         lens,
-        needs: Needs { orders: true },
+        needs: Needs { orders: true, ..Needs::default() },
         after: vec![index.id()],
         reach: spec.max_age.unwrap_or(usize::MAX),
     };

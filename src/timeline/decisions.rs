@@ -108,21 +108,7 @@ mod tests {
     use crate::source::canonical::PackedId;
 
     fn term(subscription: PackedId, months: i32) -> Term {
-        let never = Day::NEVER;
-        Term {
-            started: Day(0),
-            trial_ends: never,
-            ended: never,
-            cancelled: never,
-            paid_until: never,
-            paused_from: never,
-            paused_until: never,
-            past_due_since: never,
-            months,
-            days: 0,
-            amount: 100,
-            subscription,
-        }
+        Term { months, subscription, ..Term::running(Day(0), 100) }
     }
 
     #[test]

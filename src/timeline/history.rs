@@ -2,7 +2,7 @@
 
 use super::identity::id_of;
 use super::record::{Record, Sealed};
-use super::rows::{DayRow, MemberRow, ValueRow};
+use super::rows::{AnswerRow, DayRow, MemberRow, UseRow, ValueRow};
 use crate::error::Result;
 use crate::source::canonical::Term;
 
@@ -20,6 +20,8 @@ pub struct History<'a> {
     pub terms: &'a [Term],
     pub member: Option<&'a MemberRow>,
     pub values: &'a [ValueRow],
+    pub uses: &'a [UseRow],
+    pub answers: &'a [AnswerRow],
 }
 
 /// Reads records one after the other into the same buffers.
@@ -36,6 +38,8 @@ impl Histories {
             terms: &rows.terms,
             member: rows.member.as_ref(),
             values: &rows.values,
+            uses: &[],
+            answers: &[],
         })
     }
 

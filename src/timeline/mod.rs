@@ -10,6 +10,7 @@ pub mod decisions;
 mod directory;
 pub mod history;
 pub mod identity;
+pub mod labels;
 pub mod lens;
 mod log;
 mod merge;

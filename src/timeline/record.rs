@@ -291,21 +291,15 @@ fn read_encoded<T: DeserializeOwned>(reader: &mut Reader<'_>) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::canonical::CancelKind;
 
     fn term(started: i32) -> Term {
         Term {
-            started: Day(started),
-            trial_ends: Day::NEVER,
-            ended: Day::NEVER,
             cancelled: Day(started + 40),
-            paid_until: Day::NEVER,
-            paused_from: Day::NEVER,
-            paused_until: Day::NEVER,
-            past_due_since: Day::NEVER,
-            months: 1,
-            days: 0,
-            amount: 999,
             subscription: u128::MAX,
+            kind: CancelKind::Involuntary,
+            reason: 3,
+            ..Term::running(Day(started), 999)
         }
     }
 
@@ -314,6 +308,8 @@ mod tests {
         let member = MemberRow {
             canonical: Box::from([1, 2]),
             signed_up: Day::NEVER,
+            channel: 7,
+            referred: true,
             values: vec![(0, 3)],
             copies: 1,
             conflicts: 0,

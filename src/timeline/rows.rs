@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::calendar::Day;
 use crate::error::{Error, Result};
 use crate::money::MAX_MINOR;
+pub use crate::source::canonical::AnswerKind;
 use crate::source::canonical::{PackedId, ValueCode};
 
 /// All transactions of a customer on a day.
@@ -35,12 +36,36 @@ pub struct OrderRow {
     pub day: Day,
 }
 
+/// What a customer used on a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UseRow {
+    pub day: Day,
+    /// Thousandths; each row counts 1000 where `usage.quantity` is not mapped.
+    pub quantity: i64,
+}
+
+/// An answer to a survey, or an invitation that was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AnswerRow {
+    pub day: Day,
+    pub instant: i64,
+    pub kind: AnswerKind,
+    /// Hundredths of a point; `None`: not answered. Exit surveys have none.
+    pub score: Option<i32>,
+    /// A code of [`Labels::reasons`](super::labels::Labels): last, as codes are numbered by chance.
+    pub reason: ValueCode,
+}
+
 /// A customer's row of source `customers`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MemberRow {
     /// Orders conflicting rows of one customer: the greatest wins.
     pub canonical: Box<[u8]>,
     pub signed_up: Day,
+    /// A code of [`Labels::channels`](super::labels::Labels).
+    pub channel: ValueCode,
+    /// `referred_by` names somebody else.
+    pub referred: bool,
     /// Segment and value, for each segment on this source.
     pub values: Vec<(u16, ValueCode)>,
     /// Rows exactly like this one.
@@ -148,6 +173,7 @@ pub fn check_money(days: &[DaySum]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::canonical::NO_VALUE;
 
     fn day(day: i32, net: i128) -> DaySum {
         DaySum { day: Day(day), active: 1, orders: 0, net }
@@ -186,6 +212,8 @@ mod tests {
         let member = |canonical: u8| MemberRow {
             canonical: [canonical].into(),
             signed_up: Day(i32::from(canonical)),
+            channel: NO_VALUE,
+            referred: false,
             values: vec![],
             copies: 1,
             conflicts: 0,

@@ -9,7 +9,7 @@ use super::rows::{MemberRow, ValueRow};
 use super::store::Store;
 use crate::calendar::Day;
 use crate::error::Result;
-use crate::source::canonical::{Batch, Customers, Ids, Sink, Subscriptions, Transactions, ValueCode};
+use crate::source::canonical::{Batch, Customers, Ids, NO_VALUE, Sink, Subscriptions, Transactions, ValueCode};
 
 pub struct Scatter<'a> {
     identity: Identity,
@@ -105,7 +105,18 @@ impl Sink for Scatter<'_> {
                     let values = segments.iter().map(|(s, codes)| (*s as u16, codes[i])).collect();
                     let canonical = canonical[i].clone();
                     let signed_up = signed_up[i];
-                    pot.put_member(customer, MemberRow { canonical, signed_up, values, copies: 1, conflicts: 0 });
+                    pot.put_member(
+                        customer,
+                        MemberRow {
+                            canonical,
+                            signed_up,
+                            channel: NO_VALUE,
+                            referred: false,
+                            values,
+                            copies: 1,
+                            conflicts: 0,
+                        },
+                    );
                 })
             }
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::labels::LabelColumn;
 use crate::source::canonical::{NO_VALUE, ValueCode};
 
 /// Which of a customer's values counts where a column changes over time.
@@ -21,16 +22,10 @@ pub struct SegmentColumn {
     pub name: Arc<str>,
     pub at: At,
     pub cap: usize,
-    /// Sorted; a value's *rank* is its place here.
-    values: Vec<Arc<str>>,
-    /// Rank of each code that the scan gave out.
-    ranks: Vec<u32>,
+    labels: LabelColumn,
 }
 
 /// The segments of a run with all their values.
-///
-/// The scan numbers values as it meets them; from here on a value is its rank among all values of the segment in the
-/// order of their bytes, so that no figure depends on which thread saw what first.
 #[derive(Clone, Debug, Default)]
 pub struct Dictionary {
     pub segments: Vec<SegmentColumn>,
@@ -39,26 +34,15 @@ pub struct Dictionary {
 impl SegmentColumn {
     /// `values[code]` is the text behind a code.
     pub fn new(name: &str, at: At, cap: usize, values: &[impl AsRef<str>]) -> SegmentColumn {
-        let values: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
-        let mut order: Vec<usize> = (0..values.len()).collect();
-        order.sort_by_key(|i| values[*i]);
-        let mut ranks = vec![0; values.len()];
-        let mut sorted: Vec<Arc<str>> = Vec::with_capacity(values.len());
-        for i in order {
-            if sorted.last().is_none_or(|last| **last != *values[i]) {
-                sorted.push(values[i].into());
-            }
-            ranks[i] = sorted.len() as u32 - 1;
-        }
-        SegmentColumn { name: name.into(), at, cap, values: sorted, ranks }
+        SegmentColumn { name: name.into(), at, cap, labels: LabelColumn::new(values) }
     }
 
     pub fn rank(&self, code: ValueCode) -> u32 {
-        self.ranks.get(code as usize).copied().unwrap_or(NO_VALUE)
+        self.labels.rank(code)
     }
 
     pub fn values(&self) -> &[Arc<str>] {
-        &self.values
+        self.labels.values()
     }
 }
 
@@ -100,7 +84,7 @@ impl SegmentIndex {
         let mut index = SegmentIndex { cells: vec![all], of: vec![], beyond_cap: vec![] };
         for (i, segment) in dictionary.segments.iter().enumerate() {
             let count = |rank: u32| counts.values.get(i).and_then(|m| m.get(&rank)).copied().unwrap_or_default();
-            let mut ranks: Vec<u32> = (0..segment.values.len() as u32).filter(|r| count(*r).0 > 0).collect();
+            let mut ranks: Vec<u32> = (0..segment.values().len() as u32).filter(|r| count(*r).0 > 0).collect();
             ranks.sort_by_key(|r| (-count(*r).0, *r));
             let mut kept = ranks[..ranks.len().min(segment.cap)].to_vec();
             kept.sort_unstable();
@@ -109,10 +93,10 @@ impl SegmentIndex {
                 index.cells.push(SegmentCell { segment: segment.name.clone(), value, is_other, customers });
                 index.cells.len() as CellId - 1
             };
-            let mut of = vec![ALL; segment.values.len()];
+            let mut of = vec![ALL; segment.values().len()];
             let mut none = None;
             for rank in kept {
-                let value = segment.values[rank as usize].clone();
+                let value = segment.values()[rank as usize].clone();
                 let is_none = &*value == "(none)";
                 let nulls = if is_none { count(NO_VALUE).1 } else { 0 };
                 of[rank as usize] = cell(value, false, count(rank).1 + nulls);
@@ -123,7 +107,7 @@ impl SegmentIndex {
             if !beyond.is_empty() {
                 // A value that is really called so keeps its name.
                 let taken =
-                    ranks[..ranks.len().min(segment.cap)].iter().any(|r| &*segment.values[*r as usize] == "other");
+                    ranks[..ranks.len().min(segment.cap)].iter().any(|r| &*segment.values()[*r as usize] == "other");
                 let name = if taken { "(other)" } else { "other" };
                 let other = cell(name.into(), true, beyond.iter().map(|r| count(*r).1).sum());
                 beyond.iter().for_each(|r| of[*r as usize] = other);

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use jiff::civil::Weekday;
 
+use super::labels::Labels;
 use super::segments::Dictionary;
 use crate::calendar::{Day, Grid, Period};
 
@@ -12,6 +13,17 @@ use crate::calendar::{Day, Grid, Period};
 pub enum Basis {
     Transactions,
     Subscriptions,
+}
+
+/// What was spent on winning customers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CostRow {
+    /// First day of what it was spent for.
+    pub day: Day,
+    /// Minor units.
+    pub amount: i64,
+    /// A rank among [`Labels::channels`], [`NO_VALUE`](crate::source::canonical::NO_VALUE) where it is of no channel.
+    pub channel: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -29,8 +41,8 @@ pub struct Shape {
     /// `customers.signed_up_at` is mapped: first appearances can be told from returns.
     pub has_signed_up: bool,
     pub dictionary: Arc<Dictionary>,
-    /// Acquisition costs: first day of what they were spent for, and minor units.
-    pub costs: Arc<[(Day, i64)]>,
+    pub costs: Arc<[CostRow]>,
+    pub labels: Arc<Labels>,
     frames: [OnceLock<Arc<Frame>>; 5],
 }
 
@@ -57,12 +69,17 @@ impl Shape {
             has_signed_up,
             dictionary: Arc::new(dictionary),
             costs: Arc::default(),
+            labels: Arc::default(),
             frames: Default::default(),
         }
     }
 
-    pub fn with_costs(self, costs: Vec<(Day, i64)>) -> Shape {
+    pub fn with_costs(self, costs: Vec<CostRow>) -> Shape {
         Shape { costs: costs.into(), ..self }
+    }
+
+    pub fn with_labels(self, labels: Labels) -> Shape {
+        Shape { labels: labels.into(), ..self }
     }
 
     /// The periods of one kind, from the first record to as_of.

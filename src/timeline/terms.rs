@@ -283,27 +283,12 @@ fn end(term: &Term, rule: &TermRule, start: Day, until: Day, counts: &mut TermCo
 mod tests {
     use super::*;
 
-    const N: Day = Day::NEVER;
-
     fn day(text: &str) -> Day {
         Day::parse(text).unwrap()
     }
 
     fn term(started: &str, amount: i64, months: i32) -> Term {
-        Term {
-            started: day(started),
-            trial_ends: N,
-            ended: N,
-            cancelled: N,
-            paid_until: N,
-            paused_from: N,
-            paused_until: N,
-            past_due_since: N,
-            months,
-            days: 0,
-            amount,
-            subscription: 0,
-        }
+        Term { months, ..Term::running(day(started), amount) }
     }
 
     fn rule() -> TermRule {

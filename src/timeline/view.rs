@@ -6,13 +6,14 @@ use super::history::{CustomerId, History};
 use super::identity::Identity;
 use super::lens::{Lens, LiveRule};
 use super::movements::{Run, Scratch, Sources, movements};
-use super::rows::DayRow;
+use super::rows::{AnswerRow, DayRow, UseRow};
 use super::shape::{Basis, Frame, Shape};
 use super::spells::{Spell, spells};
 use super::terms::{Due, Range, TermCounts, live_ranges};
 use crate::calendar::Day;
 use crate::error::Result;
-use crate::source::canonical::{NO_VALUE, Term};
+pub use crate::source::canonical::Needs;
+use crate::source::canonical::{NO_VALUE, Term, ValueCode};
 
 /// A segment's values of one customer over time, as ranks of the dictionary.
 #[derive(Clone, Debug, Default)]
@@ -168,13 +169,13 @@ impl<'a> Person<'a> {
     }
 
     /// Through one lens, by its number in the run's list.
-    pub fn through(&'a self, lens: usize, orders: bool) -> View<'a> {
+    pub fn through(&'a self, lens: usize, needs: Needs) -> View<'a> {
         View {
             person: self,
             lens: &self.eyes.lenses[lens],
             frame: &self.eyes.frames[lens],
             seen: self.eyes.seen[lens].as_ref(),
-            orders,
+            needs,
         }
     }
 }
@@ -186,7 +187,7 @@ pub struct View<'a> {
     lens: &'a Lens,
     frame: &'a Frame,
     seen: Option<&'a Seen>,
-    orders: bool,
+    needs: Needs,
 }
 
 impl<'a> View<'a> {
@@ -214,6 +215,11 @@ impl<'a> View<'a> {
         &self.lens.rule
     }
 
+    /// Nothing dated from here on is seen.
+    fn until(&self) -> Day {
+        self.lens.until.unwrap_or(self.shape().as_of)
+    }
+
     /// What the lens shows.
     fn seen(&self) -> &'a Seen {
         self.seen.expect("who looks through a lens has said so")
@@ -236,7 +242,7 @@ impl<'a> View<'a> {
 
     /// Days with transactions before the lens' end, in order.
     pub fn days(&self) -> &'a [DayRow] {
-        let until = self.lens.until.unwrap_or(self.shape().as_of);
+        let until = self.until();
         &self.person.days[..self.person.days.partition_point(|d| d.day < until)]
     }
 
@@ -247,7 +253,7 @@ impl<'a> View<'a> {
 
     /// Orders of a day; 0 for who did not declare the need.
     pub fn orders(&self, day: &DayRow) -> i64 {
-        if self.orders { i64::from(day.orders) } else { 0 }
+        if self.needs.orders { i64::from(day.orders) } else { 0 }
     }
 
     pub fn ranges(&self) -> &'a [Range] {
@@ -273,6 +279,45 @@ impl<'a> View<'a> {
 
     pub fn term_counts(&self) -> &'a TermCounts {
         &self.seen().terms
+    }
+
+    /// What the customer used before the lens' end, day by day in order; nothing for who did not declare the need.
+    pub fn uses(&self) -> &'a [UseRow] {
+        let uses = if self.needs.usage { self.person.history.uses } else { &[] };
+        &uses[..uses.partition_point(|u| u.day < self.until())]
+    }
+
+    /// Answers to surveys before the lens' end, unanswered invitations among them, in order of time; nothing for who did
+    /// not declare the need.
+    pub fn answers(&self) -> &'a [AnswerRow] {
+        let answers = if self.needs.surveys { self.person.history.answers } else { &[] };
+        &answers[..answers.partition_point(|a| a.day < self.until())]
+    }
+
+    /// The rank of a term's or an answer's reason; [`NO_VALUE`] if there is none, and for who did not declare the need.
+    pub fn reason(&self, code: ValueCode) -> u32 {
+        if self.needs.reasons { self.shape().labels.reasons.rank(code) } else { NO_VALUE }
+    }
+
+    /// The rank of the channel that won the customer; [`NO_VALUE`] if none is known, and for who did not declare the
+    /// need.
+    pub fn channel(&self) -> u32 {
+        let code = self.person.history.member.filter(|_| self.needs.channels).map_or(NO_VALUE, |m| m.channel);
+        self.shape().labels.channels.rank(code)
+    }
+
+    /// Whether another customer referred this one; declared as channels are.
+    pub fn referred(&self) -> bool {
+        self.needs.channels && self.person.history.member.is_some_and(|m| m.referred)
+    }
+
+    /// Days after which silence is churn; `None` where it is the end of a subscription.
+    pub fn window_days(&self) -> Option<i32> {
+        match self.lens.rule {
+            LiveRule::Window(days) => Some(days),
+            LiveRule::Period => Some(self.lens.period.whole_days()),
+            LiveRule::Terms(_) => None,
+        }
     }
 
     /// First day of activity, or of the first spell.

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use crate::config::{Pipeline, SourceKind, canonical_columns};
 use crate::job::Blueprint;
-use crate::source::{self, Needs};
+use crate::source;
 
 #[derive(Serialize)]
 pub(super) struct Input {
@@ -28,7 +28,7 @@ pub(super) struct Mapped {
 }
 
 pub(super) fn inputs(pipeline: &Pipeline, blueprint: &Blueprint) -> Vec<Input> {
-    let needs = Needs { orders: blueprint.plan.needs().orders };
+    let needs = blueprint.plan.needs();
     let input = |(kind, source): (&SourceKind, &crate::config::Source)| {
         let written = &pipeline.resolved["sources"][kind.name()];
         let columns = source::mapped(pipeline, source, needs).into_iter().map(|field| match field.segment {

@@ -20,7 +20,7 @@ use crate::config::Pipeline;
 use crate::error::{Error, Errors, Exit, Result};
 use crate::job::{self, Blueprint, Phase, Watch};
 use crate::publish::{Options, Publication, RunId};
-use crate::source::{self, Needs};
+use crate::source;
 use crate::timeline::store::Store;
 
 /// Run a pipeline: read the exports, compute its tables, publish them
@@ -90,7 +90,7 @@ fn run_pipeline(args: &Args, pipeline: &Pipeline, out: &mut (dyn Write + Send)) 
     let started = Timestamp::now();
     let interrupt = Interrupt::listen()?;
     let blueprint = job::blueprint(pipeline, args.only.as_deref())?;
-    let inspected = source::inspect(pipeline, Needs { orders: blueprint.plan.needs().orders })?;
+    let inspected = source::inspect(pipeline, blueprint.plan.needs())?;
     let limit = memory::for_rows(args.memory_limit, pipeline, &blueprint, rayon::current_num_threads())?;
     let store = Store::new(limit, &memory::temporary(pipeline)?);
     if args.dry_run {

@@ -8,11 +8,12 @@ use parquet::file::statistics::Statistics;
 
 use super::fields::{self, Field, Role};
 use super::prune::Prune;
-use super::{Activity, InspectedFile, InspectedSource, Needs, Opened, activity};
+use super::{Activity, InspectedFile, InspectedSource, Opened, activity};
 use crate::config::{Mapping, Pipeline, Source};
 use crate::error::Error;
 use crate::nearest::{nearest, nearest_first};
 use crate::source::InputFile;
+use crate::source::canonical::Needs;
 use crate::source::columns::Class;
 use crate::source::columns::ids::IdKind;
 use crate::source::expression::{Compiled, Parsed, Refusal, Type};

@@ -18,18 +18,12 @@ pub use fields::{Field, Role};
 pub use prune::RuledOut;
 
 use super::InputFile;
+use super::canonical::Needs;
 use super::columns::ids::IdKind;
 use super::files::{self, Found};
 use super::footer::{self, Footer};
 use crate::config::{Pipeline, Source, SourceKind};
 use crate::error::{Error, Errors};
-
-/// What the run's stages ask of the scan beyond what every run reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Needs {
-    /// Order ids, where they are mapped.
-    pub orders: bool,
-}
 
 /// The exports of a run, found, opened and matched with the pipeline file.
 #[derive(Clone, Debug)]

@@ -55,7 +55,7 @@ fn a_good_pipeline_reads_only_the_columns_it_needs() {
 #[test]
 fn columns_that_are_only_checked_are_not_read() {
     let (_dir, mut p) = with(&[GOOD, &[("order_id", "Country"), ("product", "Country")]].concat());
-    let found = inspect(&p, Needs { orders: false }).unwrap();
+    let found = inspect(&p, Needs::default()).unwrap();
     assert!(!found.sources[&Transactions].columns.contains(&"Country".to_string()));
     assert!(look(&p).unwrap().sources[&Transactions].columns.contains(&"Country".to_string()));
     add_source(&mut p, Transactions, "tx.parquet", &[GOOD, &[("product", "Nope")]].concat());

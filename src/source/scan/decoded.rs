@@ -12,7 +12,7 @@ use crate::source::{Needs, inspect};
 
 /// Columns of the one file of a source without whose pages nothing can be read.
 fn decoded(p: &Pipeline, kind: SourceKind, orders: bool) -> Vec<String> {
-    let inspected = inspect(p, Needs { orders }).unwrap();
+    let inspected = inspect(p, Needs { orders, ..Needs::default() }).unwrap();
     let file = &inspected.sources[&kind].files[0];
     let whole = std::fs::read(&file.input.path).unwrap();
     let (scan, expected) = deliver(p, &inspected, 10).unwrap();

@@ -8,7 +8,9 @@ use super::Part;
 use super::batch::{Rows, Scanner, mark, retain};
 use crate::calendar::Day;
 use crate::error::{Error, Result};
-use crate::source::canonical::{Batch, Cost, Customers, Ids, Sink, Subscriptions, Term, Texts, Transactions};
+use crate::source::canonical::{
+    Batch, CancelKind, Cost, Customers, Ids, NO_VALUE, Sink, Subscriptions, Term, Texts, Transactions,
+};
 use crate::source::columns::amounts::{self, Amounts};
 use crate::source::columns::intervals::{self, Interval};
 use crate::source::columns::texts::AsText;
@@ -139,6 +141,8 @@ pub(super) fn subscriptions(
             days: intervals[row].days,
             amount: amounts.units[row],
             subscription: subscriptions[row],
+            kind: CancelKind::Unknown,
+            reason: NO_VALUE,
         })
         .collect();
     // A cancellation before the start stays: a subscription called off before it began, which is never live.

@@ -444,7 +444,7 @@ impl ScanObserver for Impatient {
 fn an_observer_can_stop_the_scan_and_a_sink_fail_it() {
     let dir = tempfile::tempdir().unwrap();
     let p = hostile(dir.path(), &[0]);
-    let inspected = inspect(&p, Needs { orders: true }).unwrap();
+    let inspected = inspect(&p, Needs::ALL).unwrap();
     struct Full;
     impl Sink for Full {
         fn accept(&self, _: crate::source::canonical::Batch) -> Result<()> {

@@ -13,7 +13,7 @@ use crate::tally::cohorts::revenue_of;
 use crate::timeline::lens::LiveRule;
 use crate::timeline::segments::{At, SegmentIndex};
 use crate::timeline::shape::Basis;
-use crate::timeline::view::{Person, View};
+use crate::timeline::view::{Needs, Person, View};
 
 pub const DOC: &str = include_str!("definition.md");
 
@@ -90,7 +90,7 @@ impl PerCustomer for Customers {
     }
 
     fn rows(&self, person: &Person<'_>, table: &mut Table) {
-        let view = person.through(self.lens, true);
+        let view = person.through(self.lens, Needs::ALL);
         let last_observed = view.shape().as_of.plus(-1);
         let (first, last) = (view.first_day(), last_day(&view));
         let buys = self.setting.has_transactions;

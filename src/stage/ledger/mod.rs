@@ -50,7 +50,7 @@ pub(super) fn on_request(spec: &Spec) -> Option<TableSchema> {
 
 /// Plans it where the stage asks for it, with the orders that it shows; gives the number of the stage's lens.
 pub(super) fn plan(spec: &Spec, plan: &mut Plan) -> usize {
-    plan.require(Needs { orders: spec.options.flag("ledger") });
+    plan.require(Needs { orders: spec.options.flag("ledger"), ..Needs::default() });
     plan.lens(spec.setting.lens(spec.period))
 }
 
@@ -83,7 +83,7 @@ impl PerCustomer for Ledger {
     }
 
     fn rows(&self, person: &Person<'_>, table: &mut Table) {
-        let view = person.through(self.lens, true);
+        let view = person.through(self.lens, Needs::ALL);
         let orders = orders_by_period(&view);
         let mut next = view.frame().window;
         let mut orders_left = orders.as_slice();

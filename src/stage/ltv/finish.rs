@@ -112,10 +112,10 @@ impl Ltv {
             .shape
             .costs
             .iter()
-            .filter(|(day, _)| (frame.grid.start(period)..frame.grid.end(period)).contains(day))
+            .filter(|cost| (frame.grid.start(period)..frame.grid.end(period)).contains(&cost.day))
             .peekable();
         costs.peek()?;
-        let spend: i128 = costs.map(|(_, amount)| i128::from(*amount)).sum();
+        let spend: i128 = costs.map(|cost| i128::from(cost.amount)).sum();
         (new > 0).then(|| spend as f64 / minor_per_major(self.spec.setting.digits) / new as f64)
     }
 

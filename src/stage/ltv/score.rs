@@ -16,7 +16,7 @@ use crate::table::{Cell, ColumnSpec, Type, column};
 use crate::tally::buyers::{History, Weight};
 use crate::timeline::purchases::{Purchases, Transactions};
 use crate::timeline::segments::ALL;
-use crate::timeline::view::Person;
+use crate::timeline::view::{Needs, Person};
 
 /// Transactions to come of a customer who is alive: all within the horizon, and discounted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -194,7 +194,7 @@ impl Scorer for Buyers {
     }
 
     fn score<'a>(&'a self, person: &Person<'_>, push: &mut dyn FnMut(Cell<'a>)) {
-        let view = person.through(self.lens, true);
+        let view = person.through(self.lens, Needs::ALL);
         let bought = self.transactions.before(&view, view.shape().as_of);
         let figures = bought.and_then(|b| self.figures(&b));
         let (alive, orders, value) = figures.map_or((None, None, None), |(a, o, v)| (a, Some(o), v));

@@ -43,7 +43,7 @@ pub fn run(plan: &Plan, shape: Arc<Shape>, store: &Store, observer: &dyn Observe
             match &node.work {
                 Work::Derive(make) => {
                     let value = make(&known)?;
-                    known.put(NodeId(i), value);
+                    plan.learn(&mut known, NodeId(i), value)?;
                 }
                 Work::Fold { spec, lens, make } => {
                     let fold = make(&known)?;
@@ -58,7 +58,7 @@ pub fn run(plan: &Plan, shape: Arc<Shape>, store: &Store, observer: &dyn Observe
         let eyes = || Eyes::new(known.shape.clone(), lenses.clone(), &through);
         let tallies = walk(&walkers, &eyes, store, observer)?;
         for (walker, tally) in walkers.iter().zip(tallies) {
-            known.put(walker.node, walker.fold.finish(tally)?);
+            plan.learn(&mut known, walker.node, walker.fold.finish(tally)?)?;
         }
     }
     Ok(known)

@@ -136,11 +136,15 @@ pub(super) struct Node {
     pub round: usize,
 }
 
+type Teach = Box<dyn Fn(&Known, Shape) -> Result<Shape> + Send + Sync>;
+
 #[derive(Default)]
 pub struct Plan {
     pub(super) nodes: Vec<Node>,
     lenses: Vec<Lens>,
     needs: Needs,
+    /// What becomes part of the shape, by the node that gives it.
+    lessons: Vec<(NodeId, Teach)>,
 }
 
 impl Plan {
@@ -178,6 +182,21 @@ impl Plan {
         let round = self.round_after(after);
         let make: Derive = Box::new(move |known| Ok(Arc::new(make(known)?)));
         self.push(Node { work: Work::Derive(make), round })
+    }
+
+    /// Says that a result is something that customers are looked at with from then on: it becomes part of the shape.
+    pub fn teach<T: Artifact>(&mut self, of: Ref<T>, into: impl Fn(Shape, Arc<T>) -> Shape + Send + Sync + 'static) {
+        let teach: Teach = Box::new(move |known, shape| Ok(into(shape, known.get(of)?)));
+        self.lessons.push((of.id(), teach));
+    }
+
+    /// Puts a node's result where it belongs, and into the shape if it is meant for it.
+    pub(super) fn learn(&self, known: &mut Known, node: NodeId, value: Arc<dyn Any + Send + Sync>) -> Result<()> {
+        known.put(node, value);
+        for (_, teach) in self.lessons.iter().filter(|(of, _)| *of == node) {
+            known.shape = Arc::new(teach(known, Shape::clone(&known.shape))?);
+        }
+        Ok(())
     }
 
     fn push<T>(&mut self, node: Node) -> Ref<T> {

@@ -32,7 +32,7 @@ pub fn reckon(plan: &Plan, shape: Arc<Shape>) -> Result<Vec<Reckoned<'_>>> {
                     fold.finish(fold.fullest(&known.shape))?
                 }
             };
-            known.put(NodeId(i), value);
+            plan.learn(&mut known, NodeId(i), value)?;
         }
     }
     Ok(reckoned)

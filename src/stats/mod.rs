@@ -2,6 +2,7 @@
 
 pub mod buyers;
 pub mod churn_rate;
+pub mod churn_window;
 pub mod distribution;
 pub mod fit;
 pub mod gammagamma;

@@ -6,7 +6,7 @@ use crate::calendar::Day;
 use crate::engine::known::{Known, Ref};
 use crate::error::Result;
 use crate::timeline::movements::Run;
-use crate::timeline::segments::{ALL, At, CellId, SegmentIndex};
+use crate::timeline::segments::{ALL, At, CellId, Dictionary, SegmentIndex, ValueCounts};
 use crate::timeline::shape::Frame;
 use crate::timeline::view::View;
 
@@ -31,6 +31,12 @@ impl Axes {
         let dictionary = &known.shape.dictionary;
         let segments = segments.iter().map(|s| (*s, dictionary.segments[*s].at)).collect();
         Ok(Axes { index: known.get(index)?, segments })
+    }
+
+    /// Of everybody alone, before there is an index.
+    pub fn everybody() -> Axes {
+        let index = SegmentIndex::learn(&Dictionary::default(), &ValueCounts::default());
+        Axes { index: Arc::new(index), segments: vec![] }
     }
 
     /// How many cells there are at most.

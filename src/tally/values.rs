@@ -1,9 +1,9 @@
 //! How many customers have each value of each segment: what the cap on values is learned from.
 
-use crate::engine::known::{Known, Ref};
+use crate::engine::known::{Known, NodeId, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::timeline::lens::Lens;
-use crate::timeline::segments::{At, SegmentIndex, ValueCounts};
+use crate::timeline::segments::{At, Origin, SegmentColumn, SegmentIndex, ValueCounts};
 use crate::timeline::shape::Shape;
 use crate::timeline::view::View;
 
@@ -12,17 +12,18 @@ pub struct Values {
 }
 
 /// Registers the count and the index learned from it: one more round of the walk, like everything that is learned.
-/// Without segments there is nothing to learn, and no such round.
-pub fn plan(plan: &mut Plan, lens: Lens, segments: usize) -> Ref<SegmentIndex> {
+/// Without segments there is nothing to learn, and no such round. Everything that waits for the index waits for what was
+/// learned before, `after`, too.
+pub fn plan(plan: &mut Plan, lens: Lens, segments: usize, after: &[NodeId]) -> Ref<SegmentIndex> {
     if segments == 0 {
-        return plan.derive(&[], |known| Ok(SegmentIndex::learn(&known.shape.dictionary, &ValueCounts::default())));
+        return plan.derive(after, |known| Ok(SegmentIndex::learn(&known.shape.dictionary, &ValueCounts::default())));
     }
     let spec = FoldSpec {
         kind: "segment values",
         params: String::new(),
         lens,
         needs: Needs::default(),
-        after: vec![],
+        after: after.to_vec(),
         reach: 0,
     };
     let counts = plan
@@ -35,7 +36,7 @@ impl Fold for Values {
     const SPELLS: bool = false;
 
     fn cells(&self, shape: &Shape) -> u64 {
-        shape.dictionary.segments.iter().map(|s| s.values().len() as u64 + 1).sum()
+        (0..shape.dictionary.segments.len()).map(|s| shape.dictionary.ranks(s) as u64 + 1).sum()
     }
 
     fn start(&self) -> ValueCounts {
@@ -44,8 +45,12 @@ impl Fold for Values {
 
     fn fullest(&self, shape: &Shape) -> ValueCounts {
         let ranks = |n: usize| (0..n as u32).map(|rank| (rank, (1, 1))).collect();
-        let values = shape.dictionary.segments.iter().map(|s| ranks(s.values().len())).collect();
-        ValueCounts { values }
+        // Of pairs as many as fill the cap, and one beyond it: which they are does not matter.
+        let most = |s: &SegmentColumn| match s.origin {
+            Origin::Crossed(..) => s.cap + 1,
+            Origin::Column | Origin::Builtin(_) => s.values().len(),
+        };
+        ValueCounts { values: shape.dictionary.segments.iter().map(|s| ranks(most(s))).collect() }
     }
 
     fn observe(&self, tally: &mut ValueCounts, view: &View<'_>) {

@@ -26,6 +26,8 @@ pub enum LiveRule {
     Period,
     /// `churn_after = "N days"`: each activity keeps the customer live for N days.
     Window(i32),
+    /// `churn_after = { quantile = … }`: likewise, for as many days as were learned for customers of the kind.
+    Learned,
     Terms(TermRule),
 }
 
@@ -36,6 +38,7 @@ impl fmt::Display for LiveRule {
             LiveRule::Period => f.write_str("live in each period with activity"),
             LiveRule::Window(1) => f.write_str("live on the days of activity"),
             LiveRule::Window(days) => write!(f, "live for {days} days after each activity"),
+            LiveRule::Learned => f.write_str("live for the learned window after each activity"),
             LiveRule::Terms(_) => f.write_str("live while a subscription is"),
         }
     }

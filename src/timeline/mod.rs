@@ -4,10 +4,13 @@
 //! there they are logged as they come ([`pot`], [`directory`], [`log`]), settled into runs of [`record`]s that may
 //! [`spill`], and brought together customer by customer ([`merge`], [`rows`]). A walk over a bucket reads each
 //! customer's record as a [`history::History`], looks at it through a [`lens::Lens`] as spells and [`movements`],
-//! [`decisions`] about renewals and [`purchases`], and shows it to folds and scorers as a [`view::View`].
+//! [`decisions`] about renewals and [`purchases`], and shows it to folds and scorers as a [`view::View`]. What a run learns
+//! of all customers before it looks at them so ([`habits`], [`scores`]) lies in its [`shape`].
 
+pub mod builtin;
 pub mod decisions;
 mod directory;
+pub mod habits;
 pub mod history;
 pub mod identity;
 pub mod labels;
@@ -20,6 +23,7 @@ pub mod purchases;
 pub mod record;
 pub mod rows;
 pub mod scatter;
+pub mod scores;
 pub mod segments;
 pub mod shape;
 pub mod spells;

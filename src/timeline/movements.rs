@@ -111,7 +111,7 @@ pub fn movements(of: &Sources<'_>, scratch: &mut Scratch, runs: &mut Vec<Run>) {
     runs.clear();
     match of.rule {
         LiveRule::Period => standings_by_period(of, scratch),
-        LiveRule::Window(_) | LiveRule::Terms(_) => standings(of, scratch),
+        LiveRule::Window(_) | LiveRule::Learned | LiveRule::Terms(_) => standings(of, scratch),
     }
     let frame = of.frame;
     let first = of.spells.first().map(|s| frame.grid.at(s.start));
@@ -228,7 +228,7 @@ fn standings(of: &Sources<'_>, scratch: &mut Scratch) {
                 let scaled = div_half_even(i128::from(net) * days, i128::from(*window) * parts);
                 scaled.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
             }
-            LiveRule::Period | LiveRule::Terms(_) => net,
+            LiveRule::Period | LiveRule::Learned | LiveRule::Terms(_) => net,
         };
         scratch.standings.push((group[0].at, Standing::new(live > 0, net, scheduled)));
     }
@@ -258,8 +258,8 @@ fn changes(of: &Sources<'_>, scratch: &mut Scratch) {
         }
     }
     match of.rule {
-        // See `standings_by_period`.
-        LiveRule::Period => {}
+        // See `standings_by_period`; and what is learned is a window by now.
+        LiveRule::Period | LiveRule::Learned => {}
         LiveRule::Window(window) => of.days.iter().for_each(|d| {
             add(frame.seen_from(d.day), frame.seen_from(d.day.plus(*window)), 0, d.net, 0);
         }),

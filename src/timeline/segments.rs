@@ -1,11 +1,15 @@
 //! Values by which customers are told apart, and the cells that tables have for them.
+//!
+//! A segment is a column of a source, something that the program computes ([`Builtin`]), or two segments crossed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::builtin::Builtin;
 use super::labels::LabelColumn;
+use crate::error::{Error, Result};
 use crate::source::canonical::{NO_VALUE, ValueCode};
 
 /// Which of a customer's values counts where a column changes over time.
@@ -17,11 +21,23 @@ pub enum At {
     Latest,
 }
 
+/// Where a segment's values come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The rows of a source.
+    Column,
+    Builtin(Builtin),
+    /// Two segments of the dictionary, by their numbers.
+    Crossed(usize, usize),
+}
+
 #[derive(Clone, Debug)]
 pub struct SegmentColumn {
     pub name: Arc<str>,
     pub at: At,
     pub cap: usize,
+    pub origin: Origin,
+    /// Empty of crossed segments: see [`Dictionary::cross`].
     labels: LabelColumn,
 }
 
@@ -34,7 +50,21 @@ pub struct Dictionary {
 impl SegmentColumn {
     /// `values[code]` is the text behind a code.
     pub fn new(name: &str, at: At, cap: usize, values: &[impl AsRef<str>]) -> SegmentColumn {
-        SegmentColumn { name: name.into(), at, cap, labels: LabelColumn::new(values) }
+        SegmentColumn { name: name.into(), at, cap, origin: Origin::Column, labels: LabelColumn::new(values) }
+    }
+
+    /// A segment that the program computes, with all the values that it may have.
+    pub fn builtin(name: &str, cap: usize, builtin: Builtin, values: &[Arc<str>]) -> SegmentColumn {
+        SegmentColumn { origin: Origin::Builtin(builtin), ..SegmentColumn::new(name, At::Latest, cap, values) }
+    }
+
+    /// The same segment with one value more than its cap, where they come from a source: the most that a run can meet.
+    pub fn fullest(&self) -> SegmentColumn {
+        if self.origin != Origin::Column {
+            return self.clone();
+        }
+        let values: Vec<String> = (0..=self.cap).map(|i| i.to_string()).collect();
+        SegmentColumn::new(&self.name, self.at, self.cap, &values)
     }
 
     pub fn rank(&self, code: ValueCode) -> u32 {
@@ -46,6 +76,66 @@ impl SegmentColumn {
     }
 }
 
+/// Between the names of crossed segments, and between their values.
+const CROSS: &str = " × ";
+
+impl Dictionary {
+    /// Adds the segment that crosses two others. A rank of it is `a·(B + 1) + b`, each of both the rank of its segment or
+    /// one more for none of B values.
+    ///
+    /// # Errors
+    /// Pipeline: they have more pairs of values than can be numbered.
+    pub fn cross(&mut self, a: usize, b: usize) -> Result<()> {
+        let [first, second] = [a, b].map(|i| &self.segments[i]);
+        let name = format!("{}{CROSS}{}", first.name, second.name);
+        let pairs = (first.values().len() as u64 + 1) * (second.values().len() as u64 + 1);
+        if pairs >= u64::from(NO_VALUE) {
+            return Err(Error::pipeline(format!(
+                "segments {} and {} have {pairs} pairs of values",
+                first.name, second.name
+            ))
+            .help("cross segments of fewer values, such as the region instead of the town"));
+        }
+        let at = match (first.at, second.at) {
+            (At::Opening, _) | (_, At::Opening) => At::Opening,
+            (At::Latest, _) | (_, At::Latest) => At::Latest,
+            (At::First, At::First) => At::First,
+        };
+        let cap = first.cap.max(second.cap);
+        let origin = Origin::Crossed(a, b);
+        self.segments.push(SegmentColumn { name: name.into(), at, cap, origin, labels: LabelColumn::default() });
+        Ok(())
+    }
+
+    /// How many ranks a segment has.
+    pub fn ranks(&self, segment: usize) -> usize {
+        match self.segments[segment].origin {
+            Origin::Crossed(a, b) => (self.segments[a].values().len() + 1) * (self.segments[b].values().len() + 1),
+            Origin::Column | Origin::Builtin(_) => self.segments[segment].values().len(),
+        }
+    }
+
+    /// The rank of a pair of values in a segment that crosses `_` with `b`.
+    pub fn pair(&self, (a, b): (usize, usize), (of_a, of_b): (u32, u32)) -> u32 {
+        let none = |segment: usize| self.segments[segment].values().len() as u32;
+        of_a.min(none(a)) * (none(b) + 1) + of_b.min(none(b))
+    }
+
+    /// Both values of a rank where it is of crossed segments, with the names of these.
+    fn parts(&self, segment: usize, rank: u32) -> Option<[(Arc<str>, Arc<str>); 2]> {
+        let Origin::Crossed(a, b) = self.segments[segment].origin else { return None };
+        let width = self.segments[b].values().len() as u32 + 1;
+        let part = |of: usize, rank: u32| {
+            let column = &self.segments[of];
+            (column.name.clone(), column.values().get(rank as usize).cloned().unwrap_or_else(|| NONE.into()))
+        };
+        Some([part(a, rank / width), part(b, rank % width)])
+    }
+}
+
+/// The value of those who have none.
+const NONE: &str = "(none)";
+
 /// The number of a cell of the tables: 0 is everybody, the rest one value of one segment each.
 pub type CellId = u32;
 pub const ALL: CellId = 0;
@@ -54,6 +144,8 @@ pub const ALL: CellId = 0;
 pub struct SegmentCell {
     pub segment: Arc<str>,
     pub value: Arc<str>,
+    /// Of crossed segments: the name and value of each.
+    pub parts: Option<[(Arc<str>, Arc<str>); 2]>,
     /// Gathers the values beyond the segment's cap.
     pub is_other: bool,
     /// Customers who have the value at as_of; of everybody nothing is said here.
@@ -67,12 +159,32 @@ pub struct ValueCounts {
     pub values: Vec<BTreeMap<u32, (i64, i64)>>,
 }
 
+/// The cells of a segment's ranks. A rank that nobody ever had is of no cell but everybody's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Ranked {
+    /// By rank.
+    Dense(Vec<CellId>),
+    /// Of the many pairs that crossed segments may have only those that occur.
+    Sparse(BTreeMap<u32, CellId>),
+}
+
+impl Ranked {
+    fn put(&mut self, rank: u32, cell: CellId) {
+        match self {
+            Ranked::Dense(cells) => cells[rank as usize] = cell,
+            Ranked::Sparse(cells) => {
+                cells.insert(rank, cell);
+            }
+        }
+    }
+}
+
 /// From values to cells: learned once per run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentIndex {
     pub cells: Vec<SegmentCell>,
     /// Per segment: the cell of each rank, then of NULL.
-    of: Vec<(Vec<CellId>, CellId)>,
+    of: Vec<(Ranked, CellId)>,
     /// Per segment: values that went to `other`.
     pub beyond_cap: Vec<usize>,
 }
@@ -80,39 +192,54 @@ pub struct SegmentIndex {
 impl SegmentIndex {
     /// The `cap` values that most customers ever had get a cell, in the order of their text; the rest share `other`.
     pub fn learn(dictionary: &Dictionary, counts: &ValueCounts) -> SegmentIndex {
-        let all = SegmentCell { segment: "all".into(), value: "all".into(), is_other: false, customers: 0 };
+        let (name, value): (Arc<str>, Arc<str>) = ("all".into(), "all".into());
+        let all = SegmentCell { segment: name, value, parts: None, is_other: false, customers: 0 };
         let mut index = SegmentIndex { cells: vec![all], of: vec![], beyond_cap: vec![] };
+        let none_yet = BTreeMap::new();
         for (i, segment) in dictionary.segments.iter().enumerate() {
-            let count = |rank: u32| counts.values.get(i).and_then(|m| m.get(&rank)).copied().unwrap_or_default();
-            let mut ranks: Vec<u32> = (0..segment.values().len() as u32).filter(|r| count(*r).0 > 0).collect();
+            let counts = counts.values.get(i).unwrap_or(&none_yet);
+            let count = |rank: u32| counts.get(&rank).copied().unwrap_or_default();
+            let occurs = |(rank, (ever, _)): (&u32, &(i64, i64))| (*rank != NO_VALUE && *ever > 0).then_some(*rank);
+            let mut ranks: Vec<u32> = counts.iter().filter_map(occurs).collect();
             ranks.sort_by_key(|r| (-count(*r).0, *r));
             let mut kept = ranks[..ranks.len().min(segment.cap)].to_vec();
             kept.sort_unstable();
             let beyond = &ranks[kept.len()..];
-            let mut cell = |value: Arc<str>, is_other, customers| {
-                index.cells.push(SegmentCell { segment: segment.name.clone(), value, is_other, customers });
+            let mut cell = |value: Arc<str>, parts, is_other, customers| {
+                index.cells.push(SegmentCell { segment: segment.name.clone(), value, parts, is_other, customers });
                 index.cells.len() as CellId - 1
             };
-            let mut of = vec![ALL; segment.values().len()];
-            let mut none = None;
+            let mut of = match segment.origin {
+                Origin::Crossed(..) => Ranked::Sparse(BTreeMap::new()),
+                Origin::Column | Origin::Builtin(_) => Ranked::Dense(vec![ALL; segment.values().len()]),
+            };
+            let (mut none, mut other_is_taken) = (None, false);
             for rank in kept {
-                let value = segment.values()[rank as usize].clone();
-                let is_none = &*value == "(none)";
+                let parts = dictionary.parts(i, rank);
+                let value = match &parts {
+                    Some([(_, a), (_, b)]) => format!("{a}{CROSS}{b}").into(),
+                    None => segment.values()[rank as usize].clone(),
+                };
+                other_is_taken |= &*value == OTHER;
+                let is_none = &*value == NONE;
                 let nulls = if is_none { count(NO_VALUE).1 } else { 0 };
-                of[rank as usize] = cell(value, false, count(rank).1 + nulls);
+                let cell = cell(value, parts, false, count(rank).1 + nulls);
+                of.put(rank, cell);
                 if is_none {
-                    none = Some(of[rank as usize]);
+                    none = Some(cell);
                 }
             }
             if !beyond.is_empty() {
                 // A value that is really called so keeps its name.
-                let taken =
-                    ranks[..ranks.len().min(segment.cap)].iter().any(|r| &*segment.values()[*r as usize] == "other");
-                let name = if taken { "(other)" } else { "other" };
-                let other = cell(name.into(), true, beyond.iter().map(|r| count(*r).1).sum());
-                beyond.iter().for_each(|r| of[*r as usize] = other);
+                let name = if other_is_taken { "(other)" } else { OTHER };
+                let other = cell(name.into(), None, true, beyond.iter().map(|r| count(*r).1).sum());
+                beyond.iter().for_each(|r| of.put(*r, other));
             }
-            let none = none.unwrap_or_else(|| cell("(none)".into(), false, count(NO_VALUE).1));
+            // A pair says `(none)` of each of its parts.
+            let none = match segment.origin {
+                Origin::Crossed(..) => ALL,
+                _ => none.unwrap_or_else(|| cell(NONE.into(), None, false, count(NO_VALUE).1)),
+            };
             index.beyond_cap.push(beyond.len());
             index.of.push((of, none));
         }
@@ -121,9 +248,15 @@ impl SegmentIndex {
 
     pub fn cell(&self, segment: usize, rank: u32) -> CellId {
         let (of, none) = &self.of[segment];
-        of.get(rank as usize).copied().unwrap_or(*none)
+        match of {
+            Ranked::Dense(cells) => cells.get(rank as usize).copied().unwrap_or(*none),
+            Ranked::Sparse(cells) => cells.get(&rank).copied().unwrap_or(*none),
+        }
     }
 }
+
+/// The value that gathers those beyond the cap.
+const OTHER: &str = "other";
 
 #[cfg(test)]
 mod tests {
@@ -143,5 +276,25 @@ mod tests {
         );
         assert_eq!([0, 1, 2, 3, NO_VALUE].map(|r| index.cell(0, r)), [1, 3, 2, 3, 4]);
         assert_eq!(index.beyond_cap, [2]);
+    }
+
+    #[test]
+    fn pairs_have_cells_only_where_they_occur() {
+        let texts = |all: &[&str]| all.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
+        let column = |name, at, values: &[&str]| SegmentColumn::new(name, at, 2, &texts(values));
+        let segments = vec![column("land", At::Latest, &["de", "fr"]), column("plan", At::Opening, &["pro"])];
+        let mut dictionary = Dictionary { segments };
+        dictionary.cross(0, 1).unwrap();
+        assert_eq!((&*dictionary.segments[2].name, dictionary.segments[2].at), ("land × plan", At::Opening));
+        assert_eq!(dictionary.ranks(2), 6);
+        let rank = |a, b| dictionary.pair((0, 1), (a, b));
+        let counts = [(rank(1, 0), (5, 4)), (rank(NO_VALUE, 0), (9, 9)), (rank(0, NO_VALUE), (1, 1))].into();
+        let counts = ValueCounts { values: vec![BTreeMap::new(), BTreeMap::new(), counts] };
+        let index = SegmentIndex::learn(&dictionary, &counts);
+        let shown: Vec<_> = index.cells.iter().map(|c| (&*c.value, c.customers)).skip(3).collect();
+        assert_eq!(shown, [("fr × pro", 4), ("(none) × pro", 9), ("other", 1)]);
+        let [(land, fr), (plan, pro)] = index.cells[3].parts.clone().unwrap();
+        assert_eq!([&*land, &*fr, &*plan, &*pro], ["land", "fr", "plan", "pro"]);
+        assert_eq!([rank(1, 0), rank(NO_VALUE, 0), rank(0, NO_VALUE)].map(|r| index.cell(2, r)), [3, 4, 5]);
     }
 }

@@ -4,7 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use jiff::civil::Weekday;
 
+use super::habits::Habits;
 use super::labels::Labels;
+use super::scores::Scores;
 use super::segments::Dictionary;
 use crate::calendar::{Day, Grid, Period};
 
@@ -26,6 +28,14 @@ pub struct CostRow {
     pub channel: u32,
 }
 
+/// What a run learns of all customers before it looks at them through the lenses that lean on it. `None`: not learned yet,
+/// or not asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Learned {
+    pub habits: Option<Arc<Habits>>,
+    pub scores: Option<Arc<Scores>>,
+}
+
 #[derive(Clone, Debug)]
 pub struct Shape {
     pub basis: Basis,
@@ -43,6 +53,8 @@ pub struct Shape {
     pub dictionary: Arc<Dictionary>,
     pub costs: Arc<[CostRow]>,
     pub labels: Arc<Labels>,
+    /// What earlier rounds of the run found out about all customers.
+    pub learned: Learned,
     frames: [OnceLock<Arc<Frame>>; 5],
 }
 
@@ -70,6 +82,7 @@ impl Shape {
             dictionary: Arc::new(dictionary),
             costs: Arc::default(),
             labels: Arc::default(),
+            learned: Learned::default(),
             frames: Default::default(),
         }
     }
@@ -80,6 +93,14 @@ impl Shape {
 
     pub fn with_labels(self, labels: Labels) -> Shape {
         Shape { labels: labels.into(), ..self }
+    }
+
+    pub fn with_habits(self, habits: Arc<Habits>) -> Shape {
+        Shape { learned: Learned { habits: Some(habits), ..self.learned }, ..self }
+    }
+
+    pub fn with_scores(self, scores: Arc<Scores>) -> Shape {
+        Shape { learned: Learned { scores: Some(scores), ..self.learned }, ..self }
     }
 
     /// The periods of one kind, from the first record to as_of.

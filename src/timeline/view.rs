@@ -7,9 +7,10 @@ use super::identity::Identity;
 use super::lens::{Lens, LiveRule};
 use super::movements::{Run, Scratch, Sources, movements};
 use super::rows::{AnswerRow, DayRow, UseRow};
+use super::segments::{At, Origin};
 use super::shape::{Basis, Frame, Shape};
 use super::spells::{Spell, spells};
-use super::terms::{Due, Range, TermCounts, live_ranges};
+use super::terms::{Due, Range, TermCounts, live_ranges, paid_from};
 use crate::calendar::Day;
 use crate::error::Result;
 pub use crate::source::canonical::Needs;
@@ -24,6 +25,31 @@ pub struct Steps {
 }
 
 impl Steps {
+    /// One value for good.
+    fn constant(rank: u32) -> Steps {
+        let steps = if rank == NO_VALUE { vec![] } else { vec![(Day(i32::MIN), rank)] };
+        Steps { first: rank, steps }
+    }
+
+    /// The values of two segments together, each as it counts in its own; known from the beginning, for to have none is a
+    /// value of a pair.
+    fn crossed((a, at_a): (&Steps, At), (b, at_b): (&Steps, At), pair: impl Fn(u32, u32) -> u32) -> Steps {
+        let on = |steps: &Steps, at: At, day: Day| match at {
+            At::Opening => steps.on(day),
+            At::First => steps.first(),
+            At::Latest => steps.latest(),
+        };
+        let first = |steps: &Steps, at: At| if at == At::Latest { steps.latest() } else { steps.first() };
+        let changes = |steps: &Steps, at: At| if at == At::Opening { steps.steps.clone() } else { vec![] };
+        let mut days: Vec<Day> = changes(a, at_a).into_iter().chain(changes(b, at_b)).map(|(day, _)| day).collect();
+        days.push(Day(i32::MIN));
+        days.sort_unstable();
+        days.dedup();
+        let mut steps: Vec<(Day, u32)> = days.into_iter().map(|d| (d, pair(on(a, at_a, d), on(b, at_b, d)))).collect();
+        steps.dedup_by_key(|(_, rank)| *rank);
+        Steps { first: pair(first(a, at_a), first(b, at_b)), steps }
+    }
+
     /// The value known at the end of `day`, [`NO_VALUE`] before the first.
     pub fn on(&self, day: Day) -> u32 {
         match self.steps.partition_point(|(from, _)| *from <= day) {
@@ -49,6 +75,16 @@ impl Steps {
     /// Days on which the value changes.
     pub fn changes(&self) -> impl Iterator<Item = Day> {
         self.steps.iter().map(|s| s.0)
+    }
+}
+
+/// The first day of activity, or of paid time.
+fn first_day(shape: &Shape, terms: &[Term], days: &[DayRow]) -> Option<Day> {
+    match shape.basis {
+        Basis::Transactions => days.iter().find(|d| d.active > 0).map(|d| d.day),
+        Basis::Subscriptions => {
+            terms.iter().filter(|t| t.amount > 0).map(paid_from).filter(|day| *day < shape.as_of).min()
+        }
     }
 }
 
@@ -102,7 +138,7 @@ impl Eyes {
         if !in_basis && !is_member {
             return Ok(None);
         }
-        self.read_segments(history, as_of);
+        self.read_segments(history, days, as_of);
         for ((lens, frame), seen) in self.lenses.iter().zip(&self.frames).zip(&mut self.seen) {
             let Some(seen) = seen else { continue };
             let until = lens.until.unwrap_or(as_of);
@@ -113,16 +149,20 @@ impl Eyes {
             if let LiveRule::Terms(rule) = &lens.rule {
                 live_ranges(history.terms, rule, until, &mut seen.ranges, &mut seen.dues, &mut seen.terms)?;
             }
-            spells(&lens.rule, frame, days, &seen.ranges, until, &mut seen.spells);
+            let rule = match (&lens.rule, &self.shape.learned.habits) {
+                (LiveRule::Learned, Some(habits)) => LiveRule::Window(habits.window(days)),
+                (rule, _) => *rule,
+            };
+            spells(&rule, frame, days, &seen.ranges, until, &mut seen.spells);
             let seen_before = signed_up.is_some_and(|day| day < self.shape.observed_from)
                 && seen.spells.first().is_some_and(|s| s.end > self.shape.observed_from);
-            let of = Sources { rule: &lens.rule, frame, days, ranges: &seen.ranges, spells: &seen.spells, seen_before };
+            let of = Sources { rule: &rule, frame, days, ranges: &seen.ranges, spells: &seen.spells, seen_before };
             movements(&of, &mut self.scratch, &mut seen.runs);
         }
         Ok(Some(Person { eyes: self, history, days, signed_up, in_basis }))
     }
 
-    fn read_segments(&mut self, history: &History<'_>, as_of: Day) {
+    fn read_segments(&mut self, history: &History<'_>, days: &[DayRow], as_of: Day) {
         let dictionary = &self.shape.dictionary;
         self.segments.iter_mut().for_each(|s| s.steps.clear());
         for (segment, code) in history.member.into_iter().flat_map(|m| &m.values) {
@@ -149,6 +189,19 @@ impl Eyes {
             let rank = known(tail.instant).unwrap_or(NO_VALUE);
             if steps.steps.last().is_none_or(|(_, last)| *last != rank) {
                 steps.steps.push((head.day, rank));
+            }
+        }
+        for (i, column) in dictionary.segments.iter().enumerate() {
+            match column.origin {
+                Origin::Column => {}
+                Origin::Builtin(builtin) => {
+                    let rank = builtin.rank(&self.shape, days, first_day(&self.shape, history.terms, days));
+                    self.segments[i] = Steps::constant(rank);
+                }
+                Origin::Crossed(a, b) => {
+                    let of = |segment: usize| (&self.segments[segment], dictionary.segments[segment].at);
+                    self.segments[i] = Steps::crossed(of(a), of(b), |x, y| dictionary.pair((a, b), (x, y)));
+                }
             }
         }
     }
@@ -316,6 +369,7 @@ impl<'a> View<'a> {
         match self.lens.rule {
             LiveRule::Window(days) => Some(days),
             LiveRule::Period => Some(self.lens.period.whole_days()),
+            LiveRule::Learned => self.shape().learned.habits.as_ref().map(|h| h.window(self.person.days)),
             LiveRule::Terms(_) => None,
         }
     }
@@ -324,7 +378,9 @@ impl<'a> View<'a> {
     pub fn first_day(&self) -> Option<Day> {
         match self.lens.rule {
             LiveRule::Terms(_) => self.seen().spells.first().map(|s| s.start),
-            LiveRule::Period | LiveRule::Window(_) => self.days().iter().find(|d| d.active > 0).map(|d| d.day),
+            LiveRule::Period | LiveRule::Window(_) | LiveRule::Learned => {
+                self.days().iter().find(|d| d.active > 0).map(|d| d.day)
+            }
         }
     }
 

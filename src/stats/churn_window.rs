@@ -1,0 +1,61 @@
+//! From the gaps between purchases to the silence that is churn (DEFINITIONS §2).
+
+use super::survival::Life;
+use super::survival::kaplan_meier::{Confidence, Curve};
+
+/// How long to wait for those who buy again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ChurnWindow {
+    /// The smallest d with F(d) ≥ q·F(d_max).
+    pub days: u32,
+    /// F(d_max): the share that buys again, as far as it was seen.
+    pub share_returning: f64,
+}
+
+/// So near to a level counts as on it: far above the rounding of a long product, far below any step one gap makes.
+const ON_LEVEL: f64 = 1e-9;
+
+/// The window of gaps in days, F = 1 − S by Kaplan & Meier 1958 (JASA 53:457), gaps that did not end yet censored.
+///
+/// Completed gaps alone would be biased short: the long ones are those that are still open. F is held against its own
+/// end, for who never buys again has no gap to wait for. `quantile` is q in (0, 1]; `None` if no gap ever ended.
+pub fn churn_window(gaps: &Life, quantile: f64) -> Option<ChurnWindow> {
+    let curve = Curve::new(gaps, Confidence::Plain);
+    let share_returning = 1.0 - curve.rows.last()?.survival;
+    let level = quantile * share_returning - ON_LEVEL;
+    let row = curve.rows.iter().find(|row| row.events > 0 && 1.0 - row.survival >= level)?;
+    Some(ChurnWindow { days: row.time, share_returning })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::survival::Spell;
+
+    fn gaps(ended: &[u32], open: &[u32]) -> Life {
+        let gap = |event| move |end: &u32| Spell { entry: 0, end: *end, event, customers: 1 };
+        Life::from_spells(ended.iter().map(gap(true)).chain(open.iter().map(gap(false)))).unwrap()
+    }
+
+    #[test]
+    fn all_gaps_closed_is_a_plain_quantile() {
+        let ended: Vec<u32> = (1..=20).collect();
+        assert_eq!(churn_window(&gaps(&ended, &[]), 0.95), Some(ChurnWindow { days: 19, share_returning: 1.0 }));
+        assert_eq!(churn_window(&gaps(&ended, &[]), 1.0).unwrap().days, 20);
+        assert_eq!(churn_window(&gaps(&ended, &[]), 0.01).unwrap().days, 1);
+    }
+
+    /// Two of four gaps end on days 2 and 10, one is open since day 5, one since day 20: S = 3/4 from 2, 3/8 from 10.
+    #[test]
+    fn open_gaps_wait_longer() {
+        let life = gaps(&[2, 10], &[5, 20]);
+        assert_eq!(churn_window(&life, 0.4).unwrap(), ChurnWindow { days: 2, share_returning: 0.625 });
+        assert_eq!(churn_window(&life, 0.5).unwrap().days, 10);
+    }
+
+    #[test]
+    fn nobody_who_comes_back_teaches_nothing() {
+        assert_eq!(churn_window(&gaps(&[], &[3, 9]), 0.95), None);
+        assert_eq!(churn_window(&Life::default(), 0.95), None);
+    }
+}

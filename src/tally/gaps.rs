@@ -1,0 +1,185 @@
+//! The gaps between purchases: from them frequency classes are cut, and the churn window of each is learned
+//! (DEFINITIONS §2).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::calendar::Day;
+use crate::engine::known::{Known, Ref};
+use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::error::{Error, Result};
+use crate::stats::churn_window::churn_window;
+use crate::stats::survival::{Life, Moment};
+use crate::tally::ranking::order_statistics;
+use crate::timeline::habits::{Cuts, Habit, Habits, MeanGap, QUINTILES, Rhythm};
+use crate::timeline::lens::Lens;
+use crate::timeline::shape::Shape;
+use crate::timeline::view::View;
+
+/// How habits are learned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Learning {
+    /// q in millionths: the share of those who buy again that has done so within the window.
+    pub quantile_millionths: u32,
+    /// Nothing from here on is learned from; `None`: as_of.
+    pub until: Option<Day>,
+}
+
+impl Learning {
+    fn until(&self, shape: &Shape) -> Day {
+        self.until.unwrap_or(shape.as_of).min(shape.as_of)
+    }
+}
+
+/// Registers what habits are learned from, in two rounds: the cuts of the classes, then the gaps of each class.
+pub fn plan(plan: &mut Plan, lens: Lens, learning: Learning) -> Ref<Habits> {
+    let spec = |kind, after| FoldSpec {
+        kind,
+        params: format!("learned until {}", learning.until.map_or("as_of".into(), |day| day.to_string())),
+        lens,
+        needs: Needs::default(),
+        after,
+        reach: 0,
+    };
+    let means =
+        plan.fold(spec("mean gaps", vec![]), move |known: &Known| Ok(Means { until: learning.until(&known.shape) }));
+    let cuts = plan.derive(&[means.id()], move |known| {
+        let cuts = order_statistics(&*known.get(means)?, QUINTILES as u64);
+        Ok(Cuts(cuts))
+    });
+    let gaps = plan.fold(spec("gaps", vec![cuts.id()]), move |known: &Known| {
+        Ok(Gaps { until: learning.until(&known.shape), cuts: Cuts::clone(&*known.get(cuts)?) })
+    });
+    plan.derive(&[gaps.id()], move |known| {
+        let (cuts, gaps) = (known.get(cuts)?, known.get(gaps)?);
+        learn(&known.shape, learning, Cuts::clone(&cuts), &gaps)
+    })
+}
+
+/// Customers with a habit by their mean gap.
+pub struct Means {
+    until: Day,
+}
+
+pub type MeansTally = BTreeMap<MeanGap, u64>;
+
+impl Fold for Means {
+    type Tally = MeansTally;
+    const SPELLS: bool = false;
+
+    fn cells(&self, shape: &Shape) -> u64 {
+        // Fractions of g gaps of up to n days, at least one each.
+        let days = (shape.as_of.0 - shape.first_day.0).max(0) as u64;
+        days.saturating_mul(days) / 2 + 1
+    }
+
+    fn start(&self) -> MeansTally {
+        BTreeMap::new()
+    }
+
+    fn observe(&self, tally: &mut MeansTally, view: &View<'_>) {
+        if let Some(mean) = Rhythm::before(view.days(), self.until).and_then(|r| r.mean_gap()) {
+            *tally.entry(mean).or_default() += 1;
+        }
+    }
+
+    fn merge(&self, into: &mut MeansTally, from: MeansTally) {
+        from.into_iter().for_each(|(mean, customers)| *into.entry(mean).or_default() += customers);
+    }
+
+    fn held(&self, tally: &MeansTally) -> u64 {
+        tally.len() as u64
+    }
+}
+
+/// Gaps of one length.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// In a purchase.
+    pub bought: u64,
+    /// Not at all, as far as was seen.
+    pub open: u64,
+}
+
+/// By class and days.
+pub type GapsTally = BTreeMap<(u8, u32), Ended>;
+
+pub struct Gaps {
+    until: Day,
+    cuts: Cuts,
+}
+
+impl Fold for Gaps {
+    type Tally = GapsTally;
+    const SPELLS: bool = false;
+
+    fn cells(&self, shape: &Shape) -> u64 {
+        2 * (QUINTILES as u64 + 1) * ((shape.as_of.0 - shape.first_day.0).max(0) as u64 + 1)
+    }
+
+    fn start(&self) -> GapsTally {
+        BTreeMap::new()
+    }
+
+    fn observe(&self, tally: &mut GapsTally, view: &View<'_>) {
+        let rhythm = Rhythm::before(view.days(), self.until);
+        let Some(Rhythm { last, .. }) = rhythm else { return };
+        let class = self.cuts.class(rhythm) as u8;
+        let mut active = view.days().iter().take_while(|d| d.day < self.until).filter(|d| d.active > 0).peekable();
+        while let Some(day) = active.next() {
+            if let Some(next) = active.peek() {
+                tally.entry((class, (next.day.0 - day.day.0) as u32)).or_default().bought += 1;
+            }
+        }
+        // On the last observed day it was still open.
+        tally.entry((class, (self.until.0 - 1 - last.0) as u32)).or_default().open += 1;
+    }
+
+    fn merge(&self, into: &mut GapsTally, from: GapsTally) {
+        for (key, from) in from {
+            let to = into.entry(key).or_default();
+            to.bought += from.bought;
+            to.open += from.open;
+        }
+    }
+
+    fn held(&self, tally: &GapsTally) -> u64 {
+        2 * tally.len() as u64
+    }
+}
+
+fn learn(shape: &Shape, learning: Learning, cuts: Cuts, gaps: &GapsTally) -> Result<Habits> {
+    let until = learning.until(shape);
+    let quantile = f64::from(learning.quantile_millionths) / 1e6;
+    // Where nobody ever bought twice nobody can be said to have left.
+    let span = (until.0 - shape.observed_from.0).max(1);
+    let everybody = habit(gaps.iter().map(|((_, days), ended)| (*days, *ended)), quantile, span)?;
+    let mut classes = [everybody; QUINTILES + 1];
+    for (number, class) in (0u8..).zip(&mut classes) {
+        let of_class = gaps.range((number, 0)..=(number, u32::MAX)).map(|((_, days), ended)| (*days, *ended));
+        *class = habit(of_class, quantile, everybody.window)?;
+        if usize::from(number) == QUINTILES {
+            class.window = everybody.window;
+        }
+    }
+    Ok(Habits { until, quantile, cuts, classes, everybody })
+}
+
+/// `otherwise`: the window where no gap ever ended.
+fn habit(gaps: impl Iterator<Item = (u32, Ended)> + Clone, quantile: f64, otherwise: i32) -> Result<Habit> {
+    let sum = |of: fn(&Ended) -> u64| gaps.clone().map(|(_, ended)| of(&ended)).sum::<u64>();
+    let (intervals, censored) = (sum(|e| e.bought), sum(|e| e.open));
+    let start = Moment { time: 0, entered: intervals + censored, ..Moment::default() };
+    let moment = |(time, e): (u32, Ended)| Moment { time, entered: 0, events: e.bought, censored: e.open };
+    let life = Life::from_moments(gaps.clone().map(moment).chain([start]))
+        .ok_or_else(|| Error::internal("more gaps end than begin"))?;
+    let window = churn_window(&life, quantile);
+    Ok(Habit {
+        customers: censored,
+        intervals,
+        censored,
+        share_returning: window.map(|w| w.share_returning).or((life.customers() > life.never_at_risk()).then_some(0.0)),
+        window: window.map_or(otherwise, |w| w.days as i32),
+    })
+}

@@ -1,0 +1,172 @@
+//! How often a customer buys, and for how long silence is then no churn (DEFINITIONS §2).
+//!
+//! A customer's gaps are the days between one day of activity and the next. Who has at least [`LEAST_GAPS`] of them is in
+//! one of five classes by the quintile of the mean gap; all others are in a class of their own, for whom the window of
+//! everybody holds.
+
+use std::cmp::Ordering;
+
+use serde::{Deserialize, Serialize};
+
+use super::rows::DayRow;
+use crate::calendar::Day;
+
+/// Fewer gaps say nothing of a habit.
+pub const LEAST_GAPS: u32 = 3;
+/// Classes by mean gap.
+pub const QUINTILES: usize = 5;
+/// The class of those with too few gaps.
+pub const FEW: usize = QUINTILES;
+/// By number; in the order of their text, so that a class is its rank as a segment's value.
+pub const CLASSES: [&str; QUINTILES + 1] =
+    ["1 most often", "2 often", "3 now and then", "4 seldom", "5 least often", "fewer than 3 gaps"];
+
+/// A mean gap as an exact fraction in lowest terms, so that equal means are equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct MeanGap {
+    days: u32,
+    gaps: u32,
+}
+
+impl MeanGap {
+    /// `gaps` ≥ 1 of `days` together.
+    pub fn new(days: u32, gaps: u32) -> MeanGap {
+        let divisor = greatest_common_divisor(days, gaps).max(1);
+        MeanGap { days: days / divisor, gaps: gaps / divisor }
+    }
+}
+
+impl Ord for MeanGap {
+    fn cmp(&self, other: &MeanGap) -> Ordering {
+        (u64::from(self.days) * u64::from(other.gaps)).cmp(&(u64::from(other.days) * u64::from(self.gaps)))
+    }
+}
+
+impl PartialOrd for MeanGap {
+    fn partial_cmp(&self, other: &MeanGap) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+fn greatest_common_divisor(mut a: u32, mut b: u32) -> u32 {
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+/// A customer's days of activity before a day, as far as a habit shows in them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rhythm {
+    pub first: Day,
+    pub last: Day,
+    pub gaps: u32,
+}
+
+impl Rhythm {
+    /// `None` without activity before `until`.
+    pub fn before(days: &[DayRow], until: Day) -> Option<Rhythm> {
+        let mut active = days.iter().take_while(|d| d.day < until).filter(|d| d.active > 0);
+        let first = active.next()?.day;
+        let (last, gaps) = active.fold((first, 0), |(_, gaps), d| (d.day, gaps + 1));
+        Some(Rhythm { first, last, gaps })
+    }
+
+    /// Of those with enough gaps.
+    pub fn mean_gap(&self) -> Option<MeanGap> {
+        (self.gaps >= LEAST_GAPS).then(|| MeanGap::new((self.last.0 - self.first.0) as u32, self.gaps))
+    }
+}
+
+/// The mean gaps that part the classes: a class above the first begins beyond one of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cuts(pub Vec<MeanGap>);
+
+impl Cuts {
+    /// 1 + ⌊5·(customers with a smaller mean gap)/n⌋ as a number from 0, or [`FEW`].
+    pub fn class(&self, rhythm: Option<Rhythm>) -> usize {
+        let Some(mean) = rhythm.and_then(|r| r.mean_gap()) else { return FEW };
+        self.0.iter().filter(|cut| mean > **cut).count()
+    }
+}
+
+/// What was learned of a class's gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Habit {
+    pub customers: u64,
+    /// Gaps that ended in a purchase, and last ones that had not when the learning ended.
+    pub intervals: u64,
+    pub censored: u64,
+    /// The share that ever buys again, as far as it was seen: 1 − S at the end of the curve; `None` without a gap at risk.
+    pub share_returning: Option<f64>,
+    /// After so many days of silence a customer has churned.
+    pub window: i32,
+}
+
+/// The habits of all classes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Habits {
+    /// Nothing from here on was learned from.
+    pub until: Day,
+    /// The share of those who buy again that have done so within their window.
+    pub quantile: f64,
+    pub cuts: Cuts,
+    pub classes: [Habit; QUINTILES + 1],
+    /// All customers together.
+    pub everybody: Habit,
+}
+
+impl Habits {
+    /// The class of a customer, by what was known when the habits were learned.
+    pub fn class(&self, days: &[DayRow]) -> usize {
+        self.cuts.class(Rhythm::before(days, self.until))
+    }
+
+    /// The customer's own churn window in days.
+    pub fn window(&self, days: &[DayRow]) -> i32 {
+        self.classes[self.class(days)].window
+    }
+
+    /// The longest window of any class.
+    pub fn longest(&self) -> i32 {
+        self.classes.iter().map(|c| c.window).max().unwrap_or(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn days(on: &[i32]) -> Vec<DayRow> {
+        on.iter().map(|day| DayRow { day: Day(*day), active: 1, orders: 1, net: 100 }).collect()
+    }
+
+    #[test]
+    fn mean_gaps_are_exact_fractions() {
+        assert_eq!(MeanGap::new(6, 4), MeanGap::new(3, 2));
+        assert!(MeanGap::new(10, 3) > MeanGap::new(333, 100) && MeanGap::new(10, 3) < MeanGap::new(334, 100));
+    }
+
+    #[test]
+    fn a_habit_wants_three_gaps_before_the_day() {
+        let three = days(&[0, 2, 4, 9]);
+        assert_eq!(Rhythm::before(&three, Day(100)).unwrap().mean_gap(), Some(MeanGap::new(3, 1)));
+        assert_eq!(Rhythm::before(&three, Day(9)).unwrap().mean_gap(), None);
+        assert_eq!(Rhythm::before(&three, Day(0)), None);
+        let refunds = [DayRow { day: Day(3), active: 0, orders: 0, net: -5 }];
+        assert_eq!(Rhythm::before(&refunds, Day(9)), None);
+    }
+
+    #[test]
+    fn classes_begin_beyond_their_cuts() {
+        let cuts = Cuts([1, 2, 2, 7].map(|d| MeanGap::new(d, 1)).to_vec());
+        let class = |mean: i32| cuts.class(Rhythm::before(&days(&[0, mean, 2 * mean, 3 * mean]), Day(1000)));
+        assert_eq!([1, 2, 3, 7, 8].map(class), [0, 1, 3, 3, 4]);
+        assert_eq!(cuts.class(Rhythm::before(&days(&[0, 1, 2]), Day(1000))), FEW);
+    }
+
+    #[test]
+    fn class_names_sort_as_their_numbers_do() {
+        assert!(CLASSES.is_sorted());
+    }
+}

@@ -4,12 +4,15 @@
 //! what it folds and how it finishes. Adding one is adding a folder and a line to [`KINDS`].
 
 pub mod churn;
+pub mod churn_windows;
 pub mod cohort;
+pub mod concentration;
 pub mod customers;
 pub mod ledger;
 pub mod ltv;
 mod options;
 pub mod revenue_churn;
+pub mod rfm;
 mod rows;
 pub mod survival;
 
@@ -24,6 +27,8 @@ use crate::engine::plan::Plan;
 use crate::error::Result;
 use crate::table::{Cell, ColumnSpec, Table, TableSchema};
 use crate::tally::census::CensusTally;
+use crate::tally::gaps::Learning;
+pub use crate::timeline::builtin::Builtin;
 use crate::timeline::lens::{Lens, LiveRule};
 use crate::timeline::purchases::Transactions;
 use crate::timeline::segments::SegmentIndex;
@@ -68,6 +73,12 @@ pub struct Setting {
     pub discount_rate: Option<f64>,
     /// Names of the segments, in the order of the dictionary.
     pub segments: Vec<String>,
+    /// Those of them that the program computes.
+    pub builtins: Vec<Builtin>,
+    /// Pairs of them that stages cross, which follow them in the dictionary.
+    pub crossed: Vec<(usize, usize)>,
+    /// How the gaps between purchases are learned, where something depends on them.
+    pub learning: Option<Learning>,
     /// Source `transactions` is mapped.
     pub has_transactions: bool,
     /// Source `acquisition_costs` is mapped.
@@ -86,6 +97,27 @@ impl Setting {
     pub fn lens(&self, period: Period) -> Lens {
         Lens { period, rule: self.rule, until: None }
     }
+
+    pub fn builtin(&self, builtin: Builtin) -> bool {
+        self.builtins.contains(&builtin)
+    }
+
+    /// The numbers of a stage's segments in the dictionary, the pair that it crosses among them.
+    pub fn with_crossed(&self, segments: &[usize], by: Option<(usize, usize)>) -> Vec<usize> {
+        let pair = by.and_then(|by| self.crossed.iter().position(|pair| *pair == by));
+        segments.iter().copied().chain(pair.map(|at| self.segments.len() + at)).collect()
+    }
+
+    /// The name of a segment of the dictionary.
+    pub fn segment_name(&self, segment: usize) -> String {
+        match segment.checked_sub(self.segments.len()) {
+            None => self.segments[segment].clone(),
+            Some(pair) => {
+                let (a, b) = self.crossed[pair];
+                format!("{} × {}", self.segments[a], self.segments[b])
+            }
+        }
+    }
 }
 
 /// A stage as configured, ready to be built.
@@ -93,7 +125,7 @@ impl Setting {
 pub struct Spec {
     pub name: String,
     pub period: Period,
-    /// Numbers of its segments in [`Setting::segments`].
+    /// Numbers of its segments in the dictionary: those of [`Setting::segments`], then the pair that it crosses.
     pub segments: Vec<usize>,
     pub options: Options,
     pub setting: Arc<Setting>,
@@ -199,7 +231,8 @@ fn no_scores(_: &Spec) -> Vec<ColumnSpec> {
 }
 
 /// Every kind of stage that this version runs, in order of name.
-pub static KINDS: &[Kind] = &[churn::KIND, cohort::KIND, ltv::KIND, revenue_churn::KIND, survival::KIND];
+pub static KINDS: &[Kind] =
+    &[churn::KIND, cohort::KIND, concentration::KIND, ltv::KIND, revenue_churn::KIND, rfm::KIND, survival::KIND];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static Kind> {
@@ -208,7 +241,7 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 
 /// Kinds that are announced and refused with a sentence that says so.
 pub const LATER_KINDS: &[&str] =
-    &["acquisition", "concentration", "exit_reasons", "forecast", "reconcile", "rfm", "risk", "voice", "voice_outcome"];
+    &["acquisition", "exit_reasons", "forecast", "reconcile", "risk", "voice", "voice_outcome"];
 
 /// Kinds whose per-customer rows can also be had for the stage's own period.
 pub(crate) const LEDGER_OPTION: OptionSpec = OptionSpec {

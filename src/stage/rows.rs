@@ -54,6 +54,10 @@ impl Windowed<'_> {
         let one_period = self.frame.grid.period.shift(from, 1);
         let window = match self.rule {
             LiveRule::Window(days) => from.plus(days).max(one_period),
+            LiveRule::Learned => {
+                let longest = self.shape.learned.habits.as_ref().map_or(1, |habits| habits.longest());
+                from.plus(longest).max(one_period)
+            }
             LiveRule::Period | LiveRule::Terms(_) => one_period,
         };
         self.frame.grid.start(period) < window

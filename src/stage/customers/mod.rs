@@ -54,6 +54,11 @@ pub fn schema(setting: &Setting, scored: Vec<ColumnSpec>) -> TableSchema {
             format!("value of segment {name} at as_of (`first` segments: the first)"),
         ));
     }
+    if setting.learning.is_some() {
+        let doc =
+            "days of silence after which customers of this frequency class have churned, as table `churn_windows` says";
+        columns.push(column("churn_window_days", Type::Int, doc));
+    }
     columns.extend(scored);
     let doc = "One row per customer: first and last activity, state, revenue, segments and what the stages score";
     TableSchema { name: "customers".into(), doc: doc.into(), key: 1, columns }
@@ -102,7 +107,7 @@ impl PerCustomer for Customers {
             first.map(|day| view.frame().grid.start(view.frame().grid.at(day))).into(),
             state(&view).into(),
             buys.then_some(orders).into(),
-            if buys { view.days().iter().map(|d| i128::from(d.net)).sum() } else { self.revenue(&view) }.into(),
+            revenue_to_date(&view).into(),
             last.map(|day| i64::from(last_observed.0 - day.0)).into(),
         ];
         row.extend(self.purchases(&view));
@@ -114,18 +119,26 @@ impl PerCustomer for Customers {
             };
             row.push((&self.index.cells[self.index.cell(segment, rank) as usize].value).into());
         }
+        if self.setting.learning.is_some() {
+            let habits = view.shape().learned.habits.as_ref();
+            row.push(habits.filter(|_| first.is_some()).map(|h| i64::from(h.window(view.days()))).into());
+        }
         self.scorers.iter().for_each(|s| s.score(person, &mut |cell| row.push(cell)));
         table.push(row);
     }
 }
 
-impl Customers {
-    /// Revenue of subscriptions alone: the MRR at the closing of each calendar period, as table `cohort` counts it.
-    fn revenue(&self, view: &View<'_>) -> i128 {
-        let period = |money: i64| revenue_of(money.into(), self.setting.period, None);
-        view.runs().iter().filter(|r| r.state.in_closing()).map(|r| period(r.closing) * (r.to - r.from) as i128).sum()
+/// Net revenue to date through the lens of the calendar period; without transactions the MRR at the closing of each
+/// period, as table `cohort` counts it.
+pub(super) fn revenue_to_date(view: &View<'_>) -> i128 {
+    if view.shape().has_transactions {
+        return view.days().iter().map(|d| i128::from(d.net)).sum();
     }
+    let period = |money: i64| revenue_of(money.into(), view.frame().grid.period, None);
+    view.runs().iter().filter(|r| r.state.in_closing()).map(|r| period(r.closing) * (r.to - r.from) as i128).sum()
+}
 
+impl Customers {
     /// x, t_x, T and the mean value of repeat transactions (Fader, Hardie and Lee 2005).
     fn purchases(&self, view: &View<'_>) -> [Cell<'static>; 4] {
         let Some(bought) = self.setting.transactions_by.before(view, view.shape().as_of) else {

@@ -79,12 +79,14 @@ impl Survival {
         } else if whole && median.time.is_none() {
             note.push("the curve stays above ½ as far as anybody was seen: no median".into());
         }
-        if let LiveRule::Window(days) = self.spec.setting.rule {
-            note.push(format!(
+        match self.spec.setting.rule {
+            LiveRule::Window(days) => note.push(format!(
                 "lengths include the {days} days of silence after the last activity: nobody leaves before"
-            ));
+            )),
+            LiveRule::Learned => note.push("lengths include the learned window after the last activity".into()),
+            LiveRule::Period | LiveRule::Terms(_) => {}
         }
-        if matches!(self.spec.setting.rule, LiveRule::Period | LiveRule::Window(_)) {
+        if matches!(self.spec.setting.rule, LiveRule::Period | LiveRule::Window(_) | LiveRule::Learned) {
             note.push("a customer's first activity in the data counts as the first ever".into());
         }
         if let (Some(asked), Some(mean)) = (self.horizon, mean)

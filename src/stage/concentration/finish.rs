@@ -1,0 +1,47 @@
+//! From the ranking to table `concentration`.
+
+use std::sync::Arc;
+
+use super::{Concentration, DECILES, first, tables, top};
+use crate::engine::known::Known;
+use crate::error::Result;
+use crate::stage::rows::{ratio, segment_cells};
+use crate::stage::{Figure, Finished, Headline, Stage};
+use crate::table::Table;
+use crate::timeline::segments::ALL;
+
+impl Stage for Concentration {
+    fn finish(&self, known: &Known) -> Result<Finished> {
+        let (ranking, index) = (known.get(self.ranking)?, known.get(self.common.index)?);
+        let mut table = Table::empty(Arc::new(tables(&self.spec).swap_remove(0)), false);
+        let mut headlines = vec![];
+        for (cell, customers) in ranking.iter() {
+            let (n, all) = (customers.customers(), customers.sum());
+            // What the first so many bring.
+            let highest = |k: u64| all - customers.lowest(n - k);
+            let top_share = ratio(highest(top(n, self.top)), all);
+            for decile in 1..=DECILES {
+                let (from, to) = (first(n, decile - 1), first(n, decile));
+                if from == to {
+                    continue;
+                }
+                let revenue = highest(to) - highest(from);
+                table.push(segment_cells(&index, *cell).into_iter().chain([
+                    decile.into(),
+                    (to - from).into(),
+                    revenue.into(),
+                    ratio(revenue, all).into(),
+                    ratio(highest(to), all).into(),
+                    (f64::from(self.top) / 1e6).into(),
+                    top_share.into(),
+                ]));
+            }
+            if *cell == ALL {
+                let frame = known.shape.frame(self.spec.setting.period);
+                let figures = [("share of the top customers", top_share.map(Figure::Rate))];
+                headlines = Headline::of_stage(&self.spec.name, frame.grid.start(frame.len() - 1), figures);
+            }
+        }
+        Ok(Finished { tables: vec![table], checks: vec![], headlines })
+    }
+}

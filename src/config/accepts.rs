@@ -31,7 +31,7 @@ pub enum Accepts {
     Days,
     /// `"3 years"`, `"18 months"`.
     Months,
-    /// `"1 period"` or `"N days"`.
+    /// `"1 period"`, `"N days"` or `{ quantile = 0.95, by = "frequency" }`.
     ChurnAfter,
     /// `"36 hours"`.
     Duration,
@@ -81,7 +81,9 @@ impl Accepts {
             Accepts::Date => "a date such as \"2024-12-31\"".into(),
             Accepts::Days => "a number of days such as \"30 days\"".into(),
             Accepts::Months => "a number of years or months such as \"3 years\"".into(),
-            Accepts::ChurnAfter => "\"1 period\" or a number of days such as \"90 days\"".into(),
+            Accepts::ChurnAfter => {
+                "\"1 period\", a number of days such as \"90 days\", or { quantile = 0.95, by = \"frequency\" }".into()
+            }
             Accepts::Duration => "a duration such as \"36 hours\", \"2 days\" or \"90 minutes\"".into(),
             Accepts::Zone => "a time zone of the IANA database such as \"Europe/London\"".into(),
             Accepts::Mode => "octal permissions as a string such as \"0640\"".into(),

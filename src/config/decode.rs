@@ -9,9 +9,13 @@ use super::reference::{Accepts, BASES, LIVENESS, WEEKDAYS, keys};
 use super::section::{Section, word_of};
 use super::tree::{Entry, Node, Table, Value};
 use super::value::file_name;
-use super::{Basis, Calendar, ChurnAfter, Customers, Money, Output, Pipeline, SourceKind, segments, sources, stages};
+use super::{
+    Basis, Calendar, ChurnAfter, Customers, Located, Money, Output, Pipeline, SegmentFrom, SourceKind, segments,
+    sources, stages,
+};
 use crate::calendar::{Day, Period};
 use crate::nearest::{did_you_mean, nearest};
+use crate::stage::Builtin;
 
 /// What is known of the file beside its tree.
 pub(super) struct File<'a> {
@@ -37,6 +41,7 @@ pub(super) fn pipeline(file: &File<'_>, mut root: Table, problems: &Problems) ->
     let sources = sources::decode(&mut top, problems, zone);
     let customers = customers(&mut top, problems, &sources);
     let segments = segments::decode(&mut top, problems, &sources);
+    learns_something(problems, &customers, &segments);
     let context = stages::Context {
         period: calendar.as_ref().map(|c| (c.period, top.resolved("calendar.period"))).map_err(|r| *r),
         basis: customers.as_ref().map(|c| c.basis).map_err(|r| *r),
@@ -183,8 +188,9 @@ pub(super) fn source_of(basis: Basis) -> SourceKind {
 }
 
 /// Settings of [customers] that only one basis has.
-const OF_BASIS: [(&str, Basis); 7] = [
+const OF_BASIS: [(&str, Basis); 8] = [
     ("churn_after", Basis::Transactions),
+    ("learned_until", Basis::Transactions),
     ("activity", Basis::Transactions),
     ("ended_at_inclusive", Basis::Subscriptions),
     ("gap_days", Basis::Subscriptions),
@@ -235,6 +241,7 @@ fn customers(top: &mut Section<'_>, problems: &Problems, sources: &Sound<sources
             }
         }
         let churn_after: Sound<ChurnAfter> = s.need("churn_after");
+        let learned_until: Sound<Option<Day>> = s.get("learned_until");
         let written = s.is_set("activity");
         let activity = s.need("activity");
         let policy: Sound<&str> = s.need("policy");
@@ -247,6 +254,7 @@ fn customers(top: &mut Section<'_>, problems: &Problems, sources: &Sound<sources
         Ok(Customers {
             basis: basis?,
             churn_after: churn_after?,
+            learned_until: learned_until?.zip(s.span_of("learned_until")).map(|(value, span)| Located { value, span }),
             activity: Some(activity?).filter(|_| written),
             ended_at_inclusive: ended_at_inclusive?,
             gap_days: gap_days? as i32,
@@ -255,6 +263,19 @@ fn customers(top: &mut Section<'_>, problems: &Problems, sources: &Sound<sources
             past_due_is_live: past_due_is_live?,
         })
     })
+}
+
+/// A day up to which nothing is learned says nothing.
+fn learns_something(problems: &Problems, customers: &Sound<Customers>, segments: &Sound<Vec<segments::Named>>) {
+    let (Ok(customers), Ok(segments)) = (customers, segments) else { return };
+    let Some(Located { span, .. }) = &customers.learned_until else { return };
+    let frequency = SegmentFrom::Builtin(Builtin::Frequency);
+    let by_frequency = segments.iter().any(|s| s.decoded.as_ref().map_or(true, |s| s.from == frequency));
+    if !matches!(customers.churn_after, ChurnAfter::Learned { .. }) && !by_frequency {
+        let what = "`customers.learned_until` says until when to learn, and nothing is learned";
+        let help = "remove it, or set churn_after = { quantile = 0.95, by = \"frequency\" }";
+        problems.add(Problem::new(what).at(span.clone()).help(help).remote());
+    }
 }
 
 /// Where the runs go if the file does not say.

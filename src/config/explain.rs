@@ -2,12 +2,12 @@
 
 use serde_json::Value as Json;
 
+use super::Pipeline;
 use super::decode::{default_basis, default_dir};
 use super::reference::{BASES, Default, Key, MOMENTS, keys, stage_keys};
 use super::section::word_of;
 use super::segments::default_moment;
 use super::tree::Node;
-use super::{Pipeline, SourceKind};
 
 /// A setting as it holds for a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,8 +80,8 @@ fn followed(pipeline: &Pipeline, path: &str) -> Json {
         ["output", "dir"] => default_dir(at(&pipeline.resolved, "name").as_str().unwrap_or_default()).into(),
         ["sources", _, "timezone"] => at(&pipeline.resolved, "calendar.timezone").clone(),
         ["segments", name, "at"] => {
-            let source = pipeline.segments.iter().find(|s| s.name == *name).map(|s| s.source);
-            word_of(default_moment(source.unwrap_or(SourceKind::Customers)), &MOMENTS).1
+            let segment = pipeline.segments.iter().find(|s| s.name == *name);
+            segment.map_or(Json::Null, |s| word_of(default_moment(&s.from), &MOMENTS).1)
         }
         ["stages", name, "kind"] => (*name).into(),
         ["stages", _, "period"] => at(&pipeline.resolved, "calendar.period").clone(),

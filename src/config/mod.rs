@@ -40,7 +40,7 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 
 use crate::calendar::{Day, Period};
-use crate::stage::Options;
+use crate::stage::{Builtin, Options};
 
 pub use canonical::{Canonical, columns as canonical_columns};
 pub use explain::{Setting, explain_settings};
@@ -69,6 +69,35 @@ pub struct Pipeline {
     pub output: Output,
     /// Every key with its value or default, as it goes into the manifest: environment references stay unexpanded.
     pub resolved: serde_json::Value,
+}
+
+impl SegmentFrom {
+    pub fn builtin(&self) -> Option<Builtin> {
+        match self {
+            SegmentFrom::Builtin(builtin) => Some(*builtin),
+            SegmentFrom::Column(..) => None,
+        }
+    }
+}
+
+impl Segment {
+    /// The column that gives its values, if it is of this source.
+    pub fn column_of(&self, kind: SourceKind) -> Option<&str> {
+        match &self.from {
+            SegmentFrom::Column(source, column) if *source == kind => Some(column),
+            _ => None,
+        }
+    }
+}
+
+impl Pipeline {
+    /// The pairs of segments that stages cross, each once: they follow the segments themselves by number.
+    pub fn crossed(&self) -> Vec<(usize, usize)> {
+        let mut pairs: Vec<_> = self.stages.iter().filter_map(|s| s.by).collect();
+        pairs.sort_unstable();
+        pairs.dedup();
+        pairs
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -104,12 +133,18 @@ pub enum Basis {
 pub enum ChurnAfter {
     OnePeriod,
     Days(i32),
+    /// Learned by frequency class: the share of those who buy again that has done so within the window, in millionths.
+    Learned {
+        quantile_millionths: u32,
+    },
 }
 
 #[derive(Clone, Debug)]
 pub struct Customers {
     pub basis: Basis,
     pub churn_after: ChurnAfter,
+    /// Nothing from here on is learned from; `None`: as_of.
+    pub learned_until: Option<Located<Day>>,
     /// SQL over canonical transaction columns; `None` is the default, `amount > 0`.
     pub activity: Option<Expression>,
     pub ended_at_inclusive: bool,
@@ -187,12 +222,18 @@ pub enum At {
     Latest,
 }
 
+/// Where a segment's values come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SegmentFrom {
+    /// A canonical column that the source maps, else a column of the export itself.
+    Column(SourceKind, String),
+    Builtin(Builtin),
+}
+
 #[derive(Clone, Debug)]
 pub struct Segment {
     pub name: String,
-    pub source: SourceKind,
-    /// A canonical column that the source maps, else a column of the export itself.
-    pub column: String,
+    pub from: SegmentFrom,
     pub at: At,
     /// At most this many values, the most frequent; the rest are `other`.
     pub cap: usize,
@@ -209,6 +250,8 @@ pub struct Stage {
     pub period: Period,
     /// Indices into [`Pipeline::segments`].
     pub segments: Vec<usize>,
+    /// Two of them, crossed with each other.
+    pub by: Option<(usize, usize)>,
     pub options: Options,
     pub span: std::ops::Range<usize>,
 }

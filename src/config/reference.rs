@@ -10,7 +10,7 @@ use jiff::civil::Weekday;
 pub use super::accepts::{Accepts, Words};
 use super::{At, Basis};
 use crate::calendar::Period;
-use crate::stage::{KINDS, LATER_KINDS, OptionSpec, OptionType};
+use crate::stage::{Builtin, KINDS, LATER_KINDS, OptionSpec, OptionType};
 
 /// A setting of the pipeline file.
 #[derive(Clone, Copy, Debug)]
@@ -200,10 +200,11 @@ pub static GROUPS: &[Group] = &[
             key("free", LIVE, Default::Value("\"not live\""), "subscriptions of amount 0"),
             key("paused", LIVE, Default::Value("\"not live\""), "subscriptions while paused"),
             key("past_due", LIVE, Default::Value("\"live\""), "subscriptions while past due"),
-            later(
+            key(
                 "learned_until",
-                "date at which learned churn windows are frozen",
-                "leave it out; windows are fixed by churn_after",
+                Accepts::Date,
+                Default::Unset("as_of: later runs may restate history"),
+                "transactions: exclusive end of what churn windows and frequency classes are learned from",
             ),
             later("loyal_orders", "orders that make a customer loyal", "count orders in table `customers` instead"),
             later("churn_dated", "policy switch: the date at which churn counts", STANDARD),
@@ -213,6 +214,23 @@ pub static GROUPS: &[Group] = &[
             later("exchange_rate_moves", "policy switch: where moves of exchange rates are booked", STANDARD),
             later("free_after_paid", "policy switch: what a free plan after a paid one is", STANDARD),
             later("ltv_churn_rate", "policy switch: the churn rate of lifetime value", STANDARD),
+        ],
+    },
+    Group {
+        path: "customers.churn_after",
+        keys: &[
+            key(
+                "quantile",
+                Accepts::Number { min: Excluded(0.0), max: Included(1.0) },
+                Default::Value("0.95"),
+                "the share of those who buy again that does so within the window",
+            ),
+            key(
+                "by",
+                words(&["frequency"]),
+                Default::Value("\"frequency\""),
+                "the classes that have windows of their own",
+            ),
         ],
     },
     Group {
@@ -265,7 +283,7 @@ pub static GROUPS: &[Group] = &[
     Group {
         path: "segments.NAME",
         keys: &[
-            key("column", Accepts::SourceColumn, Default::Required, "the source and its column"),
+            key("column", Accepts::SourceColumn, Default::Unset("computed, see builtin"), "the source and its column"),
             key(
                 "at",
                 words(&names(&MOMENTS)),
@@ -278,7 +296,12 @@ pub static GROUPS: &[Group] = &[
                 Default::Value("200"),
                 "most values shown, by customers; the rest are `other`",
             ),
-            later("builtin", "a segment that the program computes", "name a column of a source"),
+            key(
+                "builtin",
+                words(&names(&Builtin::ALL)),
+                Default::Unset("a column of a source"),
+                "a segment that the program computes, as of as_of, in place of a column",
+            ),
         ],
     },
     Group {
@@ -287,7 +310,12 @@ pub static GROUPS: &[Group] = &[
             key("kind", Accepts::Kind, Default::Follows("the stage's name"), "what the stage computes"),
             key("period", PERIODS, Default::Follows("calendar.period"), "the period of the stage's table"),
             key("segments", Accepts::Segments, Default::Follows("all"), "the segments that its table is split by"),
-            later("by", "segments crossed with each other", "map one column that holds both values and segment by it"),
+            key(
+                "by",
+                Accepts::Segments,
+                Default::Unset("none"),
+                "two segments crossed: rows for each pair of their values",
+            ),
         ],
     },
     Group {

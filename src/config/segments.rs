@@ -9,8 +9,9 @@ use super::section::{Section, word_of};
 use super::sources::Sources;
 use super::tree::{Entry, Node, Table, Value, quoted};
 use super::value::{Written, not_yet};
-use super::{At, Segment, SourceKind};
+use super::{At, Segment, SegmentFrom, SourceKind};
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
+use crate::stage::Builtin;
 
 /// A segment's name is known even if the rest of it is not sound.
 pub(super) struct Named {
@@ -42,8 +43,11 @@ fn reserved(problems: &Problems, entry: &Entry) -> Sound<()> {
 }
 
 /// Where a customer's values change over time, the value at the opening counts; a customer has one row in `customers`.
-pub(super) fn default_moment(source: SourceKind) -> At {
-    if source == SourceKind::Customers { At::Latest } else { At::Opening }
+pub(super) fn default_moment(from: &SegmentFrom) -> At {
+    match from {
+        SegmentFrom::Column(SourceKind::Customers, _) | SegmentFrom::Builtin(_) => At::Latest,
+        SegmentFrom::Column(..) => At::Opening,
+    }
 }
 
 /// `"SOURCE.COLUMN"` alone, or a table.
@@ -65,20 +69,48 @@ fn segment(problems: &Problems, entry: &Entry, sources: &Sound<Sources>) -> (Sou
         }
     };
     let mut s = Section::open(problems, path.clone(), keys("segments.NAME"), Some(&node));
-    let written: Sound<Written> = s.need("column");
-    let column = written.and_then(|w| Ok((source_column(problems, &path, &w, sources)?, w.span)));
-    let default = match &column {
-        Ok(((kind, _), _)) => Ok(word_of(default_moment(*kind), &MOMENTS)),
-        Err(reported) => Err(*reported),
+    let from = match s.is_set("builtin") {
+        true => builtin(&mut s, problems, sources).map(|builtin| (SegmentFrom::Builtin(builtin), node.span.clone())),
+        false => s.need("column").and_then(|written: Written| {
+            let (kind, column) = source_column(problems, &path, &written, sources)?;
+            Ok((SegmentFrom::Column(kind, column), written.span))
+        }),
     };
+    let default = from.as_ref().map(|(from, _)| word_of(default_moment(from), &MOMENTS)).map_err(|reported| *reported);
     let at = s.follow_word("at", &MOMENTS, default);
     let cap: Sound<i64> = s.need("cap");
     let json = s.into_resolved();
     let decoded = (|| {
-        let ((source, column), span) = column?;
-        Ok(Segment { name: entry.key.clone(), source, column, at: at?, cap: cap? as usize, span })
+        let (from, span) = from?;
+        Ok(Segment { name: entry.key.clone(), from, at: at?, cap: cap? as usize, span })
     })();
     (decoded, json)
+}
+
+/// What the program computes, which no column gives and which has no moment of its own.
+fn builtin(s: &mut Section<'_>, problems: &Problems, sources: &Sound<Sources>) -> Sound<Builtin> {
+    let builtin = s.need_word("builtin", &Builtin::ALL);
+    s.resolve("column", Json::Null);
+    let mut sound = Ok(());
+    let mut refuse = |name: &str, what: String, help: &str| {
+        sound = Err(problems.add(Problem::new(what).at(s.span_of(name)).help(help).remote()));
+    };
+    if s.is_set("column") {
+        let what = format!("`{}` and `column` say twice where the values come from", s.full("builtin"));
+        refuse("column", what, "remove one of them");
+    }
+    if s.is_set("at") {
+        let what = format!("`{}` does not go with `builtin`: what is computed holds as of as_of", s.full("at"));
+        refuse("at", what, "remove it");
+    }
+    let buys = sources.as_ref().map_or(true, |all| all.contains_key(&SourceKind::Transactions));
+    if let Ok(Builtin::Frequency | Builtin::Rfm) = builtin
+        && !buys
+    {
+        let what = format!("`{}` is computed from purchases, and there are none", s.full("builtin"));
+        refuse("builtin", what, "add [sources.transactions], or use \"cohort_year\" or \"tenure\"");
+    }
+    sound.and(builtin)
 }
 
 /// The source and column that a segment names.

@@ -61,8 +61,9 @@ fn stage(problems: &Problems, entry: &Entry, context: &Context<'_>) -> (Sound<St
     s.resolve("kind", kind.into());
     let period = s.follow_word("period", &Period::ALL, context.period.clone());
     let segments = segments(&mut s, problems, context);
+    let by = crossed(&mut s, problems, context);
     let options: Vec<_> = options_of(kind).iter().map(|o| (o.name, option(&mut s, o))).collect();
-    let ties = ties(&s, problems, &options, context);
+    let ties = ties(&s, problems, kind, &options, context);
     let stage = (|| {
         name?;
         ties?;
@@ -71,6 +72,7 @@ fn stage(problems: &Problems, entry: &Entry, context: &Context<'_>) -> (Sound<St
             kind,
             period: period?,
             segments: segments?,
+            by: by?,
             options: Options(options.into_iter().map(|(name, value)| Ok((name, value?))).collect::<Sound<_>>()?),
             span: entry.key_span.clone(),
         })
@@ -152,12 +154,36 @@ fn further_tables(problems: &Problems, stages: &[Stage]) -> Sound<()> {
 
 fn segments(s: &mut Section<'_>, problems: &Problems, context: &Context<'_>) -> Sound<Vec<usize>> {
     let declared = context.segments.as_ref().map_err(|reported| *reported);
-    let written: Option<Vec<Written>> = s.get("segments")?;
-    let declared = declared?;
-    let Some(written) = written else {
+    let Some(mut out) = named(s, problems, context, "segments")? else {
+        let declared = declared?;
         s.resolve("segments", declared.iter().map(|d| d.name.as_str()).collect());
         return Ok((0..declared.len()).collect());
     };
+    out.sort_unstable();
+    Ok(out)
+}
+
+/// Two segments that are crossed, in the order in which they are written.
+fn crossed(s: &mut Section<'_>, problems: &Problems, context: &Context<'_>) -> Sound<Option<(usize, usize)>> {
+    let Some(named) = named(s, problems, context, "by")? else { return Ok(None) };
+    let [a, b] = named[..] else {
+        let what = format!("`{}` crosses two segments, not {}", s.full("by"), named.len());
+        let problem = Problem::new(what).at(s.span_of("by"));
+        return Err(problems.add(problem.help("name two: by = [\"country\", \"plan\"]")));
+    };
+    Ok(Some((a, b)))
+}
+
+/// The segments that a key names, in the order in which they are written; `None` where it is not set.
+fn named(
+    s: &mut Section<'_>,
+    problems: &Problems,
+    context: &Context<'_>,
+    key: &'static str,
+) -> Sound<Option<Vec<usize>>> {
+    let written: Option<Vec<Written>> = s.get(key)?;
+    let Some(written) = written else { return Ok(None) };
+    let declared = context.segments.as_ref().map_err(|reported| *reported)?;
     let mut out = vec![];
     let mut fault = None;
     for Written { text, span } in written {
@@ -165,8 +191,7 @@ fn segments(s: &mut Section<'_>, problems: &Problems, context: &Context<'_>) -> 
         match names().position(|n| n == text.value) {
             Some(i) if !out.contains(&i) => out.push(i),
             Some(_) => {
-                let problem =
-                    Problem::new(format!("`{}` names {} twice", s.full("segments"), quoted(&text.raw))).at(span);
+                let problem = Problem::new(format!("`{}` names {} twice", s.full(key), quoted(&text.raw))).at(span);
                 fault = Some(problems.add(problem.help("remove one of them")));
             }
             None => {
@@ -180,8 +205,7 @@ fn segments(s: &mut Section<'_>, problems: &Problems, context: &Context<'_>) -> 
             }
         }
     }
-    out.sort_unstable();
-    fault.map_or(Ok(out), Err)
+    fault.map_or(Ok(Some(out)), Err)
 }
 
 fn options_of(kind: &str) -> &'static [OptionSpec] {
@@ -228,6 +252,7 @@ fn option(s: &mut Section<'_>, spec: &OptionSpec) -> Sound<OptionValue> {
 fn ties(
     s: &Section<'_>,
     problems: &Problems,
+    kind: &str,
     options: &[(&str, Sound<OptionValue>)],
     context: &Context<'_>,
 ) -> Sound<()> {
@@ -272,6 +297,10 @@ fn ties(
         refuse("calibrate_share", what, "remove one of them");
     }
     let source = |kind| context.sources.as_ref().map(|all| all.get(&kind));
+    if let ("rfm", Ok(None)) = (kind, source(SourceKind::Transactions)) {
+        let what = format!("`{}` ranks customers by what they bought, and there are no purchases", s.full(""));
+        refuse("", what, "map source `transactions`, or remove the stage");
+    }
     if let Some(OptionValue::Words(models)) = value("models") {
         let of = |some: &[&str]| models.iter().find(|m| some.contains(m));
         if let (Some(model), Ok(None)) = (of(&ltv::BUYING), source(SourceKind::Transactions)) {

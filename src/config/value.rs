@@ -5,7 +5,8 @@ use std::ops::{Bound, RangeBounds};
 use jiff::tz::TimeZone;
 
 use super::problems::{Problem, Problems, Reported, Sound, Span};
-use super::reference::{Accepts, Words};
+use super::reference::{Accepts, Words, keys};
+use super::section::Section;
 use super::tree::{Node, Text, Value, quoted};
 use super::{ChurnAfter, Expression, Located};
 use crate::calendar::Day;
@@ -57,10 +58,7 @@ pub(super) fn check(problems: &Problems, key: &str, accepts: Accepts, node: &Nod
     match (&node.value, accepts) {
         (Value::Broken(reported), _) => Err(*reported),
         (_, Accepts::Later(instead)) => Err(problems.add(not_yet(&format!("`{key}`"), &node.span).help(instead))),
-        (Value::Table(_), Accepts::ChurnAfter) => {
-            let problem = not_yet("a churn window learned from the data", &node.span);
-            Err(problems.add(problem.help("use \"1 period\" or a number of days such as \"90 days\"")))
-        }
+        (Value::Table(_), Accepts::ChurnAfter) => judged.learned(),
         (Value::Flag(b), Accepts::Flag) => Ok(Setting::Flag(*b)),
         (Value::Int(i), Accepts::Int { min, max }) if (min..=max).contains(i) => Ok(Setting::Int(*i)),
         (Value::Int(i), Accepts::Number { min, max }) => judged.number(*i as f64, min, max),
@@ -109,6 +107,17 @@ impl Judged<'_> {
                 | Accepts::Segments
                 | Accepts::Table
         )
+    }
+
+    /// `{ quantile = 0.95, by = "frequency" }`
+    fn learned(&self) -> Sound<Setting> {
+        let mut section = Section::open(self.problems, self.key, keys("customers.churn_after"), Some(self.node));
+        let quantile: Sound<f64> = section.need("quantile");
+        let by: Sound<&str> = section.need("by");
+        by?;
+        // Positive and at most 1, of which a millionth is left at least.
+        let quantile_millionths = ((quantile? * 1e6).round() as u32).max(1);
+        Ok(Setting::ChurnAfter(ChurnAfter::Learned { quantile_millionths }))
     }
 
     fn number(&self, x: f64, min: Bound<f64>, max: Bound<f64>) -> Sound<Setting> {

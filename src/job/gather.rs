@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::dictionary::dictionary;
 use super::{Phase, Watch, Watched};
 use crate::config::{self, Pipeline, SourceKind};
 use crate::error::{Error, Result};
@@ -9,7 +10,6 @@ use crate::source::canonical::{Cost, NO_VALUE};
 use crate::source::{IdKind, Inspected, InspectedSource, Scan, scan};
 use crate::timeline::identity::Identity;
 use crate::timeline::scatter::Scatter;
-use crate::timeline::segments::{At, Dictionary, SegmentColumn};
 use crate::timeline::shape::{Basis, CostRow, Shape};
 use crate::timeline::store::Store;
 
@@ -85,11 +85,8 @@ fn shape(pipeline: &Pipeline, scan: &Scan, store: &Store) -> Result<Shape> {
     if cohorts_by_sign_up {
         earliest = earliest.min(store.first_sign_up());
     }
-    let columns = pipeline
-        .segments
-        .iter()
-        .zip(&scan.dictionaries)
-        .map(|(segment, values)| SegmentColumn::new(&segment.name, At::from(segment.at), segment.cap, values));
+    let span = (earliest.min(observed_from), as_of);
+    let dictionary = dictionary(pipeline, span, |i| scan.dictionaries.get(i).cloned().unwrap_or_default())?;
     let has_column = |kind, name: &str| pipeline.sources.get(&kind).is_some_and(|s| s.columns.contains_key(name));
     let shape = Shape::new(
         basis,
@@ -99,7 +96,7 @@ fn shape(pipeline: &Pipeline, scan: &Scan, store: &Store) -> Result<Shape> {
         scan.ids == IdKind::Integer,
         pipeline.sources.contains_key(&SourceKind::Transactions),
         has_column(SourceKind::Customers, "signed_up_at"),
-        Dictionary { segments: columns.collect() },
+        dictionary,
     );
     Ok(shape.with_costs(scan.costs.iter().map(cost).collect()))
 }

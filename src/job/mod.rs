@@ -3,6 +3,7 @@
 //! Knows the modules, not the terminal, the clock or the output folder: those belong to `cli`.
 
 mod checks;
+mod dictionary;
 mod gather;
 mod plan;
 mod reckon;
@@ -20,6 +21,7 @@ use crate::engine::local::{self, Observer};
 use crate::error::{Error, Result};
 use crate::publish::segments::SegmentRow;
 use crate::source::ScanObserver;
+use crate::stage::churn_windows;
 use crate::stage::customers::Customers;
 use crate::stage::ledger::Ledger;
 use crate::stage::{Headline, PerCustomer};
@@ -106,6 +108,10 @@ pub fn compute(blueprint: &Blueprint, gathered: &Gathered, watch: &dyn Watch) ->
         per_customer: vec![],
         known: known.clone(),
     };
+    if let Some(habits) = blueprint.habits.map(|habits| known.get(habits)).transpose()? {
+        computed.tables.push(churn_windows::table(&habits));
+        computed.checks.push(churn_windows::check(&habits, &known.shape));
+    }
     let mut scorers = vec![];
     for stage in &blueprint.stages {
         let finished = stage.finish(&known)?;
@@ -134,9 +140,9 @@ fn add(tables: &mut Vec<Table>, table: Table) {
 fn segment_rows(index: &SegmentIndex, everybody: i64) -> Vec<SegmentRow> {
     let rows = index.cells.iter().enumerate().map(|(id, cell)| SegmentRow {
         segment_id: id as i64,
-        segment: cell.segment.clone(),
-        value: cell.value.clone(),
-        second: None,
+        segment: cell.parts.as_ref().map_or_else(|| cell.segment.clone(), |[(name, _), _]| name.clone()),
+        value: cell.parts.as_ref().map_or_else(|| cell.value.clone(), |[(_, value), _]| value.clone()),
+        second: cell.parts.as_ref().map(|[_, second]| second.clone()),
         is_other: cell.is_other,
         customers: if id == ALL as usize { everybody } else { cell.customers } as u64,
     });

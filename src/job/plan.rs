@@ -5,22 +5,27 @@ use std::sync::Arc;
 use crate::calendar::Period;
 use crate::check;
 use crate::config::{self, ChurnAfter, Pipeline, SourceKind};
+use crate::engine::known::Ref;
 use crate::engine::plan::{Needs, Plan};
 use crate::error::{Error, Result};
 use crate::nearest::suggestion;
 use crate::publish;
-use crate::stage::{self, Common, Setting, Spec, Stage, TimeUnit};
+use crate::stage::{self, Builtin, Common, Setting, Spec, Stage, TimeUnit};
 use crate::table::TableSchema;
-use crate::tally::{census, values};
+use crate::tally::gaps::{self, Learning};
+use crate::tally::{census, rfm, values};
+use crate::timeline::habits::Habits;
 use crate::timeline::lens::{LiveRule, TermRule};
 use crate::timeline::purchases::Transactions;
-use crate::timeline::shape::Basis;
+use crate::timeline::shape::{Basis, Shape};
 
 /// Everything that a run will compute, known before any data is read.
 pub struct Blueprint {
     pub setting: Arc<Setting>,
     pub plan: Plan,
     pub common: Common,
+    /// What was learned of the gaps between purchases, where the pipeline asks for it.
+    pub habits: Option<Ref<Habits>>,
     pub stages: Vec<Box<dyn Stage>>,
     /// The stages with their kinds, in the order of `stages`.
     pub specs: Vec<(&'static stage::Kind, Spec)>,
@@ -45,7 +50,16 @@ pub fn blueprint(pipeline: &Pipeline, only: Option<&[String]>) -> Result<Bluepri
     }
     let mut plan = Plan::default();
     let calendar = setting.lens(setting.period);
-    let index = values::plan(&mut plan, calendar, setting.segments.len());
+    let habits = setting.learning.map(|learning| gaps::plan(&mut plan, calendar, learning));
+    if let Some(habits) = habits {
+        plan.teach(habits, Shape::with_habits);
+    }
+    let scores = setting.builtin(Builtin::Rfm).then(|| rfm::scores(&mut plan, calendar, rfm::QUINTILES));
+    if let Some(scores) = scores {
+        plan.teach(scores, Shape::with_scores);
+    }
+    let learned: Vec<_> = habits.iter().map(Ref::id).chain(scores.iter().map(Ref::id)).collect();
+    let index = values::plan(&mut plan, calendar, setting.segments.len() + setting.crossed.len(), &learned);
     let common = Common { index, census: census::plan(&mut plan, index, calendar) };
     let lens = plan.lens(calendar);
     let whole = only.is_none();
@@ -59,14 +73,14 @@ pub fn blueprint(pipeline: &Pipeline, only: Option<&[String]>) -> Result<Bluepri
         let spec = Spec {
             name: configured.name.clone(),
             period: configured.period,
-            segments: configured.segments.clone(),
+            segments: setting.with_crossed(&configured.segments, configured.by),
             options: configured.options.clone(),
             setting: setting.clone(),
         };
         stages.push((kind.build)(&spec, common, &mut plan)?);
         specs.push((kind, spec));
     }
-    Ok(Blueprint { setting, plan, common, stages, specs, lens, whole })
+    Ok(Blueprint { setting, plan, common, habits, stages, specs, lens, whole })
 }
 
 impl Blueprint {
@@ -77,6 +91,9 @@ impl Blueprint {
             let scored = self.specs.iter().flat_map(|(kind, spec)| (kind.scores)(spec)).collect();
             tables.push(stage::customers::schema(&self.setting, scored));
             tables.push(stage::ledger::schema(None));
+        }
+        if self.habits.is_some() {
+            tables.push(stage::churn_windows::schema());
         }
         tables.extend(tables_of_every_run());
         tables.sort_by(|a, b| a.name.cmp(&b.name));
@@ -107,6 +124,9 @@ pub fn every_table() -> Vec<TableSchema> {
         gross_margin: None,
         discount_rate: None,
         segments: vec!["NAME".into()],
+        builtins: vec![],
+        crossed: vec![],
+        learning: Some(Learning { quantile_millionths: 950_000, until: None }),
         has_transactions: true,
         has_costs: true,
         has_usage: true,
@@ -125,6 +145,7 @@ pub fn every_table() -> Vec<TableSchema> {
     let scored = stage::KINDS.iter().flat_map(|kind| (kind.scores)(&spec(kind))).collect();
     tables.push(stage::customers::schema(&setting, scored));
     tables.push(stage::ledger::schema(None));
+    tables.push(stage::churn_windows::schema());
     tables.extend(tables_of_every_run());
     tables.sort_by(|a, b| a.name.cmp(&b.name));
     tables
@@ -136,10 +157,12 @@ fn setting(pipeline: &Pipeline) -> Setting {
     fitting.sort_by_key(|s| s.name != s.kind);
     let ltv = fitting.first().map(|s| &s.options);
     let customers = &pipeline.customers;
+    let builtins: Vec<Builtin> = pipeline.segments.iter().filter_map(|s| s.from.builtin()).collect();
     let (basis, rule) = match customers.basis {
         config::Basis::Transactions => match customers.churn_after {
             ChurnAfter::OnePeriod => (Basis::Transactions, LiveRule::Period),
             ChurnAfter::Days(days) => (Basis::Transactions, LiveRule::Window(days)),
+            ChurnAfter::Learned { .. } => (Basis::Transactions, LiveRule::Learned),
         },
         config::Basis::Subscriptions => {
             let rule = TermRule {
@@ -160,11 +183,26 @@ fn setting(pipeline: &Pipeline) -> Setting {
         gross_margin: pipeline.money.gross_margin,
         discount_rate: pipeline.money.discount_rate,
         segments: pipeline.segments.iter().map(|s| s.name.clone()).collect(),
+        crossed: pipeline.crossed(),
+        learning: learning(pipeline, &builtins),
+        builtins,
         has_transactions: pipeline.sources.contains_key(&SourceKind::Transactions),
         has_costs: pipeline.sources.contains_key(&SourceKind::AcquisitionCosts),
         has_usage: false,
         has_surveys: false,
         time_unit: ltv.map_or(TimeUnit::Week, stage::ltv::time_unit),
         transactions_by: ltv.map_or(Transactions::ByDay, stage::ltv::transactions_by),
+    }
+}
+
+/// The quantile of windows that nobody's churn depends on: published beside the segment `frequency`.
+const USUAL_QUANTILE: u32 = 950_000;
+
+/// Habits are learned where churn depends on them, and where a segment does.
+fn learning(pipeline: &Pipeline, builtins: &[Builtin]) -> Option<Learning> {
+    let until = pipeline.customers.learned_until.as_ref().map(|day| day.value);
+    match pipeline.customers.churn_after {
+        ChurnAfter::Learned { quantile_millionths } => Some(Learning { quantile_millionths, until }),
+        _ => builtins.contains(&Builtin::Frequency).then_some(Learning { quantile_millionths: USUAL_QUANTILE, until }),
     }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use super::dictionary::dictionary;
 use super::plan::Blueprint;
 use crate::calendar::Day;
-use crate::config::{self, Pipeline};
+use crate::config::Pipeline;
 use crate::engine::reckon::{Reckoned, reckon};
 use crate::error::Result;
-use crate::timeline::segments::{At, Dictionary, SegmentColumn};
 use crate::timeline::shape::Shape;
 
 /// Days of a window that the file leaves open: three years.
@@ -29,11 +29,9 @@ impl Blueprint {
         let (from, until) = (pipeline.calendar.observed_from, pipeline.calendar.as_of);
         let start = from.or(until.map(|u| u.plus(-ASSUMED_DAYS))).unwrap_or(Day(0));
         let end = until.unwrap_or(start.plus(ASSUMED_DAYS));
-        let columns = pipeline.segments.iter().map(|segment| {
-            // One more than the cap: then there is `other` too.
-            let values: Vec<String> = (0..=segment.cap).map(|i| i.to_string()).collect();
-            SegmentColumn::new(&segment.name, At::from(segment.at), segment.cap, &values)
-        });
+        // One more value than the cap: then there is `other` too.
+        let values = |i: usize| (0..=pipeline.segments[i].cap).map(|value| value.to_string().into()).collect();
+        let dictionary = dictionary(pipeline, (start, end), values)?;
         let shape = Shape::new(
             self.setting.basis,
             (start, end),
@@ -42,19 +40,9 @@ impl Blueprint {
             false,
             self.setting.has_transactions,
             false,
-            Dictionary { segments: columns.collect() },
+            dictionary,
         );
         let folds = reckon(&self.plan, Arc::new(shape))?;
         Ok(Reckoning { days: end.0 - start.0, assumed: from.is_none() || until.is_none(), folds })
-    }
-}
-
-impl From<config::At> for At {
-    fn from(at: config::At) -> At {
-        match at {
-            config::At::Opening => At::Opening,
-            config::At::First => At::First,
-            config::At::Latest => At::Latest,
-        }
     }
 }

@@ -76,7 +76,7 @@ pub fn deliver(
 ) -> Result<Scan> {
     let mut dictionaries: Vec<Codes> = pipeline.segments.iter().map(|_| Codes::default()).collect();
     let mut codes = |source: SourceKind, values: Vec<Option<usize>>| -> Vec<(usize, Vec<ValueCode>)> {
-        let mine = pipeline.segments.iter().enumerate().filter(|(_, s)| s.source == source);
+        let mine = pipeline.segments.iter().enumerate().filter(|(_, s)| s.column_of(source).is_some());
         mine.map(|(i, _)| (i, values.iter().map(|v| dictionaries[i].code(*v)).collect())).collect()
     };
     let mut reports = std::collections::BTreeMap::new();

@@ -3,20 +3,19 @@
 use std::collections::BTreeSet;
 
 use super::pipeline::parse;
-use crate::config::Pipeline;
+use crate::config::{Pipeline, SourceKind, canonical_columns};
 use crate::job;
 use crate::stage::{KINDS, LATER_KINDS, OptionSpec, OptionType};
 
-/// A shop, or a subscription company, that runs these stages.
+/// A company of that basis, with every column of every source, that runs these stages.
 fn parsed(basis: &str, stages: &str) -> Pipeline {
-    let (source, time) = match basis {
-        "transactions" => ("transactions", "occurred_at"),
-        _ => ("subscriptions", "started_at"),
+    let source = |kind: SourceKind| {
+        let columns: Vec<String> = canonical_columns(kind).iter().map(|c| format!("{0} = \"{0}\"", c.name)).collect();
+        format!("[sources.{}]\npath = \"x.parquet\"\ncolumns = {{ {} }}\n", kind.name(), columns.join(", "))
     };
-    let text = format!(
-        "name = \"laws\"\n[customers]\nbasis = {basis:?}\n[money]\ncurrency = \"EUR\"\n[sources.{source}]\n\
-         path = \"x.parquet\"\ncolumns = {{ customer_id = \"c\", {time} = \"t\", amount = \"a\" }}\n{stages}"
-    );
+    let sources: String = SourceKind::ALL.into_iter().map(source).collect();
+    let text =
+        format!("name = \"laws\"\n[customers]\nbasis = {basis:?}\n[money]\ncurrency = \"EUR\"\n{sources}{stages}");
     parse(&text).unwrap_or_else(|problems| panic!("{problems:?}\nof\n{text}"))
 }
 

@@ -25,6 +25,8 @@ pub struct World {
     /// Which value of a column that changes counts.
     pub at: &'static str,
     pub cap: usize,
+    /// The segment that the program computes, where there are purchases.
+    pub builtin: &'static str,
     pub observed_from: Option<Day>,
     pub as_of: Option<Day>,
     pub purchases: Vec<Purchase>,
@@ -38,7 +40,15 @@ pub struct World {
 pub enum Rule {
     OnePeriod,
     Days(i32),
-    Contracts { gap_days: i32, inclusive: bool, free: bool, paused: bool, past_due: bool },
+    /// Windows by frequency, learned before a day.
+    Learned(Option<Day>),
+    Contracts {
+        gap_days: i32,
+        inclusive: bool,
+        free: bool,
+        paused: bool,
+        past_due: bool,
+    },
 }
 
 /// A customer by number; [`id`] is what the export shows.
@@ -167,7 +177,9 @@ fn rule() -> impl Strategy<Value = Rule> {
         (prop::sample::select(vec![0, 0, 3, 40]), flags).prop_map(|(gap_days, (inclusive, free, paused, past_due))| {
             Rule::Contracts { gap_days, inclusive, free, paused, past_due }
         });
-    prop_oneof![Just(Rule::OnePeriod), prop::sample::select(vec![1, 7, 45, 90, 400]).prop_map(Rule::Days), contracts]
+    let learned = option::of((40..SPAN).prop_map(|d| ORIGIN.plus(d))).prop_map(Rule::Learned);
+    let days = prop::sample::select(vec![1, 7, 45, 90, 400]).prop_map(Rule::Days);
+    prop_oneof![1 => Just(Rule::OnePeriod), 1 => days, 1 => learned, 2 => contracts]
 }
 
 /// `(observed_from, as_of)`, each where it is configured; the first record lies before any as_of.
@@ -184,8 +196,17 @@ pub fn worlds() -> impl Strategy<Value = World> {
     let rows = (vec(purchase(), 1..70), vec(contract(), 1..40), vec(member(), 0..24), vec((day(), 0..90_000i64), 0..4));
     let period = prop::sample::select(Period::ALL.map(|p| p.1).to_vec());
     let at = prop::sample::select(vec!["opening", "first", "latest"]);
-    (rule(), period, any::<(bool, bool, bool, bool)>(), at, 1..6usize, window(), rows).prop_map(
-        |(rule, period, flags, at, cap, (observed_from, as_of), (mut purchases, mut contracts, members, costs))| {
+    let builtin = prop::sample::select(vec!["frequency", "rfm", "cohort_year", "tenure"]);
+    (rule(), period, any::<(bool, bool, bool, bool)>(), (at, builtin), 1..6usize, window(), rows).prop_map(
+        |(
+            rule,
+            period,
+            flags,
+            (at, builtin),
+            cap,
+            (observed_from, as_of),
+            (mut purchases, mut contracts, members, costs),
+        )| {
             let (integer_ids, order_ids, sign_ups, shop_beside) = flags;
             // Something is there from the first day on.
             purchases[0] = Purchase { day: ORIGIN, cents: 500, ..purchases[0] };
@@ -199,6 +220,7 @@ pub fn worlds() -> impl Strategy<Value = World> {
                 shop_beside,
                 at,
                 cap,
+                builtin,
                 observed_from,
                 as_of,
                 purchases,

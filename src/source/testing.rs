@@ -48,6 +48,7 @@ pub fn pipeline(base: &Path) -> Pipeline {
         customers: Customers {
             basis: Basis::Transactions,
             churn_after: ChurnAfter::OnePeriod,
+            learned_until: None,
             activity: None,
             ended_at_inclusive: false,
             gap_days: 0,
@@ -89,8 +90,8 @@ pub fn add_filter(pipeline: &mut Pipeline, kind: SourceKind, sql: &str) {
 }
 
 pub fn add_segment(pipeline: &mut Pipeline, source: SourceKind, column: &str) {
-    let segment =
-        Segment { name: column.to_lowercase(), source, column: column.into(), at: At::Latest, cap: 200, span: 70..80 };
+    let from = SegmentFrom::Column(source, column.into());
+    let segment = Segment { name: column.to_lowercase(), from, at: At::Latest, cap: 200, span: 70..80 };
     pipeline.segments.push(segment);
 }
 

@@ -175,14 +175,11 @@ fn expressions_that_are_not_row_by_row_are_refused() {
 fn what_later_versions_bring_is_refused_not_ignored() {
     let after = "churn_after = \"1 period\"";
     for (from, to, names) in [
-        (after, "churn_after = { quantile = 0.95, by = \"frequency\" }", "quantile"),
         (after, "churn_after = \"1 period\"\npolicy = \"stripe\"", "policy"),
         ("dir = \"out\"", "dir = \"out\"\n[privacy]\ncustomer_key_env = \"TENURE_KEY\"", "privacy"),
         ("kind = \"churn\"", "kind = \"forecast\"", "forecast"),
-        ("kind = \"churn\"", "kind = \"rfm\"", "rfm"),
         ("\n[segments]", "\n[sources.surveys]\npath = \"x.parquet\"\n\n[segments]", "surveys"),
         ("\n[segments]", "\n[sources.exchange_rates]\npath = \"x.parquet\"\n\n[segments]", "exchange_rates"),
-        ("region = {", "frequency = { builtin = \"frequency\" }\nregion = {", "builtin"),
     ] {
         let trial = AfterAGoodRun::new().with(from, to);
         trial.fails(2).says(&[names]).says_one_of(&["later", "not yet", "this version"]);

@@ -133,7 +133,7 @@ fn parts(pipeline: &Pipeline, blueprint: &Blueprint, settings: &dyn Fn(&str) -> 
         name: spec.name.clone(),
         kind: Some(kind.name),
         period: spec.period.name(),
-        segments: spec.segments.iter().map(|i| blueprint.setting.segments[*i].clone()).collect(),
+        segments: spec.segments.iter().map(|i| blueprint.setting.segment_name(*i)).collect(),
         doc: kind.doc,
         settings: settings(&spec.name),
         tables: (kind.tables)(spec).iter().map(|t| TableDoc::new(t, digits)).collect(),

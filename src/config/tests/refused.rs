@@ -6,18 +6,11 @@ use super::*;
 fn what_a_later_version_brings_is_refused_at_its_place() {
     for (lines, at) in [
         ("[customers]\npolicy = \"stripe\"", "\"stripe\""),
-        (
-            "[customers]\nchurn_after = { quantile = 0.95, by = \"frequency\" }",
-            "{ quantile = 0.95, by = \"frequency\" }",
-        ),
-        ("[customers]\nlearned_until = 2024-01-01", "learned_until"),
         ("[customers]\nloyal_orders = 3", "loyal_orders"),
         ("[customers]\nchurn_dated = \"ended_at\"", "churn_dated"),
-        ("[segments]\nf = { builtin = \"frequency\" }", "builtin"),
         ("[segments]\nf = \"usage.feature\"", "\"usage.feature\""),
-        ("[stages.churn]\nby = [\"a\", \"b\"]", "by"),
         ("[stages.forecast]", "forecast"),
-        ("[stages.x]\nkind = \"rfm\"", "\"rfm\""),
+        ("[stages.x]\nkind = \"risk\"", "\"risk\""),
         ("[sources.usage]\npath = 1", "usage"),
         ("[sources.exchange_rates]", "exchange_rates"),
         ("[sources.customers]\npath = \"s3://bucket/x\"\ncolumns = { customer_id = \"id\" }", "\"s3://bucket/x\""),
@@ -51,6 +44,26 @@ fn values_out_of_range_and_settings_that_contradict_each_other_are_refused() {
             "\"order_id\"",
             "`stages.ltv.transactions_by` = \"order_id\" needs source `transactions` to map it",
         ),
+        (
+            "[customers]\nlearned_until = 2024-01-01",
+            "2024-01-01",
+            "`customers.learned_until` says until when to learn, and nothing is learned",
+        ),
+        ("[customers]\nchurn_after = { quantile = 1.5 }", "1.5", "`customers.churn_after.quantile` takes a number"),
+        ("[customers]\nchurn_after = { quantil = 0.5 }", "quantil", "unknown key `quantil` in [customers.churn_after]"),
+        ("[segments]\nf = { builtin = \"rfm\", at = \"first\" }", "\"first\"", "`segments.f.at` does not go with"),
+        ("[segments]\nf = { builtin = \"fm\" }", "\"fm\"", "`segments.f.builtin` takes one of"),
+        (
+            "[segments]\nf = { builtin = \"rfm\", column = \"transactions.x\" }",
+            "\"transactions.x\"",
+            "`segments.f.builtin` and `column` say twice",
+        ),
+        (
+            "[segments]\na = { builtin = \"rfm\" }\n[stages.churn]\nby = [\"a\"]",
+            "[\"a\"]",
+            "`stages.churn.by` crosses two segments, not 1",
+        ),
+        ("[stages.churn]\nby = [\"a\"]", "\"a\"", "there is no segment \"a\""),
         (
             "[stages.stay]\nkind = \"survival\"\n[stages.stay_tests]\nkind = \"churn\"",
             "stay_tests",

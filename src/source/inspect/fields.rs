@@ -65,11 +65,12 @@ pub fn of(pipeline: &Pipeline, source: &Source, needs: Needs, activity: &[String
             }
         })
         .collect();
-    for (index, segment) in pipeline.segments.iter().enumerate().filter(|(_, s)| s.source == source.kind) {
-        let mapped = source.columns.get(&segment.column);
-        let mapping = mapped.map_or_else(|| Mapping::Column(segment.column.clone()), |m| m.value.clone());
+    for (index, segment) in pipeline.segments.iter().enumerate() {
+        let Some(column) = segment.column_of(source.kind) else { continue };
+        let mapped = source.columns.get(column);
+        let mapping = mapped.map_or_else(|| Mapping::Column(column.into()), |m| m.value.clone());
         fields.push(Field {
-            name: segment.column.clone(),
+            name: column.into(),
             label: label(&mapping),
             mapping,
             span: segment.span.clone(),

@@ -1,0 +1,39 @@
+//! The segments of a run, from what the pipeline file says of them and the values that the scan met.
+
+use std::sync::Arc;
+
+use crate::calendar::Day;
+use crate::config::{self, Pipeline, SegmentFrom};
+use crate::error::Result;
+use crate::timeline::segments::{At, Dictionary, SegmentColumn};
+
+/// The declared segments in the order of the file, then those that stages cross. `values(i)`: the text behind each code of
+/// the `i`-th; `first` and `as_of` bound what history there is.
+///
+/// # Errors
+/// Pipeline: two segments have too many values to be crossed.
+pub(super) fn dictionary(
+    pipeline: &Pipeline,
+    (first, as_of): (Day, Day),
+    values: impl Fn(usize) -> Vec<Arc<str>>,
+) -> Result<Dictionary> {
+    let column = |(i, segment): (usize, &config::Segment)| match &segment.from {
+        SegmentFrom::Column(..) => SegmentColumn::new(&segment.name, At::from(segment.at), segment.cap, &values(i)),
+        SegmentFrom::Builtin(builtin) => {
+            SegmentColumn::builtin(&segment.name, segment.cap, *builtin, &builtin.values(first, as_of))
+        }
+    };
+    let mut dictionary = Dictionary { segments: pipeline.segments.iter().enumerate().map(column).collect() };
+    pipeline.crossed().into_iter().try_for_each(|(a, b)| dictionary.cross(a, b))?;
+    Ok(dictionary)
+}
+
+impl From<config::At> for At {
+    fn from(at: config::At) -> At {
+        match at {
+            config::At::Opening => At::Opening,
+            config::At::First => At::First,
+            config::At::Latest => At::Latest,
+        }
+    }
+}

@@ -5,6 +5,7 @@
 //! - [`oracle`]: random histories against [`naive`], the definitions written down a second time.
 //! - [`fitted`]: models of buying against the same definitions, and against sums over all customers there could be
 //!   ([`integrals`]).
+//! - [`habits`]: learned windows, scores and shares, recomputed with every customer in memory.
 //! - [`hostile`]: histories that no model was made for.
 //! - [`laws`]: the same input, however it is cut up, gives the same bytes.
 //! - [`commands`]: what the commands say that look without computing, and how options act.
@@ -23,6 +24,7 @@ mod export;
 mod fallback;
 mod fitted;
 mod generate;
+mod habits;
 mod hostile;
 mod integrals;
 mod laws;

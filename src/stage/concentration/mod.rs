@@ -43,7 +43,7 @@ struct Concentration {
     ranking: Ref<BTreeMap<CellId, Distribution>>,
 }
 
-/// Net revenue to date of those who have any, or were ever live.
+/// Net revenue to date of those in the transactions, or of subscribers who were ever live.
 struct Worth;
 
 impl Measure for Worth {
@@ -53,11 +53,11 @@ impl Measure for Worth {
 
     fn of(view: &View<'_>) -> Option<i64> {
         let revenue = revenue_to_date(view).clamp(i64::MIN.into(), i64::MAX.into()) as i64;
-        let active = match view.shape().basis {
-            Basis::Transactions => view.days().iter().any(|d| d.active > 0),
-            Basis::Subscriptions => !view.spells().is_empty(),
+        let counts = match view.shape().basis {
+            Basis::Transactions => view.in_basis(),
+            Basis::Subscriptions => revenue != 0 || !view.spells().is_empty(),
         };
-        (active || revenue != 0).then_some(revenue)
+        counts.then_some(revenue)
     }
 }
 

@@ -44,6 +44,8 @@ pub enum Accepts {
     Paths,
     /// `"SOURCE.COLUMN"`.
     SourceColumn,
+    /// `[0, 10]`: the lowest and the highest score.
+    Scale,
     /// Names of declared segments.
     Segments,
     /// The name of a stage kind.
@@ -90,6 +92,7 @@ impl Accepts {
             Accepts::Path => "a path as a string".into(),
             Accepts::Paths => "a path as a string, or a list of paths".into(),
             Accepts::SourceColumn => "a source and its column as a string such as \"customers.plan\"".into(),
+            Accepts::Scale => "the lowest and the highest score as whole numbers, such as [0, 10]".into(),
             Accepts::Segments => "a list of names of [segments]".into(),
             Accepts::Kind => format!("one of {}", quoted(&KINDS.iter().map(|k| k.name).collect::<Vec<_>>())),
             Accepts::Table => "a table of settings".into(),

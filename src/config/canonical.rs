@@ -26,6 +26,8 @@ pub fn columns(kind: SourceKind) -> &'static [Canonical] {
         SourceKind::Customers => CUSTOMERS,
         SourceKind::Transactions => TRANSACTIONS,
         SourceKind::Subscriptions => SUBSCRIPTIONS,
+        SourceKind::Usage => USAGE,
+        SourceKind::Surveys => SURVEYS,
         SourceKind::AcquisitionCosts => ACQUISITION_COSTS,
     }
 }
@@ -63,6 +65,21 @@ static SUBSCRIPTIONS: &[Canonical] = &[
     optional("past_due_since", "since when a payment is overdue"),
     optional("cancel_reason", "why the customer left"),
     optional("cancel_kind", "voluntary or involuntary"),
+];
+
+static USAGE: &[Canonical] = &[
+    CUSTOMER,
+    required("occurred_at", "when it was used"),
+    optional("quantity", "how much was used; without it each row counts 1"),
+    optional("feature", "what was used"),
+];
+
+static SURVEYS: &[Canonical] = &[
+    CUSTOMER,
+    required("answered_at", "when the customer answered, or was asked and did not"),
+    required("kind", "nps, csat, ces or exit"),
+    optional("score", "the points given; NULL: the invitation was not answered. Exit surveys have none"),
+    optional("reason", "what the customer said, in a word: of an exit survey, why"),
 ];
 
 static ACQUISITION_COSTS: &[Canonical] = &[

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::Pipeline;
 use super::decode::{default_basis, default_dir};
-use super::reference::{BASES, Default, Key, MOMENTS, keys, stage_keys};
+use super::reference::{BASES, Default, Key, MOMENTS, keys, source_keys, stage_keys};
 use super::section::word_of;
 use super::segments::default_moment;
 use super::tree::Node;
@@ -27,7 +27,7 @@ pub fn explain_settings(pipeline: &Pipeline) -> Vec<Setting> {
     let fixed = ["", "calendar", "money", "customers"];
     fixed.iter().for_each(|group| settings(pipeline, group, keys(group), &mut out));
     for kind in pipeline.sources.keys() {
-        settings(pipeline, &format!("sources.{}", kind.name()), keys("sources.SOURCE"), &mut out);
+        settings(pipeline, &format!("sources.{}", kind.name()), source_keys(*kind), &mut out);
     }
     for segment in &pipeline.segments {
         settings(pipeline, &format!("segments.{}", segment.name), keys("segments.NAME"), &mut out);

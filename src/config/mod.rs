@@ -167,18 +167,28 @@ pub enum SourceKind {
     Customers,
     Transactions,
     Subscriptions,
+    Usage,
+    Surveys,
     AcquisitionCosts,
 }
 
 impl SourceKind {
-    pub const ALL: [SourceKind; 4] =
-        [SourceKind::Customers, SourceKind::Transactions, SourceKind::Subscriptions, SourceKind::AcquisitionCosts];
+    pub const ALL: [SourceKind; 6] = [
+        SourceKind::Customers,
+        SourceKind::Transactions,
+        SourceKind::Subscriptions,
+        SourceKind::Usage,
+        SourceKind::Surveys,
+        SourceKind::AcquisitionCosts,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             SourceKind::Customers => "customers",
             SourceKind::Transactions => "transactions",
             SourceKind::Subscriptions => "subscriptions",
+            SourceKind::Usage => "usage",
+            SourceKind::Surveys => "surveys",
             SourceKind::AcquisitionCosts => "acquisition_costs",
         }
     }
@@ -196,8 +206,25 @@ pub struct Source {
     pub timezone: TimeZone,
     /// Newest record must not be older than this many seconds at run time.
     pub freshness: Option<i64>,
+    /// Of surveys.
+    pub scales: Option<Scales>,
     /// Place of the source's table in the pipeline file.
     pub span: std::ops::Range<usize>,
+}
+
+/// The lowest and the highest score that can be given, in whole points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scale {
+    pub lowest: i32,
+    pub highest: i32,
+}
+
+/// The scales of the surveys that ask for a score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scales {
+    pub nps: Scale,
+    pub csat: Scale,
+    pub ces: Scale,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::ops::Bound::{Excluded, Included};
 use jiff::civil::Weekday;
 
 pub use super::accepts::{Accepts, Words};
-use super::{At, Basis};
+use super::{At, Basis, SourceKind};
 use crate::calendar::Period;
 use crate::stage::{Builtin, KINDS, LATER_KINDS, OptionSpec, OptionType};
 
@@ -81,8 +81,6 @@ const PERIODS: Accepts = words(&names(&Period::ALL));
 const LIVE: Accepts = words(&names(&LIVENESS));
 const POLICIES: Words = Words { now: &["standard"], later: &["chartmogul", "stripe", "profitwell", "maxio"] };
 const STANDARD: &str = "leave it out: the standard policy's rule applies";
-const OTHER_SOURCES: &str =
-    "leave the table out; this version reads customers, transactions, subscriptions and acquisition_costs";
 
 pub static GROUPS: &[Group] = &[
     Group {
@@ -240,8 +238,8 @@ pub static GROUPS: &[Group] = &[
             key("transactions", Accepts::Table, Default::Unset("not read"), "one row a purchase or order line"),
             key("subscriptions", Accepts::Table, Default::Unset("not read"), "one row a subscription or change of one"),
             key("acquisition_costs", Accepts::Table, Default::Unset("not read"), "what winning customers cost"),
-            later("usage", "events of use", OTHER_SOURCES),
-            later("surveys", "answers to NPS, CSAT, CES and exit surveys", OTHER_SOURCES),
+            key("usage", Accepts::Table, Default::Unset("not read"), "one row each time that something is used"),
+            key("surveys", Accepts::Table, Default::Unset("not read"), "answers to NPS, CSAT, CES and exit surveys"),
             later("exchange_rates", "rates between currencies", "convert the amounts to money.currency in the export"),
         ],
     },
@@ -274,6 +272,24 @@ pub static GROUPS: &[Group] = &[
                 Default::Unset("any age"),
                 "the newest record may be this old at run time",
             ),
+        ],
+    },
+    Group {
+        path: "sources.surveys",
+        keys: &[
+            key(
+                "scales.nps",
+                Accepts::Scale,
+                Default::Value("[0, 10]"),
+                "lowest and highest score; the two highest are promoters, those at least four below the highest detractors",
+            ),
+            key(
+                "scales.csat",
+                Accepts::Scale,
+                Default::Value("[1, 5]"),
+                "the same of csat; the two highest are satisfied",
+            ),
+            key("scales.ces", Accepts::Scale, Default::Value("[1, 7]"), "the same of ces"),
         ],
     },
     Group {
@@ -347,6 +363,12 @@ pub static GROUPS: &[Group] = &[
 /// The keys of a table, by the path of its group.
 pub(super) fn keys(path: &str) -> Vec<Key> {
     GROUPS.iter().filter(|g| g.path == path).flat_map(|g| g.keys.iter().copied()).collect()
+}
+
+/// The keys of a source: those of every source, and its own.
+pub(super) fn source_keys(source: SourceKind) -> Vec<Key> {
+    let own = keys(&format!("sources.{}", source.name()));
+    keys("sources.SOURCE").into_iter().chain(own).collect()
 }
 
 /// The keys of a stage: those of every stage, and the options of its kind.

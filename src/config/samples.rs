@@ -126,6 +126,16 @@ cancel_kind = "reason_kind"
 path = "exports/costs.parquet"
 columns = { period_start = "month", amount = "spend", channel = "channel" }
 
+[sources.usage]
+path = "exports/usage.parquet"
+columns = { customer_id = "account", occurred_at = "day", quantity = "actions", feature = "feature" }
+freshness = "2 days"
+
+[sources.surveys]
+path = "exports/surveys.parquet"
+columns = { customer_id = "account", answered_at = "at", kind = "survey", score = "score", reason = "why" }
+scales = { nps = [1, 10], ces = [1, 5] }
+
 [sources.customers]
 path = "exports/accounts.parquet"
 columns = { customer_id = "account", acquired_by = "channel", referred_by = "referrer", size = "seats" }

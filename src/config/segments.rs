@@ -139,7 +139,7 @@ fn source_column(
     };
     if kind == SourceKind::AcquisitionCosts {
         let what = format!("`{path}` cannot split by a column of acquisition_costs: costs belong to no customer");
-        return Err(problems.add(problem(what, "use a column of customers, transactions or subscriptions".into())));
+        return Err(problems.add(problem(what, "use a column of a source that has customers".into())));
     }
     if let Ok(all) = sources
         && !all.contains_key(&kind)

@@ -7,11 +7,11 @@ use serde_json::Value as Json;
 
 use super::canonical::{columns as canonical, required_columns};
 use super::problems::{Problem, Problems, Sound, Span};
-use super::reference::{Accepts, keys};
+use super::reference::{Accepts, keys, source_keys};
 use super::section::{SHORT, Seconds, Section};
 use super::tree::{Entry, Node, Value};
 use super::value::{Setting, check};
-use super::{Expression, Located, Mapping, Source, SourceKind};
+use super::{Expression, Located, Mapping, Scale, Scales, Source, SourceKind};
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
 
 /// What is configured, readable or not.
@@ -28,7 +28,7 @@ pub(super) fn decode(top: &mut Section<'_>, problems: &Problems, zone: Sound<(Ti
             Ok(None) => {}
             Ok(Some(node)) => {
                 let mut section =
-                    Section::open(problems, format!("sources.{}", kind.name()), keys("sources.SOURCE"), Some(node));
+                    Section::open(problems, format!("sources.{}", kind.name()), source_keys(kind), Some(node));
                 sources.insert(kind, source(&mut section, problems, kind, node, zone.clone()));
                 all.resolve(kind.name(), section.into_resolved());
             }
@@ -56,8 +56,9 @@ fn source(
     if kind == SourceKind::Customers && s.is_set("freshness") {
         let problem =
             Problem::new("`sources.customers.freshness` cannot be judged: rows of customers have no time of their own");
-        problems.add(problem.at(s.span_of("freshness")).help("set freshness on transactions or subscriptions instead"));
+        problems.add(problem.at(s.span_of("freshness")).help("set freshness on another source instead"));
     }
+    let scales = scales(s, kind);
     Ok(Source {
         kind,
         paths: paths?,
@@ -65,8 +66,18 @@ fn source(
         columns: columns?,
         timezone: timezone?,
         freshness: freshness?.map(|f| f.0),
+        scales: scales?,
         span: node.span.clone(),
     })
+}
+
+/// The points that surveys give.
+fn scales(s: &mut Section<'_>, kind: SourceKind) -> Sound<Option<Scales>> {
+    if kind != SourceKind::Surveys {
+        return Ok(None);
+    }
+    let (nps, csat, ces): (Sound<Scale>, _, _) = (s.need("scales.nps"), s.need("scales.csat"), s.need("scales.ces"));
+    Ok(Some(Scales { nps: nps?, csat: csat?, ces: ces? }))
 }
 
 fn columns(s: &mut Section<'_>, problems: &Problems, kind: SourceKind) -> Sound<BTreeMap<String, Located<Mapping>>> {

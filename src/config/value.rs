@@ -8,7 +8,7 @@ use super::problems::{Problem, Problems, Reported, Sound, Span};
 use super::reference::{Accepts, Words, keys};
 use super::section::Section;
 use super::tree::{Node, Text, Value, quoted};
-use super::{ChurnAfter, Expression, Located};
+use super::{ChurnAfter, Expression, Located, Scale};
 use crate::calendar::Day;
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
 
@@ -30,6 +30,7 @@ pub(super) enum Setting {
     Mode(u32),
     Sql(Expression),
     Paths(Vec<Located<String>>),
+    Scale(Scale),
     /// A column of a source.
     Reference(Written),
     /// Names of segments.
@@ -67,6 +68,7 @@ pub(super) fn check(problems: &Problems, key: &str, accepts: Accepts, node: &Nod
         (Value::List(list), Accepts::Words(words)) => judged.words(list, words),
         (Value::List(list), Accepts::Paths) => judged.paths(list),
         (Value::List(list), Accepts::Segments) => judged.references(list),
+        (Value::List(list), Accepts::Scale) => judged.scale(list),
         (Value::Text(t), _) => judged.text(t),
         _ => Err(judged.refuse("")),
     }
@@ -105,8 +107,25 @@ impl Judged<'_> {
                 | Accepts::Number { .. }
                 | Accepts::Words(_)
                 | Accepts::Segments
+                | Accepts::Scale
                 | Accepts::Table
         )
+    }
+
+    /// Two whole numbers, the first the lower: points are told apart in fives at least.
+    fn scale(&self, list: &[Node]) -> Sound<Setting> {
+        let end = |node: &Node| match &node.value {
+            Value::Int(x) => i32::try_from(*x).ok().filter(|x| x.abs() <= 1000),
+            _ => None,
+        };
+        if let Some(node) = list.iter().find(|node| end(node).is_none()) {
+            return Err(Judged { node, ..*self }.refuse(SCALES));
+        }
+        let ends: Vec<i32> = list.iter().filter_map(end).collect();
+        match ends[..] {
+            [lowest, highest] if highest - lowest >= 4 => Ok(Setting::Scale(Scale { lowest, highest })),
+            _ => Err(self.refuse(SCALES)),
+        }
     }
 
     /// `{ quantile = 0.95, by = "frequency" }`
@@ -274,6 +293,8 @@ impl Judged<'_> {
         Err(self.refuse("the owner must be able to read and write: begin with 06"))
     }
 }
+
+const SCALES: &str = "the highest is at least four above the lowest, and both lie between -1000 and 1000";
 
 /// Whether a name serves as a folder's on every system.
 pub(super) fn file_name(value: &str) -> bool {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
+use crate::timeline::history::Strangers;
 use crate::timeline::shape::Shape;
 
 /// The number of a fold or a derivation in its plan.
@@ -44,12 +45,14 @@ impl<T> Copy for Ref<T> {}
 #[derive(Clone)]
 pub struct Known {
     pub shape: Arc<Shape>,
+    /// Whom the walks left out.
+    pub strangers: Strangers,
     values: Vec<Option<Arc<dyn Any + Send + Sync>>>,
 }
 
 impl Known {
     pub fn new(shape: Arc<Shape>, nodes: usize) -> Known {
-        Known { shape, values: vec![None; nodes] }
+        Known { shape, strangers: Strangers::default(), values: vec![None; nodes] }
     }
 
     /// A result; asking for one that the asker did not name in `after` is a defect.

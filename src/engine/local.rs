@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::known::{Known, NodeId};
 use super::plan::{AnyFold, AnyTally, Needs, Plan, Work};
 use crate::error::Result;
-use crate::timeline::history::Histories;
+use crate::timeline::history::{Histories, Strangers};
 use crate::timeline::identity::BUCKETS;
 use crate::timeline::lens::Lens;
 use crate::timeline::shape::Shape;
@@ -56,7 +56,8 @@ pub fn run(plan: &Plan, shape: Arc<Shape>, store: &Store, observer: &dyn Observe
         }
         let through: Vec<usize> = walkers.iter().filter(|w| w.fold.spells()).map(|w| w.lens).collect();
         let eyes = || Eyes::new(known.shape.clone(), lenses.clone(), &through);
-        let tallies = walk(&walkers, &eyes, store, observer)?;
+        let (tallies, strangers) = walk(&walkers, &eyes, store, observer)?;
+        known.strangers = strangers;
         for (walker, tally) in walkers.iter().zip(tallies) {
             plan.learn(&mut known, walker.node, walker.fold.finish(tally)?)?;
         }
@@ -69,7 +70,7 @@ fn walk(
     eyes: &(dyn Fn() -> Eyes + Sync),
     store: &Store,
     observer: &dyn Observer,
-) -> Result<Vec<AnyTally>> {
+) -> Result<(Vec<AnyTally>, Strangers)> {
     let start = || -> Vec<AnyTally> { walkers.iter().map(|w| w.fold.start()).collect() };
     let state = (0..BUCKETS)
         .into_par_iter()
@@ -87,25 +88,27 @@ fn walk(
                 Ok((tallies, walk))
             },
         )
-        .map(|state| state.map(|(tallies, _)| tallies))
-        .try_reduce_with(|mut a, b| {
-            for ((walker, into), from) in walkers.iter().zip(&mut a).zip(b) {
+        .map(|state| state.map(|(tallies, walk)| (tallies, walk.strangers)))
+        .try_reduce_with(|(mut tallies, mut strangers), (others, more)| {
+            for ((walker, into), from) in walkers.iter().zip(&mut tallies).zip(others) {
                 walker.fold.merge(&mut **into, from);
             }
-            Ok(a)
+            strangers.merge(more);
+            Ok((tallies, strangers))
         });
-    state.unwrap_or_else(|| Ok(start()))
+    state.unwrap_or_else(|| Ok((start(), Strangers::default())))
 }
 
 /// What a worker reads and looks with, from bucket to bucket.
 struct Walk {
     eyes: Eyes,
     histories: Histories,
+    strangers: Strangers,
 }
 
 impl Walk {
     fn new(eyes: Eyes) -> Walk {
-        Walk { eyes, histories: Histories::default() }
+        Walk { eyes, histories: Histories::default(), strangers: Strangers::default() }
     }
 
     /// Shows every customer of a bucket.
@@ -116,11 +119,14 @@ impl Walk {
         observer: &dyn Observer,
         show: &mut dyn FnMut(&Person<'_>) -> Result<()>,
     ) -> Result<()> {
-        let Walk { eyes, histories } = self;
-        let integer_ids = eyes.shape().integer_ids;
+        let Walk { eyes, histories, strangers } = self;
+        let (integer_ids, as_of) = (eyes.shape().integer_ids, eyes.shape().as_of);
         let mut customers = 0;
         histories.each(&store.read(bucket)?, integer_ids, &mut |history| {
-            let Some(person) = eyes.look(history)? else { return Ok(()) };
+            let Some(person) = eyes.look(history)? else {
+                strangers.see(history, as_of);
+                return Ok(());
+            };
             customers += 1;
             show(&person)
         })?;

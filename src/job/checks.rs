@@ -4,11 +4,13 @@ use super::Gathered;
 use crate::calendar::{Day, LocalDays};
 use crate::check::{Check, Status};
 use crate::config::{Pipeline, SourceKind};
+use crate::engine::known::Known;
 use crate::error::Error;
 use crate::source::{Rejected, Scan};
 use crate::tally::census::CensusTally;
+use crate::timeline::history::Strangers;
 use crate::timeline::segments::SegmentIndex;
-use crate::timeline::shape::{Basis, Shape};
+use crate::timeline::shape::Basis;
 
 fn check(
     check: &str,
@@ -32,6 +34,11 @@ pub fn input_checks(pipeline: &Pipeline, scan: &Scan, as_of: Day, now: i64) -> V
     let mut checks = vec![];
     for (kind, report) in &scan.reports {
         let name = kind.name();
+        if !report.read {
+            let detail = "no stage and no segment asks for this source: it was not read";
+            checks.push(check("rows_read", name, Status::Pass, None, 0, detail));
+            continue;
+        }
         let detail = "rows in the files, before filter and quarantine";
         checks.push(check("rows_read", name, Status::Pass, None, report.rows, detail));
         if report.filtered > 0 {
@@ -46,6 +53,10 @@ pub fn input_checks(pipeline: &Pipeline, scan: &Scan, as_of: Day, now: i64) -> V
         ));
         let detail = "amounts had digits beyond the minor unit and were rounded half to even";
         checks.extend(warn_of("amounts_rounded", name, report.amounts_rounded, detail));
+        let detail = "cancel_kind says neither voluntary nor involuntary; these are of unknown kind";
+        checks.extend(warn_of("cancel_kind_unknown", name, report.cancel_kinds_unknown, detail));
+        let detail = "referred_by names the customer's own id; these count as not referred";
+        checks.extend(warn_of("referred_to_self", name, report.referred_to_self, detail));
         let looked_at = report.rows - report.filtered;
         let share = if looked_at == 0 { 0.0 } else { report.rejected as f64 / looked_at as f64 };
         let limit = pipeline.output.quarantine_limit;
@@ -115,10 +126,10 @@ fn as_of_check(pipeline: &Pipeline, scan: &Scan, as_of: Day) -> Check {
 pub(super) fn census_checks(
     census: &CensusTally,
     index: &SegmentIndex,
-    shape: &Shape,
+    known: &Known,
     gathered: &Gathered,
 ) -> Vec<Check> {
-    let mut checks = vec![];
+    let (mut checks, shape) = (vec![], &known.shape);
     let count = |n: i64| n.max(0) as u64;
     let detail = "customers with a row in the basis source or in source customers";
     checks.push(check("customers", "all", Status::Pass, None, census.customers, detail));
@@ -144,12 +155,31 @@ pub(super) fn census_checks(
     checks.push(check("never_live", basis, status, None, census.never_live, detail));
     let detail = "customer-days of transactions at or after as_of are ignored";
     checks.extend(warn_of("days_after_as_of", "transactions", count(census.days_after_as_of), detail));
+    let detail = "customer-days of use at or after as_of are ignored";
+    checks.extend(warn_of("days_after_as_of", "usage", count(census.uses_after_as_of), detail));
+    let detail = "answers at or after as_of are ignored";
+    checks.extend(warn_of("answers_after_as_of", "surveys", count(census.answers_after_as_of), detail));
+    checks.extend(strangers(&known.strangers, basis));
     checks.extend(term_checks(census));
     for (segment, beyond) in shape.dictionary.segments.iter().zip(&index.beyond_cap) {
         let detail = format!("values beyond the segment's cap of {} are gathered in `other`", segment.cap);
         checks.extend(warn_of("segment_cap", &segment.name, *beyond as u64, &detail));
     }
     checks
+}
+
+/// Customers of a source whom neither the basis source nor `customers` knows.
+fn strangers(strangers: &Strangers, basis: &str) -> impl Iterator<Item = Check> {
+    let nobody =
+        format!("customers known neither to {basis} nor to source customers before as_of; no figure counts them");
+    let answers = format!("{nobody}; their answers and invitations: {}", strangers.answers);
+    let counts = [
+        ("transactions", strangers.in_transactions, nobody.clone()),
+        ("subscriptions", strangers.in_subscriptions, nobody.clone()),
+        ("usage", strangers.in_usage, nobody),
+        ("surveys", strangers.in_surveys, answers),
+    ];
+    counts.into_iter().filter_map(|(source, n, detail)| warn_of("unknown_customers", source, n.max(0) as u64, &detail))
 }
 
 fn term_checks(census: &CensusTally) -> Vec<Check> {

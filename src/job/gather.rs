@@ -6,9 +6,10 @@ use super::dictionary::dictionary;
 use super::{Phase, Watch, Watched};
 use crate::config::{self, Pipeline, SourceKind};
 use crate::error::{Error, Result};
-use crate::source::canonical::{Cost, NO_VALUE};
+use crate::source::canonical::Cost;
 use crate::source::{IdKind, Inspected, InspectedSource, Scan, scan};
 use crate::timeline::identity::Identity;
+use crate::timeline::labels::{LabelColumn, Labels};
 use crate::timeline::scatter::Scatter;
 use crate::timeline::shape::{Basis, CostRow, Shape};
 use crate::timeline::store::Store;
@@ -31,7 +32,8 @@ pub fn gather(
     store: Store,
     watch: &dyn Watch,
 ) -> Result<Gathered> {
-    let rows = inspected.sources.values().map(InspectedSource::rows).sum();
+    let read = inspected.sources.values().filter(|source| source.is_read());
+    let rows = read.map(InspectedSource::rows).sum();
     store.expect(rows);
     bring_together(pipeline, Identity::default(), store, &|scatter| {
         watch.phase(Phase::Scan, Some(rows));
@@ -98,9 +100,15 @@ fn shape(pipeline: &Pipeline, scan: &Scan, store: &Store) -> Result<Shape> {
         has_column(SourceKind::Customers, "signed_up_at"),
         dictionary,
     );
-    Ok(shape.with_costs(scan.costs.iter().map(cost).collect()))
+    let labels = Labels {
+        channels: LabelColumn::without_blanks(&scan.channels),
+        reasons: LabelColumn::without_blanks(&scan.reasons),
+    };
+    let mut costs: Vec<CostRow> = scan.costs.iter().map(|c| cost(c, &labels.channels)).collect();
+    costs.sort_unstable();
+    Ok(shape.with_costs(costs).with_labels(labels))
 }
 
-fn cost(cost: &Cost) -> CostRow {
-    CostRow { day: cost.period_start, amount: cost.amount, channel: NO_VALUE }
+fn cost(cost: &Cost, channels: &LabelColumn) -> CostRow {
+    CostRow { day: cost.period_start, amount: cost.amount, channel: channels.rank(cost.channel) }
 }

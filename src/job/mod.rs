@@ -103,7 +103,7 @@ pub fn compute(blueprint: &Blueprint, gathered: &Gathered, watch: &dyn Watch) ->
         customers: census.customers as u64,
         tables: vec![],
         segments: segment_rows(&index, census.customers),
-        checks: checks::census_checks(&census, &index, &known.shape, gathered),
+        checks: checks::census_checks(&census, &index, &known, gathered),
         headlines: vec![],
         per_customer: vec![],
         known: known.clone(),

@@ -188,8 +188,8 @@ fn setting(pipeline: &Pipeline) -> Setting {
         builtins,
         has_transactions: pipeline.sources.contains_key(&SourceKind::Transactions),
         has_costs: pipeline.sources.contains_key(&SourceKind::AcquisitionCosts),
-        has_usage: false,
-        has_surveys: false,
+        has_usage: pipeline.sources.contains_key(&SourceKind::Usage),
+        has_surveys: pipeline.sources.contains_key(&SourceKind::Surveys),
         time_unit: ltv.map_or(TimeUnit::Week, stage::ltv::time_unit),
         transactions_by: ltv.map_or(Transactions::ByDay, stage::ltv::transactions_by),
     }

@@ -13,6 +13,7 @@ use crate::engine::score::{PartSink, Score};
 use crate::error::Result;
 use crate::job::{self, Blueprint, Computed, Gathered, Phase, Watch, Watched};
 use crate::publish::segments;
+use crate::source::Needs;
 use crate::table::{Cell, Table, Values};
 use crate::timeline::identity::Identity;
 use crate::timeline::store::Store;
@@ -109,14 +110,12 @@ pub fn on<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
 }
 
 /// Scatters a world's rows.
-pub fn gather(world: &World, pipeline: &Pipeline, conduct: Conduct, with_orders: bool) -> Gathered {
+pub fn gather(world: &World, pipeline: &Pipeline, conduct: Conduct, needs: Needs) -> Gathered {
     let store = Store::new(conduct.limit, &std::env::temp_dir());
     let identity = Identity { bits: conduct.bits };
     let way = (conduct.order, conduct.batch);
-    job::bring_together(pipeline, identity, store, &|scatter| {
-        exports::deliver(world, pipeline, way, with_orders, scatter)
-    })
-    .expect("a world has rows in its window")
+    job::bring_together(pipeline, identity, store, &|scatter| exports::deliver(world, pipeline, way, needs, scatter))
+        .expect("a world has rows in its window")
 }
 
 /// Runs a plan over gathered rows.
@@ -158,7 +157,7 @@ pub fn run(world: &World, conduct: Conduct) -> Outcome {
     on(conduct.threads, || {
         let pipeline = pipeline::of(world);
         let blueprint = job::blueprint(&pipeline, None).expect("a plan");
-        outcome(&blueprint, &gather(world, &pipeline, conduct, blueprint.plan.needs().orders))
+        outcome(&blueprint, &gather(world, &pipeline, conduct, blueprint.plan.needs()))
     })
 }
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::world::{Contract, Member, Purchase, VALUES, World, id};
+use super::world::{Answer, Contract, Member, Purchase, Spent, Use, VALUES, World, id};
 use crate::calendar::Day;
 use crate::config::{Pipeline, SourceKind};
 use crate::error::Result;
 use crate::source::canonical::{
-    Batch, Cost, Customers, Ids, NO_VALUE, Sink, Subscriptions, Texts, Transactions, ValueCode,
+    Batch, CancelKind, Cost, Customers, Ids, NO_VALUE, Needs, Sink, Subscriptions, Surveys, Term, Texts, Transactions,
+    Usage, ValueCode,
 };
 use crate::source::{IdKind, Scan, SourceReport};
 
@@ -66,15 +67,16 @@ fn canonical(member: &Member, sign_ups: bool) -> Box<[u8]> {
 
 /// Hands a world's rows to `sink`, from as many threads as the pool has, and says what a scan would say of them.
 ///
-/// `with_orders`: order ids are read, as they are where some fold needs them.
+/// `needs`: what is read beyond what every run reads, as it is where some fold asks.
 pub fn deliver(
     world: &World,
     pipeline: &Pipeline,
     (order, size): (u64, usize),
-    with_orders: bool,
+    needs: Needs,
     sink: &dyn Sink,
 ) -> Result<Scan> {
     let mut dictionaries: Vec<Codes> = pipeline.segments.iter().map(|_| Codes::default()).collect();
+    let (mut channels, mut reasons) = (Codes::default(), Codes::default());
     let mut codes = |source: SourceKind, values: Vec<Option<usize>>| -> Vec<(usize, Vec<ValueCode>)> {
         let mine = pipeline.segments.iter().enumerate().filter(|(_, s)| s.column_of(source).is_some());
         mine.map(|(i, _)| (i, values.iter().map(|v| dictionaries[i].code(*v)).collect())).collect()
@@ -87,6 +89,8 @@ pub fn deliver(
         batches.push(Batch::Customers(Customers {
             ids: ids(world, rows.iter().map(|m| m.customer)),
             signed_up: rows.iter().map(|m| m.signed_up.filter(|_| world.sign_ups).unwrap_or(Day::NEVER)).collect(),
+            channels: rows.iter().map(|m| channels.code(m.channel.filter(|_| needs.channels))).collect(),
+            referred: rows.iter().map(|m| m.referred && needs.channels).collect(),
             segments: codes(SourceKind::Customers, rows.iter().map(|m| m.town).collect()),
             canonical: rows.iter().map(|m| canonical(m, world.sign_ups)).collect(),
         }));
@@ -106,7 +110,7 @@ pub fn deliver(
                 instants: rows.iter().map(|p| instant(p.day, p.second)).collect(),
                 amounts: rows.iter().map(|p| p.cents).collect(),
                 active: rows.iter().map(|p| p.cents > 0).collect(),
-                orders: (world.order_ids && with_orders).then(|| rows.iter().map(packed).collect()),
+                orders: (world.order_ids && needs.orders).then(|| rows.iter().map(packed).collect()),
                 segments: codes(SourceKind::Transactions, rows.iter().map(|p| p.shop).collect()),
             }));
         }
@@ -122,30 +126,73 @@ pub fn deliver(
         for rows in rows.chunks(size) {
             batches.push(Batch::Subscriptions(Subscriptions {
                 ids: ids(world, rows.iter().map(|c| c.customer)),
-                terms: rows.iter().map(|c| c.term).collect(),
+                terms: rows.iter().map(|c| term(c, needs, &mut reasons)).collect(),
                 instants: rows.iter().map(|c| instant(c.term.started, 0)).collect(),
                 segments: codes(SourceKind::Subscriptions, rows.iter().map(|c| c.plan).collect()),
             }));
         }
     }
 
+    let rows: Vec<Use> = world.uses.iter().copied().filter(|u| world.keeps(u.day)).collect();
+    let rows = in_order(&rows, order);
+    let days: Vec<Day> = rows.iter().map(|u| u.day).collect();
+    reports.insert(SourceKind::Usage, report(rows.len(), &days, &[]));
+    for rows in rows.chunks(size) {
+        batches.push(Batch::Usage(Usage {
+            ids: ids(world, rows.iter().map(|u| u.customer)),
+            days: rows.iter().map(|u| u.day).collect(),
+            instants: rows.iter().map(|u| instant(u.day, 0)).collect(),
+            quantities: rows.iter().map(|u| if needs.usage { u.quantity } else { 1000 }).collect(),
+            segments: codes(SourceKind::Usage, rows.iter().map(|u| u.feature).collect()),
+        }));
+    }
+
+    let rows: Vec<Answer> = world.answers.iter().copied().filter(|a| needs.surveys && world.keeps(a.day)).collect();
+    let rows = in_order(&rows, order);
+    let days: Vec<Day> = rows.iter().map(|a| a.day).collect();
+    reports.insert(SourceKind::Surveys, report(rows.len(), &days, &[]));
+    for rows in rows.chunks(size) {
+        batches.push(Batch::Surveys(Surveys {
+            ids: ids(world, rows.iter().map(|a| a.customer)),
+            days: rows.iter().map(|a| a.day).collect(),
+            instants: rows.iter().map(|a| instant(a.day, a.second)).collect(),
+            kinds: rows.iter().map(|a| a.kind).collect(),
+            scores: rows.iter().map(|a| a.score).collect(),
+            reasons: rows.iter().map(|a| reasons.code(a.reason.filter(|_| needs.reasons))).collect(),
+            segments: codes(SourceKind::Surveys, rows.iter().map(|_| None).collect()),
+        }));
+    }
+
     batches.into_par_iter().with_max_len(1).try_for_each(|batch| sink.accept(batch))?;
-    let cost = |(period_start, amount): &(Day, i64)| Cost { period_start: *period_start, amount: *amount };
-    let mut costs: Vec<Cost> = world.costs.iter().map(cost).collect();
+    let cost = |spent: &Spent| Cost {
+        period_start: spent.day,
+        amount: spent.amount,
+        channel: channels.code(spent.channel.filter(|_| needs.channels)),
+    };
+    let mut costs: Vec<Cost> = in_order(&world.costs, order).iter().map(cost).collect();
     costs.sort();
     Ok(Scan {
         reports,
         files: vec![],
         rejected: vec![],
         dictionaries: dictionaries.into_iter().map(|codes| codes.0).collect(),
+        channels: channels.0,
+        reasons: reasons.0,
         costs,
         ids: if world.integer_ids { IdKind::Integer } else { IdKind::Text },
         columns: Default::default(),
     })
 }
 
+/// A subscription as far as it is read.
+fn term(contract: &Contract, needs: Needs, reasons: &mut Codes) -> Term {
+    let kind = if needs.reasons { contract.term.kind } else { CancelKind::Unknown };
+    Term { kind, reason: reasons.code(contract.reason.filter(|_| needs.reasons)), ..contract.term }
+}
+
 fn report(rows: usize, days: &[Day], known: &[Day]) -> SourceReport {
     SourceReport {
+        read: true,
         rows: rows as u64,
         first: days.iter().min().copied(),
         last: days.iter().max().copied(),

@@ -10,11 +10,12 @@ use super::pipeline;
 use super::world::{World, worlds};
 use crate::check::Status;
 use crate::job;
+use crate::source::Needs;
 
 fn hold(world: &World) -> Result<(), TestCaseError> {
     let pipeline = pipeline::of(world);
     let blueprint = job::blueprint(&pipeline, None).unwrap();
-    let outcome = outcome(&blueprint, &gather(world, &pipeline, PLAIN, true));
+    let outcome = outcome(&blueprint, &gather(world, &pipeline, PLAIN, Needs::ALL));
     for check in &outcome.checks {
         prop_assert!(check.status != Status::Fail, "{check:?}");
     }

@@ -11,6 +11,7 @@ use super::world::{World, worlds};
 use crate::engine::local::{Part, known_of, tallies_of};
 use crate::engine::reckon::reckon;
 use crate::job;
+use crate::source::Needs;
 use crate::timeline::identity::BUCKETS;
 use crate::timeline::segments::{Dictionary, SegmentColumn};
 use crate::timeline::shape::Shape;
@@ -32,7 +33,7 @@ fn holds(world: &World) -> Result<(), TestCaseError> {
     let pipeline = pipeline::of(world);
     let blueprint = job::blueprint(&pipeline, None).unwrap();
     let plan = &blueprint.plan;
-    let gathered = gather(world, &pipeline, Conduct { batch: 5, ..PLAIN }, true);
+    let gathered = gather(world, &pipeline, Conduct { batch: 5, ..PLAIN }, Needs::ALL);
     let store = &gathered.store;
     let known = known_of(plan, gathered.shape.clone(), store);
     let mut reckoned = reckon(plan, full(&gathered.shape)).unwrap().into_iter();

@@ -45,7 +45,7 @@ fn orders_not_asked_for_are_absent() {
 fn declared_is_used(world: &World) -> Result<(), TestCaseError> {
     let pipeline = pipeline::of(world);
     let mut blueprint = job::blueprint(&pipeline, None).unwrap();
-    let gathered = gather(world, &pipeline, PLAIN, true);
+    let gathered = gather(world, &pipeline, PLAIN, Needs::ALL);
     let declared = outcome(&blueprint, &gathered);
     blueprint.plan.show_all(Needs::ALL);
     let everything = outcome(&blueprint, &gathered);
@@ -70,11 +70,11 @@ fn of_stage(table: &Table, stage: &str) -> Table {
 fn read_is_declared(world: &World) -> Result<(), TestCaseError> {
     let pipeline = pipeline::of(world);
     let whole = job::blueprint(&pipeline, None).unwrap();
-    let whole = outcome(&whole, &gather(world, &pipeline, PLAIN, true));
+    let whole = outcome(&whole, &gather(world, &pipeline, PLAIN, Needs::ALL));
     for stage in &pipeline.stages {
         let alone = job::blueprint(&pipeline, Some(std::slice::from_ref(&stage.name))).unwrap();
-        let with_orders = alone.plan.needs().orders;
-        let alone = outcome(&alone, &gather(world, &pipeline, PLAIN, with_orders));
+        let needs = alone.plan.needs();
+        let alone = outcome(&alone, &gather(world, &pipeline, PLAIN, needs));
         for (name, table) in alone.tables.iter().filter(|(name, _)| *name != "checks") {
             let found = same_table(&of_stage(&whole.tables[name], &stage.name), table);
             prop_assert!(found.is_ok(), "{} alone: {}", stage.name, found.unwrap_err());
@@ -127,7 +127,7 @@ fn withheld_orders_are_missed() {
     world.rule = Rule::OnePeriod;
     let pipeline = pipeline::of(&world);
     let mut blueprint = job::blueprint(&pipeline, None).unwrap();
-    let gathered = gather(&world, &pipeline, PLAIN, true);
+    let gathered = gather(&world, &pipeline, PLAIN, Needs::ALL);
     let declared = outcome(&blueprint, &gathered);
     blueprint.plan.show_all(Needs::default());
     assert!(same(&declared, &outcome(&blueprint, &gathered)).is_err());

@@ -78,19 +78,25 @@ fn head(world: &World) -> String {
         put(format!("[sources.{name}]\npath = \"{name}.parquet\"\ncolumns = {{ {columns} }}\n"));
     };
     let of_customer = "customer_id = \"c\"";
-    source("customers", &format!("{of_customer}{}", if world.sign_ups { ", signed_up_at = \"s\"" } else { "" }));
+    let signed_up = if world.sign_ups { ", signed_up_at = \"s\"" } else { "" };
+    source("customers", &format!("{of_customer}, acquired_by = \"by\", referred_by = \"r\"{signed_up}"));
     if world.buys() {
         let order = if world.order_ids { ", order_id = \"o\"" } else { "" };
         source("transactions", &format!("{of_customer}, occurred_at = \"t\", amount = \"a\"{order}"));
     }
     if world.subscribes() {
-        source("subscriptions", &format!("{of_customer}, started_at = \"s\", amount = \"a\", plan = \"plan\""));
+        let why = "cancel_reason = \"why\", cancel_kind = \"who\"";
+        source("subscriptions", &format!("{of_customer}, started_at = \"s\", amount = \"a\", plan = \"plan\", {why}"));
     }
-    source("acquisition_costs", "period_start = \"p\", amount = \"a\"");
+    source("usage", &format!("{of_customer}, occurred_at = \"t\", quantity = \"q\""));
+    let said = "kind = \"k\", score = \"s\", reason = \"r\"";
+    source("surveys", &format!("{of_customer}, answered_at = \"t\", {said}"));
+    source("acquisition_costs", "period_start = \"p\", amount = \"a\", channel = \"c\"");
     let builtin = if world.buys() { world.builtin } else { ["cohort_year", "tenure"][world.builtin.len() % 2] };
     put(format!("[segments]\ncomputed = {{ builtin = {builtin:?} }}\n"));
     put(format!("town = {{ column = \"customers.town\", cap = {} }}\n", world.cap));
     let at = format!("at = {:?}, cap = {}", world.at, world.cap);
+    put(format!("feature = {{ column = \"usage.feature\", {at} }}\n"));
     if world.subscribes() {
         put(format!("plan = {{ column = \"subscriptions.plan\", {at} }}\n"));
     }

@@ -5,7 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::calendar::{Day, Period};
-use crate::source::canonical::Term;
+use crate::source::canonical::{AnswerKind, CancelKind, Term};
 
 /// Days on which things happen, counted from 2023-11-20.
 const SPAN: i32 = 300;
@@ -32,7 +32,9 @@ pub struct World {
     pub purchases: Vec<Purchase>,
     pub contracts: Vec<Contract>,
     pub members: Vec<Member>,
-    pub costs: Vec<(Day, i64)>,
+    pub uses: Vec<Use>,
+    pub answers: Vec<Answer>,
+    pub costs: Vec<Spent>,
 }
 
 /// What makes a customer live.
@@ -70,6 +72,7 @@ pub struct Contract {
     pub customer: Customer,
     pub term: Term,
     pub plan: Option<usize>,
+    pub reason: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +80,36 @@ pub struct Member {
     pub customer: Customer,
     pub signed_up: Option<Day>,
     pub town: Option<usize>,
+    pub channel: Option<usize>,
+    pub referred: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Use {
+    pub customer: Customer,
+    pub day: Day,
+    /// Thousandths.
+    pub quantity: i64,
+    pub feature: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Answer {
+    pub customer: Customer,
+    pub day: Day,
+    /// Of the day.
+    pub second: i64,
+    pub kind: AnswerKind,
+    /// Hundredths.
+    pub score: Option<i32>,
+    pub reason: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Spent {
+    pub day: Day,
+    pub amount: i64,
+    pub channel: Option<usize>,
 }
 
 /// Values of every segment: two that tables also use for what has no value of its own.
@@ -140,10 +173,12 @@ fn contract() -> impl Strategy<Value = Contract> {
     let amount = prop_oneof![1 => Just(0i64), 9 => 1..50_000i64];
     let lengths = (length(), length(), length(), option::weighted(0.2, 0..60i32));
     let pause = option::weighted(0.3, (-10..120i32, 0..60i32));
-    let others = (pause, option::weighted(0.2, 0..90i32), 0..4u128, option::weighted(0.8, 0..VALUES.len()));
+    let kind = prop::sample::select(vec![CancelKind::Unknown, CancelKind::Voluntary, CancelKind::Involuntary]);
+    let others =
+        (pause, option::weighted(0.2, 0..90i32), 0..4u128, option::weighted(0.8, 0..VALUES.len()), (kind, value()));
     (0..CUSTOMERS, day(), lengths, intervals, amount, others).prop_map(
         |(customer, started, (ended, paid, cancelled, trial), (months, days), amount, others)| {
-            let (pause, past_due, subscription, plan) = others;
+            let (pause, past_due, subscription, plan, (kind, reason)) = others;
             let paused_from = after(started, pause.map(|p| p.0));
             let term = Term {
                 started,
@@ -158,17 +193,64 @@ fn contract() -> impl Strategy<Value = Contract> {
                 days,
                 amount,
                 subscription,
+                kind,
                 ..Term::running(started, amount)
             };
-            Contract { customer, term, plan }
+            Contract { customer, term, plan, reason }
         },
     )
 }
 
 fn member() -> impl Strategy<Value = Member> {
     let signed_up = option::weighted(0.8, -200..SPAN);
-    (0..CUSTOMERS + 2, signed_up, option::weighted(0.8, 0..VALUES.len()))
-        .prop_map(|(customer, signed_up, town)| Member { customer, signed_up: signed_up.map(|d| ORIGIN.plus(d)), town })
+    (0..CUSTOMERS + 2, signed_up, value(), value(), any::<bool>()).prop_map(
+        |(customer, signed_up, town, channel, referred)| Member {
+            customer,
+            signed_up: signed_up.map(|d| ORIGIN.plus(d)),
+            town,
+            channel,
+            referred,
+        },
+    )
+}
+
+/// One of a segment's values, or of the words of a column; mostly there is one.
+fn value() -> impl Strategy<Value = Option<usize>> {
+    option::weighted(0.8, 0..VALUES.len())
+}
+
+/// Some of nobody who is known.
+fn anybody() -> impl Strategy<Value = Customer> {
+    0..CUSTOMERS + 5
+}
+
+fn used() -> impl Strategy<Value = Use> {
+    (anybody(), day(), 0..5_000i64, value()).prop_map(|(customer, day, quantity, feature)| Use {
+        customer,
+        day,
+        quantity,
+        feature,
+    })
+}
+
+fn answer() -> impl Strategy<Value = Answer> {
+    let kind = prop::sample::select(AnswerKind::ALL.to_vec());
+    // Of every scale the ends, and what lies between two points.
+    let score = option::weighted(0.7, prop::sample::select(vec![100, 200, 300, 350, 400, 500]));
+    (anybody(), day(), 0..3i64, kind, (score, 0..11i32), value()).prop_map(
+        |(customer, day, second, kind, (score, points), reason)| {
+            let score = match kind {
+                AnswerKind::Nps => score.map(|_| 100 * points),
+                AnswerKind::Csat | AnswerKind::Ces => score,
+                AnswerKind::Exit => None,
+            };
+            Answer { customer, day, second, kind, score, reason }
+        },
+    )
+}
+
+fn spent() -> impl Strategy<Value = Spent> {
+    (day(), 0..90_000i64, value()).prop_map(|(day, amount, channel)| Spent { day, amount, channel })
 }
 
 fn rule() -> impl Strategy<Value = Rule> {
@@ -193,7 +275,8 @@ fn window() -> impl Strategy<Value = (Option<Day>, Option<Day>)> {
 }
 
 pub fn worlds() -> impl Strategy<Value = World> {
-    let rows = (vec(purchase(), 1..70), vec(contract(), 1..40), vec(member(), 0..24), vec((day(), 0..90_000i64), 0..4));
+    let traces = (vec(used(), 0..40), vec(answer(), 0..40));
+    let rows = (vec(purchase(), 1..70), vec(contract(), 1..40), vec(member(), 0..24), vec(spent(), 0..4), traces);
     let period = prop::sample::select(Period::ALL.map(|p| p.1).to_vec());
     let at = prop::sample::select(vec!["opening", "first", "latest"]);
     let builtin = prop::sample::select(vec!["frequency", "rfm", "cohort_year", "tenure"]);
@@ -205,7 +288,7 @@ pub fn worlds() -> impl Strategy<Value = World> {
             (at, builtin),
             cap,
             (observed_from, as_of),
-            (mut purchases, mut contracts, members, costs),
+            (mut purchases, mut contracts, members, costs, (uses, answers)),
         )| {
             let (integer_ids, order_ids, sign_ups, shop_beside) = flags;
             // Something is there from the first day on.
@@ -226,6 +309,8 @@ pub fn worlds() -> impl Strategy<Value = World> {
                 purchases,
                 contracts,
                 members,
+                uses,
+                answers,
                 costs,
             }
         },

@@ -207,9 +207,34 @@ pub struct Customers {
     pub ids: Ids,
     /// `Day::NEVER` where unknown.
     pub signed_up: Vec<Day>,
+    /// Who won the customer, and whether another customer did.
+    pub channels: Vec<ValueCode>,
+    pub referred: Vec<bool>,
     pub segments: Vec<(usize, Vec<ValueCode>)>,
     /// Canonical bytes of everything mapped in the row: of two conflicting rows of a customer the greater wins.
     pub canonical: Vec<Box<[u8]>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Usage {
+    pub ids: Ids,
+    pub days: Vec<Day>,
+    pub instants: Vec<i64>,
+    /// Thousandths, none below zero.
+    pub quantities: Vec<i64>,
+    pub segments: Vec<(usize, Vec<ValueCode>)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Surveys {
+    pub ids: Ids,
+    pub days: Vec<Day>,
+    pub instants: Vec<i64>,
+    pub kinds: Vec<AnswerKind>,
+    /// Hundredths of a point, within the kind's scale; `None`: not answered. Exit surveys have none.
+    pub scores: Vec<Option<i32>>,
+    pub reasons: Vec<ValueCode>,
+    pub segments: Vec<(usize, Vec<ValueCode>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -217,6 +242,8 @@ pub enum Batch {
     Transactions(Transactions),
     Subscriptions(Subscriptions),
     Customers(Customers),
+    Usage(Usage),
+    Surveys(Surveys),
 }
 
 /// Where canonical rows go. Called from several threads at once.
@@ -230,4 +257,6 @@ pub struct Cost {
     pub period_start: Day,
     /// Minor units.
     pub amount: i64,
+    /// Last, as codes are numbered by chance.
+    pub channel: ValueCode,
 }

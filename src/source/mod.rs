@@ -76,6 +76,15 @@ pub enum Reason {
     /// A pause that ends before it begins.
     PauseEndBeforeStart,
     IntervalUnknown,
+    /// A survey of no kind that is known.
+    SurveyKindUnknown,
+    /// A score that is not a number.
+    ScoreNotNumeric,
+    /// A score beyond the ends of its scale.
+    ScoreOutOfScale,
+    NoQuantity,
+    QuantityNotNumeric,
+    QuantityNegative,
 }
 
 impl Reason {
@@ -95,6 +104,12 @@ impl Reason {
             Reason::EndBeforeStart => "end_before_start",
             Reason::PauseEndBeforeStart => "pause_end_before_start",
             Reason::IntervalUnknown => "interval_unknown",
+            Reason::SurveyKindUnknown => "survey_kind_unknown",
+            Reason::ScoreNotNumeric => "score_not_numeric",
+            Reason::ScoreOutOfScale => "score_out_of_scale",
+            Reason::NoQuantity => "no_quantity",
+            Reason::QuantityNotNumeric => "quantity_not_numeric",
+            Reason::QuantityNegative => "quantity_negative",
         }
     }
 }
@@ -120,6 +135,8 @@ pub struct InputFile {
 /// What the scan of one source found.
 #[derive(Clone, Debug, Default)]
 pub struct SourceReport {
+    /// Whether anything of it was: of what nobody asks for, the schemas alone are looked at.
+    pub read: bool,
     pub rows: u64,
     /// Rows that the filter left out.
     pub filtered: u64,
@@ -128,6 +145,10 @@ pub struct SourceReport {
     pub after_as_of: u64,
     /// Amounts with digits beyond the minor unit, rounded half to even.
     pub amounts_rounded: u64,
+    /// Words of cancel_kind that are neither voluntary nor involuntary.
+    pub cancel_kinds_unknown: u64,
+    /// Customers who are said to have referred themselves.
+    pub referred_to_self: u64,
     /// First and last day of `occurred_at` or `started_at` among the rows kept.
     pub first: Option<Day>,
     pub last: Option<Day>,

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 
-use super::canonical::{Batch, Ids, NO_VALUE, Sink};
+use super::canonical::{Batch, CancelKind, Ids, NO_VALUE, Sink};
 use super::{Inspected, Needs, Scan, Unobserved, inspect, scan};
 use crate::calendar::{Day, Period};
 use crate::config::*;
@@ -80,6 +80,11 @@ pub fn add_source(pipeline: &mut Pipeline, kind: SourceKind, path: &str, columns
         columns: mapped.collect(),
         timezone: pipeline.calendar.timezone.clone(),
         freshness: None,
+        scales: (kind == SourceKind::Surveys).then_some(Scales {
+            nps: Scale { lowest: 0, highest: 10 },
+            csat: Scale { lowest: 1, highest: 5 },
+            ces: Scale { lowest: 1, highest: 7 },
+        }),
         span: 0..5,
     };
     pipeline.sources.insert(kind, source);
@@ -153,14 +158,19 @@ pub fn deliver(pipeline: &Pipeline, inspected: &Inspected, batch_rows: usize) ->
     let scan = scan(inspected, pipeline, &sink, &Unobserved, batch_rows)?;
     let mut rows: Vec<String> = vec![];
     for batch in sink.0.into_inner().unwrap() {
-        lines(&batch, &scan.dictionaries, &mut rows);
+        lines(&batch, &scan, &mut rows);
     }
     rows.sort();
     let delivered = Delivered { rows, rejected: scan.rejected.clone(), reports: format!("{:?}", scan.reports) };
     Ok((scan, delivered))
 }
 
-fn lines(batch: &Batch, dictionaries: &[Vec<Arc<str>>], out: &mut Vec<String>) {
+fn lines(batch: &Batch, scan: &Scan, out: &mut Vec<String>) {
+    let dictionaries = &scan.dictionaries;
+    let label = |texts: &[Arc<str>], code: u32| match code {
+        NO_VALUE => String::new(),
+        code => format!(" {}", texts[code as usize]),
+    };
     let id = |ids: &Ids, row: usize| match ids {
         Ids::Integer(v) => v[row].to_string(),
         Ids::Text(t) => format!("'{}'", t.get(row)),
@@ -191,7 +201,9 @@ fn lines(batch: &Batch, dictionaries: &[Vec<Arc<str>>], out: &mut Vec<String>) {
                     [t.started, t.trial_ends, t.ended, t.cancelled, t.paid_until, t.paused_from, t.paused_until];
                 let dates: Vec<String> = dates.into_iter().chain([t.past_due_since]).map(date).collect();
                 let (id, values) = (id(&b.ids, row), values(&b.segments, row));
-                out.push(format!("{id} {} {}m{}d {} {values}", dates.join(" "), t.months, t.days, t.amount));
+                let why = label(&scan.reasons, t.reason);
+                let kind = if t.kind == CancelKind::Unknown { String::new() } else { format!(" {:?}", t.kind) };
+                out.push(format!("{id} {} {}m{}d {} {values}{kind}{why}", dates.join(" "), t.months, t.days, t.amount));
             }
         }
         Batch::Customers(b) => {
@@ -199,7 +211,22 @@ fn lines(batch: &Batch, dictionaries: &[Vec<Arc<str>>], out: &mut Vec<String>) {
             for row in 0..b.ids.len() {
                 let canonical = String::from_utf8_lossy(&b.canonical[row]).replace(|c: char| c.is_control(), ".");
                 let (id, values) = (id(&b.ids, row), values(&b.segments, row));
-                out.push(format!("{id} {} {values} {canonical}", date(b.signed_up[row])));
+                let by = label(&scan.channels, b.channels[row]);
+                let referred = if b.referred[row] { " referred" } else { "" };
+                out.push(format!("{id} {} {values} {canonical}{by}{referred}", date(b.signed_up[row])));
+            }
+        }
+        Batch::Usage(b) => {
+            for (row, day) in b.days.iter().enumerate() {
+                let (id, values) = (id(&b.ids, row), values(&b.segments, row));
+                out.push(format!("{id} {day} {} used {} {values}", b.instants[row], b.quantities[row]));
+            }
+        }
+        Batch::Surveys(b) => {
+            for (row, day) in b.days.iter().enumerate() {
+                let (id, values) = (id(&b.ids, row), values(&b.segments, row));
+                let (kind, score, why) = (b.kinds[row], b.scores[row], label(&scan.reasons, b.reasons[row]));
+                out.push(format!("{id} {day} {} {} {score:?}{why} {values}", b.instants[row], kind.name()));
             }
         }
     }

@@ -24,6 +24,9 @@ pub struct CensusTally {
     pub conflicting_rows: i64,
     /// Customer-days with transactions at or after as_of.
     pub days_after_as_of: i64,
+    /// Customer-days of use, and answers, at or after as_of.
+    pub uses_after_as_of: i64,
+    pub answers_after_as_of: i64,
     pub terms: TermCounts,
     /// Net revenue of all days, in minor units.
     pub revenue: i128,
@@ -56,6 +59,9 @@ impl Fold for Census {
         tally.never_live += i64::from(view.in_basis() && view.spells().is_empty());
         tally.conflicting_rows += i64::from(view.conflicts());
         tally.days_after_as_of += view.days_after() as i64;
+        let (uses, answers) = view.traces_after();
+        tally.uses_after_as_of += uses as i64;
+        tally.answers_after_as_of += answers as i64;
         tally.revenue += view.days().iter().map(|d| i128::from(d.net)).sum::<i128>();
         add(&mut tally.terms, view.term_counts());
     }
@@ -67,6 +73,8 @@ impl Fold for Census {
         into.never_live += from.never_live;
         into.conflicting_rows += from.conflicting_rows;
         into.days_after_as_of += from.days_after_as_of;
+        into.uses_after_as_of += from.uses_after_as_of;
+        into.answers_after_as_of += from.answers_after_as_of;
         into.revenue += from.revenue;
         add(&mut into.terms, &from.terms);
     }

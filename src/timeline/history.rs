@@ -1,8 +1,11 @@
 //! All rows of one customer, and the walk over a bucket that finds them.
 
+use serde::{Deserialize, Serialize};
+
 use super::identity::id_of;
 use super::record::{Record, Sealed};
 use super::rows::{AnswerRow, DayRow, MemberRow, UseRow, ValueRow};
+use crate::calendar::Day;
 use crate::error::Result;
 use crate::source::canonical::Term;
 
@@ -24,6 +27,38 @@ pub struct History<'a> {
     pub answers: &'a [AnswerRow],
 }
 
+/// Who has rows before as_of, but is known neither to the basis source nor to `customers`: no figure counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Strangers {
+    /// How many of them each source knows.
+    pub in_transactions: i64,
+    pub in_subscriptions: i64,
+    pub in_usage: i64,
+    pub in_surveys: i64,
+    /// Their answers, and invitations that were not answered.
+    pub answers: i64,
+}
+
+impl Strangers {
+    /// Counts one.
+    pub fn see(&mut self, history: &History<'_>, as_of: Day) {
+        self.in_transactions += i64::from(history.days.first().is_some_and(|d| d.day < as_of));
+        self.in_subscriptions += i64::from(history.terms.first().is_some_and(|t| t.started < as_of));
+        self.in_usage += i64::from(history.uses.first().is_some_and(|u| u.day < as_of));
+        let answers = history.answers.partition_point(|a| a.day < as_of) as i64;
+        self.in_surveys += answers.min(1);
+        self.answers += answers;
+    }
+
+    pub fn merge(&mut self, other: Strangers) {
+        self.in_transactions += other.in_transactions;
+        self.in_subscriptions += other.in_subscriptions;
+        self.in_usage += other.in_usage;
+        self.in_surveys += other.in_surveys;
+        self.answers += other.answers;
+    }
+}
+
 /// Reads records one after the other into the same buffers.
 #[derive(Default)]
 pub struct Histories(Sealed);
@@ -38,8 +73,8 @@ impl Histories {
             terms: &rows.terms,
             member: rows.member.as_ref(),
             values: &rows.values,
-            uses: &[],
-            answers: &[],
+            uses: &rows.uses,
+            answers: &rows.answers,
         })
     }
 

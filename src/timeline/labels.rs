@@ -33,6 +33,16 @@ impl LabelColumn {
         LabelColumn { values: sorted, ranks }
     }
 
+    /// The same, where a text of nothing but blanks says nothing.
+    pub fn without_blanks(values: &[impl AsRef<str>]) -> LabelColumn {
+        let mut labels = LabelColumn::new(values);
+        labels.values.retain(|v| !v.trim().is_empty());
+        let sorted = &labels.values;
+        let rank = |text: &str| sorted.binary_search_by(|v| (**v).cmp(text)).map_or(NO_VALUE, |rank| rank as u32);
+        labels.ranks = values.iter().map(|v| rank(v.as_ref())).collect();
+        labels
+    }
+
     /// [`NO_VALUE`] for NULL, and for a code that was never given out.
     pub fn rank(&self, code: ValueCode) -> u32 {
         self.ranks.get(code as usize).copied().unwrap_or(NO_VALUE)
@@ -50,4 +60,19 @@ pub struct Labels {
     pub channels: LabelColumn,
     /// Of `subscriptions.cancel_reason` and `surveys.reason`.
     pub reasons: LabelColumn,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_go_by_text_and_blanks_say_nothing() {
+        let labels = LabelColumn::without_blanks(&["price", "", "bugs", " \u{a0}", "price"]);
+        assert_eq!(labels.values().iter().map(|v| &**v).collect::<Vec<_>>(), ["bugs", "price"]);
+        assert_eq!(
+            [0, 1, 2, 3, 4, 5, NO_VALUE].map(|code| labels.rank(code)),
+            [1, NO_VALUE, 0, NO_VALUE, 1, NO_VALUE, NO_VALUE]
+        );
+    }
 }

@@ -3,7 +3,7 @@
 //! Exports come mostly in order of time, and the lines of an order one behind the other. So a row is written as what
 //! differs from the row before it, and rows that no figure can tell apart become one before they are written.
 
-use super::rows::ValueRow;
+use super::rows::{UseRow, ValueRow};
 use super::varint::{Reader, put, put_wide, unzigzag, unzigzag_wide, zigzag, zigzag_wide};
 use crate::calendar::Day;
 use crate::source::canonical::PackedId;
@@ -214,6 +214,54 @@ impl Values {
     }
 }
 
+/// What customers used, by day.
+#[derive(Default)]
+pub struct Uses {
+    log: Log,
+    /// Not written yet: the next row may be of the same day.
+    open: Option<(Number, UseRow)>,
+    day: i32,
+    rows: usize,
+}
+
+impl Uses {
+    pub fn push(&mut self, customer: Number, row: UseRow) {
+        match &mut self.open {
+            Some((of, open)) if (*of, open.day) == (customer, row.day) => open.add(row),
+            _ => {
+                self.write();
+                self.open = Some((customer, row));
+            }
+        }
+    }
+
+    fn write(&mut self) {
+        let Some((customer, row)) = self.open.take() else { return };
+        let into = self.log.end();
+        put(into, customer.into());
+        put(into, zigzag(i64::from(row.day.0) - i64::from(self.day)));
+        put(into, zigzag(row.quantity));
+        self.day = row.day.0;
+        self.rows += 1;
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.log.bytes()
+    }
+
+    pub fn read(mut self) -> Vec<(Number, UseRow)> {
+        self.write();
+        let mut all = Vec::with_capacity(self.rows);
+        let mut day = 0;
+        self.log.each(|reader| {
+            let customer = reader.number() as Number;
+            day += unzigzag(reader.number());
+            all.push((customer, UseRow { day: Day(day as i32), quantity: unzigzag(reader.number()) }));
+        });
+        all
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -261,6 +309,23 @@ mod tests {
             let read = log.read();
             prop_assert!(read.len() <= rows.len());
             prop_assert_eq!(said(&read), said(&rows));
+        }
+
+        #[test]
+        fn uses_come_back_summed(rows in prop::collection::vec((0..3u32, -9..9i32, 0..i64::MAX), 0..2_000)) {
+            let mut log = Uses::default();
+            let mut expected = std::collections::BTreeMap::<_, i64>::new();
+            for (customer, day, quantity) in rows {
+                log.push(customer, UseRow { day: Day(day), quantity });
+                let sum = expected.entry((customer, day)).or_default();
+                *sum = sum.saturating_add(quantity);
+            }
+            let mut read = std::collections::BTreeMap::<_, i64>::new();
+            for (customer, row) in log.read() {
+                let sum = read.entry((customer, row.day.0)).or_default();
+                *sum = sum.saturating_add(row.quantity);
+            }
+            prop_assert_eq!(read, expected);
         }
 
         #[test]

@@ -1,9 +1,9 @@
 //! A bucket while its rows arrive: every customer once, rows in logs; then everything of a customer together.
 
 use super::directory::Directory;
-use super::log::{Number, Purchase, Purchases, Values};
+use super::log::{Number, Purchase, Purchases, Uses, Values};
 use super::record::Rows;
-use super::rows::{DaySum, MemberRow, OrderRow, ValueRow, combine_members};
+use super::rows::{AnswerRow, DaySum, MemberRow, OrderRow, ValueRow, combine_members};
 use crate::calendar::Day;
 use crate::error::Result;
 use crate::source::canonical::Term;
@@ -13,7 +13,9 @@ pub struct Pot {
     customers: Directory,
     pub purchases: Purchases,
     pub values: Values,
+    pub uses: Uses,
     pub terms: Vec<(Number, Term)>,
+    pub answers: Vec<(Number, AnswerRow)>,
     members: Vec<(Number, MemberRow)>,
     /// What the rows of `members` keep outside of themselves.
     member_bytes: usize,
@@ -71,7 +73,9 @@ impl Pot {
         self.customers.bytes()
             + self.purchases.bytes()
             + self.values.bytes()
+            + self.uses.bytes()
             + self.terms.capacity() * size_of::<(Number, Term)>()
+            + self.answers.capacity() * size_of::<(Number, AnswerRow)>()
             + self.members.capacity() * size_of::<(Number, MemberRow)>()
             + self.member_bytes
     }
@@ -81,15 +85,17 @@ impl Pot {
     /// # Errors
     /// The first that `show` gives.
     pub fn settle(self, show: &mut dyn FnMut(&[u8], &mut Rows) -> Result<()>) -> Result<()> {
-        let Pot { customers, purchases, values, terms, members, .. } = self;
+        let Pot { customers, purchases, values, uses, terms, answers, members, .. } = self;
         let n = customers.len();
         let purchases = purchases.read();
-        let values = values.read();
+        let (values, uses) = (values.read(), uses.read());
         let by_customer = (
             Grouped::new(&purchases, n, |p| p.customer),
             Grouped::new(&values, n, |v| v.0),
             Grouped::new(&terms, n, |t| t.0),
             Grouped::new(&members, n, |m| m.0),
+            Grouped::new(&uses, n, |u| u.0),
+            Grouped::new(&answers, n, |a| a.0),
         );
         let mut rows = Rows::default();
         for (number, id) in customers.sorted() {
@@ -106,6 +112,8 @@ impl Pot {
             for (_, member) in by_customer.3.of(&members, number) {
                 combine_members(&mut rows.member, member.clone());
             }
+            rows.uses.extend(by_customer.4.of(&uses, number).map(|u| u.1));
+            rows.answers.extend(by_customer.5.of(&answers, number).map(|a| a.1));
             rows.combine();
             show(id, &mut rows)?;
         }

@@ -8,8 +8,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::rows::{
-    DayRow, DaySum, MemberRow, OrderRow, ValueRow, combine_days, combine_orders, combine_values, date_order,
+    AnswerRow, DayRow, DaySum, MemberRow, OrderRow, UseRow, ValueRow, combine_days, combine_orders, combine_uses,
+    combine_values, date_order,
 };
+use super::traces;
 use super::varint::{Reader, put, put_wide, unzigzag, unzigzag_wide, zigzag, zigzag_wide};
 use crate::calendar::Day;
 use crate::source::canonical::Term;
@@ -22,6 +24,8 @@ const ORDERED: u8 = 2;
 const TERMS: u8 = 4;
 const MEMBER: u8 = 8;
 const VALUES: u8 = 16;
+const USES: u8 = 32;
+const ANSWERS: u8 = 64;
 
 /// Bytes of the length that a record begins with.
 pub const LENGTH: usize = 4;
@@ -34,6 +38,8 @@ pub struct Rows {
     pub terms: Vec<Term>,
     pub member: Option<MemberRow>,
     pub values: Vec<ValueRow>,
+    pub uses: Vec<UseRow>,
+    pub answers: Vec<AnswerRow>,
 }
 
 impl Rows {
@@ -43,6 +49,8 @@ impl Rows {
         self.terms.clear();
         self.member = None;
         self.values.clear();
+        self.uses.clear();
+        self.answers.clear();
     }
 
     /// Sorts everything and makes one of what no figure can tell apart.
@@ -51,6 +59,8 @@ impl Rows {
         combine_orders(&mut self.orders);
         self.terms.sort_unstable();
         combine_values(&mut self.values);
+        combine_uses(&mut self.uses);
+        self.answers.sort_unstable();
     }
 
     /// Counts the orders on their days: after the last row, when it is known which row of each came first.
@@ -70,7 +80,9 @@ impl Rows {
                     | has(!first.is_empty(), ORDERED)
                     | has(!self.terms.is_empty(), TERMS)
                     | has(self.member.is_some(), MEMBER)
-                    | has(!self.values.is_empty(), VALUES),
+                    | has(!self.values.is_empty(), VALUES)
+                    | has(!self.uses.is_empty(), USES)
+                    | has(!self.answers.is_empty(), ANSWERS),
             );
             put_days(&self.days, into);
             put_orders(first, into);
@@ -81,6 +93,8 @@ impl Rows {
                 put_encoded(member, into);
             }
             put_values(&self.values, into);
+            traces::put_uses(&self.uses, into);
+            traces::put_answers(&self.answers, into);
         });
         while !rest.is_empty() {
             let (now, later) = rest.split_at(rest.len().min(ORDERS));
@@ -127,6 +141,8 @@ impl<'a> Record<'a> {
             day: |day| rows.days.push(day),
             order: |order| orders.push(order),
             value: |value| rows.values.push(value),
+            used: |row| rows.uses.push(row),
+            answer: |row| rows.answers.push(row),
         };
         let (mut terms, member) = sections(self.body, each);
         rows.terms.append(&mut terms);
@@ -143,6 +159,8 @@ pub struct Sealed {
     pub terms: Vec<Term>,
     pub member: Option<MemberRow>,
     pub values: Vec<ValueRow>,
+    pub uses: Vec<UseRow>,
+    pub answers: Vec<AnswerRow>,
 }
 
 impl Sealed {
@@ -150,6 +168,8 @@ impl Sealed {
     pub fn read(&mut self, record: Record<'_>) {
         self.days.clear();
         self.values.clear();
+        self.uses.clear();
+        self.answers.clear();
         let each = Sections {
             // Money was checked when the record was sealed.
             day: |d: DaySum| {
@@ -157,21 +177,31 @@ impl Sealed {
             },
             order: |_| {},
             value: |value| self.values.push(value),
+            used: |row| self.uses.push(row),
+            answer: |row| self.answers.push(row),
         };
         (self.terms, self.member) = sections(record.body, each);
     }
 }
 
 /// Whom to tell of the rows of each section.
-struct Sections<D, O, V> {
+struct Sections<D, O, V, U, A> {
     day: D,
     order: O,
     value: V,
+    used: U,
+    answer: A,
 }
 
 fn sections(
     body: &[u8],
-    mut each: Sections<impl FnMut(DaySum), impl FnMut(OrderRow), impl FnMut(ValueRow)>,
+    mut each: Sections<
+        impl FnMut(DaySum),
+        impl FnMut(OrderRow),
+        impl FnMut(ValueRow),
+        impl FnMut(UseRow),
+        impl FnMut(AnswerRow),
+    >,
 ) -> (Vec<Term>, Option<MemberRow>) {
     let mut reader = Reader::new(body);
     let flags = reader.byte();
@@ -185,6 +215,12 @@ fn sections(
     let member = (flags & MEMBER != 0).then(|| read_encoded(&mut reader));
     if flags & VALUES != 0 {
         read_values(&mut reader, &mut each.value);
+    }
+    if flags & USES != 0 {
+        traces::read_uses(&mut reader, &mut each.used);
+    }
+    if flags & ANSWERS != 0 {
+        traces::read_answers(&mut reader, &mut each.answer);
     }
     (terms, member)
 }
@@ -321,6 +357,8 @@ mod tests {
             terms: vec![term(3), term(18_000)],
             member: Some(member),
             values: vec![value(0, 5, i64::MIN, 0), value(0, 6, i64::MAX, u32::MAX), value(3, 1, 0, 9)],
+            uses: traces::some_uses(),
+            answers: traces::some_answers(),
         }
     }
 

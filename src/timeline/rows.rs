@@ -44,6 +44,14 @@ pub struct UseRow {
     pub quantity: i64,
 }
 
+impl UseRow {
+    /// Adds another of the same day. Nothing is below zero, so where a sum ends at the most that there is, it does so
+    /// whatever came first.
+    pub fn add(&mut self, other: UseRow) {
+        self.quantity = self.quantity.saturating_add(other.quantity);
+    }
+}
+
 /// An answer to a survey, or an invitation that was not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AnswerRow {
@@ -97,6 +105,20 @@ pub fn combine_days(days: &mut Vec<DaySum>) {
         into.orders = into.orders.saturating_add(row.orders);
         into.net += row.net;
         true
+    });
+}
+
+/// Sorts what a customer used and makes one of those of the same date.
+pub fn combine_uses(uses: &mut Vec<UseRow>) {
+    if !uses.is_sorted_by_key(|u| u.day) {
+        uses.sort_unstable_by_key(|u| u.day);
+    }
+    uses.dedup_by(|row, into| {
+        let same = row.day == into.day;
+        if same {
+            into.add(*row);
+        }
+        same
     });
 }
 

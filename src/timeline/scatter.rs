@@ -5,11 +5,11 @@
 use super::identity::{BUCKETS, Identity, bucket, bytes_of};
 use super::log::{Number, Purchase};
 use super::pot::Pot;
-use super::rows::{MemberRow, ValueRow};
+use super::rows::{AnswerRow, MemberRow, UseRow, ValueRow};
 use super::store::Store;
 use crate::calendar::Day;
 use crate::error::Result;
-use crate::source::canonical::{Batch, Customers, Ids, NO_VALUE, Sink, Subscriptions, Transactions, ValueCode};
+use crate::source::canonical::{Batch, Customers, Ids, Sink, Subscriptions, Surveys, Transactions, Usage, ValueCode};
 
 pub struct Scatter<'a> {
     identity: Identity,
@@ -100,7 +100,7 @@ impl Sink for Scatter<'_> {
                     put_values(pot, customer, i, (terms[i].started, instants[i]), &segments);
                 })
             }
-            Batch::Customers(Customers { ids, signed_up, segments, canonical }) => {
+            Batch::Customers(Customers { ids, signed_up, channels, referred, segments, canonical }) => {
                 self.spread(&ids, |pot, customer, i| {
                     let values = segments.iter().map(|(s, codes)| (*s as u16, codes[i])).collect();
                     let canonical = canonical[i].clone();
@@ -110,13 +110,27 @@ impl Sink for Scatter<'_> {
                         MemberRow {
                             canonical,
                             signed_up,
-                            channel: NO_VALUE,
-                            referred: false,
+                            channel: channels[i],
+                            referred: referred[i],
                             values,
                             copies: 1,
                             conflicts: 0,
                         },
                     );
+                })
+            }
+            Batch::Usage(Usage { ids, days, instants, quantities, segments }) => {
+                self.spread(&ids, |pot, customer, i| {
+                    pot.uses.push(customer, UseRow { day: days[i], quantity: quantities[i] });
+                    put_values(pot, customer, i, (days[i], instants[i]), &segments);
+                })
+            }
+            Batch::Surveys(Surveys { ids, days, instants, kinds, scores, reasons, segments }) => {
+                self.spread(&ids, |pot, customer, i| {
+                    let (day, instant) = (days[i], instants[i]);
+                    let answer = AnswerRow { day, instant, kind: kinds[i], score: scores[i], reason: reasons[i] };
+                    pot.answers.push((customer, answer));
+                    put_values(pot, customer, i, (day, instant), &segments);
                 })
             }
         }

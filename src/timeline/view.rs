@@ -6,6 +6,7 @@ use super::history::{CustomerId, History};
 use super::identity::Identity;
 use super::lens::{Lens, LiveRule};
 use super::movements::{Run, Scratch, Sources, movements};
+use super::ordered::Ordered;
 use super::rows::{AnswerRow, DayRow, UseRow};
 use super::segments::{At, Origin};
 use super::shape::{Basis, Frame, Shape};
@@ -106,6 +107,7 @@ pub struct Eyes {
     seen: Vec<Option<Seen>>,
     segments: Vec<Steps>,
     scratch: Scratch,
+    ordered: Ordered,
 }
 
 impl Eyes {
@@ -114,7 +116,7 @@ impl Eyes {
         let frames = lenses.iter().map(|lens| shape.frame(lens.period).clone()).collect();
         let segments = vec![Steps::default(); shape.dictionary.segments.len()];
         let seen = (0..lenses.len()).map(|lens| through.contains(&lens).then(Seen::default)).collect();
-        Eyes { shape, lenses, frames, seen, segments, scratch: Scratch::default() }
+        Eyes { shape, lenses, frames, seen, segments, scratch: Scratch::default(), ordered: Ordered::default() }
     }
 
     pub fn shape(&self) -> &Shape {
@@ -138,7 +140,9 @@ impl Eyes {
         if !in_basis && !is_member {
             return Ok(None);
         }
+        self.ordered.read(history, &self.shape.labels);
         self.read_segments(history, days, as_of);
+        let terms = self.ordered.terms(history);
         for ((lens, frame), seen) in self.lenses.iter().zip(&self.frames).zip(&mut self.seen) {
             let Some(seen) = seen else { continue };
             let until = lens.until.unwrap_or(as_of);
@@ -147,7 +151,7 @@ impl Eyes {
             seen.dues.clear();
             seen.terms = TermCounts::default();
             if let LiveRule::Terms(rule) = &lens.rule {
-                live_ranges(history.terms, rule, until, &mut seen.ranges, &mut seen.dues, &mut seen.terms)?;
+                live_ranges(terms, rule, until, &mut seen.ranges, &mut seen.dues, &mut seen.terms)?;
             }
             let rule = match (&lens.rule, &self.shape.learned.habits) {
                 (LiveRule::Learned, Some(habits)) => LiveRule::Window(habits.window(days)),
@@ -304,6 +308,13 @@ impl<'a> View<'a> {
         self.person.history.days.len() - self.person.days.len()
     }
 
+    /// Days of use, and answers, at or after as_of, which nothing else sees.
+    pub fn traces_after(&self) -> (usize, usize) {
+        let (History { uses, answers, .. }, as_of) = (self.person.history, self.shape().as_of);
+        let answered = answers.partition_point(|a| a.day < as_of);
+        (uses.len() - uses.partition_point(|u| u.day < as_of), answers.len() - answered)
+    }
+
     /// Orders of a day; 0 for who did not declare the need.
     pub fn orders(&self, day: &DayRow) -> i64 {
         if self.needs.orders { i64::from(day.orders) } else { 0 }
@@ -315,7 +326,7 @@ impl<'a> View<'a> {
 
     /// Subscription rows, as they were exported.
     pub fn terms(&self) -> &'a [Term] {
-        self.person.history.terms
+        self.person.eyes.ordered.terms(self.person.history)
     }
 
     pub fn dues(&self) -> &'a [Due] {
@@ -343,7 +354,7 @@ impl<'a> View<'a> {
     /// Answers to surveys before the lens' end, unanswered invitations among them, in order of time; nothing for who did
     /// not declare the need.
     pub fn answers(&self) -> &'a [AnswerRow] {
-        let answers = if self.needs.surveys { self.person.history.answers } else { &[] };
+        let answers = if self.needs.surveys { self.person.eyes.ordered.answers(self.person.history) } else { &[] };
         &answers[..answers.partition_point(|a| a.day < self.until())]
     }
 

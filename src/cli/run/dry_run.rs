@@ -74,11 +74,15 @@ fn text(
             count(source.rows(), "row"),
             count(source.files.len() as u64, "file"),
             size(files),
-            source.columns.join(", ")
+            if source.is_read() {
+                source.columns.join(", ")
+            } else {
+                "none: no stage and no segment asks for them".into()
+            }
         );
         text += &listed(source);
         let RuledOut { groups, rows: left_out } = source.ruled_out();
-        if groups > 0 {
+        if groups > 0 && source.is_read() {
             text += &format!(
                 "    by the footers the filter leaves nothing of {} of {}: {} are not read\n",
                 grouped(groups as u64),
@@ -86,7 +90,8 @@ fn text(
                 count(left_out, "row")
             );
         }
-        rows = rows.saturating_add(source.rows().saturating_sub(left_out));
+        let read = if source.is_read() { source.rows().saturating_sub(left_out) } else { 0 };
+        rows = rows.saturating_add(read);
     }
     let thumb = if blueprint.whole { WHOLE } else { ONLY };
     let Expected { bytes, seconds } = thumb.expect(rows, threads);

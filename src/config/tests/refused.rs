@@ -8,10 +8,8 @@ fn what_a_later_version_brings_is_refused_at_its_place() {
         ("[customers]\npolicy = \"stripe\"", "\"stripe\""),
         ("[customers]\nloyal_orders = 3", "loyal_orders"),
         ("[customers]\nchurn_dated = \"ended_at\"", "churn_dated"),
-        ("[segments]\nf = \"usage.feature\"", "\"usage.feature\""),
         ("[stages.forecast]", "forecast"),
         ("[stages.x]\nkind = \"risk\"", "\"risk\""),
-        ("[sources.usage]\npath = 1", "usage"),
         ("[sources.exchange_rates]", "exchange_rates"),
         ("[sources.customers]\npath = \"s3://bucket/x\"\ncolumns = { customer_id = \"id\" }", "\"s3://bucket/x\""),
         ("[privacy]\ncustomer_key_env = \"KEY\"", "privacy"),
@@ -97,6 +95,32 @@ fn values_out_of_range_and_settings_that_contradict_each_other_are_refused() {
         ("[segments]\nall = \"transactions.x\"", "all", "every table has"),
         ("[segments]\nCountry = \"transactions.x\"", "Country", "does not serve as the name of a segment"),
         ("[segments]\nx = \"customers.x\"", "\"customers.x\"", "is not configured"),
+        ("[segments]\nx = \"usage.feature\"", "\"usage.feature\"", "is not configured"),
+        (
+            "[sources.surveys]\npath = \"s\"\ncolumns = { customer_id = \"id\", answered_at = \"on\" }",
+            "{ customer_id = \"id\", answered_at = \"on\" }",
+            "needs `kind`",
+        ),
+        (
+            "[sources.surveys]\npath = \"s\"\nscales = { nps = [0, 10], csat = [5, 1] }\ncolumns = { customer_id = \"id\", answered_at = \"on\", kind = \"k\" }",
+            "[5, 1]",
+            "takes the lowest and the highest score as whole numbers",
+        ),
+        (
+            "[sources.surveys]\npath = \"s\"\nscales.ces = [1, 7.5]\ncolumns = { customer_id = \"id\", answered_at = \"on\", kind = \"k\" }",
+            "7.5",
+            "takes the lowest and the highest score as whole numbers",
+        ),
+        (
+            "[sources.surveys]\npath = \"s\"\nscales = [1, 7]\ncolumns = { customer_id = \"id\", answered_at = \"on\", kind = \"k\" }",
+            "[1, 7]",
+            "`sources.surveys.scales` takes a table of settings",
+        ),
+        (
+            "[sources.usage]\npath = \"u\"\nscales.ces = [1, 7]\ncolumns = { customer_id = \"id\", occurred_at = \"on\" }",
+            "scales",
+            "unknown key `scales` in [sources.usage]",
+        ),
         ("[segments]\nx = \"country\"", "\"country\"", "takes a source and its column"),
         ("[segments]\nx = { column = \"transactions.x\", cap = 0 }", "0", "from 1 to 10000"),
         (

@@ -13,6 +13,10 @@ pub enum Role {
     CustomerId,
     Time(times::Role),
     Amount,
+    /// How much, in points or in whatever is counted.
+    Number,
+    /// One of a few words that the program knows.
+    Word,
     /// An id that is compared and never printed.
     Opaque,
     Interval,
@@ -38,6 +42,16 @@ pub struct Field {
     pub label: std::sync::Arc<str>,
 }
 
+/// Traces of customers are read where a stage looks at them, a segment is of them, or their age is to be judged.
+fn is_asked_for(pipeline: &Pipeline, source: &Source, needs: Needs) -> bool {
+    let beside = || source.freshness.is_some() || pipeline.segments.iter().any(|s| s.column_of(source.kind).is_some());
+    match source.kind {
+        SourceKind::Usage => needs.usage || beside(),
+        SourceKind::Surveys => needs.surveys || beside(),
+        _ => true,
+    }
+}
+
 /// The fields of a source: its mapped columns in order of name, then its segments.
 pub fn of(pipeline: &Pipeline, source: &Source, needs: Needs, activity: &[String]) -> Vec<Field> {
     let label = |m: &Mapping| match m {
@@ -48,12 +62,17 @@ pub fn of(pipeline: &Pipeline, source: &Source, needs: Needs, activity: &[String
         .iter()
         .map(|(name, mapping)| {
             let role = role(source.kind, name);
-            let read = match role {
-                // Of two rows of a customer the attributes decide which counts; elsewhere only segments look at them.
-                Role::Label => source.kind == SourceKind::Customers,
-                Role::Opaque if name == "order_id" => needs.orders,
-                _ => true,
-            };
+            let read = is_asked_for(pipeline, source, needs)
+                && match (source.kind, name.as_str()) {
+                    (SourceKind::Transactions, "order_id") => needs.orders,
+                    (SourceKind::Usage, "quantity") => needs.usage,
+                    (SourceKind::Surveys, "score") => needs.surveys,
+                    (SourceKind::Surveys, "reason") => needs.surveys && needs.reasons,
+                    (SourceKind::Subscriptions, "cancel_reason" | "cancel_kind") => needs.reasons,
+                    (SourceKind::AcquisitionCosts, "channel") => needs.channels,
+                    // Of two rows of a customer the attributes decide which counts; elsewhere only segments look at them.
+                    (kind, _) => role != Role::Label || kind == SourceKind::Customers,
+                };
             Field {
                 name: name.clone(),
                 mapping: mapping.value.clone(),
@@ -88,10 +107,12 @@ fn role(kind: SourceKind, name: &str) -> Role {
         (_, "customer_id") => Role::CustomerId,
         (SourceKind::Customers, "signed_up_at") => Role::Time(Maybe),
         (SourceKind::Customers, _) => Role::Label,
-        (_, "occurred_at" | "started_at" | "period_start") => Role::Time(When),
+        (_, "occurred_at" | "answered_at" | "started_at" | "period_start") => Role::Time(When),
         (_, "ended_at" | "cancelled_at" | "paused_from" | "paused_until") => Role::Time(EndOrNever),
         (_, "trial_ends_at" | "paid_until" | "past_due_since") => Role::Time(EndOrFar),
         (_, "amount") => Role::Amount,
+        (SourceKind::Usage, "quantity") | (SourceKind::Surveys, "score") => Role::Number,
+        (SourceKind::Surveys, "kind") | (SourceKind::Subscriptions, "cancel_kind") => Role::Word,
         (_, "order_id" | "subscription_id") => Role::Opaque,
         (_, "interval") => Role::Interval,
         (_, "currency") => Role::Currency,
@@ -126,8 +147,9 @@ impl Field {
             Role::Time(_) => {
                 (matches!(class, Date | Naive | Zoned | Text | Null), "dates, timestamps or ISO 8601 text")
             }
-            Role::Amount => (matches!(class, Integer | Decimal | Float | Text | Null), "numbers"),
+            Role::Amount | Role::Number => (matches!(class, Integer | Decimal | Float | Text | Null), "numbers"),
             Role::Interval => (matches!(class, Text | Null), "text such as `month` or `3 months`"),
+            Role::Word => (matches!(class, Text | Null), "one of a few words as text"),
             Role::Currency => (matches!(class, Text | Null), "text such as `GBP`"),
             Role::Label => (matches!(class, Bool | Integer | Decimal | Float | Text | Date | Null), "a value to print"),
         };

@@ -56,6 +56,11 @@ pub struct InspectedFile {
 }
 
 impl InspectedSource {
+    /// Whether anything of it is: of what the run's stages do not ask for, the schemas alone are looked at.
+    pub fn is_read(&self) -> bool {
+        self.fields.iter().any(|f| f.read)
+    }
+
     /// Rows by the footers.
     pub fn rows(&self) -> u64 {
         self.files.iter().map(|f| f.input.rows).fold(0, u64::saturating_add)

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::filter;
 
-use super::Part;
-use super::rows;
+use super::{Dictionaries, Part, rows, traces};
 use crate::calendar::Day;
 use crate::config::{Pipeline, SourceKind};
 use crate::error::{Error, Result};
-use crate::source::canonical::{Sink, ValueCode};
+use crate::source::canonical::{NO_VALUE, Sink, ValueCode};
 use crate::source::columns::ids::IdKind;
-use crate::source::columns::texts::{Coder, Dictionary};
+use crate::source::columns::texts::Coder;
 use crate::source::columns::times::Times;
 use crate::source::columns::{Clock, Faults};
 use crate::source::inspect::{Field, Input, InspectedSource, Layout, Role, SqlInput};
@@ -26,7 +25,7 @@ pub(super) struct Place<'a> {
     pub source: &'a InspectedSource,
     pub file: usize,
     pub ids: IdKind,
-    pub dictionaries: &'a [Dictionary],
+    pub dictionaries: &'a Dictionaries,
 }
 
 /// What a task keeps from batch to batch.
@@ -36,6 +35,8 @@ pub(super) struct Scanner<'a> {
     pub clock: Clock,
     /// Field, its segment, and the codes known so far.
     coders: Vec<(usize, usize, Coder<'a>)>,
+    channels: Coder<'a>,
+    reasons: Coder<'a>,
 }
 
 /// The rows of a batch after the filter.
@@ -52,11 +53,20 @@ impl<'a> Scanner<'a> {
         let layout = &place.source.layouts[place.source.files[place.file].layout];
         let segments = place.source.fields.iter().enumerate();
         let coders = segments
-            .filter_map(|(i, f)| f.segment.map(|segment| (i, segment, Coder::new(&place.dictionaries[segment]))))
+            .filter_map(|(i, f)| {
+                f.segment.map(|segment| (i, segment, Coder::new(&place.dictionaries.segments[segment])))
+            })
             .collect();
         let zone = place.pipeline.sources.get(&place.kind).map(|s| &s.timezone);
         let calendar = &place.pipeline.calendar.timezone;
-        Scanner { place, layout, clock: Clock::new(zone.unwrap_or(calendar), calendar), coders }
+        Scanner {
+            place,
+            layout,
+            clock: Clock::new(zone.unwrap_or(calendar), calendar),
+            coders,
+            channels: Coder::new(&place.dictionaries.channels),
+            reasons: Coder::new(&place.dictionaries.reasons),
+        }
     }
 
     /// Scans a batch whose first row has `first_row` rows of the file before it.
@@ -86,6 +96,8 @@ impl<'a> Scanner<'a> {
             SourceKind::Transactions => rows::transactions(self, &mut rows, &number, part, sink)?,
             SourceKind::Subscriptions => rows::subscriptions(self, &mut rows, &number, part, sink)?,
             SourceKind::Customers => rows::customers(self, &mut rows, &number, part, sink)?,
+            SourceKind::Usage => traces::usage(self, &mut rows, &number, part, sink)?,
+            SourceKind::Surveys => traces::surveys(self, &mut rows, &number, part, sink)?,
             SourceKind::AcquisitionCosts => rows::costs(self, &mut rows, part)?,
         }
         part.report.rejected += rows.faults.len() as u64;
@@ -182,6 +194,20 @@ impl<'a> Scanner<'a> {
             .collect();
         self.coders = coders;
         codes
+    }
+
+    /// Codes of a column of channels; [`NO_VALUE`] where this run does not read it.
+    pub fn channels(&mut self, rows: &Rows<'_>, name: &str) -> Result<Vec<ValueCode>> {
+        let Some(index) = self.field(name) else { return Ok(vec![NO_VALUE; rows.n]) };
+        let array = self.array(rows, index)?;
+        Ok(self.channels.codes(&array))
+    }
+
+    /// The same of a column of reasons.
+    pub fn reasons(&mut self, rows: &Rows<'_>, name: &str) -> Result<Vec<ValueCode>> {
+        let Some(index) = self.field(name) else { return Ok(vec![NO_VALUE; rows.n]) };
+        let array = self.array(rows, index)?;
+        Ok(self.reasons.codes(&array))
     }
 
     /// Rows dated at or after a configured as_of are dropped and counted.

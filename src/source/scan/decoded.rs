@@ -12,7 +12,11 @@ use crate::source::{Needs, inspect};
 
 /// Columns of the one file of a source without whose pages nothing can be read.
 fn decoded(p: &Pipeline, kind: SourceKind, orders: bool) -> Vec<String> {
-    let inspected = inspect(p, Needs { orders, ..Needs::default() }).unwrap();
+    decoded_for(p, kind, Needs { orders, ..Needs::default() })
+}
+
+fn decoded_for(p: &Pipeline, kind: SourceKind, needs: Needs) -> Vec<String> {
+    let inspected = inspect(p, needs).unwrap();
     let file = &inspected.sources[&kind].files[0];
     let whole = std::fs::read(&file.input.path).unwrap();
     let (scan, expected) = deliver(p, &inspected, 10).unwrap();
@@ -94,6 +98,35 @@ fn of_other_sources_what_every_run_looks_at() {
     add_source(&mut p, Customers, "customers.parquet", &columns);
     assert_eq!(decoded(&p, Subscriptions, false), ["amount", "from", "id", "to"]);
     assert_eq!(decoded(&p, AcquisitionCosts, false), ["amount", "month"]);
+    let reasons = Needs { reasons: true, ..Needs::default() };
+    assert_eq!(decoded_for(&p, Subscriptions, reasons), ["amount", "from", "id", "to", "why"]);
+    let channels = Needs { channels: true, ..Needs::default() };
+    assert_eq!(decoded_for(&p, AcquisitionCosts, channels), ["amount", "channel", "month"]);
     // Attributes decide which of two rows of a customer counts.
     assert_eq!(decoded(&p, Customers, false), ["channel", "id", "since"]);
+}
+
+/// Traces of customers may be long: where nobody looks at them, not a page of them is read.
+#[test]
+fn of_use_and_surveys_nothing_unless_somebody_asks() {
+    let dir = tempfile::tempdir().unwrap();
+    export(dir.path(), "usage", &["id", "at", "q", "feature", "unused"]);
+    export(dir.path(), "surveys", &["id", "at", "kind", "q", "why", "unused"]);
+    let mut p = pipeline(dir.path());
+    let columns = [("customer_id", "id"), ("occurred_at", "at"), ("quantity", "q"), ("feature", "feature")];
+    add_source(&mut p, Usage, "usage.parquet", &columns);
+    let columns = [("customer_id", "id"), ("answered_at", "at"), ("kind", "kind"), ("score", "q"), ("reason", "why")];
+    add_source(&mut p, Surveys, "surveys.parquet", &columns);
+    let none: [&str; 0] = [];
+    assert_eq!((decoded(&p, Usage, true), decoded(&p, Surveys, true)), (none.map(String::from).into(), vec![]));
+    let usage = Needs { usage: true, ..Needs::default() };
+    assert_eq!(decoded_for(&p, Usage, usage), ["at", "id", "q"]);
+    let surveys = Needs { surveys: true, ..Needs::default() };
+    assert_eq!(decoded_for(&p, Surveys, surveys), ["at", "id", "kind", "q"]);
+    assert_eq!(decoded_for(&p, Surveys, Needs { reasons: true, ..surveys }), ["at", "id", "kind", "q", "why"]);
+    assert_eq!(decoded_for(&p, Surveys, usage), none);
+    p.sources.get_mut(&Surveys).unwrap().freshness = Some(5);
+    assert_eq!(decoded_for(&p, Surveys, usage), ["at", "id", "kind"]);
+    add_segment(&mut p, Usage, "feature");
+    assert_eq!(decoded(&p, Usage, false), ["at", "feature", "id"]);
 }

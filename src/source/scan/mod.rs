@@ -5,6 +5,7 @@
 mod batch;
 mod reader;
 mod rows;
+mod traces;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,11 +53,25 @@ pub struct Scan {
     pub rejected: Vec<Rejected>,
     /// For each of `Pipeline::segments`: the text of every code.
     pub dictionaries: Vec<Vec<Arc<str>>>,
+    /// The text of every code of a channel, and of a reason.
+    pub channels: Vec<Arc<str>>,
+    pub reasons: Vec<Arc<str>>,
     /// Sorted.
     pub costs: Vec<Cost>,
     pub ids: IdKind,
     /// The columns read of each source's exports, in order of name.
     pub columns: BTreeMap<SourceKind, Vec<String>>,
+}
+
+/// Texts that are numbered as they are met.
+#[derive(Debug, Default)]
+struct Dictionaries {
+    /// One for each of `Pipeline::segments`.
+    segments: Vec<Dictionary>,
+    /// `customers.acquired_by` and `acquisition_costs.channel`.
+    channels: Dictionary,
+    /// `subscriptions.cancel_reason` and `surveys.reason`.
+    reasons: Dictionary,
 }
 
 /// What one row group gave.
@@ -80,10 +95,12 @@ pub fn scan(
     observer: &dyn ScanObserver,
     batch_rows: usize,
 ) -> Result<Scan> {
-    let dictionaries: Vec<Dictionary> = pipeline.segments.iter().map(|_| Dictionary::default()).collect();
+    let segments = pipeline.segments.iter().map(|_| Dictionary::default()).collect();
+    let dictionaries = Dictionaries { segments, ..Dictionaries::default() };
     let tasks: Vec<(SourceKind, usize, usize)> = inspected
         .sources
         .iter()
+        .filter(|(_, source)| source.is_read())
         .flat_map(|(kind, source)| source.groups().map(move |(file, group)| (*kind, file, group)))
         .collect();
     let failed = AtomicBool::new(false);
@@ -119,6 +136,8 @@ pub fn scan(
         files: vec![],
         rejected: vec![],
         dictionaries: vec![],
+        channels: vec![],
+        reasons: vec![],
         costs: vec![],
         ids: inspected.ids,
         columns: BTreeMap::new(),
@@ -135,7 +154,7 @@ pub fn scan(
         }
     }
     for (kind, source) in &inspected.sources {
-        scan.reports.entry(*kind).or_default();
+        scan.reports.entry(*kind).or_default().read = source.is_read();
         scan.columns.insert(*kind, source.columns.clone());
         for (index, file) in source.files.iter().enumerate() {
             let verified = verified.get(&(*kind, index)).copied().unwrap_or(false);
@@ -144,7 +163,9 @@ pub fn scan(
     }
     scan.rejected.sort();
     scan.costs.sort();
-    scan.dictionaries = dictionaries.into_iter().map(Dictionary::into_values).collect();
+    scan.dictionaries = dictionaries.segments.into_iter().map(Dictionary::into_values).collect();
+    scan.channels = dictionaries.channels.into_values();
+    scan.reasons = dictionaries.reasons.into_values();
     check_costs(&scan.costs)?;
     Ok(scan)
 }
@@ -165,6 +186,8 @@ fn combine(into: &mut SourceReport, part: &SourceReport) {
     into.rejected += part.rejected;
     into.after_as_of += part.after_as_of;
     into.amounts_rounded += part.amounts_rounded;
+    into.cancel_kinds_unknown += part.cancel_kinds_unknown;
+    into.referred_to_self += part.referred_to_self;
     into.first = [into.first, part.first].into_iter().flatten().min();
     into.last = into.last.max(part.last);
     into.newest_known = into.newest_known.max(part.newest_known);
@@ -181,3 +204,5 @@ mod pruned;
 mod pruned_or_not;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod traced;

@@ -9,7 +9,7 @@ use super::batch::{Rows, Scanner, mark, retain};
 use crate::calendar::Day;
 use crate::error::{Error, Result};
 use crate::source::canonical::{
-    Batch, CancelKind, Cost, Customers, Ids, NO_VALUE, Sink, Subscriptions, Term, Texts, Transactions,
+    Batch, CancelKind, Cost, Customers, Ids, Sink, Subscriptions, Term, Texts, Transactions,
 };
 use crate::source::columns::amounts::{self, Amounts};
 use crate::source::columns::intervals::{self, Interval};
@@ -125,6 +125,8 @@ pub(super) fn subscriptions(
         Some(index) => packed::read(&scanner.array(rows, index)?),
         None => vec![0; rows.n],
     };
+    let reasons = scanner.reasons(rows, "cancel_reason")?;
+    let kinds = read_cancel_kinds(scanner, rows)?;
     let mut segments = scanner.segments(rows)?;
     let day = |date: usize, row: usize| dates[date].as_ref().map_or(Day::NEVER, |((times, _), _)| times.days[row]);
     let mut terms: Vec<Term> = (0..rows.n)
@@ -141,8 +143,8 @@ pub(super) fn subscriptions(
             days: intervals[row].days,
             amount: amounts.units[row],
             subscription: subscriptions[row],
-            kind: CancelKind::Unknown,
-            reason: NO_VALUE,
+            kind: kinds[row].unwrap_or_default(),
+            reason: reasons[row],
         })
         .collect();
     // A cancellation before the start stays: a subscription called off before it began, which is never live.
@@ -179,6 +181,9 @@ pub(super) fn subscriptions(
     part.report.newest_known = part.report.newest_known.max(known.max());
     newest_instant(scanner, &mut part.report, &instants, wall);
     part.report.amounts_rounded += rounded.iter().filter(|r| **r).count() as u64;
+    let kept = |row: usize| keep.is_none_or(|keep| keep[row]);
+    part.report.cancel_kinds_unknown +=
+        kinds.iter().enumerate().filter(|(row, k)| k.is_none() && kept(*row)).count() as u64;
     if terms.is_empty() {
         return Ok(());
     }
@@ -207,6 +212,21 @@ fn negative_amounts(scanner: &Scanner<'_>, rows: &mut Rows<'_>, amounts: &Amount
         mark(rows, row, Reason::AmountNegative, &scanner.about(index).label, &array);
     }
     Ok(())
+}
+
+/// Who ended each subscription; `None` for a word that says neither.
+fn read_cancel_kinds(scanner: &Scanner<'_>, rows: &Rows<'_>) -> Result<Vec<Option<CancelKind>>> {
+    let unknown = Some(CancelKind::Unknown);
+    let Some(index) = scanner.field("cancel_kind") else { return Ok(vec![unknown; rows.n]) };
+    let array = scanner.array(rows, index)?;
+    let Some(texts) = array.as_string_view_opt() else { return Ok(vec![unknown; rows.n]) };
+    let kind = |text: &str| match text.trim() {
+        "" => unknown,
+        word if word.eq_ignore_ascii_case("voluntary") => Some(CancelKind::Voluntary),
+        word if word.eq_ignore_ascii_case("involuntary") => Some(CancelKind::Involuntary),
+        _ => None,
+    };
+    Ok(texts.iter().map(|text| text.map_or(unknown, kind)).collect())
 }
 
 /// Billing intervals; without a mapping all are a month.
@@ -250,20 +270,46 @@ pub(super) fn customers(
         Some(index) => scanner.times(rows, index)?.0.days,
         None => vec![Day::NEVER; rows.n],
     };
+    let (mut channels, mut referred) = (scanner.channels(rows, "acquired_by")?, vec![false; rows.n]);
+    let themselves = read_referred(scanner, rows, &ids, &mut referred)?;
     let mut segments = scanner.segments(rows)?;
     let mut canonical = canonical_bytes(scanner, rows, &signed_up)?;
     let keep = rows.keep();
     let keep = keep.as_deref();
     let ids = retain_ids(ids, keep);
     retain(&mut signed_up, keep);
+    retain(&mut channels, keep);
+    retain(&mut referred, keep);
     retain(&mut canonical, keep);
+    let kept = |row: &usize| keep.is_none_or(|keep| keep[*row]);
+    part.report.referred_to_self += themselves.into_iter().filter(kept).count() as u64;
     segments.iter_mut().for_each(|(_, codes)| retain(codes, keep));
     let known: Vec<Day> = signed_up.iter().copied().filter(|d| *d != Day::NEVER).collect();
     span(&mut part.report, &known);
     if ids.is_empty() {
         return Ok(());
     }
-    sink.accept(Batch::Customers(Customers { ids, signed_up, segments, canonical }))
+    sink.accept(Batch::Customers(Customers { ids, signed_up, channels, referred, segments, canonical }))
+}
+
+/// Who was referred by somebody else; gives the rows that name the customer's own id instead.
+fn read_referred(scanner: &Scanner<'_>, rows: &Rows<'_>, ids: &Ids, referred: &mut [bool]) -> Result<Vec<usize>> {
+    let Some(index) = scanner.field("referred_by") else { return Ok(vec![]) };
+    let array = scanner.array(rows, index)?;
+    let texts = AsText::new(&array);
+    let mut themselves = vec![];
+    for row in 0..rows.n {
+        let Some(by) = texts.get(row).filter(|by| !by.trim().is_empty()) else { continue };
+        let is_self = match ids {
+            Ids::Integer(ids) => by.parse() == Ok(ids[row]),
+            Ids::Text(ids) => *by == *ids.get(row),
+        };
+        referred[row] = !is_self;
+        if is_self {
+            themselves.push(row);
+        }
+    }
+    Ok(themselves)
 }
 
 /// Everything mapped in a row, so that equal rows have equal bytes and a value is greater than NULL.
@@ -302,17 +348,18 @@ fn push(bytes: &mut Vec<u8>, value: Option<&[u8]>) {
 pub(super) fn costs(scanner: &mut Scanner<'_>, rows: &mut Rows<'_>, part: &mut Part) -> Result<()> {
     let (start, _) = scanner.required_times(rows, "period_start")?;
     let amounts = read_amounts(scanner, rows)?;
+    let channels = scanner.channels(rows, "channel")?;
     let mut days = vec![];
     for row in (0..rows.n).filter(|row| !rows.faults.contains(*row)) {
         days.push(start.days[row]);
         part.report.amounts_rounded += u64::from(amounts.rounded[row]);
-        part.costs.push(Cost { period_start: start.days[row], amount: amounts.units[row] });
+        part.costs.push(Cost { period_start: start.days[row], amount: amounts.units[row], channel: channels[row] });
     }
     span(&mut part.report, &days);
     Ok(())
 }
 
-fn read_ids(scanner: &Scanner<'_>, rows: &mut Rows<'_>, number: &dyn Fn(usize) -> u64) -> Result<Ids> {
+pub(super) fn read_ids(scanner: &Scanner<'_>, rows: &mut Rows<'_>, number: &dyn Fn(usize) -> u64) -> Result<Ids> {
     let index = scanner.required("customer_id")?;
     let array = scanner.array(rows, index)?;
     let file = &scanner.place.source.files[scanner.place.file].input.shown;
@@ -328,7 +375,7 @@ fn read_amounts(scanner: &Scanner<'_>, rows: &mut Rows<'_>) -> Result<Amounts> {
     Ok(amounts::read(&array, scanner.place.pipeline.money.digits, &scanner.about(index).label, &mut rows.faults))
 }
 
-fn retain_ids(ids: Ids, keep: Option<&[bool]>) -> Ids {
+pub(super) fn retain_ids(ids: Ids, keep: Option<&[bool]>) -> Ids {
     let Some(keep) = keep else { return ids };
     match ids {
         Ids::Integer(mut ids) => {
@@ -343,12 +390,12 @@ fn retain_ids(ids: Ids, keep: Option<&[bool]>) -> Ids {
     }
 }
 
-fn span(report: &mut SourceReport, days: &[Day]) {
+pub(super) fn span(report: &mut SourceReport, days: &[Day]) {
     report.first = [report.first, days.iter().copied().min()].into_iter().flatten().min();
     report.last = report.last.max(days.iter().copied().max());
 }
 
-fn newest_instant(scanner: &mut Scanner<'_>, report: &mut SourceReport, instants: &[i64], wall: bool) {
+pub(super) fn newest_instant(scanner: &mut Scanner<'_>, report: &mut SourceReport, instants: &[i64], wall: bool) {
     if let Some(newest) = instants.iter().copied().max() {
         let instant = if wall { scanner.clock.instant(newest) } else { newest };
         report.newest_instant = report.newest_instant.max(Some(instant.div_euclid(1_000_000)));

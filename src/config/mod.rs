@@ -25,6 +25,7 @@ mod sources;
 mod stages;
 mod tree;
 mod value;
+mod wants;
 
 #[cfg(test)]
 mod mistakes;

@@ -10,6 +10,7 @@ use super::segments::Named;
 use super::sources::Sources;
 use super::tree::{Entry, Node, Table, Value, quoted};
 use super::value::{Setting, Written, not_yet};
+use super::wants::wants;
 use super::{Basis, SourceKind, Stage};
 use crate::calendar::Period;
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
@@ -63,7 +64,7 @@ fn stage(problems: &Problems, entry: &Entry, context: &Context<'_>) -> (Sound<St
     let segments = segments(&mut s, problems, context);
     let by = crossed(&mut s, problems, context);
     let options: Vec<_> = options_of(kind).iter().map(|o| (o.name, option(&mut s, o))).collect();
-    let ties = ties(&s, problems, kind, &options, context);
+    let ties = ties(&s, problems, &options, context).and(wants(problems, kind, &entry.key_span, context));
     let stage = (|| {
         name?;
         ties?;
@@ -252,7 +253,6 @@ fn option(s: &mut Section<'_>, spec: &OptionSpec) -> Sound<OptionValue> {
 fn ties(
     s: &Section<'_>,
     problems: &Problems,
-    kind: &str,
     options: &[(&str, Sound<OptionValue>)],
     context: &Context<'_>,
 ) -> Sound<()> {
@@ -297,10 +297,6 @@ fn ties(
         refuse("calibrate_share", what, "remove one of them");
     }
     let source = |kind| context.sources.as_ref().map(|all| all.get(&kind));
-    if let ("rfm", Ok(None)) = (kind, source(SourceKind::Transactions)) {
-        let what = format!("`{}` ranks customers by what they bought, and there are no purchases", s.full(""));
-        refuse("", what, "map source `transactions`, or remove the stage");
-    }
     if let Some(OptionValue::Words(models)) = value("models") {
         let of = |some: &[&str]| models.iter().find(|m| some.contains(m));
         if let (Some(model), Ok(None)) = (of(&ltv::BUYING), source(SourceKind::Transactions)) {

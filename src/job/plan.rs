@@ -129,6 +129,9 @@ pub fn every_table() -> Vec<TableSchema> {
         learning: Some(Learning { quantile_millionths: 950_000, until: None }),
         has_transactions: true,
         has_costs: true,
+        has_channels: true,
+        has_referrals: true,
+        has_trials: true,
         has_usage: true,
         has_surveys: true,
         time_unit: TimeUnit::Week,
@@ -157,6 +160,7 @@ fn setting(pipeline: &Pipeline) -> Setting {
     fitting.sort_by_key(|s| s.name != s.kind);
     let ltv = fitting.first().map(|s| &s.options);
     let customers = &pipeline.customers;
+    let has_column = |kind, name: &str| pipeline.sources.get(&kind).is_some_and(|s| s.columns.contains_key(name));
     let builtins: Vec<Builtin> = pipeline.segments.iter().filter_map(|s| s.from.builtin()).collect();
     let (basis, rule) = match customers.basis {
         config::Basis::Transactions => match customers.churn_after {
@@ -188,6 +192,9 @@ fn setting(pipeline: &Pipeline) -> Setting {
         builtins,
         has_transactions: pipeline.sources.contains_key(&SourceKind::Transactions),
         has_costs: pipeline.sources.contains_key(&SourceKind::AcquisitionCosts),
+        has_channels: has_column(SourceKind::Customers, "acquired_by"),
+        has_referrals: ["acquired_by", "referred_by"].iter().any(|c| has_column(SourceKind::Customers, c)),
+        has_trials: basis == Basis::Subscriptions && has_column(SourceKind::Subscriptions, "trial_ends_at"),
         has_usage: pipeline.sources.contains_key(&SourceKind::Usage),
         has_surveys: pipeline.sources.contains_key(&SourceKind::Surveys),
         time_unit: ltv.map_or(TimeUnit::Week, stage::ltv::time_unit),

@@ -58,7 +58,8 @@ fn instant(day: Day, second: i64) -> i64 {
 fn canonical(member: &Member, sign_ups: bool) -> Box<[u8]> {
     let mut bytes = vec![];
     let day = member.signed_up.filter(|_| sign_ups).map(|d| (d.0 as u32 ^ 0x8000_0000).to_be_bytes().to_vec());
-    for field in [day, member.town.map(|t| VALUES[t].into())] {
+    let text = |value: Option<usize>| value.map(|v| VALUES[v].as_bytes().to_vec());
+    for field in [day, text(member.channel), member.referred.then(Vec::new), text(member.town)] {
         bytes.push(field.is_some().into());
         bytes.extend(field.unwrap_or_default());
     }

@@ -3,17 +3,20 @@
 //! A kind of stage is one folder: its definition (the doc text that `tenure explain` prints), its options, its tables,
 //! what it folds and how it finishes. Adding one is adding a folder and a line to [`KINDS`].
 
+pub mod acquisition;
 pub mod churn;
 pub mod churn_windows;
 pub mod cohort;
 pub mod concentration;
 pub mod customers;
+pub mod exit_reasons;
 pub mod ledger;
 pub mod ltv;
 mod options;
 pub mod revenue_churn;
 pub mod rfm;
 mod rows;
+mod spend;
 pub mod survival;
 
 use std::sync::Arc;
@@ -83,6 +86,12 @@ pub struct Setting {
     pub has_transactions: bool,
     /// Source `acquisition_costs` is mapped.
     pub has_costs: bool,
+    /// `customers.acquired_by` is mapped.
+    pub has_channels: bool,
+    /// That, or `customers.referred_by`.
+    pub has_referrals: bool,
+    /// `subscriptions.trial_ends_at` is mapped, and subscriptions are what makes a customer live.
+    pub has_trials: bool,
     /// Source `usage` is mapped.
     pub has_usage: bool,
     /// Source `surveys` is mapped.
@@ -231,8 +240,17 @@ fn no_scores(_: &Spec) -> Vec<ColumnSpec> {
 }
 
 /// Every kind of stage that this version runs, in order of name.
-pub static KINDS: &[Kind] =
-    &[churn::KIND, cohort::KIND, concentration::KIND, ltv::KIND, revenue_churn::KIND, rfm::KIND, survival::KIND];
+pub static KINDS: &[Kind] = &[
+    acquisition::KIND,
+    churn::KIND,
+    cohort::KIND,
+    concentration::KIND,
+    exit_reasons::KIND,
+    ltv::KIND,
+    revenue_churn::KIND,
+    rfm::KIND,
+    survival::KIND,
+];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static Kind> {
@@ -240,8 +258,7 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 }
 
 /// Kinds that are announced and refused with a sentence that says so.
-pub const LATER_KINDS: &[&str] =
-    &["acquisition", "exit_reasons", "forecast", "reconcile", "risk", "voice", "voice_outcome"];
+pub const LATER_KINDS: &[&str] = &["forecast", "reconcile", "risk", "voice", "voice_outcome"];
 
 /// Kinds whose per-customer rows can also be had for the stage's own period.
 pub(crate) const LEDGER_OPTION: OptionSpec = OptionSpec {

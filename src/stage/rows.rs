@@ -1,12 +1,16 @@
 //! What the tables of stages have in common: the columns that say whose figures a row holds, and how rates become cells.
 
+use super::Setting;
+use crate::calendar::Period;
 use crate::check::{Check, Status};
+use crate::money::minor_per_major;
 use crate::stats::churn_rate::{Observed, Trailing};
 use crate::table::{Cell, ColumnSpec, Type, column};
+use crate::tally::cohorts::revenue_of;
 use crate::tally::headcount::Head;
 use crate::timeline::lens::LiveRule;
 use crate::timeline::segments::{CellId, SegmentIndex};
-use crate::timeline::shape::{Frame, Maturity, Shape};
+use crate::timeline::shape::{Basis, Frame, Maturity, Shape};
 
 /// The first columns of every table by segment.
 pub fn segment_columns() -> Vec<ColumnSpec> {
@@ -26,6 +30,16 @@ pub fn segment_cells(index: &SegmentIndex, cell: CellId) -> [Cell<'_>; 3] {
 /// `numerator / denominator`, NULL where there is nothing to divide by.
 pub fn ratio(numerator: i128, denominator: i128) -> Option<f64> {
     (denominator > 0).then(|| numerator as f64 / denominator as f64)
+}
+
+/// Money of a customer in a period, in major units, from customers and money at its closing.
+pub fn arpa(setting: &Setting, period: Period, customers: i64, closing: i128) -> Option<f64> {
+    // MRR is by the month; a lifetime in quarters wants a quarter's worth.
+    let closing = match setting.basis {
+        Basis::Subscriptions => revenue_of(closing, period, None),
+        Basis::Transactions => closing,
+    };
+    (customers > 0).then(|| closing as f64 / customers as f64 / minor_per_major(setting.digits))
 }
 
 /// A window of a table's periods under a lens: which periods, and what can be known of each.

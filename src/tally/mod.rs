@@ -3,14 +3,17 @@
 //! Tallies hold integers only and differences instead of ranges: a customer who is live for a thousand days adds +1 and
 //! −1, never a thousand ones.
 
+pub mod acquired;
 pub mod axes;
 pub mod buyers;
 pub mod census;
 pub mod cohorts;
 pub mod counts;
+pub mod exits;
 pub mod gaps;
 pub mod headcount;
 pub mod holdout;
+pub mod labels;
 pub mod lines;
 pub mod lives;
 pub mod money;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::source::canonical::{NO_VALUE, ValueCode};
+pub use crate::source::canonical::NO_VALUE;
+use crate::source::canonical::ValueCode;
 
 /// The texts behind a column's codes.
 ///

@@ -32,5 +32,6 @@ mod spill;
 pub mod store;
 pub mod terms;
 mod traces;
+pub mod trials;
 mod varint;
 pub mod view;

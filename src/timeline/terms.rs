@@ -4,7 +4,8 @@ use super::lens::TermRule;
 use crate::calendar::Day;
 use crate::error::{Error, Result};
 use crate::money::{MAX_MINOR, div_half_even};
-use crate::source::canonical::{PackedId, Term};
+use crate::source::canonical::PackedId;
+pub use crate::source::canonical::{CancelKind, Term};
 
 /// A half-open range of days in which a subscription is live, `end` = [`Day::NEVER`] while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -183,13 +184,13 @@ fn ends_of_terms(
 }
 
 /// Which ranges reach beyond a day, by subscription: a reseller may have a million of them.
-struct Reach {
+pub(super) struct Reach {
     /// Subscription, start, and the latest end of all of the subscription that start no later; sorted.
     ranges: Vec<(PackedId, Day, Day)>,
 }
 
 impl Reach {
-    fn new(ranges: impl Iterator<Item = (PackedId, (Day, Day))>) -> Reach {
+    pub(super) fn new(ranges: impl Iterator<Item = (PackedId, (Day, Day))>) -> Reach {
         let mut ranges: Vec<_> = ranges.map(|(subscription, (start, end))| (subscription, start, end)).collect();
         ranges.sort_unstable();
         for i in 1..ranges.len() {
@@ -201,7 +202,7 @@ impl Reach {
     }
 
     /// Whether a range of the subscription starts by `start` and ends after `day`.
-    fn passes(&self, subscription: PackedId, start: Day, day: Day) -> bool {
+    pub(super) fn passes(&self, subscription: PackedId, start: Day, day: Day) -> bool {
         let after = self.ranges.partition_point(|r| (r.0, r.1) <= (subscription, start));
         after > 0 && self.ranges[after - 1].0 == subscription && day < self.ranges[after - 1].2
     }

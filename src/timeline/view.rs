@@ -273,7 +273,7 @@ impl<'a> View<'a> {
     }
 
     /// Nothing dated from here on is seen.
-    fn until(&self) -> Day {
+    pub fn until(&self) -> Day {
         self.lens.until.unwrap_or(self.shape().as_of)
     }
 

@@ -11,15 +11,18 @@
 //! - [`commands`]: what the commands say that look without computing, and how options act.
 //! - [`memory`]: within a limit, what does not fit goes to temporary files, and threads are those asked for.
 //! - [`fallback`]: where a model has no answer.
+//! - [`odd_rows`]: rows that no figure can use are said.
 //! - [`mistakes`], [`signals`]: what goes wrong is said, and leaves nothing behind.
 
 #![expect(clippy::inconsistent_digit_grouping, reason = "12_34 is twelve pounds thirty-four")]
 
+mod acquisition;
 mod commands;
 mod compare;
 mod days;
 mod dice;
 mod edges;
+mod exit_reasons;
 mod export;
 mod fallback;
 mod fitted;
@@ -34,11 +37,13 @@ mod memory;
 mod mistakes;
 mod models;
 mod naive;
+mod odd_rows;
 mod oracle;
 mod published;
 mod published_fits;
 mod scenario;
 mod signals;
+mod small;
 mod support;
 mod survival_published;
 mod worked;

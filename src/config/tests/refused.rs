@@ -128,6 +128,8 @@ fn values_out_of_range_and_settings_that_contradict_each_other_are_refused() {
             "\"acquisition_costs.channel\"",
             "costs belong to no customer",
         ),
+        ("[stages.acquisition]", "acquisition", "knows neither channels nor costs nor trials"),
+        ("[stages.why]\nkind = \"exit_reasons\"", "why", "knows no reason of anybody who left"),
         ("[stages.churn.benchmark]\nexcellent = 0.5", "0.5", "is above `acceptable` (0.06)"),
         ("[stages.cohort]\nfrom = \"signed_up_at\"", "\"signed_up_at\"", "needs source `customers`"),
         ("[stages.revenue_churn]\nmeasure = \"mrr\"", "\"mrr\"", "does not go with basis transactions"),

@@ -8,16 +8,17 @@ use super::realised::realised;
 use crate::engine::known::Known;
 use crate::error::Result;
 use crate::money::minor_per_major;
-use crate::stage::rows::{Windowed, segment_cells};
+use crate::stage::rows::{Windowed, arpa, segment_cells};
+use crate::stage::spend::{costs, payback, per_new_customer, sum};
 use crate::stage::{Figure, Finished, Headline, Scorer, Stage};
 use crate::stats::churn_rate::{Trailing, expected_lifetime, totals, trailing, window};
 use crate::stats::proportion::wilson;
 use crate::table::Table;
-use crate::tally::cohorts::{Aged, revenue_of};
+use crate::tally::cohorts::Aged;
 use crate::tally::headcount::Head;
 use crate::tally::money::Flow;
 use crate::timeline::segments::{ALL, CellId};
-use crate::timeline::shape::{Basis, Maturity};
+use crate::timeline::shape::Maturity;
 
 /// The figures of one row, before they become cells.
 #[derive(Default)]
@@ -107,16 +108,8 @@ impl Ltv {
 
     /// Acquisition cost of each new customer, by period: spend booked to the period that holds its `period_start`.
     pub(super) fn cac(&self, known: &Known, period: usize, new: i64) -> Option<f64> {
-        let frame = known.shape.frame(self.spec.period);
-        let mut costs = known
-            .shape
-            .costs
-            .iter()
-            .filter(|cost| (frame.grid.start(period)..frame.grid.end(period)).contains(&cost.day))
-            .peekable();
-        costs.peek()?;
-        let spend: i128 = costs.map(|cost| i128::from(cost.amount)).sum();
-        (new > 0).then(|| spend as f64 / minor_per_major(self.spec.setting.digits) / new as f64)
+        let spend = sum(costs(&known.shape, known.shape.frame(self.spec.period), period))?;
+        per_new_customer(spend, new, self.spec.setting.digits)
     }
 
     pub(super) fn revenue_note(&self) -> Vec<String> {
@@ -126,13 +119,7 @@ impl Ltv {
 
     /// Money of a customer in a period, in major units, from customers and money at its closing.
     pub(super) fn arpa(&self, customers: i64, closing: i128) -> Option<f64> {
-        // MRR is by the month; a lifetime in quarters wants a quarter's worth.
-        let closing = match self.spec.setting.basis {
-            Basis::Subscriptions => revenue_of(closing, self.spec.period, None),
-            Basis::Transactions => closing,
-        };
-        let major = minor_per_major(self.spec.setting.digits);
-        (customers > 0).then(|| closing as f64 / customers as f64 / major)
+        arpa(&self.spec.setting, self.spec.period, customers, closing)
     }
 
     /// One row a complete period: arpa × margin / trailing churn rate.
@@ -156,7 +143,7 @@ impl Ltv {
                 let interval = (at(bounds.map(|b| b.1)), at(bounds.map(|b| b.0)));
                 let new = counts[period][Head::New as usize] as i64;
                 let cac = (cell == ALL).then(|| self.cac(known, period, new)).flatten();
-                let payback = cac.zip(margin).filter(|(_, m)| *m > 0.0).map(|(cac, m)| cac / m);
+                let payback = cac.zip(margin).and_then(|(cac, margin)| payback(cac, margin));
                 let mut note = self.revenue_note();
                 match (over, churn_rate) {
                     (None, _) => note.push("too few complete periods".into()),

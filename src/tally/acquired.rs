@@ -1,0 +1,131 @@
+//! New customers by the channel that won them, and what became of trials (DEFINITIONS §8).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::known::{Known, Ref};
+use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::error::Result;
+use crate::tally::axes::Axes;
+use crate::tally::labels::LabelIndex;
+use crate::timeline::lens::{Lens, LiveRule};
+use crate::timeline::movements::State;
+use crate::timeline::segments::{CellId, SegmentIndex};
+use crate::timeline::shape::Shape;
+use crate::timeline::trials::trials;
+use crate::timeline::view::View;
+
+/// The channel of customers whom others brought.
+pub const REFERRAL: &str = "referral";
+
+/// Of a channel in a period.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Won {
+    pub new: i64,
+    /// … whom another customer referred, or who came by channel `referral`.
+    pub referred: i64,
+    /// Trials that ended, and those of them that became paid.
+    pub trials: i64,
+    pub converted: i64,
+}
+
+impl Won {
+    pub fn add(&mut self, other: Won) {
+        self.new += other.new;
+        self.referred += other.referred;
+        self.trials += other.trials;
+        self.converted += other.converted;
+    }
+}
+
+/// By cell, period and slot of the channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcquiredTally(pub BTreeMap<(CellId, u32, u32), Won>);
+
+struct Acquired {
+    axes: Axes,
+    labels: Arc<LabelIndex>,
+    /// Ranks of the channels that are called `referral`, however they are capitalised.
+    referral: Vec<u32>,
+    cap: usize,
+    window: usize,
+    periods: usize,
+}
+
+/// Registers the count under a lens, by a stage's segments, of the channels that `labels` tells apart by a cap.
+pub fn plan(
+    plan: &mut Plan,
+    index: Ref<SegmentIndex>,
+    lens: Lens,
+    segments: &[usize],
+    (labels, cap): (Ref<LabelIndex>, usize),
+) -> Ref<AcquiredTally> {
+    let spec = FoldSpec {
+        kind: "acquired",
+        params: format!("{segments:?} cap {cap}"),
+        lens,
+        needs: Needs { channels: true, ..Needs::default() },
+        after: vec![index.id(), labels.id()],
+        reach: 0,
+    };
+    let segments = segments.to_vec();
+    plan.fold(spec, move |known: &Known| -> Result<Acquired> {
+        let frame = known.shape.frame(lens.period);
+        let channels = (0..).zip(known.shape.labels.channels.values());
+        Ok(Acquired {
+            axes: Axes::new(known, index, &segments)?,
+            labels: known.get(labels)?,
+            referral: channels.filter(|(_, c)| c.eq_ignore_ascii_case(REFERRAL)).map(|(rank, _)| rank).collect(),
+            cap,
+            window: frame.window,
+            periods: frame.len(),
+        })
+    })
+}
+
+/// Cells that an entry of the tally counts for.
+const WIDTH: u64 = 4;
+
+impl Fold for Acquired {
+    type Tally = AcquiredTally;
+
+    fn cells(&self, _: &Shape) -> u64 {
+        self.axes.cells() * (self.periods - self.window) as u64 * LabelIndex::bound(self.cap) * WIDTH
+    }
+
+    fn start(&self) -> AcquiredTally {
+        AcquiredTally::default()
+    }
+
+    fn observe(&self, tally: &mut AcquiredTally, view: &View<'_>) {
+        let channel = view.channel();
+        let slot = self.labels.slot(channel);
+        let mut add = |cell: CellId, period: usize, won: Won| {
+            if period >= self.window {
+                tally.0.entry((cell, period as u32, slot)).or_default().add(won);
+            }
+        };
+        let referred = i64::from(view.referred() || self.referral.contains(&channel));
+        for run in view.runs().iter().filter(|r| r.state == State::New) {
+            self.axes.pieces(view, run, |piece| {
+                (piece.from..piece.to).for_each(|p| add(piece.open, p, Won { new: 1, referred, ..Won::default() }));
+            });
+        }
+        let LiveRule::Terms(rule) = view.rule() else { return };
+        for trial in trials(view.terms(), view.ranges(), rule, view.until()) {
+            let period = view.frame().grid.at(trial.ended);
+            let won = Won { trials: 1, converted: trial.converted.into(), ..Won::default() };
+            self.axes.within(view, period, |cell| add(cell, period, won));
+        }
+    }
+
+    fn merge(&self, into: &mut AcquiredTally, from: AcquiredTally) {
+        from.0.into_iter().for_each(|(key, won)| into.0.entry(key).or_default().add(won));
+    }
+
+    fn held(&self, tally: &AcquiredTally) -> u64 {
+        tally.0.len() as u64 * WIDTH
+    }
+}

@@ -1,0 +1,204 @@
+//! Who left and what went with them, by what they said and by who ended it (DEFINITIONS §9).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::calendar::Day;
+use crate::engine::known::{Known, Ref};
+use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::error::Result;
+use crate::tally::axes::Axes;
+use crate::tally::labels::LabelIndex;
+use crate::timeline::labels::NO_VALUE;
+use crate::timeline::lens::{Lens, LiveRule};
+use crate::timeline::movements::State;
+use crate::timeline::rows::AnswerKind;
+use crate::timeline::segments::{CellId, SegmentIndex};
+use crate::timeline::shape::Shape;
+use crate::timeline::spells::Spell;
+use crate::timeline::terms::{CancelKind, Term};
+use crate::timeline::view::View;
+
+/// What is read of a customer.
+pub(super) const NEEDS: Needs = Needs { orders: false, usage: false, surveys: true, reasons: true, channels: false };
+
+/// An exit survey answered so many days before the last live day still speaks of that end.
+pub const BEFORE: i32 = 30;
+
+/// Why a customer left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Exit {
+    /// A rank, [`NO_VALUE`] for who did not say.
+    reason: u32,
+    kind: CancelKind,
+}
+
+/// Who left for a reason in a period, of a cell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    pub customers: i64,
+    /// What they paid at the opening, in minor units.
+    pub money: i128,
+}
+
+/// By cell, period, slot of the reason, and kind.
+pub type Key = (CellId, u32, u32, CancelKind);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExitsTally(pub BTreeMap<Key, Left>);
+
+struct Exits {
+    axes: Axes,
+    labels: Arc<LabelIndex>,
+    cap: usize,
+    window: usize,
+    periods: usize,
+}
+
+/// Registers the count under a lens, by a stage's segments, of the reasons that `labels` tells apart by a cap.
+pub fn plan(
+    plan: &mut Plan,
+    index: Ref<SegmentIndex>,
+    lens: Lens,
+    segments: &[usize],
+    (labels, cap): (Ref<LabelIndex>, usize),
+) -> Ref<ExitsTally> {
+    let params = format!("{segments:?} cap {cap}");
+    let after = vec![index.id(), labels.id()];
+    let spec = FoldSpec { kind: "exits", params, lens, needs: NEEDS, after, reach: 0 };
+    let segments = segments.to_vec();
+    plan.fold(spec, move |known: &Known| -> Result<Exits> {
+        let frame = known.shape.frame(lens.period);
+        let axes = Axes::new(known, index, &segments)?;
+        Ok(Exits { axes, labels: known.get(labels)?, cap, window: frame.window, periods: frame.len() })
+    })
+}
+
+/// Cells that an entry of the tally counts for: its key, a count and two of money.
+const WIDTH: u64 = 4;
+const KINDS: u64 = 3;
+
+impl Fold for Exits {
+    type Tally = ExitsTally;
+
+    fn cells(&self, _: &Shape) -> u64 {
+        let periods = (self.periods - self.window) as u64;
+        self.axes.cells() * periods * LabelIndex::bound(self.cap) * KINDS * WIDTH
+    }
+
+    fn start(&self) -> ExitsTally {
+        ExitsTally::default()
+    }
+
+    fn observe(&self, tally: &mut ExitsTally, view: &View<'_>) {
+        let mut last = None;
+        for run in view.runs().iter().filter(|r| r.state == State::Churned) {
+            let last = last.get_or_insert_with(|| Lasts::of(view));
+            let exit = exit(view, last, run.from);
+            let slot = self.labels.slot(exit.reason);
+            self.axes.pieces(view, run, |piece| {
+                for period in piece.from.max(self.window)..piece.to {
+                    let left = tally.0.entry((piece.open, period as u32, slot, exit.kind)).or_default();
+                    left.customers += 1;
+                    left.money += i128::from(run.opening);
+                }
+            });
+        }
+    }
+
+    fn merge(&self, into: &mut ExitsTally, from: ExitsTally) {
+        for (key, left) in from.0 {
+            let sum = into.0.entry(key).or_default();
+            sum.customers += left.customers;
+            sum.money += left.money;
+        }
+    }
+
+    fn held(&self, tally: &ExitsTally) -> u64 {
+        tally.0.len() as u64 * WIDTH
+    }
+}
+
+/// Every reason that a customer gave and that is known, with repetitions.
+pub(super) fn reasons(view: &View<'_>) -> Vec<u32> {
+    let said = view.answers().iter().filter(|a| a.kind == AnswerKind::Exit).map(|a| a.reason);
+    let terms = view.terms().iter().filter(|t| is_known(view, t)).map(|t| t.reason);
+    terms.chain(said).map(|code| view.reason(code)).collect()
+}
+
+/// A reason is known once the cancellation is.
+fn is_known(view: &View<'_>, term: &Term) -> bool {
+    term.started < view.until() && (term.cancelled == Day::NEVER || term.cancelled < view.until())
+}
+
+/// The last live range of each subscription row, by its end: a range that another of the row follows ends in a pause.
+struct Lasts(Vec<(Day, u32, i64)>);
+
+impl Lasts {
+    fn of(view: &View<'_>) -> Lasts {
+        if !matches!(view.rule(), LiveRule::Terms(_)) {
+            return Lasts(vec![]);
+        }
+        let mut ranges: Vec<_> = view.ranges().iter().map(|r| (r.row, r.start, r.end, r.mrr)).collect();
+        ranges.sort_unstable_by_key(|r| std::cmp::Reverse((r.0, r.1)));
+        ranges.dedup_by_key(|r| r.0);
+        let mut ends: Vec<_> = ranges.into_iter().map(|(row, _, end, mrr)| (end, row, mrr)).collect();
+        ends.sort_unstable();
+        Lasts(ends)
+    }
+
+    /// Rows whose last range ends on a day, with their MRR.
+    fn ending(&self, day: Day) -> &[(Day, u32, i64)] {
+        let from = self.0.partition_point(|e| e.0 < day);
+        &self.0[from..from + self.0[from..].partition_point(|e| e.0 == day)]
+    }
+}
+
+/// Why the customer who churned in a period left: the spell that ended last before its closing says when.
+fn exit(view: &View<'_>, lasts: &Lasts, period: usize) -> Exit {
+    let (frame, spells) = (view.frame(), view.spells());
+    let over = spells.partition_point(|s| s.end < frame.boundary(period + 1));
+    let none = Exit { reason: NO_VALUE, kind: CancelKind::Unknown };
+    let Some(spell) = over.checked_sub(1).map(|last| spells[last]) else { return none };
+    let ending = lasts.ending(spell.end).iter().map(|(_, row, mrr)| (&view.terms()[*row as usize], *mrr));
+    let said = ending.clone().map(|(term, mrr)| {
+        let known = is_known(view, term);
+        let kind = if known { term.kind } else { CancelKind::Unknown };
+        (if known { view.reason(term.reason) } else { NO_VALUE }, kind, mrr)
+    });
+    // Of several rows that end together one that says why, else one that says who, else the largest.
+    let chosen = said.max_by_key(|(reason, kind, mrr)| {
+        (*reason != NO_VALUE, *kind != CancelKind::Unknown, *mrr, std::cmp::Reverse(*reason), *kind)
+    });
+    let Exit { reason, kind } = chosen.map_or(none, |(reason, kind, _)| Exit { reason, kind });
+    if reason != NO_VALUE {
+        return Exit { reason, kind };
+    }
+    // Who has said before that he leaves may have been asked then.
+    let told = ending.map(|(term, _)| term.cancelled).min().unwrap_or(Day::NEVER).min(last_activity(view, spell));
+    let from = spell.start.max(told.min(spell.end.plus(-1 - BEFORE)));
+    let back = spells.get(over).map_or(Day::NEVER, |next| next.start);
+    let until = back.min(frame.boundary((period + 2).min(frame.len())));
+    Exit { reason: answered(view, from, until), kind }
+}
+
+/// The last day of a spell with a purchase; [`Day::NEVER`] for subscriptions.
+fn last_activity(view: &View<'_>, spell: Spell) -> Day {
+    if matches!(view.rule(), LiveRule::Terms(_)) {
+        return Day::NEVER;
+    }
+    let days = view.days();
+    let before = &days[..days.partition_point(|d| d.day < spell.end)];
+    before.iter().rev().find(|d| d.active > 0).map_or(Day::NEVER, |d| d.day)
+}
+
+/// The reason in the last exit survey that was answered in `[from, until)`; of several at one instant the first text.
+fn answered(view: &View<'_>, from: Day, until: Day) -> u32 {
+    let answers = view.answers();
+    let within = answers.partition_point(|a| a.day < from)..answers.partition_point(|a| a.day < until);
+    let reasons = answers.get(within).unwrap_or_default().iter().filter(|a| a.kind == AnswerKind::Exit);
+    let said = reasons.map(|a| ((a.day, a.instant), view.reason(a.reason))).filter(|(_, reason)| *reason != NO_VALUE);
+    said.max_by_key(|(at, reason)| (*at, std::cmp::Reverse(*reason))).map_or(NO_VALUE, |(_, reason)| reason)
+}

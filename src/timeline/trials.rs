@@ -1,0 +1,118 @@
+//! Free trials, and whether they became paid.
+
+use super::lens::TermRule;
+use super::terms::{Range, Reach};
+use crate::calendar::Day;
+use crate::source::canonical::{PackedId, Term};
+
+/// A trial that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Trial {
+    /// The first day after it.
+    pub ended: Day,
+    /// Paid time began there.
+    pub converted: bool,
+}
+
+/// The trials of a customer that ended before `until`, by their subscription and end.
+///
+/// A row that starts before its `trial_ends_at` is a trial, however often the later rows of the subscription repeat the date;
+/// rows of one subscription with one date are one trial. It ends on that day, or with its last row before that. It was
+/// converted if something paid of the subscription is live there, or begins at most `gap_days` later; where the export
+/// has no subscription ids, if anything paid of the customer's is.
+pub fn trials(terms: &[Term], ranges: &[Range], rule: &TermRule, until: Day) -> Vec<Trial> {
+    let known = |day: Day| if day < until { day } else { Day::NEVER };
+    let last = |t: &Term| match known(t.ended) {
+        Day::NEVER => known(t.paid_until),
+        day => day.plus(rule.ended_at_inclusive.into()),
+    };
+    let is_trial = |t: &Term| t.trial_ends != Day::NEVER && t.started < t.trial_ends && t.started < until;
+    // Rows without an id are told apart by their place.
+    let mut rows: Vec<(PackedId, usize, Day, Day)> = terms
+        .iter()
+        .enumerate()
+        .filter(|(_, t)| is_trial(t))
+        .map(|(i, t)| {
+            (t.subscription, if t.subscription == 0 { i } else { 0 }, t.trial_ends, t.trial_ends.min(last(t)))
+        })
+        .collect();
+    if rows.is_empty() {
+        return vec![];
+    }
+    rows.sort_unstable();
+    let paid = || ranges.iter().filter(|r| terms[r.row as usize].amount > 0);
+    let anybody = Reach::new(paid().map(|r| (0, (r.start, r.end))));
+    let same = Reach::new(paid().map(|r| (terms[r.row as usize].subscription, (r.start, r.end))));
+    let trials = rows.chunk_by(|a, b| (a.0, a.1, a.2) == (b.0, b.1, b.2)).filter_map(|rows| {
+        let subscription = rows[0].0;
+        let ended = rows[rows.len() - 1].3;
+        let reach = if subscription == 0 { &anybody } else { &same };
+        let converted = reach.passes(subscription, ended.plus(rule.gap_days), ended);
+        (ended < until).then_some(Trial { ended, converted })
+    });
+    trials.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::timeline::terms::{TermCounts, live_ranges};
+
+    fn day(text: &str) -> Day {
+        Day::parse(text).unwrap()
+    }
+
+    fn term(started: &str, trial_ends: &str, subscription: PackedId) -> Term {
+        Term { trial_ends: day(trial_ends), subscription, ..Term::running(day(started), 1000) }
+    }
+
+    fn found(terms: &[Term]) -> Vec<(String, bool)> {
+        let rule = TermRule {
+            ended_at_inclusive: false,
+            gap_days: 0,
+            free_is_live: false,
+            paused_is_live: false,
+            past_due_is_live: true,
+        };
+        let until = day("2024-07-01");
+        let (mut ranges, mut dues, mut counts) = (vec![], vec![], TermCounts::default());
+        live_ranges(terms, &rule, until, &mut ranges, &mut dues, &mut counts).unwrap();
+        trials(terms, &ranges, &rule, until).iter().map(|t| (t.ended.to_string(), t.converted)).collect()
+    }
+
+    #[test]
+    fn a_trial_becomes_paid_or_ends() {
+        let paid = term("2024-01-01", "2024-01-15", 1);
+        let came_to_nothing = Term { ended: day("2024-01-15"), ..paid };
+        let called_off = Term { ended: day("2024-01-09"), ..paid };
+        let still_running = term("2024-06-20", "2024-07-04", 1);
+        let last_seen = term("2024-06-17", "2024-07-01", 1);
+        assert_eq!(found(&[paid]), [("2024-01-15".into(), true)]);
+        assert_eq!(found(&[came_to_nothing]), [("2024-01-15".into(), false)]);
+        assert_eq!(found(&[called_off]), [("2024-01-09".into(), false)]);
+        assert_eq!((found(&[still_running]), found(&[last_seen])), (vec![], vec![]));
+    }
+
+    #[test]
+    fn rows_of_one_trial_are_one_and_later_rows_are_none() {
+        // The plan changed on 8 January, and again when it was paid.
+        let first = Term { ended: day("2024-01-08"), ..term("2024-01-01", "2024-01-15", 1) };
+        let second = Term { ended: day("2024-03-15"), ..term("2024-01-08", "2024-01-15", 1) };
+        let third = term("2024-03-15", "2024-01-15", 1);
+        assert_eq!(found(&[first, second, third]), [("2024-01-15".into(), true)]);
+        // Another customer's trial of another subscription at the same time came to nothing.
+        let other = Term { ended: day("2024-01-15"), ..term("2024-01-01", "2024-01-15", 2) };
+        assert_eq!(found(&[second, other]), [("2024-01-15".into(), true), ("2024-01-15".into(), false)]);
+    }
+
+    #[test]
+    fn a_free_trial_row_goes_on_as_a_paid_row() {
+        let trial = Term { amount: 0, ended: day("2024-01-15"), ..term("2024-01-01", "2024-01-15", 1) };
+        let paid = Term { subscription: 1, ..Term::running(day("2024-01-15"), 1000) };
+        let free = Term { amount: 0, ..paid };
+        assert_eq!(found(&[trial, paid]), [("2024-01-15".into(), true)]);
+        assert_eq!(found(&[trial, free]), [("2024-01-15".into(), false)]);
+        let without_ids = [trial, paid].map(|t| Term { subscription: 0, ..t });
+        assert_eq!(found(&without_ids), [("2024-01-15".into(), true)]);
+    }
+}

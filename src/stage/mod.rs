@@ -10,6 +10,7 @@ pub mod cohort;
 pub mod concentration;
 pub mod customers;
 pub mod exit_reasons;
+pub mod forecast;
 pub mod ledger;
 pub mod ltv;
 mod options;
@@ -246,6 +247,7 @@ pub static KINDS: &[Kind] = &[
     cohort::KIND,
     concentration::KIND,
     exit_reasons::KIND,
+    forecast::KIND,
     ltv::KIND,
     revenue_churn::KIND,
     rfm::KIND,
@@ -258,7 +260,7 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 }
 
 /// Kinds that are announced and refused with a sentence that says so.
-pub const LATER_KINDS: &[&str] = &["forecast", "reconcile", "risk", "voice", "voice_outcome"];
+pub const LATER_KINDS: &[&str] = &["reconcile", "risk", "voice", "voice_outcome"];
 
 /// Kinds whose per-customer rows can also be had for the stage's own period.
 pub(crate) const LEDGER_OPTION: OptionSpec = OptionSpec {

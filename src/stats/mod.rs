@@ -12,6 +12,7 @@ pub mod quadrature;
 pub mod renewals;
 #[cfg(test)]
 mod simulated;
+pub mod smoothing;
 pub mod special;
 pub mod survival;
 pub mod symmetric;

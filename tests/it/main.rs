@@ -5,6 +5,7 @@
 //! - [`oracle`]: random histories against [`naive`], the definitions written down a second time.
 //! - [`fitted`]: models of buying against the same definitions, and against sums over all customers there could be
 //!   ([`integrals`]).
+//! - [`forecast`]: what is expected, and how past expectations fared.
 //! - [`habits`]: learned windows, scores and shares, recomputed with every customer in memory.
 //! - [`hostile`]: histories that no model was made for.
 //! - [`laws`]: the same input, however it is cut up, gives the same bytes.
@@ -26,6 +27,7 @@ mod exit_reasons;
 mod export;
 mod fallback;
 mod fitted;
+mod forecast;
 mod generate;
 mod habits;
 mod hostile;

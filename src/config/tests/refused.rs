@@ -8,7 +8,6 @@ fn what_a_later_version_brings_is_refused_at_its_place() {
         ("[customers]\npolicy = \"stripe\"", "\"stripe\""),
         ("[customers]\nloyal_orders = 3", "loyal_orders"),
         ("[customers]\nchurn_dated = \"ended_at\"", "churn_dated"),
-        ("[stages.forecast]", "forecast"),
         ("[stages.x]\nkind = \"risk\"", "\"risk\""),
         ("[sources.exchange_rates]", "exchange_rates"),
         ("[sources.customers]\npath = \"s3://bucket/x\"\ncolumns = { customer_id = \"id\" }", "\"s3://bucket/x\""),

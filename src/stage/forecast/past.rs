@@ -1,0 +1,101 @@
+//! What there is to forecast from: trailing complete periods of customers and of money.
+
+use crate::money::minor_per_major;
+use crate::stage::rows::Windowed;
+use crate::stats::smoothing::rates::{Outlook, Past, Range, seasonal_index};
+use crate::tally::headcount::Head;
+use crate::tally::money::Flow;
+
+/// The figures of a base that is lost from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figure {
+    Opening,
+    Rate,
+    Lost,
+}
+
+pub const FIGURES: [Figure; 3] = [Figure::Opening, Figure::Rate, Figure::Lost];
+
+impl Figure {
+    pub fn of(self, outlook: &Outlook) -> Range {
+        match self {
+            Figure::Opening => outlook.opening,
+            Figure::Rate => outlook.rate,
+            Figure::Lost => outlook.lost,
+        }
+    }
+
+    /// As it was, by period.
+    pub fn observed(self, past: &Past) -> Vec<f64> {
+        match self {
+            Figure::Opening => past.opening.clone(),
+            Figure::Rate => (0..past.len()).map(|p| past.rate(p)).collect(),
+            Figure::Lost => past.lost.clone(),
+        }
+    }
+}
+
+/// Customers or money, with the names of its figures.
+#[derive(Clone, Debug)]
+pub struct Base {
+    pub names: [&'static str; 3],
+    pub past: Past,
+}
+
+impl Base {
+    pub fn name(&self, figure: Figure) -> &'static str {
+        self.names[figure as usize]
+    }
+
+    /// The figure a year before the period so many steps ahead.
+    pub fn last_year(&self, figure: Figure, year: usize, steps: usize) -> Option<f64> {
+        let observed = figure.observed(&self.past);
+        let back = year.checked_sub(steps - 1)?;
+        let period = self.past.len().checked_sub(back)?;
+        observed.get(period).copied()
+    }
+
+    pub fn seasonal_index(&self, figure: Figure, season: usize, steps: usize) -> Option<f64> {
+        seasonal_index(&figure.observed(&self.past)[..self.past.len()], season, steps)
+    }
+}
+
+/// Customers and money of a cell over the last periods that are complete, not left-truncated, and have an opening; with the
+/// number of the period after them. `sums`: of the headcount and of the money.
+pub fn bases(windowed: &Windowed<'_>, heads: &[Vec<i128>], money: &[Vec<i128>], digits: u8) -> ([Base; 2], usize) {
+    let frame = windowed.frame;
+    let usable = |p: &usize| windowed.complete(*p) && !windowed.left_truncated(*p);
+    let next = frame.periods().rev().find(|p| windowed.complete(*p)).map_or(frame.len() - 1, |last| last + 1);
+    let major = minor_per_major(digits);
+    let customers = |p: usize, head: Head| heads[p][head as usize] as f64;
+    let amount = |p: usize, flow: Flow| money[p][flow as usize] as f64 / major;
+    let of = |opening: &dyn Fn(usize) -> f64, closing: &dyn Fn(usize) -> f64, lost: &dyn Fn(usize) -> f64| {
+        let known = |p: &usize| usable(p) && opening(*p) > 0.0 && customers(*p, Head::Opening) > 0.0;
+        let run = (frame.window..next).rev().take_while(known).count();
+        let periods = next - run..next;
+        let with_next = |of: &dyn Fn(usize) -> f64, last: f64| periods.clone().map(of).chain([last]).collect();
+        let mut past = Past {
+            opening: with_next(opening, if run > 0 { closing(next - 1) } else { 0.0 }),
+            lost: periods.clone().map(lost).collect(),
+            customers: with_next(
+                &|p| customers(p, Head::Opening),
+                if run > 0 { customers(next - 1, Head::Closing) } else { 0.0 },
+            ),
+        };
+        // Nobody is left to lose.
+        if past.opening[run] <= 0.0 || past.customers[run] <= 0.0 {
+            past = Past { opening: vec![0.0], lost: vec![], customers: vec![0.0] };
+        }
+        past
+    };
+    let of_customers =
+        of(&|p| customers(p, Head::Opening), &|p| customers(p, Head::Closing), &|p| customers(p, Head::Churned));
+    let of_money = of(&|p| amount(p, Flow::Opening), &|p| amount(p, Flow::Closing), &|p| {
+        -amount(p, Flow::Churned) - amount(p, Flow::Contraction)
+    });
+    let bases = [
+        Base { names: ["opening", "churn_rate", "churned_customers"], past: of_customers },
+        Base { names: ["opening_revenue", "gross_churn_rate", "lost_revenue"], past: of_money },
+    ];
+    (bases, next)
+}

@@ -181,8 +181,10 @@ fn text(value: Value<'_>, decimals: usize) -> String {
     }
 }
 
-/// A float for people: so many decimals, and powers of ten where those would hide it.
+/// A float for people: so many decimals, four where rates stand in one column with money, and powers of ten where those
+/// would hide it.
 fn rounded(x: f64, decimals: usize) -> String {
+    let decimals = if x != 0.0 && x.abs() < 1.0 { 4 } else { decimals };
     let smallest = 0.5 / 10f64.powi(decimals as i32);
     if x == 0.0 {
         format!("{:.decimals$}", 0.0)
@@ -259,6 +261,7 @@ mod tests {
         let shown = [0.0523, 1.0, 0.0, -0.0, 1.3e-7, -0.00004, 2.0e20, 12.34567].map(|x| rounded(x, 4));
         assert_eq!(shown, ["0.0523", "1.0000", "0.0000", "0.0000", "1.3e-7", "-4.0e-5", "2.0000e20", "12.3457"]);
         assert_eq!(rounded(123_456.789, 2), "123456.79");
+        assert_eq!(rounded(0.0789, 2), "0.0789");
     }
 
     #[test]

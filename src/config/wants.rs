@@ -37,6 +37,11 @@ pub(super) fn wants(problems: &Problems, kind: &str, span: &Span, context: &Cont
             "ranks customers by what they bought, and there are no purchases",
             "map source `transactions`, or remove the stage",
         ),
+        "voice" | "voice_outcome" => (
+            maps(SourceKind::Surveys, "score"),
+            "knows no score that anybody gave",
+            "map score of source `surveys`, or remove the stage",
+        ),
         _ => return Ok(()),
     };
     if enough {

@@ -134,6 +134,7 @@ pub fn every_table() -> Vec<TableSchema> {
         has_trials: true,
         has_usage: true,
         has_surveys: true,
+        scales: [(0, 10), (1, 5), (1, 7)],
         time_unit: TimeUnit::Week,
         transactions_by: Transactions::ByDay,
     });
@@ -197,9 +198,16 @@ fn setting(pipeline: &Pipeline) -> Setting {
         has_trials: basis == Basis::Subscriptions && has_column(SourceKind::Subscriptions, "trial_ends_at"),
         has_usage: pipeline.sources.contains_key(&SourceKind::Usage),
         has_surveys: pipeline.sources.contains_key(&SourceKind::Surveys),
+        scales: scales(pipeline),
         time_unit: ltv.map_or(TimeUnit::Week, stage::ltv::time_unit),
         transactions_by: ltv.map_or(Transactions::ByDay, stage::ltv::transactions_by),
     }
+}
+
+/// The points of the surveys that ask for a score; nobody gives any where there are no surveys.
+fn scales(pipeline: &Pipeline) -> [(i32, i32); 3] {
+    let scales = pipeline.sources.get(&SourceKind::Surveys).and_then(|s| s.scales);
+    scales.map_or([(0, 10), (1, 5), (1, 7)], |s| [s.nps, s.csat, s.ces].map(|scale| (scale.lowest, scale.highest)))
 }
 
 /// The quantile of windows that nobody's churn depends on: published beside the segment `frequency`.

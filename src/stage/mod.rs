@@ -19,6 +19,8 @@ pub mod rfm;
 mod rows;
 mod spend;
 pub mod survival;
+pub mod voice;
+pub mod voice_outcome;
 
 use std::sync::Arc;
 
@@ -97,6 +99,8 @@ pub struct Setting {
     pub has_usage: bool,
     /// Source `surveys` is mapped.
     pub has_surveys: bool,
+    /// The lowest and the highest points of nps, csat and ces.
+    pub scales: [(i32, i32); 3],
     /// What the models of buying count, and in what: of the first stage `ltv`, for table `customers` shows it too.
     pub time_unit: TimeUnit,
     pub transactions_by: Transactions,
@@ -177,6 +181,8 @@ pub enum Figure {
     Money(i128),
     /// Major units, as models and means give them.
     Amount(f64),
+    /// A score on a scale of its own.
+    Points(f64),
     /// So many units of time, with the unit's name.
     Span(f64, &'static str),
 }
@@ -252,6 +258,8 @@ pub static KINDS: &[Kind] = &[
     revenue_churn::KIND,
     rfm::KIND,
     survival::KIND,
+    voice::KIND,
+    voice_outcome::KIND,
 ];
 
 /// The kind of that name.
@@ -260,7 +268,7 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 }
 
 /// Kinds that are announced and refused with a sentence that says so.
-pub const LATER_KINDS: &[&str] = &["reconcile", "risk", "voice", "voice_outcome"];
+pub const LATER_KINDS: &[&str] = &["reconcile", "risk"];
 
 /// Kinds whose per-customer rows can also be had for the stage's own period.
 pub(crate) const LEDGER_OPTION: OptionSpec = OptionSpec {

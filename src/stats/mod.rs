@@ -14,5 +14,6 @@ pub mod renewals;
 mod simulated;
 pub mod smoothing;
 pub mod special;
+pub mod student;
 pub mod survival;
 pub mod symmetric;

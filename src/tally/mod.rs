@@ -23,3 +23,4 @@ pub mod rfm;
 pub mod series;
 pub mod standing;
 pub mod values;
+pub mod voice;

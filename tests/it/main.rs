@@ -7,6 +7,7 @@
 //!   ([`integrals`]).
 //! - [`forecast`]: what is expected, and how past expectations fared.
 //! - [`habits`]: learned windows, scores and shares, recomputed with every customer in memory.
+//! - [`answers`]: what customers answered and did afterwards, recomputed the same way on random histories.
 //! - [`hostile`]: histories that no model was made for.
 //! - [`laws`]: the same input, however it is cut up, gives the same bytes.
 //! - [`commands`]: what the commands say that look without computing, and how options act.
@@ -18,6 +19,7 @@
 #![expect(clippy::inconsistent_digit_grouping, reason = "12_34 is twelve pounds thirty-four")]
 
 mod acquisition;
+mod answers;
 mod commands;
 mod compare;
 mod days;
@@ -48,4 +50,5 @@ mod signals;
 mod small;
 mod support;
 mod survival_published;
+mod voice;
 mod worked;

@@ -21,6 +21,7 @@ fn figure(figure: Figure, pipeline: &Pipeline) -> String {
         Figure::Count(n) => grouped(n),
         Figure::Rate(r) => format!("{:.2} %", 100.0 * r),
         Figure::Money(units) => minor(units),
+        Figure::Points(x) => format!("{x:.1}"),
         Figure::Span(x, unit) => format!("{x} {unit}{}", if x == 1.0 { "" } else { "s" }),
         Figure::Amount(x) => minor((x * money::minor_per_major(digits)).round() as i128),
     }

@@ -1,0 +1,69 @@
+//! Stage `voice`: what customers answer when asked.
+
+mod finish;
+
+use super::rows::segment_columns;
+use super::{Common, Kind, OptionSpec, OptionType, Spec, Stage, no_scores};
+use crate::engine::known::Ref;
+use crate::engine::plan::Plan;
+use crate::error::Result;
+use crate::table::{TableSchema, Type, column};
+use crate::tally::lines::Lines;
+use crate::tally::voice::{self, Answers, Scales};
+
+pub const KIND: Kind =
+    Kind { name: "voice", doc: include_str!("definition.md"), options: OPTIONS, tables, scores: no_scores, build };
+
+pub(super) const OPTIONS: &[OptionSpec] = &[OptionSpec {
+    name: "ces_high",
+    doc: "what a high score of ces means: an easy time, or a hard one",
+    accepts: OptionType::Word(&["ease", "effort"]),
+    later: &[],
+    default: "\"ease\"",
+}];
+
+struct Voiced {
+    spec: Spec,
+    common: Common,
+    answers: Ref<Lines>,
+}
+
+/// Where the groups of a stage's surveys begin and end.
+pub(super) fn scales(spec: &Spec) -> Scales {
+    let ces_high_is_ease = spec.options.word("ces_high") != Some("effort");
+    Scales { ends: spec.setting.scales, ces_high_is_ease }
+}
+
+fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
+    let lens = spec.setting.lens(spec.period);
+    let answers = voice::plan::<Answers>(plan, common.index, lens, &spec.segments, scales(spec));
+    Ok(Box::new(Voiced { answers, spec: spec.clone(), common }))
+}
+
+fn tables(spec: &Spec) -> Vec<TableSchema> {
+    let mut columns = segment_columns();
+    let score = if scales(spec).ces_high_is_ease {
+        "NPS from −100 to 100; CSAT, share of the two highest points; CES, mean, of which high is ease"
+    } else {
+        "NPS from −100 to 100; CSAT, share of the two highest points; CES, mean, of which high is effort"
+    };
+    columns.extend([
+        column("period", Type::Date, "first day of the period"),
+        column("kind", Type::Text, "nps, csat or ces"),
+        column("answers", Type::Int, "customers who answered; of each the last answer in the period counts"),
+        column("promoters", Type::Int, "of nps and csat those who gave one of the two highest points; of ces the easy side"),
+        column("passives", Type::Int, "those between"),
+        column("detractors", Type::Int, "of nps at least four below the highest, of csat the two lowest; of ces the hard side"),
+        column("score", Type::Double, score),
+        column("ci_low", Type::Double, "95 % interval of the score: NPS normal, CSAT Wilson, CES Student's t"),
+        column("ci_high", Type::Double, "95 % interval of the score"),
+        column(
+            "response_rate",
+            Type::Double,
+            "answers / (answers + customers asked in vain); NULL where the export has no unanswered invitation of the kind",
+        ),
+        column("maturity", Type::Text, "complete, or partial: answers so far"),
+    ]);
+    let doc = "NPS, CSAT and CES by period, with how many answered".into();
+    vec![TableSchema { name: spec.name.clone(), doc, key: 5, columns }]
+}

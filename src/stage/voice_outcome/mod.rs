@@ -1,0 +1,90 @@
+//! Stage `voice_outcome`: what customers did after they had answered.
+
+use std::sync::Arc;
+
+use super::rows::{ratio, segment_cells, segment_columns};
+use super::voice::{OPTIONS, scales};
+use super::{Common, Finished, Kind, Spec, Stage, no_scores};
+use crate::engine::known::{Known, Ref};
+use crate::engine::plan::Plan;
+use crate::error::Result;
+use crate::table::{Table, TableSchema, Type, column};
+use crate::tally::lines::Lines;
+use crate::tally::voice::{self, After, Afterwards, Group, Heard, SCORED};
+use crate::timeline::shape::Maturity;
+
+pub const KIND: Kind = Kind {
+    name: "voice_outcome",
+    doc: include_str!("definition.md"),
+    options: OPTIONS,
+    tables,
+    scores: no_scores,
+    build,
+};
+
+struct VoiceOutcome {
+    spec: Spec,
+    common: Common,
+    afterwards: Ref<Lines>,
+}
+
+fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
+    let lens = spec.setting.lens(spec.period);
+    let afterwards = voice::plan::<Afterwards>(plan, common.index, lens, &spec.segments, scales(spec));
+    Ok(Box::new(VoiceOutcome { afterwards, spec: spec.clone(), common }))
+}
+
+fn tables(spec: &Spec) -> Vec<TableSchema> {
+    let mut columns = segment_columns();
+    columns.extend([
+        column("period", Type::Date, "first day of the period of the answer"),
+        column("kind", Type::Text, "nps, csat or ces"),
+        column("group", Type::Text, "promoters, passives or detractors, as stage `voice` counts them"),
+        column("customers", Type::Int, "customers who answered so while live"),
+        column(
+            "churn_rate_after",
+            Type::Double,
+            "share of them not live at the end of the following period; NULL until that is complete",
+        ),
+        column(
+            "revenue_change_after",
+            Type::Double,
+            "their money at the end of the following period, less that before the answer, as a share of it; NULL until complete",
+        ),
+    ]);
+    let doc = "Who left and what became of the revenue after answers, by group".into();
+    vec![TableSchema { name: spec.name.clone(), doc, key: 6, columns }]
+}
+
+impl Stage for VoiceOutcome {
+    fn finish(&self, known: &Known) -> Result<Finished> {
+        let (afterwards, index) = (known.get(self.afterwards)?, known.get(self.common.index)?);
+        let frame = known.shape.frame(self.spec.period);
+        let mut table = Table::empty(Arc::new(tables(&self.spec).swap_remove(0)), false);
+        for cell in afterwards.cells() {
+            let sums = afterwards.sums(cell);
+            for period in frame.periods() {
+                let observed = frame.maturity(period + 1) == Maturity::Complete;
+                for (kind, group) in SCORED.into_iter().flat_map(|kind| Group::ALL.map(|group| (kind, group))) {
+                    let from = kind as usize * Afterwards::WIDTH + group as usize * After::WIDTH;
+                    let of = |after: After| sums[period][from + after as usize];
+                    let customers = of(After::Customers);
+                    if customers == 0 {
+                        continue;
+                    }
+                    let known = |share: Option<f64>| share.filter(|_| observed);
+                    let before = of(After::Before);
+                    table.push(segment_cells(&index, cell).into_iter().chain([
+                        frame.grid.start(period).into(),
+                        kind.name().into(),
+                        group.name().into(),
+                        (customers as i64).into(),
+                        known(ratio(of(After::Churned), customers)).into(),
+                        known(ratio(of(After::Later) - before, before)).into(),
+                    ]));
+                }
+            }
+        }
+        Ok(Finished { tables: vec![table], ..Finished::default() })
+    }
+}

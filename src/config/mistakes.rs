@@ -22,10 +22,12 @@ pub struct Mistake {
 /// Every key misspelt in every way of [`slips`], but for names that the user chooses.
 pub fn misspelt_keys(text: &str) -> Vec<Mistake> {
     let mut out = vec![];
+    // The slip of one key that is another one gets no suggestion.
+    let no_key = |m: Mistake| if m.text[m.at.clone()] == *"period" { Mistake { right: None, ..m } } else { m };
     walk(text, &mut |path, key, _| {
         let Some(key) = key else { return };
         if !chosen(text, path) {
-            out.extend(respelt(text, &key, path, path[path.len() - 1].as_str()));
+            out.extend(respelt(text, &key, path, path[path.len() - 1].as_str()).into_iter().map(no_key));
         }
     });
     out

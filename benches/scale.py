@@ -18,7 +18,9 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-STAGES = ["churn", "cohort", "revenue_churn", "ltv"]
+STAGES = ["churn", "cohort", "revenue_churn", "ltv", "rfm", "concentration", "forecast", "risk"]
+SAAS_STAGES = ["churn", "cohort", "revenue_churn", "acquisition", "exit_reasons", "voice", "voice_outcome", "forecast", "reconcile", "risk"]
+SAAS_SOURCES = ["subscriptions", "customers", "acquisition_costs", "usage", "surveys", "exchange_rates"]
 
 
 class Bench:
@@ -112,10 +114,25 @@ def threads(bench):
 
 
 def stages(bench):
-    """Seconds of one thread, from the timings of the run: what a stage adds to the fold of all others (little, where it
-    shares what is folded), and what the fold takes for it alone."""
+    """What a stage costs: of a shop's 20 million purchases, and of the subscription company with 50 times its sign-ups."""
     export = bench.export(20)
-    command = bench.command(export)
+    # What the comparison beside this script has no rival for.
+    more = ["--set", "stages.forecast={}", "--set", "stages.risk={}"]
+    costs(bench, "20 million purchases", [*bench.command(export), *more], STAGES)
+    bench.done(export)
+    company = bench.dir / "saas-50"
+    if not company.exists():
+        subprocess.run([str(bench.generate), "saas", str(company), "--times", "50"], check=True)
+    command = ["run", ROOT / "pipelines" / "saas.toml", "--out", bench.dir / "out", "--quiet"]
+    for source in SAAS_SOURCES:
+        command += ["--set", f'sources.{source}.path="{company}/{source}.parquet"']
+    costs(bench, "the subscription company, 50 times", command, SAAS_STAGES)
+    bench.done(company)
+
+
+def costs(bench, what, command, names):
+    """Seconds of one thread, from the timings of the run: what a stage adds to a run of all others (little, where it shares
+    what is read and folded), and what the fold takes for it alone."""
 
     def timed(only):
         found = []
@@ -124,16 +141,19 @@ def stages(bench):
             bench.once(*command, "--threads", 1, "--only", ",".join(only))
             (run,) = (bench.dir / "out" / "runs").iterdir()
             found.append(phases(json.loads((run / "manifest.json").read_text())))
-        return {phase: statistics.median(f[phase] for f in found) for phase in ("scan", "fold")}
+        return {phase: statistics.median(f[phase] for f in found) for phase in ("scan", "fold", "score")}
 
-    everything = timed(STAGES)
-    print(f"\nOne thread, 20 million rows: scan {everything['scan']:.2f} s, fold of all stages {everything['fold']:.2f} s\n")
-    print("| stage | adds to all others, seconds | alone, seconds | alone, of the scan |\n|---|---:|---:|---:|")
-    for stage in STAGES:
-        marginal = everything["fold"] - timed([s for s in STAGES if s != stage])["fold"]
+    everything = timed(names)
+    total = ", ".join(f"{phase} {seconds:.2f} s" for phase, seconds in everything.items())
+    print(f"\nOne thread, {what}: {total}\n")
+    print("| stage | adds to scan | to fold | to rows of customers | fold alone | alone, of the scan |")
+    print("|---|---:|---:|---:|---:|---:|")
+    for stage in names:
+        without = timed([s for s in names if s != stage])
+        adds = [f"{everything[phase] - without[phase]:.2f}" for phase in everything]
         alone = timed([stage])["fold"]
-        print(f"| {stage} | {marginal:.2f} | {alone:.2f} | {alone / everything['scan']:.2f} |", flush=True)
-    bench.done(export)
+        print(f"| {stage} | {' | '.join(adds)} | {alone:.2f} | {alone / everything['scan']:.2f} |", flush=True)
+    shutil.rmtree(bench.dir / "out", ignore_errors=True)
 
 
 def small(bench):

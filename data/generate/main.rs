@@ -34,6 +34,9 @@ enum What {
     Saas {
         /// Folder to write to.
         folder: PathBuf,
+        /// So many times the sign-ups of the company that ships.
+        #[arg(long, default_value_t = 1)]
+        times: u32,
     },
     /// Purchases in order of time, with refunds: as many as you like.
     Purchases {
@@ -91,7 +94,7 @@ fn main() -> ExitCode {
 
 fn run(what: What) -> Result<()> {
     match what {
-        What::Saas { folder } => saas::write(&folder),
+        What::Saas { folder, times } => saas::write(&folder, times),
         What::Purchases { rows, customers, days, first_day, files, seed, ids, lines, refunds, bot, out } => {
             let ids = match ids {
                 IdForm::Integer => Ids::Integer,

@@ -30,9 +30,9 @@ const ANSWERS: u64 = 4;
 const RATES: u64 = 5;
 const SPEND: u64 = 6;
 
-/// Every file's name and rows.
-pub fn exports() -> Result<Vec<(&'static str, RecordBatch)>> {
-    let customers = sign_ups();
+/// Every file's name and rows, of a company with so many times the sign-ups.
+pub fn exports(times: u32) -> Result<Vec<(&'static str, RecordBatch)>> {
+    let customers = sign_ups(times);
     let terms: Vec<Vec<Term>> = customers
         .iter()
         .enumerate()
@@ -54,10 +54,12 @@ pub fn exports() -> Result<Vec<(&'static str, RecordBatch)>> {
 }
 
 /// Writes every export into an existing or new folder.
-pub fn write(folder: &Path) -> Result<()> {
+pub fn write(folder: &Path, times: u32) -> Result<()> {
+    // What ships is packed once and read often; a company made for a measurement is made while somebody waits.
+    let zstd = if times == 1 { 19 } else { 3 };
     fs::create_dir_all(folder)?;
-    for (name, rows) in exports()? {
-        let mut writer = export::writer(&folder.join(format!("{name}.parquet")), rows.schema(), 19)?;
+    for (name, rows) in exports(times)? {
+        let mut writer = export::writer(&folder.join(format!("{name}.parquet")), rows.schema(), zstd)?;
         writer.write(&rows)?;
         writer.close()?;
     }
@@ -65,13 +67,13 @@ pub fn write(folder: &Path) -> Result<()> {
 }
 
 /// Customers in the order of their sign-up.
-fn sign_ups() -> Vec<Customer> {
+fn sign_ups(times: u32) -> Vec<Customer> {
     let mut customers: Vec<Customer> = vec![];
     for month in 0..MONTHS {
         let mut random = Random::stream(SEED, u64::from(month), SIGN_UP);
         let first = FOUNDED.plus_months(month as i32);
         let length = first.plus_months(1).0 - first.0;
-        let expected = company::signups_planned(month);
+        let expected = f64::from(times) * company::signups_planned(month);
         let count = random.poisson(expected);
         let mut times: Vec<(Day, i64)> = (0..count)
             .map(|_| {

@@ -22,7 +22,7 @@ fn read(path: &Path) -> RecordBatch {
 #[test]
 fn the_files_in_the_repository_are_what_this_generates() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/saas");
-    for (name, rows) in exports().unwrap() {
+    for (name, rows) in exports(1).unwrap() {
         let found = read(&shipped.join(format!("{name}.parquet")));
         assert!(
             found == rows,
@@ -35,8 +35,8 @@ fn the_files_in_the_repository_are_what_this_generates() {
 fn the_same_bytes_twice() {
     let folder = tempfile::tempdir().unwrap();
     let (first, second) = (folder.path().join("first"), folder.path().join("second"));
-    write(&first).unwrap();
-    write(&second).unwrap();
+    write(&first, 1).unwrap();
+    write(&second, 1).unwrap();
     let mut total = 0;
     for entry in fs::read_dir(&first).unwrap() {
         let name = entry.unwrap().file_name();
@@ -49,7 +49,7 @@ fn the_same_bytes_twice() {
 
 #[test]
 fn the_wrong_rows_are_few_and_the_others_right() {
-    let exports: BTreeMap<_, _> = exports().unwrap().into_iter().collect();
+    let exports: BTreeMap<_, _> = exports(1).unwrap().into_iter().collect();
     let terms = &exports["subscriptions"];
     let rows = terms.num_rows();
     let dates = |name: &str| terms.column_by_name(name).unwrap().as_primitive::<Date32Type>().clone();
@@ -92,7 +92,7 @@ fn the_wrong_rows_are_few_and_the_others_right() {
 
 #[test]
 fn ids_are_distinct_and_known() {
-    let exports: BTreeMap<_, _> = exports().unwrap().into_iter().collect();
+    let exports: BTreeMap<_, _> = exports(1).unwrap().into_iter().collect();
     let ids = |table: &str, column: &str| -> Vec<String> {
         let column = exports[table].column_by_name(column).unwrap().as_string::<i32>().clone();
         column.iter().flatten().map(str::to_string).collect()

@@ -12,10 +12,11 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // Scoring hands customers to whatever writes rows of them: a trait, never a kind of stage.
     ("engine", &["error", "stage::PerCustomer", "table", "timeline"]),
     ("error", &[]),
+    ("exchange", &["calendar", "error", "money"]),
     ("money", &[]),
     ("nearest", &[]),
     ("publish", &["calendar", "check", "config::SourceKind", "error", "money", "source", "table"]),
-    ("source", &["calendar", "config", "error", "money", "nearest"]),
+    ("source", &["calendar", "config", "error", "exchange", "money", "nearest"]),
     (
         "stage",
         &[
@@ -35,7 +36,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("table", &["calendar"]),
     ("tally", &["calendar", "engine::known", "engine::plan", "error", "money", "stats", "timeline"]),
     // Canonical rows are what the scan and the buckets agree on: plain vectors, without a reader.
-    ("timeline", &["calendar", "error", "money", "source::canonical"]),
+    ("timeline", &["calendar", "error", "exchange", "money", "source::canonical"]),
 ];
 
 /// These know everybody below them: `job` wires a run together, `cli` wires the program.

@@ -18,6 +18,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod error;
+pub mod exchange;
 pub mod job;
 #[cfg(test)]
 mod laws;

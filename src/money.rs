@@ -35,6 +35,97 @@ pub struct Minor {
     pub rounded: bool,
 }
 
+/// A decimal number as it was written: `unscaled / 10^scale`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exact {
+    pub unscaled: i128,
+    pub scale: i32,
+}
+
+impl Exact {
+    /// The shortest decimal that denotes a float.
+    ///
+    /// # Errors
+    /// Not a number, or infinite.
+    pub fn from_f64(value: f64) -> Result<Exact, NotMoney> {
+        if value.is_nan() {
+            return Err(NotMoney::NotANumber);
+        }
+        if value.is_infinite() {
+            return Err(NotMoney::Infinite);
+        }
+        // As in `from_f64` below: what prints the same float is what was written.
+        for digits in [0, 2, 4] {
+            let scaled = (value * POWERS[digits]).round();
+            if scaled.abs() < 1.0e15 && scaled / POWERS[digits] == value {
+                return Ok(Exact { unscaled: scaled as i128, scale: digits as i32 });
+            }
+        }
+        shortest_decimal(value)
+    }
+}
+
+/// `a × b × 10^exponent`, rounded half to even, however large the product is on the way; `None` if the result does not fit.
+pub fn product(a: i128, b: i128, exponent: i32) -> Option<i128> {
+    if a == 0 || b == 0 {
+        return Some(0);
+    }
+    let shift = exponent.unsigned_abs();
+    if exponent >= 0 {
+        return a.checked_mul(b)?.checked_mul(10i128.checked_pow(shift)?);
+    }
+    match (a.checked_mul(b), 10i128.checked_pow(shift)) {
+        (Some(product), Some(power)) => Some(div_half_even(product, power)),
+        _ => {
+            let size = i128::try_from(wide_quotient(a.unsigned_abs(), b.unsigned_abs(), shift)?).ok()?;
+            Some(if (a < 0) == (b < 0) { size } else { -size })
+        }
+    }
+}
+
+/// `a × b / 10^shift` by way of 256 bits, rounded half to even; `shift` > 0.
+fn wide_quotient(a: u128, b: u128, shift: u32) -> Option<u128> {
+    const LOW: u128 = u64::MAX as u128;
+    // Less than 10^77 comes to nothing.
+    if shift > 78 {
+        return Some(0);
+    }
+    // The product in limbs of 64 bits, the lowest first.
+    let mut limbs = [0u64; 4];
+    for (i, x) in [a & LOW, a >> 64].into_iter().enumerate() {
+        let mut carry = 0;
+        for (j, y) in [b & LOW, b >> 64].into_iter().enumerate() {
+            let sum = x * y + u128::from(limbs[i + j]) + carry;
+            limbs[i + j] = (sum & LOW) as u64;
+            carry = sum >> 64;
+        }
+        limbs[i + 2] = carry as u64;
+    }
+    let mut divide = |by: u64| {
+        let mut rest = 0u128;
+        for limb in limbs.iter_mut().rev() {
+            let here = rest << 64 | u128::from(*limb);
+            *limb = (here / u128::from(by)) as u64;
+            rest = here % u128::from(by);
+        }
+        rest
+    };
+    // All but the last digit may go, if it is remembered whether there was anything.
+    let (mut left, mut anything) = (shift - 1, false);
+    while left > 0 {
+        let digits = left.min(19);
+        anything |= divide(10u64.pow(digits)) != 0;
+        left -= digits;
+    }
+    let digit = divide(10);
+    if limbs[2..] != [0, 0] {
+        return None;
+    }
+    let down = u128::from(limbs[1]) << 64 | u128::from(limbs[0]);
+    let up = digit > 5 || digit == 5 && (anything || down & 1 == 1);
+    down.checked_add(u128::from(up))
+}
+
 /// A decimal `unscaled / 10^scale` in minor units of `digits` decimals, half to even.
 ///
 /// # Errors
@@ -91,12 +182,17 @@ pub fn from_f64(value: f64, digits: u8) -> Result<Minor, NotMoney> {
 
 /// What [`from_f64`] means, by way of the text; `value` is finite.
 fn by_shortest_decimal(value: f64, digits: u8) -> Result<Minor, NotMoney> {
+    let Exact { unscaled, scale } = shortest_decimal(value)?;
+    from_decimal(unscaled, scale, digits)
+}
+
+fn shortest_decimal(value: f64) -> Result<Exact, NotMoney> {
     let text = format!("{value:e}");
     let (mantissa, exponent) = text.split_once('e').ok_or(NotMoney::NotANumber)?;
     let exponent: i32 = exponent.parse().map_err(|_| NotMoney::Overflow)?;
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let unscaled: i128 = format!("{whole}{fraction}").parse().map_err(|_| NotMoney::Overflow)?;
-    from_decimal(unscaled, fraction.len() as i32 - exponent, digits)
+    Ok(Exact { unscaled, scale: fraction.len() as i32 - exponent })
 }
 
 const POWERS: [f64; 10] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
@@ -170,6 +266,46 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn products_are_rounded_once_however_large_they_are_on_the_way() {
+        assert_eq!(
+            [(25, 1, -1), (35, 1, -1), (-25, 1, -1), (26, -1, -1), (7, 3, 2)].map(|(a, b, e)| product(a, b, e)),
+            [Some(2), Some(4), Some(-2), Some(-3), Some(2100)]
+        );
+        // Against a division of what fits, by way of factors that do not.
+        let mut seed = 11u64;
+        let mut next = |below: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            i128::from((seed >> 11) % below)
+        };
+        for _ in 0..20_000 {
+            let (a, b, digits) = (next(1 << 40) - (1 << 39), next(1 << 30), next(18) as u32 + 1);
+            let expected = div_half_even(a * b, 10i128.pow(digits));
+            assert_eq!(product(a, b, -(digits as i32)), Some(expected));
+            let far = 10i128.pow(20);
+            assert_eq!(product(a * far, b * far, -(digits as i32) - 40), Some(expected), "{a} {b} {digits}");
+        }
+        let most = 10i128.pow(38);
+        assert_eq!(product(most, most, -76), Some(1));
+        assert_eq!(product(most, -most, -38), Some(-most));
+        assert_eq!(product(most, most, -37), None);
+        assert_eq!(product(most, 10, 0), None);
+        assert_eq!(product(5, 1, -60), Some(0));
+        assert_eq!(product(most, most, i32::MIN), Some(0));
+        assert_eq!(product(5, 1, 40), None);
+        assert_eq!(product(i128::MAX, i128::MAX, -76), Some(3));
+    }
+
+    #[test]
+    fn an_exact_number_is_the_shortest_decimal() {
+        for (x, unscaled, scale) in [(0.8, 80, 2), (1.0, 1, 0), (0.123_45, 12_345, 5), (1e-9, 1, 9), (-2.5, -250, 2)] {
+            assert_eq!(Exact::from_f64(x), Ok(Exact { unscaled, scale }), "{x}");
+        }
+        assert_eq!(Exact::from_f64(1e300), Ok(Exact { unscaled: 1, scale: -300 }));
+        assert_eq!(Exact::from_f64(f64::NAN), Err(NotMoney::NotANumber));
+        assert_eq!(Exact::from_f64(f64::NEG_INFINITY), Err(NotMoney::Infinite));
     }
 
     #[test]

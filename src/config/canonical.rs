@@ -29,6 +29,7 @@ pub fn columns(kind: SourceKind) -> &'static [Canonical] {
         SourceKind::Usage => USAGE,
         SourceKind::Surveys => SURVEYS,
         SourceKind::AcquisitionCosts => ACQUISITION_COSTS,
+        SourceKind::ExchangeRates => EXCHANGE_RATES,
     }
 }
 
@@ -43,7 +44,7 @@ static TRANSACTIONS: &[Canonical] = &[
     CUSTOMER,
     required("occurred_at", "when it happened"),
     required("amount", "what was paid; a refund is negative"),
-    optional("currency", "ISO 4217 code of the amount"),
+    optional("currency", "what the amount is in, units and not cents; NULL: money.currency"),
     optional("order_id", "the order that the row belongs to; without it each row is an order"),
     optional("product", "what was bought"),
 ];
@@ -56,7 +57,7 @@ static SUBSCRIPTIONS: &[Canonical] = &[
     optional("interval", "billing interval: month, year, week, 3 months …; a month where not mapped"),
     optional("subscription_id", "the subscription that the row is a state of"),
     optional("plan", "the plan's name"),
-    optional("currency", "ISO 4217 code of the amount"),
+    optional("currency", "what the amount is in, units and not cents; NULL: money.currency"),
     optional("trial_ends_at", "end of the free trial"),
     optional("cancelled_at", "when the customer cancelled"),
     optional("paid_until", "end of the time paid for"),
@@ -86,6 +87,12 @@ static ACQUISITION_COSTS: &[Canonical] = &[
     required("period_start", "first day of the period that the cost belongs to"),
     required("amount", "what was spent"),
     optional("channel", "the channel that it was spent on"),
+];
+
+static EXCHANGE_RATES: &[Canonical] = &[
+    required("currency", "as it stands in the column currency of another source"),
+    required("date", "the day from which the rate counts, until the next or for a week"),
+    required("rate", "units of money.currency for one unit of the currency"),
 ];
 
 /// The required columns of a source.

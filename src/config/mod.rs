@@ -171,16 +171,18 @@ pub enum SourceKind {
     Usage,
     Surveys,
     AcquisitionCosts,
+    ExchangeRates,
 }
 
 impl SourceKind {
-    pub const ALL: [SourceKind; 6] = [
+    pub const ALL: [SourceKind; 7] = [
         SourceKind::Customers,
         SourceKind::Transactions,
         SourceKind::Subscriptions,
         SourceKind::Usage,
         SourceKind::Surveys,
         SourceKind::AcquisitionCosts,
+        SourceKind::ExchangeRates,
     ];
 
     pub fn name(self) -> &'static str {
@@ -191,6 +193,7 @@ impl SourceKind {
             SourceKind::Usage => "usage",
             SourceKind::Surveys => "surveys",
             SourceKind::AcquisitionCosts => "acquisition_costs",
+            SourceKind::ExchangeRates => "exchange_rates",
         }
     }
 }

@@ -140,7 +140,12 @@ pub static GROUPS: &[Group] = &[
     Group {
         path: "money",
         keys: &[
-            key("currency", Accepts::Currency, Default::Required, "of all amounts, ISO 4217"),
+            key(
+                "currency",
+                Accepts::Currency,
+                Default::Required,
+                "of all tables, ISO 4217, and of amounts that name no other",
+            ),
             key("digits", Accepts::Int { min: 0, max: 6 }, Default::Value("2"), "decimal digits of the minor unit"),
             key(
                 "gross_margin",
@@ -240,7 +245,12 @@ pub static GROUPS: &[Group] = &[
             key("acquisition_costs", Accepts::Table, Default::Unset("not read"), "what winning customers cost"),
             key("usage", Accepts::Table, Default::Unset("not read"), "one row each time that something is used"),
             key("surveys", Accepts::Table, Default::Unset("not read"), "answers to NPS, CSAT, CES and exit surveys"),
-            later("exchange_rates", "rates between currencies", "convert the amounts to money.currency in the export"),
+            key(
+                "exchange_rates",
+                Accepts::Table,
+                Default::Unset("not read"),
+                "what other currencies are worth in money.currency",
+            ),
         ],
     },
     Group {

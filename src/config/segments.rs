@@ -113,6 +113,15 @@ fn builtin(s: &mut Section<'_>, problems: &Problems, sources: &Sound<Sources>) -
     sound.and(builtin)
 }
 
+/// Whose rows belong to no customer.
+fn of_nobody(kind: SourceKind) -> Option<&'static str> {
+    match kind {
+        SourceKind::AcquisitionCosts => Some("costs"),
+        SourceKind::ExchangeRates => Some("rates"),
+        _ => None,
+    }
+}
+
 /// The source and column that a segment names.
 fn source_column(
     problems: &Problems,
@@ -120,8 +129,10 @@ fn source_column(
     written: &Written,
     sources: &Sound<Sources>,
 ) -> Sound<(SourceKind, String)> {
-    let names = SourceKind::ALL.map(SourceKind::name);
-    let the_sources = format!("the sources are {}", listed(names, "`"));
+    let names: Vec<&str> =
+        SourceKind::ALL.into_iter().filter(|k| of_nobody(*k).is_none()).map(SourceKind::name).collect();
+    let names = names.iter().copied();
+    let the_sources = format!("the sources are {}", listed(names.clone(), "`"));
     let problem = |what: String, help: String| Problem::new(what).at(written.span.clone()).help(help);
     let shown = quoted(&written.text.raw);
     let Some((source, column)) = written.text.value.split_once('.').filter(|(_, c)| !c.trim().is_empty()) else {
@@ -137,8 +148,8 @@ fn source_column(
         let what = format!("`{path}` reads {shown}, and there is no such source");
         return Err(problems.add(problem(what, sentences([did_you_mean(meant, "`"), the_sources]))));
     };
-    if kind == SourceKind::AcquisitionCosts {
-        let what = format!("`{path}` cannot split by a column of acquisition_costs: costs belong to no customer");
+    if let Some(these) = of_nobody(kind) {
+        let what = format!("`{path}` cannot split by a column of {source}: {these} belong to no customer");
         return Err(problems.add(problem(what, "use a column of a source that has customers".into())));
     }
     if let Ok(all) = sources

@@ -35,7 +35,12 @@ pub fn input_checks(pipeline: &Pipeline, scan: &Scan, as_of: Day, now: i64) -> V
     for (kind, report) in &scan.reports {
         let name = kind.name();
         if !report.read {
-            let detail = "no stage and no segment asks for this source: it was not read";
+            let detail = match kind {
+                SourceKind::ExchangeRates => {
+                    "no source maps currency, so that nothing asks for rates: they were not read"
+                }
+                _ => "no stage and no segment asks for this source: it was not read",
+            };
             checks.push(check("rows_read", name, Status::Pass, None, 0, detail));
             continue;
         }
@@ -53,6 +58,12 @@ pub fn input_checks(pipeline: &Pipeline, scan: &Scan, as_of: Day, now: i64) -> V
         ));
         let detail = "amounts had digits beyond the minor unit and were rounded half to even";
         checks.extend(warn_of("amounts_rounded", name, report.amounts_rounded, detail));
+        if report.converted > 0 {
+            let detail = "amounts in other currencies than money.currency, converted at the rate of their day";
+            checks.push(check("amounts_converted", name, Status::Pass, None, report.converted, detail));
+        }
+        let detail = "rates had more than 18 digits after the point and were rounded half to even";
+        checks.extend(warn_of("rates_rounded", name, report.rates_rounded, detail));
         let detail = "cancel_kind says neither voluntary nor involuntary; these are of unknown kind";
         checks.extend(warn_of("cancel_kind_unknown", name, report.cancel_kinds_unknown, detail));
         let detail = "referred_by names the customer's own id; these count as not referred";

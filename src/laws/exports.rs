@@ -180,6 +180,7 @@ pub fn deliver(
         channels: channels.0,
         reasons: reasons.0,
         costs,
+        rates: Arc::default(),
         ids: if world.integer_ids { IdKind::Integer } else { IdKind::Text },
         columns: Default::default(),
     })

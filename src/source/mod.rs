@@ -85,6 +85,14 @@ pub enum Reason {
     NoQuantity,
     QuantityNotNumeric,
     QuantityNegative,
+    /// A rate without its currency.
+    NoCurrency,
+    NoRate,
+    RateNotNumeric,
+    /// A rate of nothing, or less.
+    RateNotPositive,
+    /// A rate of a million million million and more.
+    RateOverflow,
 }
 
 impl Reason {
@@ -110,6 +118,11 @@ impl Reason {
             Reason::NoQuantity => "no_quantity",
             Reason::QuantityNotNumeric => "quantity_not_numeric",
             Reason::QuantityNegative => "quantity_negative",
+            Reason::NoCurrency => "no_currency",
+            Reason::NoRate => "no_rate",
+            Reason::RateNotNumeric => "rate_not_numeric",
+            Reason::RateNotPositive => "rate_not_positive",
+            Reason::RateOverflow => "rate_overflow",
         }
     }
 }
@@ -145,6 +158,10 @@ pub struct SourceReport {
     pub after_as_of: u64,
     /// Amounts with digits beyond the minor unit, rounded half to even.
     pub amounts_rounded: u64,
+    /// Amounts of other currencies than money.currency.
+    pub converted: u64,
+    /// Rates with more than 18 digits after the point, rounded half to even.
+    pub rates_rounded: u64,
     /// Words of cancel_kind that are neither voluntary nor involuntary.
     pub cancel_kinds_unknown: u64,
     /// Customers who are said to have referred themselves.

@@ -8,6 +8,7 @@
 //! - [`forecast`]: what is expected, and how past expectations fared.
 //! - [`habits`]: learned windows, scores and shares, recomputed with every customer in memory.
 //! - [`answers`]: what customers answered and did afterwards, recomputed the same way on random histories.
+//! - [`currencies`]: amounts in several currencies, against their conversion by hand.
 //! - [`hostile`]: histories that no model was made for.
 //! - [`laws`]: the same input, however it is cut up, gives the same bytes.
 //! - [`commands`]: what the commands say that look without computing, and how options act.
@@ -22,6 +23,7 @@ mod acquisition;
 mod answers;
 mod commands;
 mod compare;
+mod currencies;
 mod days;
 mod dice;
 mod edges;

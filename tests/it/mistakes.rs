@@ -177,7 +177,6 @@ fn what_later_versions_bring_is_refused_not_ignored() {
     for (from, to, names) in [
         (after, "churn_after = \"1 period\"\npolicy = \"stripe\"", "policy"),
         ("dir = \"out\"", "dir = \"out\"\n[privacy]\ncustomer_key_env = \"TENURE_KEY\"", "privacy"),
-        ("\n[segments]", "\n[sources.exchange_rates]\npath = \"x.parquet\"\n\n[segments]", "exchange_rates"),
     ] {
         let trial = AfterAGoodRun::new().with(from, to);
         trial.fails(2).says(&[names]).says_one_of(&["later", "not yet", "this version"]);

@@ -7,7 +7,7 @@ use arrow::datatypes::*;
 
 use super::faults::Faults;
 use super::widen;
-use crate::money::{self, MAX_MINOR, Minor, NotMoney};
+use crate::money::{self, Exact, MAX_MINOR, Minor, NotMoney};
 use crate::source::Reason;
 
 /// Minor units, and which of them had to be rounded to one.
@@ -111,6 +111,50 @@ fn decimal(unscaled: i128, scale: i32, digits: u8) -> Result<Minor, NotMoney> {
     money::from_decimal(unscaled, scale, digits)
 }
 
+/// The number in a row of such a column, to its last digit; `None` for NULL, and for a text that is none.
+pub fn exact(array: &dyn Array, row: usize) -> Option<Result<Exact, NotMoney>> {
+    macro_rules! integer {
+        ($type:ty) => {
+            Ok(Exact { unscaled: array.as_primitive::<$type>().value(row).into(), scale: 0 })
+        };
+    }
+    macro_rules! decimal {
+        ($type:ty, $scale:expr) => {
+            Ok(Exact { unscaled: array.as_primitive::<$type>().value(row).into(), scale: i32::from(*$scale) })
+        };
+    }
+    if array.logical_nulls().is_some_and(|n| n.is_null(row)) {
+        return None;
+    }
+    Some(match array.data_type() {
+        DataType::Int8 => integer!(Int8Type),
+        DataType::Int16 => integer!(Int16Type),
+        DataType::Int32 => integer!(Int32Type),
+        DataType::Int64 => integer!(Int64Type),
+        DataType::UInt8 => integer!(UInt8Type),
+        DataType::UInt16 => integer!(UInt16Type),
+        DataType::UInt32 => integer!(UInt32Type),
+        DataType::UInt64 => integer!(UInt64Type),
+        DataType::Float64 => Exact::from_f64(array.as_primitive::<Float64Type>().value(row)),
+        DataType::Float32 => Exact::from_f64(widen(array.as_primitive::<Float32Type>().value(row))),
+        DataType::Decimal32(_, scale) => decimal!(Decimal32Type, scale),
+        DataType::Decimal64(_, scale) => decimal!(Decimal64Type, scale),
+        DataType::Decimal128(_, scale) => decimal!(Decimal128Type, scale),
+        DataType::Decimal256(_, scale) => match array.as_primitive::<Decimal256Type>().value(row).to_i128() {
+            Some(unscaled) => Ok(Exact { unscaled, scale: i32::from(*scale) }),
+            None => Err(NotMoney::Overflow),
+        },
+        DataType::Utf8View => return number(array.as_string_view().value(row)),
+        _ => return None,
+    })
+}
+
+/// Whether a row holds nothing: NULL, or a text without letters.
+pub fn is_blank(array: &dyn Array, row: usize) -> bool {
+    array.logical_nulls().is_some_and(|n| n.is_null(row))
+        || array.as_string_view_opt().is_some_and(|texts| texts.value(row).is_empty())
+}
+
 fn texts(array: &dyn Array, digits: u8, label: &Arc<str>, faults: &mut Faults) -> Amounts {
     let mut amounts = Amounts::default();
     for (row, text) in array.as_string_view().iter().enumerate() {
@@ -132,11 +176,20 @@ fn texts(array: &dyn Array, digits: u8, label: &Arc<str>, faults: &mut Faults) -
     amounts
 }
 
-/// Digits kept after the point: more than money has, and one more that says whether anything follows.
-const FRACTION: usize = 18;
+/// Digits kept after the point: more than money and rates have, and one more that says whether anything follows.
+const FRACTION: usize = 19;
+
+fn parse(text: &str, digits: u8) -> Option<Result<Minor, NotMoney>> {
+    let minor = |Exact { unscaled, scale }| match scale {
+        i32::MAX => Ok(Minor { units: 0, rounded: true }),
+        scale if scale > -64 => money::from_decimal(unscaled, scale, digits),
+        _ => Err(NotMoney::Overflow),
+    };
+    number(text).map(|exact| exact.and_then(minor))
+}
 
 /// A plain decimal number, `-12.34` or `1.5e3`; `None` if the text is anything else.
-fn parse(text: &str, digits: u8) -> Option<Result<Minor, NotMoney>> {
+fn number(text: &str) -> Option<Result<Exact, NotMoney>> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
         None => (text, 0),
@@ -159,16 +212,13 @@ fn parse(text: &str, digits: u8) -> Option<Result<Minor, NotMoney>> {
     let all = format!("{whole}{kept}");
     let significant = all.trim_start_matches('0');
     if significant.is_empty() {
-        return Some(Ok(Minor { units: 0, rounded: false }));
+        return Some(Ok(Exact { unscaled: 0, scale: 0 }));
     }
     let Ok(unscaled) = significant.parse::<i128>() else { return Some(Err(NotMoney::Overflow)) };
     let unscaled = if negative { -unscaled } else { unscaled };
-    let scale = i32::try_from(kept.len()).ok().and_then(|n| n.checked_sub(exponent));
-    Some(match scale {
-        Some(scale) if scale > -64 => money::from_decimal(unscaled, scale, digits),
-        Some(_) => Err(NotMoney::Overflow),
-        None => Ok(Minor { units: 0, rounded: true }),
-    })
+    // Beyond every scale there is nothing to be seen.
+    let scale = i32::try_from(kept.len()).ok().and_then(|n| n.checked_sub(exponent)).unwrap_or(i32::MAX);
+    Some(Ok(Exact { unscaled, scale }))
 }
 
 #[cfg(test)]

@@ -48,6 +48,12 @@ fn is_asked_for(pipeline: &Pipeline, source: &Source, needs: Needs) -> bool {
     match source.kind {
         SourceKind::Usage => needs.usage || beside(),
         SourceKind::Surveys => needs.surveys || beside(),
+        // Rates are of use where anything may need them.
+        SourceKind::ExchangeRates => {
+            let of_money = [SourceKind::Transactions, SourceKind::Subscriptions];
+            let names_currency = |kind| pipeline.sources.get(kind).is_some_and(|s| s.columns.contains_key("currency"));
+            beside() || of_money.iter().any(names_currency)
+        }
         _ => true,
     }
 }
@@ -110,6 +116,8 @@ fn role(kind: SourceKind, name: &str) -> Role {
         (_, "occurred_at" | "answered_at" | "started_at" | "period_start") => Role::Time(When),
         (_, "ended_at" | "cancelled_at" | "paused_from" | "paused_until") => Role::Time(EndOrNever),
         (_, "trial_ends_at" | "paid_until" | "past_due_since") => Role::Time(EndOrFar),
+        (SourceKind::ExchangeRates, "date") => Role::Time(When),
+        (SourceKind::ExchangeRates, "rate") => Role::Number,
         (_, "amount") => Role::Amount,
         (SourceKind::Usage, "quantity") | (SourceKind::Surveys, "score") => Role::Number,
         (SourceKind::Surveys, "kind") | (SourceKind::Subscriptions, "cancel_kind") => Role::Word,

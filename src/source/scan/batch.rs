@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef};
 use arrow::compute::filter;
 
-use super::{Dictionaries, Part, rows, traces};
+use super::{Dictionaries, Part, currencies, rows, traces};
 use crate::calendar::Day;
 use crate::config::{Pipeline, SourceKind};
 use crate::error::{Error, Result};
+use crate::exchange::Rates;
 use crate::source::canonical::{NO_VALUE, Sink, ValueCode};
 use crate::source::columns::ids::IdKind;
 use crate::source::columns::texts::Coder;
@@ -26,6 +27,8 @@ pub(super) struct Place<'a> {
     pub file: usize,
     pub ids: IdKind,
     pub dictionaries: &'a Dictionaries,
+    /// What other currencies are worth; none while these are read themselves.
+    pub rates: &'a Rates,
 }
 
 /// What a task keeps from batch to batch.
@@ -99,6 +102,7 @@ impl<'a> Scanner<'a> {
             SourceKind::Usage => traces::usage(self, &mut rows, &number, part, sink)?,
             SourceKind::Surveys => traces::surveys(self, &mut rows, &number, part, sink)?,
             SourceKind::AcquisitionCosts => rows::costs(self, &mut rows, part)?,
+            SourceKind::ExchangeRates => currencies::rates(self, &mut rows, part)?,
         }
         part.report.rejected += rows.faults.len() as u64;
         part.report.after_as_of += rows.late.len() as u64;
@@ -216,28 +220,6 @@ impl<'a> Scanner<'a> {
             let late = days.iter().enumerate().filter(|(row, day)| **day >= as_of && !rows.faults.contains(*row));
             rows.late = late.map(|(row, _)| row).collect();
         }
-    }
-
-    /// Every amount has to be in the pipeline's currency; NULL is.
-    pub fn one_currency(&self, rows: &Rows<'_>, number: &dyn Fn(usize) -> u64) -> Result<()> {
-        let Some(index) = self.field("currency") else { return Ok(()) };
-        let array = self.array(rows, index)?;
-        let Some(texts) = array.as_string_view_opt() else { return Ok(()) };
-        let own = &self.place.pipeline.money.currency;
-        for (row, text) in texts.iter().enumerate() {
-            let Some(text) = text.filter(|t| !t.is_empty() && t != own) else { continue };
-            if rows.faults.contains(row) || rows.late.binary_search(&row).is_ok() {
-                continue;
-            }
-            let (label, file) = (&self.about(index).label, &self.place.source.files[self.place.file].input.shown);
-            let text: String = text.chars().take(40).collect();
-            return Err(Error::input(format!("row {} of {file} is in {text}, and money.currency is {own}", number(row)))
-                .help(format!(
-                    "this version counts one currency: set sources.{}.filter so that only its rows stay, as in {label} = '{own}'; several currencies come with a later version",
-                    self.place.kind.name()
-                )));
-        }
-        Ok(())
     }
 }
 

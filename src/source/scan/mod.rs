@@ -3,6 +3,7 @@
 //! The result does not depend on threads, batch size or the order of files, but for the numbering of segment values.
 
 mod batch;
+mod currencies;
 mod reader;
 mod rows;
 mod traces;
@@ -20,6 +21,7 @@ use super::inspect::Inspected;
 use super::{InputFile, Rejected, SourceReport};
 use crate::config::{Pipeline, SourceKind};
 use crate::error::{Error, Result};
+use crate::exchange::{RateRow, Rates};
 use crate::money;
 
 /// Rows decoded at a time: large enough to amortise what is done per batch, small enough to stay in the cache.
@@ -58,6 +60,7 @@ pub struct Scan {
     pub reasons: Vec<Arc<str>>,
     /// Sorted.
     pub costs: Vec<Cost>,
+    pub rates: Arc<Rates>,
     pub ids: IdKind,
     /// The columns read of each source's exports, in order of name.
     pub columns: BTreeMap<SourceKind, Vec<String>>,
@@ -80,6 +83,7 @@ struct Part {
     report: SourceReport,
     rejected: Vec<Rejected>,
     costs: Vec<Cost>,
+    rates: Vec<RateRow>,
     /// Whether every page carried a checksum; `None` if none was read.
     verified: Option<bool>,
 }
@@ -97,39 +101,26 @@ pub fn scan(
 ) -> Result<Scan> {
     let segments = pipeline.segments.iter().map(|_| Dictionary::default()).collect();
     let dictionaries = Dictionaries { segments, ..Dictionaries::default() };
-    let tasks: Vec<(SourceKind, usize, usize)> = inspected
+    // What amounts are worth has to be known before they are read.
+    let (first, rest): (Vec<Task>, Vec<Task>) = inspected
         .sources
         .iter()
         .filter(|(_, source)| source.is_read())
         .flat_map(|(kind, source)| source.groups().map(move |(file, group)| (*kind, file, group)))
-        .collect();
-    let failed = AtomicBool::new(false);
-    let parts: Vec<Option<Result<Part>>> = tasks
-        .par_iter()
-        .with_max_len(1)
-        .map(|(kind, file, group)| {
-            if failed.load(Ordering::Relaxed) {
-                return None;
-            }
-            let place = batch::Place {
-                pipeline,
-                kind: *kind,
-                source: &inspected.sources[kind],
-                file: *file,
-                ids: inspected.ids,
-                dictionaries: &dictionaries,
-            };
-            let part = if place.source.rules_out(*file, *group) {
-                reader::skip_group(&place, *group, observer)
-            } else {
-                reader::read_group(&place, *group, batch_rows.max(1), sink, observer)
-            };
-            if part.is_err() {
-                failed.store(true, Ordering::Relaxed);
-            }
-            Some(part)
-        })
-        .collect();
+        .partition(|(kind, ..)| *kind == SourceKind::ExchangeRates);
+    let own = &pipeline.money.currency;
+    let read = |tasks: &[Task], rates: &Rates| {
+        let reading =
+            Reading { inspected, pipeline, dictionaries: &dictionaries, rates, batch_rows: batch_rows.max(1) };
+        reading.all(tasks, sink, observer)
+    };
+    let mut parts = read(&first, &Rates::none(own))?;
+    let rows = parts.iter_mut().flat_map(|(_, part)| std::mem::take(&mut part.rates)).collect();
+    let rates = match pipeline.sources.contains_key(&SourceKind::ExchangeRates) {
+        true => Arc::new(Rates::new(own, rows)?),
+        false => Arc::new(Rates::none(own)),
+    };
+    parts.extend(read(&rest, &rates)?);
 
     let mut scan = Scan {
         reports: BTreeMap::new(),
@@ -139,18 +130,17 @@ pub fn scan(
         channels: vec![],
         reasons: vec![],
         costs: vec![],
+        rates,
         ids: inspected.ids,
         columns: BTreeMap::new(),
     };
     let mut verified: BTreeMap<(SourceKind, usize), bool> = BTreeMap::new();
-    for ((kind, file, _), part) in tasks.iter().zip(parts) {
-        let Some(part) = part else { continue };
-        let mut part = part?;
-        combine(scan.reports.entry(*kind).or_default(), &part.report);
+    for ((kind, file, _), mut part) in parts {
+        combine(scan.reports.entry(kind).or_default(), &part.report);
         scan.rejected.append(&mut part.rejected);
         scan.costs.append(&mut part.costs);
         if let Some(pages) = part.verified {
-            *verified.entry((*kind, *file)).or_insert(true) &= pages;
+            *verified.entry((kind, file)).or_insert(true) &= pages;
         }
     }
     for (kind, source) in &inspected.sources {
@@ -170,6 +160,49 @@ pub fn scan(
     Ok(scan)
 }
 
+/// A source, a file of it and a row group of that.
+type Task = (SourceKind, usize, usize);
+
+/// What all tasks share.
+struct Reading<'a> {
+    inspected: &'a Inspected,
+    pipeline: &'a Pipeline,
+    dictionaries: &'a Dictionaries,
+    rates: &'a Rates,
+    batch_rows: usize,
+}
+
+impl Reading<'_> {
+    /// Reads row groups in parallel; what each gave, in the order of the tasks.
+    fn all(&self, tasks: &[Task], sink: &dyn Sink, observer: &dyn ScanObserver) -> Result<Vec<(Task, Part)>> {
+        let Reading { inspected, pipeline, dictionaries, rates, batch_rows } = *self;
+        let failed = AtomicBool::new(false);
+        let parts: Vec<Option<Result<Part>>> = tasks
+            .par_iter()
+            .with_max_len(1)
+            .map(|(kind, file, group)| {
+                if failed.load(Ordering::Relaxed) {
+                    return None;
+                }
+                let source = &inspected.sources[kind];
+                let (kind, file, ids) = (*kind, *file, inspected.ids);
+                let place = batch::Place { pipeline, kind, source, file, ids, dictionaries, rates };
+                let part = if place.source.rules_out(file, *group) {
+                    reader::skip_group(&place, *group, observer)
+                } else {
+                    reader::read_group(&place, *group, batch_rows, sink, observer)
+                };
+                if part.is_err() {
+                    failed.store(true, Ordering::Relaxed);
+                }
+                Some(part)
+            })
+            .collect();
+        let done = tasks.iter().zip(parts).filter_map(|(task, part)| Some((*task, part?)));
+        done.map(|(task, part)| Ok((task, part?))).collect()
+    }
+}
+
 /// The sum of all costs has to fit a money column.
 fn check_costs(costs: &[Cost]) -> Result<()> {
     let sum: i128 = costs.iter().map(|c| i128::from(c.amount).abs()).sum();
@@ -186,6 +219,8 @@ fn combine(into: &mut SourceReport, part: &SourceReport) {
     into.rejected += part.rejected;
     into.after_as_of += part.after_as_of;
     into.amounts_rounded += part.amounts_rounded;
+    into.converted += part.converted;
+    into.rates_rounded += part.rates_rounded;
     into.cancel_kinds_unknown += part.cancel_kinds_unknown;
     into.referred_to_self += part.referred_to_self;
     into.first = [into.first, part.first].into_iter().flatten().min();
@@ -196,6 +231,8 @@ fn combine(into: &mut SourceReport, part: &SourceReport) {
 
 #[cfg(test)]
 mod broken_files;
+#[cfg(test)]
+mod converted;
 #[cfg(test)]
 mod decoded;
 #[cfg(test)]

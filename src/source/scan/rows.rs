@@ -6,6 +6,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Decimal128Array, Times
 
 use super::Part;
 use super::batch::{Rows, Scanner, mark, retain};
+use super::currencies;
 use crate::calendar::Day;
 use crate::error::{Error, Result};
 use crate::source::canonical::{
@@ -28,9 +29,9 @@ pub(super) fn transactions(
 ) -> Result<()> {
     let ids = read_ids(scanner, rows, number)?;
     let (at, _) = scanner.required_times(rows, "occurred_at")?;
-    let mut amounts = read_amounts(scanner, rows)?;
+    let (mut amounts, array) = read_amounts(scanner, rows)?;
     scanner.drop_late(rows, &at.days);
-    scanner.one_currency(rows, number)?;
+    part.report.converted += currencies::convert(scanner, rows, &at.days, (&mut amounts, &array), number)?;
     let mut active = active(scanner, rows, &at, &amounts)?;
     let mut orders = match scanner.field("order_id") {
         Some(index) => Some(packed::read(&scanner.array(rows, index)?)),
@@ -118,7 +119,7 @@ pub(super) fn subscriptions(
             *slot = Some((scanner.times(rows, index)?, index));
         }
     }
-    let amounts = read_amounts(scanner, rows)?;
+    let (amounts, _) = read_amounts(scanner, rows)?;
     negative_amounts(scanner, rows, &amounts)?;
     let intervals = read_intervals(scanner, rows)?;
     let subscriptions = match scanner.field("subscription_id") {
@@ -165,7 +166,7 @@ pub(super) fn subscriptions(
         }
     }
     scanner.drop_late(rows, &started.days);
-    scanner.one_currency(rows, number)?;
+    currencies::own_alone(scanner, rows, number)?;
     let keep = rows.keep();
     let keep = keep.as_deref();
     let ids = retain_ids(ids, keep);
@@ -347,7 +348,7 @@ fn push(bytes: &mut Vec<u8>, value: Option<&[u8]>) {
 
 pub(super) fn costs(scanner: &mut Scanner<'_>, rows: &mut Rows<'_>, part: &mut Part) -> Result<()> {
     let (start, _) = scanner.required_times(rows, "period_start")?;
-    let amounts = read_amounts(scanner, rows)?;
+    let (amounts, _) = read_amounts(scanner, rows)?;
     let channels = scanner.channels(rows, "channel")?;
     let mut days = vec![];
     for row in (0..rows.n).filter(|row| !rows.faults.contains(*row)) {
@@ -369,10 +370,13 @@ pub(super) fn read_ids(scanner: &Scanner<'_>, rows: &mut Rows<'_>, number: &dyn 
     })
 }
 
-fn read_amounts(scanner: &Scanner<'_>, rows: &mut Rows<'_>) -> Result<Amounts> {
+/// Amounts as if all were in money.currency; the array comes along for those that are not.
+fn read_amounts(scanner: &Scanner<'_>, rows: &mut Rows<'_>) -> Result<(Amounts, ArrayRef)> {
     let index = scanner.required("amount")?;
     let array = scanner.array(rows, index)?;
-    Ok(amounts::read(&array, scanner.place.pipeline.money.digits, &scanner.about(index).label, &mut rows.faults))
+    let digits = scanner.place.pipeline.money.digits;
+    let amounts = amounts::read(&array, digits, &scanner.about(index).label, &mut rows.faults);
+    Ok((amounts, array))
 }
 
 pub(super) fn retain_ids(ids: Ids, keep: Option<&[bool]>) -> Ids {

@@ -354,29 +354,6 @@ fn customers_carry_everything_mapped_and_costs_are_sorted() {
 }
 
 #[test]
-fn another_currency_is_refused_by_name_and_row() {
-    let dir = tempfile::tempdir().unwrap();
-    let n = 5;
-    write(
-        &dir.path().join("tx.parquet"),
-        vec![
-            ("id", Arc::new(Int64Array::from(vec![1; n])) as ArrayRef),
-            ("at", Arc::new(Date32Array::from(vec![1; n]))),
-            ("amount", floats(&vec![1.0; n])),
-            ("cur", strings(&[Some("GBP"), None, Some(""), Some("USD"), Some("GBP")])),
-        ],
-        2,
-    );
-    let mut p = pipeline(dir.path());
-    add_source(&mut p, Transactions, "tx.parquet", &[MAPPED, &[("currency", "cur")]].concat());
-    let error = try_run(&p, 10).unwrap_err();
-    assert_eq!(error.kind, crate::error::Kind::Input);
-    assert_eq!(error.what, "row 4 of tx.parquet is in USD, and money.currency is GBP");
-    add_filter(&mut p, Transactions, "COALESCE(cur, 'GBP') <> 'USD'");
-    assert_eq!(run(&p, 10).1.rows.len(), 4);
-}
-
-#[test]
 fn activity_is_sql_over_canonical_columns() {
     let dir = tempfile::tempdir().unwrap();
     write(

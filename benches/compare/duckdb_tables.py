@@ -275,7 +275,7 @@ COPY (
            sum(revenue)::DOUBLE * 0.5::DOUBLE / sum(CASE WHEN age = 0 THEN customers END) AS ltv,
            NULL::DOUBLE AS ltv_discounted, NULL::DOUBLE AS ci_low, NULL::DOUBLE AS ci_high, NULL::DOUBLE AS cac,
            NULL::DOUBLE AS ltv_to_cac, NULL::DOUBLE AS payback_periods, NULL::DOUBLE AS holdout_error,
-           ({last} + 1 - frame.month) || ' periods to date'
+           ({last} + 1 - frame.month) || CASE WHEN frame.month = {last} THEN ' period' ELSE ' periods' END || ' to date'
                || CASE WHEN {undecided} IS NOT NULL THEN ', the last of them partial' ELSE '' END
                || CASE WHEN left_truncated THEN '; left-truncated: the cohort holds older customers' ELSE '' END
                AS note

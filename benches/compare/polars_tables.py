@@ -499,7 +499,8 @@ def ltv_table(cells: pl.LazyFrame, sums: pl.LazyFrame, window: Window) -> pl.Laz
     truncated = (
         when("left_truncated").then(lit("; left-truncated: the cohort holds older customers")).otherwise(lit(""))
     )
-    note = pl.concat_str(window.last + 1 - col("month"), lit(" periods to date"), partial, truncated)
+    to_date = when(col("month") == window.last).then(lit(" period to date")).otherwise(lit(" periods to date"))
+    note = pl.concat_str(window.last + 1 - col("month"), to_date, partial, truncated)
     return (
         totals.join(sums, on="month")
         .sort("month")

@@ -16,6 +16,8 @@ KEYS = {
     "cohort": [*SEGMENT, "cohort", "age"],
     "revenue_churn": [*SEGMENT, "period"],
     "ltv": [*SEGMENT, "period", "method"],
+    "rfm": [*SEGMENT, "rfm_segment"],
+    "concentration": [*SEGMENT, "decile"],
     "customers": ["customer_id"],
     "ledger": ["customer_id", "period"],
 }

@@ -33,6 +33,8 @@ pub enum Accepts {
     Months,
     /// `"1 period"`, `"N days"` or `{ quantile = 0.95, by = "frequency" }`.
     ChurnAfter,
+    /// `"always"` or `"N days"`.
+    Reactivation,
     /// `"36 hours"`.
     Duration,
     Zone,
@@ -86,6 +88,7 @@ impl Accepts {
             Accepts::ChurnAfter => {
                 "\"1 period\", a number of days such as \"90 days\", or { quantile = 0.95, by = \"frequency\" }".into()
             }
+            Accepts::Reactivation => "\"always\" or a number of days such as \"90 days\"".into(),
             Accepts::Duration => "a duration such as \"36 hours\", \"2 days\" or \"90 minutes\"".into(),
             Accepts::Zone => "a time zone of the IANA database such as \"Europe/London\"".into(),
             Accepts::Mode => "octal permissions as a string such as \"0640\"".into(),

@@ -5,17 +5,19 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value as Json};
 
 use super::problems::{Problem, Problems, Sound};
-use super::reference::{Accepts, BASES, LIVENESS, WEEKDAYS, keys};
+use super::reference::{
+    Accepts, BASES, DATED, FREE_AFTER_PAID, LIVENESS, LTV_RATES, PASSING, RATE_MOVES, RATE_OF, WEEKDAYS, keys,
+};
 use super::section::{Section, word_of};
 use super::tree::{Entry, Node, Table, Value};
-use super::value::file_name;
+use super::value::{ALWAYS, file_name};
 use super::{
-    Basis, Calendar, ChurnAfter, Customers, Located, Money, Output, Pipeline, SegmentFrom, SourceKind, segments,
-    sources, stages,
+    Basis, Calendar, ChurnAfter, Customers, Located, Money, Output, Pipeline, Reactivation, SegmentFrom, SourceKind,
+    segments, sources, stages,
 };
 use crate::calendar::{Day, Period};
 use crate::nearest::{did_you_mean, nearest};
-use crate::stage::Builtin;
+use crate::stage::{Builtin, Policy};
 
 /// What is known of the file beside its tree.
 pub(super) struct File<'a> {
@@ -188,7 +190,7 @@ pub(super) fn source_of(basis: Basis) -> SourceKind {
 }
 
 /// Settings of [customers] that only one basis has.
-const OF_BASIS: [(&str, Basis); 8] = [
+const OF_BASIS: [(&str, Basis); 15] = [
     ("churn_after", Basis::Transactions),
     ("learned_until", Basis::Transactions),
     ("activity", Basis::Transactions),
@@ -197,6 +199,13 @@ const OF_BASIS: [(&str, Basis); 8] = [
     ("free", Basis::Subscriptions),
     ("paused", Basis::Subscriptions),
     ("past_due", Basis::Subscriptions),
+    ("churn_dated", Basis::Subscriptions),
+    ("churn_rate", Basis::Subscriptions),
+    ("within_period", Basis::Subscriptions),
+    ("reactivation", Basis::Subscriptions),
+    ("exchange_rate_moves", Basis::Subscriptions),
+    ("free_after_paid", Basis::Subscriptions),
+    ("ltv_churn_rate", Basis::Subscriptions),
 ];
 
 /// The basis that holds where none is written.
@@ -244,13 +253,12 @@ fn customers(top: &mut Section<'_>, problems: &Problems, sources: &Sound<sources
         let learned_until: Sound<Option<Day>> = s.get("learned_until");
         let written = s.is_set("activity");
         let activity = s.need("activity");
-        let policy: Sound<&str> = s.need("policy");
+        let policy = policy(s, problems, &basis);
         let ended_at_inclusive = s.need("ended_at_inclusive");
         let gap_days: Sound<i64> = s.need("gap_days");
         let free_is_live = s.need_word("free", &LIVENESS);
         let paused_is_live = s.need_word("paused", &LIVENESS);
         let past_due_is_live = s.need_word("past_due", &LIVENESS);
-        policy?;
         Ok(Customers {
             basis: basis?,
             churn_after: churn_after?,
@@ -261,6 +269,7 @@ fn customers(top: &mut Section<'_>, problems: &Problems, sources: &Sound<sources
             free_is_live: free_is_live?,
             paused_is_live: paused_is_live?,
             past_due_is_live: past_due_is_live?,
+            policy: policy?,
         })
     })
 }
@@ -275,6 +284,60 @@ fn learns_something(problems: &Problems, customers: &Sound<Customers>, segments:
         let what = "`customers.learned_until` says until when to learn, and nothing is learned";
         let help = "remove it, or set churn_after = { quantile = 0.95, by = \"frequency\" }";
         problems.add(Problem::new(what).at(span.clone()).help(help).remote());
+    }
+}
+
+/// The preset, with the switches that are set beside it.
+fn policy(s: &mut Section<'_>, problems: &Problems, basis: &Sound<Basis>) -> Sound<Policy> {
+    let word: Sound<&str> = s.need("policy");
+    if let (Ok(Basis::Transactions), Ok(word)) = (basis, &word)
+        && *word != Policy::PRESETS[0].0
+    {
+        let what = format!("`{}` is of subscriptions, and the basis is transactions", s.full("policy"));
+        let help = "leave it out: what silence is churn is said by churn_after";
+        problems.add(Problem::new(what).at(s.span_of("policy")).help(help).remote());
+    }
+    // Whatever is wrong with the preset, the switches are looked at.
+    let of = word.map(preset);
+    let or = |name: &str| of.map(|p| switch(p, name));
+    let dated = s.follow_word("churn_dated", &DATED, of.and_then(|p| Ok((p.dated, or("churn_dated")?))));
+    let rate_of = s.follow_word("churn_rate", &RATE_OF, of.and_then(|p| Ok((p.rate_of, or("churn_rate")?))));
+    let passing = s.follow_word("within_period", &PASSING, of.and_then(|p| Ok((p.passing, or("within_period")?))));
+    let default = of.and_then(|p| Ok((Reactivation(p.reactivation), or("reactivation")?)));
+    let reactivation: Sound<Reactivation> = s.follow("reactivation", default);
+    let default = of.and_then(|p| Ok((p.rate_moves, or("exchange_rate_moves")?)));
+    let rate_moves = s.follow_word("exchange_rate_moves", &RATE_MOVES, default);
+    let default = of.and_then(|p| Ok((p.free_after_paid, or("free_after_paid")?)));
+    let free = s.follow_word("free_after_paid", &FREE_AFTER_PAID, default);
+    let ltv_rate =
+        s.follow_word("ltv_churn_rate", &LTV_RATES, of.and_then(|p| Ok((p.ltv_rate, or("ltv_churn_rate")?))));
+    Ok(Policy {
+        dated: dated?,
+        rate_of: rate_of?,
+        passing: passing?,
+        reactivation: reactivation?.0,
+        rate_moves: rate_moves?,
+        free_after_paid: free?,
+        ltv_rate: ltv_rate?,
+    })
+}
+
+/// The policy of that name; the standard one if there is none.
+pub(super) fn preset(name: &str) -> Policy {
+    Policy::PRESETS.iter().find(|(preset, _)| *preset == name).map_or(Policy::STANDARD, |(_, policy)| *policy)
+}
+
+/// A switch of a policy as the pipeline file would write it; NULL for what is no switch.
+pub(super) fn switch(policy: Policy, name: &str) -> Json {
+    match name {
+        "churn_dated" => word_of(policy.dated, &DATED).1,
+        "churn_rate" => word_of(policy.rate_of, &RATE_OF).1,
+        "within_period" => word_of(policy.passing, &PASSING).1,
+        "reactivation" => policy.reactivation.map_or(ALWAYS.into(), |days| format!("{days} days").into()),
+        "exchange_rate_moves" => word_of(policy.rate_moves, &RATE_MOVES).1,
+        "free_after_paid" => word_of(policy.free_after_paid, &FREE_AFTER_PAID).1,
+        "ltv_churn_rate" => word_of(policy.ltv_rate, &LTV_RATES).1,
+        _ => Json::Null,
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::Pipeline;
-use super::decode::{default_basis, default_dir};
+use super::decode::{default_basis, default_dir, preset, switch};
 use super::reference::{BASES, Default, Key, MOMENTS, keys, source_keys, stage_keys};
 use super::section::word_of;
 use super::segments::default_moment;
@@ -77,6 +77,10 @@ fn followed(pipeline: &Pipeline, path: &str) -> Json {
     match parts.as_slice() {
         ["name"] => pipeline.file.file_stem().map_or(Json::Null, |s| s.to_string_lossy().into()),
         ["customers", "basis"] => word_of(default_basis(|kind| pipeline.sources.contains_key(&kind)), &BASES).1,
+        ["customers", name] => {
+            let policy = at(&pipeline.resolved, "customers.policy").as_str().unwrap_or_default();
+            switch(preset(policy), name)
+        }
         ["output", "dir"] => default_dir(at(&pipeline.resolved, "name").as_str().unwrap_or_default()).into(),
         ["sources", _, "timezone"] => at(&pipeline.resolved, "calendar.timezone").clone(),
         ["segments", name, "at"] => {

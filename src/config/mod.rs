@@ -41,7 +41,7 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 
 use crate::calendar::{Day, Period};
-use crate::stage::{Builtin, Options};
+use crate::stage::{Builtin, Options, Policy};
 
 pub use canonical::{Canonical, columns as canonical_columns};
 pub use explain::{Setting, explain_settings};
@@ -140,6 +140,10 @@ pub enum ChurnAfter {
     },
 }
 
+/// Days within which coming back is a reactivation, later a new customer; `None`: it always is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reactivation(pub Option<i32>);
+
 #[derive(Clone, Debug)]
 pub struct Customers {
     pub basis: Basis,
@@ -154,6 +158,8 @@ pub struct Customers {
     pub free_is_live: bool,
     pub paused_is_live: bool,
     pub past_due_is_live: bool,
+    /// The preset with every switch that is set beside it.
+    pub policy: Policy,
 }
 
 /// SQL as the user wrote it, with its place in the pipeline file for messages.

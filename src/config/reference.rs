@@ -10,7 +10,10 @@ use jiff::civil::Weekday;
 pub use super::accepts::{Accepts, Words};
 use super::{At, Basis, SourceKind};
 use crate::calendar::Period;
-use crate::stage::{Builtin, KINDS, LATER_KINDS, OptionSpec, OptionType};
+use crate::stage::{
+    Builtin, Dated, FreeAfterPaid, KINDS, LATER_KINDS, LtvRate, OptionSpec, OptionType, Passing, Policy, RateMoves,
+    RateOf,
+};
 
 /// A setting of the pipeline file.
 #[derive(Clone, Copy, Debug)]
@@ -75,12 +78,22 @@ pub(super) const WEEKDAYS: [(&str, Weekday); 7] = [
 pub(super) const BASES: [(&str, Basis); 2] =
     [("transactions", Basis::Transactions), ("subscriptions", Basis::Subscriptions)];
 pub(super) const LIVENESS: [(&str, bool); 2] = [("live", true), ("not live", false)];
+pub(super) const DATED: [(&str, Dated); 3] =
+    [("paid_until", Dated::PaidUntil), ("ended_at", Dated::EndedAt), ("cancelled_at", Dated::CancelledAt)];
+pub(super) const RATE_OF: [(&str, RateOf); 2] =
+    [("opening", RateOf::Opening), ("rolling_30_days", RateOf::LastThirtyDays)];
+pub(super) const PASSING: [(&str, Passing); 2] = [("neither", Passing::Neither), ("both", Passing::Both)];
+pub(super) const RATE_MOVES: [(&str, RateMoves); 2] =
+    [("currency_effect", RateMoves::CurrencyEffect), ("no movement", RateMoves::NoMovement)];
+pub(super) const FREE_AFTER_PAID: [(&str, FreeAfterPaid); 2] =
+    [("churned", FreeAfterPaid::Churned), ("live at 0", FreeAfterPaid::LiveAtZero)];
+pub(super) const LTV_RATES: [(&str, LtvRate); 2] =
+    [("trailing", LtvRate::Trailing), ("mean_of_previous", LtvRate::PreviousMean)];
 pub(super) const MOMENTS: [(&str, At); 3] = [("opening", At::Opening), ("first", At::First), ("latest", At::Latest)];
 
 const PERIODS: Accepts = words(&names(&Period::ALL));
 const LIVE: Accepts = words(&names(&LIVENESS));
-const POLICIES: Words = Words { now: &["standard"], later: &["chartmogul", "stripe", "profitwell", "maxio"] };
-const STANDARD: &str = "leave it out: the standard policy's rule applies";
+const THE_POLICY: Default = Default::Follows("as the policy has it");
 
 pub static GROUPS: &[Group] = &[
     Group {
@@ -184,9 +197,10 @@ pub static GROUPS: &[Group] = &[
             ),
             key(
                 "policy",
-                Accepts::Word(POLICIES),
+                words(&names(&Policy::PRESETS)),
                 Default::Value("\"standard\""),
-                "whose definitions of subscription churn are followed",
+                "subscriptions: whose definitions of churn are followed; it sets the switches below, and one that is set beside \
+                 it wins",
             ),
             key(
                 "ended_at_inclusive",
@@ -210,13 +224,46 @@ pub static GROUPS: &[Group] = &[
                 "transactions: exclusive end of what churn windows and frequency classes are learned from",
             ),
             later("loyal_orders", "orders that make a customer loyal", "count orders in table `customers` instead"),
-            later("churn_dated", "policy switch: the date at which churn counts", STANDARD),
-            later("churn_rate", "policy switch: what the churn rate is a share of", STANDARD),
-            later("within_period", "policy switch: whether joining and leaving within a period counts", STANDARD),
-            later("reactivation", "policy switch: what coming back after a gap is", STANDARD),
-            later("exchange_rate_moves", "policy switch: where moves of exchange rates are booked", STANDARD),
-            later("free_after_paid", "policy switch: what a free plan after a paid one is", STANDARD),
-            later("ltv_churn_rate", "policy switch: the churn rate of lifetime value", STANDARD),
+            key("churn_dated", words(&names(&DATED)), THE_POLICY, "policy switch: the date at which an end is churn"),
+            key(
+                "churn_rate",
+                words(&names(&RATE_OF)),
+                THE_POLICY,
+                "policy switch: churned customers are a share of those at the opening, or, over the 30 days before the \
+                 period's end, of those live at their beginning and the new ones",
+            ),
+            key(
+                "within_period",
+                words(&names(&PASSING)),
+                THE_POLICY,
+                "policy switch: who joins and leaves within a period is neither new nor churned, or both",
+            ),
+            key(
+                "reactivation",
+                Accepts::Reactivation,
+                THE_POLICY,
+                "policy switch: coming back is a reactivation always, or within so many days and later a new customer",
+            ),
+            key(
+                "exchange_rate_moves",
+                words(&names(&RATE_MOVES)),
+                THE_POLICY,
+                "policy switch: moves of exchange rates are booked as currency_effect, or each subscription keeps the rate \
+                 of its last change",
+            ),
+            key(
+                "free_after_paid",
+                words(&names(&FREE_AFTER_PAID)),
+                THE_POLICY,
+                "policy switch: a free plan that goes on from a paid one is churn, or live at 0",
+            ),
+            key(
+                "ltv_churn_rate",
+                words(&names(&LTV_RATES)),
+                THE_POLICY,
+                "policy switch: lifetime value divides by the trailing churn rate, or by the mean of the rates of as many \
+                 periods before the present one",
+            ),
         ],
     },
     Group {

@@ -12,7 +12,7 @@ use super::problems::{Problem, Problems, Reported, Sound, Span};
 use super::reference::{Accepts, Default, Key, home_of};
 use super::tree::{Entry, Node, Table, Value};
 use super::value::{Setting, Written, check, not_yet};
-use super::{ChurnAfter, Expression, Located, Scale};
+use super::{ChurnAfter, Expression, Located, Reactivation, Scale};
 use crate::calendar::Day;
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
 
@@ -329,6 +329,7 @@ macro_rules! from_setting {
 }
 from_setting!(
     Text => String, Flag => bool, Int => i64, Number => f64, Word => &'static str, Day => Day, ChurnAfter => ChurnAfter,
+    Reactivation => Reactivation,
     Zone => TimeZone, Mode => u32, Sql => Expression, Paths => Vec<Located<String>>, Scale => Scale,
     Reference => Written, References => Vec<Written>,
 );

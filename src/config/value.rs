@@ -8,7 +8,7 @@ use super::problems::{Problem, Problems, Reported, Sound, Span};
 use super::reference::{Accepts, Words, keys};
 use super::section::Section;
 use super::tree::{Node, Text, Value, quoted};
-use super::{ChurnAfter, Expression, Located, Scale};
+use super::{ChurnAfter, Expression, Located, Reactivation, Scale};
 use crate::calendar::Day;
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
 
@@ -25,6 +25,7 @@ pub(super) enum Setting {
     Days(i32),
     Months(i32),
     ChurnAfter(ChurnAfter),
+    Reactivation(Reactivation),
     Seconds(i64),
     Zone(TimeZone),
     Mode(u32),
@@ -73,6 +74,9 @@ pub(super) fn check(problems: &Problems, key: &str, accepts: Accepts, node: &Nod
         _ => Err(judged.refuse("")),
     }
 }
+
+/// Coming back is a reactivation after any gap.
+pub(super) const ALWAYS: &str = "always";
 
 /// What the contract announces and this version does not have.
 pub(super) fn not_yet(what: &str, span: &Span) -> Problem {
@@ -166,6 +170,11 @@ impl Judged<'_> {
             Accepts::Days => days(value).map(Setting::Days).ok_or_else(|| self.refuse("")),
             Accepts::Months => months(value).map(Setting::Months).ok_or_else(|| self.refuse("")),
             Accepts::ChurnAfter => self.churn_after(value),
+            Accepts::Reactivation if value == ALWAYS => Ok(Setting::Reactivation(Reactivation(None))),
+            Accepts::Reactivation => match days(value) {
+                Some(n) => Ok(Setting::Reactivation(Reactivation(Some(n)))),
+                None => Err(self.refuse(did_you_mean(nearest(value, [ALWAYS]), "\""))),
+            },
             Accepts::Duration => duration(value).map(Setting::Seconds).ok_or_else(|| self.refuse("")),
             Accepts::Zone => self.zone(value),
             Accepts::Mode => self.mode(value),

@@ -10,7 +10,7 @@ use crate::engine::plan::{Needs, Plan};
 use crate::error::{Error, Result};
 use crate::nearest::suggestion;
 use crate::publish;
-use crate::stage::{self, Builtin, Common, Setting, Spec, Stage, TimeUnit};
+use crate::stage::{self, Builtin, Common, Policy, Setting, Spec, Stage, TimeUnit};
 use crate::table::TableSchema;
 use crate::tally::gaps::{self, Learning};
 use crate::tally::{census, rfm, values};
@@ -119,6 +119,7 @@ pub fn every_table() -> Vec<TableSchema> {
     let setting = Arc::new(Setting {
         basis: Basis::Transactions,
         rule: LiveRule::Period,
+        policy: Policy::STANDARD,
         period: Period::Month,
         digits: 2,
         gross_margin: None,
@@ -176,13 +177,15 @@ fn setting(pipeline: &Pipeline) -> Setting {
                 free_is_live: customers.free_is_live,
                 paused_is_live: customers.paused_is_live,
                 past_due_is_live: customers.past_due_is_live,
+                ..TermRule::default()
             };
-            (Basis::Subscriptions, LiveRule::Terms(rule))
+            (Basis::Subscriptions, LiveRule::Terms(customers.policy.rule(rule)))
         }
     };
     Setting {
         basis,
         rule,
+        policy: customers.policy,
         period: pipeline.calendar.period,
         digits: pipeline.money.digits,
         gross_margin: pipeline.money.gross_margin,

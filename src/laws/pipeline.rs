@@ -63,7 +63,7 @@ fn head(world: &World) -> String {
             put("basis = \"transactions\"\nchurn_after = { quantile = 0.8 }\n".into());
             until.iter().for_each(|day| put(format!("learned_until = {day}\n")));
         }
-        Rule::Contracts { gap_days, inclusive, free, paused, past_due } => {
+        Rule::Contracts { gap_days, inclusive, free, paused, past_due, policy, switches } => {
             let live = |is_live: bool| if is_live { "\"live\"" } else { "\"not live\"" };
             put(format!(
                 "basis = \"subscriptions\"\ngap_days = {gap_days}\nended_at_inclusive = {inclusive}\n\
@@ -72,6 +72,8 @@ fn head(world: &World) -> String {
                 live(paused),
                 live(past_due)
             ));
+            put(format!("policy = {policy:?}\n"));
+            switches.into_iter().flatten().for_each(|switch| put(format!("{switch}\n")));
         }
     }
     let mut source = |name: &str, columns: &str| {

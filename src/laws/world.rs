@@ -50,6 +50,9 @@ pub enum Rule {
         free: bool,
         paused: bool,
         past_due: bool,
+        policy: &'static str,
+        /// Lines of switches that are set beside it.
+        switches: [Option<&'static str>; 7],
     },
 }
 
@@ -253,12 +256,35 @@ fn spent() -> impl Strategy<Value = Spent> {
     (day(), 0..90_000i64, value()).prop_map(|(day, amount, channel)| Spent { day, amount, channel })
 }
 
+/// A preset, and switches that are set beside it.
+fn policy() -> impl Strategy<Value = (&'static str, [Option<&'static str>; 7])> {
+    let presets = ["standard", "chartmogul", "stripe", "profitwell", "maxio"];
+    let line = |lines: &[&'static str]| option::weighted(0.3, prop::sample::select(lines.to_vec()));
+    let switches = [
+        line(&["churn_dated = \"paid_until\"", "churn_dated = \"ended_at\"", "churn_dated = \"cancelled_at\""]),
+        line(&["churn_rate = \"opening\"", "churn_rate = \"rolling_30_days\""]),
+        line(&["within_period = \"neither\"", "within_period = \"both\""]),
+        line(&["reactivation = \"always\"", "reactivation = \"1 days\"", "reactivation = \"30 days\""]),
+        line(&["exchange_rate_moves = \"currency_effect\"", "exchange_rate_moves = \"no movement\""]),
+        line(&["free_after_paid = \"churned\"", "free_after_paid = \"live at 0\""]),
+        line(&["ltv_churn_rate = \"trailing\"", "ltv_churn_rate = \"mean_of_previous\""]),
+    ];
+    (prop::sample::select(presets.to_vec()), switches)
+}
+
 fn rule() -> impl Strategy<Value = Rule> {
     let flags = any::<(bool, bool, bool, bool)>();
-    let contracts =
-        (prop::sample::select(vec![0, 0, 3, 40]), flags).prop_map(|(gap_days, (inclusive, free, paused, past_due))| {
-            Rule::Contracts { gap_days, inclusive, free, paused, past_due }
-        });
+    let contracts = (prop::sample::select(vec![0, 0, 3, 40]), flags, policy()).prop_map(
+        |(gap_days, (inclusive, free, paused, past_due), (policy, switches))| Rule::Contracts {
+            gap_days,
+            inclusive,
+            free: free && policy == "standard",
+            paused,
+            past_due,
+            policy,
+            switches,
+        },
+    );
     let learned = option::of((40..SPAN).prop_map(|d| ORIGIN.plus(d))).prop_map(Rule::Learned);
     let days = prop::sample::select(vec![1, 7, 45, 90, 400]).prop_map(Rule::Days);
     prop_oneof![1 => Just(Rule::OnePeriod), 1 => days, 1 => learned, 2 => contracts]

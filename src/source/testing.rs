@@ -55,6 +55,7 @@ pub fn pipeline(base: &Path) -> Pipeline {
             free_is_live: false,
             paused_is_live: false,
             past_due_is_live: true,
+            policy: crate::stage::Policy::STANDARD,
         },
         sources: BTreeMap::new(),
         segments: vec![],

@@ -14,6 +14,7 @@ pub mod forecast;
 pub mod ledger;
 pub mod ltv;
 mod options;
+mod rates;
 pub mod revenue_churn;
 pub mod rfm;
 mod rows;
@@ -36,6 +37,7 @@ use crate::tally::census::CensusTally;
 use crate::tally::gaps::Learning;
 pub use crate::timeline::builtin::Builtin;
 use crate::timeline::lens::{Lens, LiveRule};
+pub use crate::timeline::policy::{Dated, FreeAfterPaid, LtvRate, Passing, Policy, RateMoves, RateOf, Switch};
 use crate::timeline::purchases::Transactions;
 use crate::timeline::segments::SegmentIndex;
 use crate::timeline::shape::Basis;
@@ -70,6 +72,8 @@ impl TimeUnit {
 pub struct Setting {
     pub basis: Basis,
     pub rule: LiveRule,
+    /// Whose definitions of subscription churn hold; what of it decides who is live is part of the rule.
+    pub policy: Policy,
     /// `calendar.period`: of customers, of the ledger, and of stages that name none.
     pub period: Period,
     /// Minor-unit digits.

@@ -4,10 +4,9 @@ use super::Setting;
 use crate::calendar::Period;
 use crate::check::{Check, Status};
 use crate::money::minor_per_major;
-use crate::stats::churn_rate::{Observed, Trailing};
+use crate::stats::churn_rate::Trailing;
 use crate::table::{Cell, ColumnSpec, Type, column};
 use crate::tally::cohorts::revenue_of;
-use crate::tally::headcount::Head;
 use crate::timeline::lens::LiveRule;
 use crate::timeline::segments::{CellId, SegmentIndex};
 use crate::timeline::shape::{Basis, Frame, Maturity, Shape};
@@ -75,13 +74,6 @@ impl Windowed<'_> {
             LiveRule::Period | LiveRule::Terms(_) => one_period,
         };
         self.frame.grid.start(period) < window
-    }
-
-    /// Churned and opening of a period, for the trailing rate over complete ones.
-    pub fn observed(&self, sums: &[Vec<i128>], period: usize) -> Option<Observed> {
-        let head = |h: Head| sums[period][h as usize] as i64;
-        let observed = || Observed { churned: head(Head::Churned), opening: head(Head::Opening) };
-        self.complete(period).then(observed)
     }
 }
 

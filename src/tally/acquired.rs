@@ -11,7 +11,6 @@ use crate::error::Result;
 use crate::tally::axes::Axes;
 use crate::tally::labels::LabelIndex;
 use crate::timeline::lens::{Lens, LiveRule};
-use crate::timeline::movements::State;
 use crate::timeline::segments::{CellId, SegmentIndex};
 use crate::timeline::shape::Shape;
 use crate::timeline::trials::trials;
@@ -108,7 +107,7 @@ impl Fold for Acquired {
             }
         };
         let referred = i64::from(view.referred() || self.referral.contains(&channel));
-        for run in view.runs().iter().filter(|r| r.state == State::New) {
+        for run in view.runs().iter().filter(|r| r.state.is_of_a_new_customer()) {
             self.axes.pieces(view, run, |piece| {
                 (piece.from..piece.to).for_each(|p| add(piece.open, p, Won { new: 1, referred, ..Won::default() }));
             });

@@ -95,6 +95,48 @@ impl Axes {
         }
     }
 
+    /// The cells of periods that are counted by days of their own: `seen` gives the first period that sees what changes on a
+    /// day.
+    pub fn stretches(
+        &self,
+        view: &View<'_>,
+        (from, to): (usize, usize),
+        seen: &dyn Fn(Day) -> usize,
+        mut visit: impl FnMut((usize, usize), CellId),
+    ) {
+        if from >= to {
+            return;
+        }
+        visit((from, to), ALL);
+        for (segment, at) in &self.segments {
+            let steps = view.segment(*segment);
+            let mut whole = |rank| visit((from, to), self.index.cell(*segment, rank));
+            match at {
+                At::First => whole(steps.first()),
+                At::Latest => whole(steps.latest()),
+                At::Opening => {
+                    let mut from = from;
+                    let mut rank = steps.on(Day(i32::MIN));
+                    for (day, next) in steps.each() {
+                        let at = if day.0 == i32::MIN { 0 } else { seen(day) };
+                        if at > from {
+                            let until = at.min(to);
+                            visit((from, until), self.index.cell(*segment, rank));
+                            from = until;
+                        }
+                        if from == to {
+                            break;
+                        }
+                        rank = next;
+                    }
+                    if from < to {
+                        visit((from, to), self.index.cell(*segment, rank));
+                    }
+                }
+            }
+        }
+    }
+
     fn moving(&self, view: &View<'_>, run: &Run, segment: usize, visit: &mut impl FnMut(Piece)) {
         let (frame, steps) = (view.frame(), view.segment(segment));
         let cell_at = |b: usize| self.index.cell(segment, steps.on(frame.boundary(b).plus(-1)));

@@ -13,7 +13,7 @@ use crate::tally::axes::Axes;
 use crate::tally::labels::LabelIndex;
 use crate::timeline::labels::NO_VALUE;
 use crate::timeline::lens::{Lens, LiveRule};
-use crate::timeline::movements::State;
+use crate::timeline::movements::Run;
 use crate::timeline::rows::AnswerKind;
 use crate::timeline::segments::{CellId, SegmentIndex};
 use crate::timeline::shape::Shape;
@@ -94,17 +94,17 @@ impl Fold for Exits {
 
     fn observe(&self, tally: &mut ExitsTally, view: &View<'_>) {
         let mut last = None;
-        for run in view.runs().iter().filter(|r| r.state == State::Churned) {
+        for run in view.runs().iter().filter(|r| r.state.is_of_one_who_left()) {
             let last = last.get_or_insert_with(|| Lasts::of(view));
-            let exit = exit(view, last, run.from);
-            let slot = self.labels.slot(exit.reason);
-            self.axes.pieces(view, run, |piece| {
-                for period in piece.from.max(self.window)..piece.to {
+            for period in run.from.max(self.window)..run.to {
+                let exit = exit(view, last, period);
+                let slot = self.labels.slot(exit.reason);
+                self.axes.pieces(view, &Run { from: period, to: period + 1, ..*run }, |piece| {
                     let left = tally.0.entry((piece.open, period as u32, slot, exit.kind)).or_default();
                     left.customers += 1;
-                    left.money += i128::from(run.opening);
-                }
-            });
+                    left.money += i128::from(run.opening) + i128::from(run.passing);
+                });
+            }
         }
     }
 

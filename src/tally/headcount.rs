@@ -16,6 +16,8 @@ pub enum Head {
     Returned,
     Churned,
     Closing,
+    /// Live within a period, at neither boundary; where that counts as joining and leaving, also in new or returned and in
+    /// churned.
     Intra,
     /// Retained customers whose segment value at the closing is this, and at the opening was another; and the reverse.
     MovedIn,
@@ -48,6 +50,10 @@ impl Counted for Headcount {
                     State::Retained => count(Head::Retained),
                     State::Churned => count(Head::Churned),
                     State::Intra => count(Head::Intra),
+                    State::IntraNew => [Head::New, Head::Churned, Head::Intra].into_iter().for_each(&mut count),
+                    State::IntraReturned => {
+                        [Head::Returned, Head::Churned, Head::Intra].into_iter().for_each(&mut count);
+                    }
                     State::New => count(Head::New),
                     State::Returned => count(Head::Returned),
                     State::Undecided | State::Idle => {}

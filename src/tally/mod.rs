@@ -22,5 +22,6 @@ pub mod renewals;
 pub mod rfm;
 pub mod series;
 pub mod standing;
+pub mod thirty_days;
 pub mod values;
 pub mod voice;

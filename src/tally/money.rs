@@ -26,6 +26,8 @@ pub enum Flow {
     Kept,
     /// Σ m1 over the customers of the opening: what NRR keeps.
     Held,
+    /// Of new, reactivation and churned: what came and went within the period.
+    Passing,
 }
 
 /// Minor units by movement, and at the boundaries.
@@ -33,7 +35,7 @@ pub struct Money;
 
 impl Counted for Money {
     const KIND: &'static str = "money";
-    const WIDTH: usize = Flow::Held as usize + 1;
+    const WIDTH: usize = Flow::Passing as usize + 1;
 
     fn observe(axes: &Axes, tally: &mut Lines, view: &View<'_>) {
         for run in view.runs() {
@@ -54,6 +56,13 @@ impl Counted for Money {
                         add(Flow::Contraction, (m1 - m0).min(0));
                         add(Flow::Kept, m0.min(m1));
                         add(Flow::Held, m1);
+                    }
+                    State::IntraNew | State::IntraReturned => {
+                        let came = if run.state == State::IntraNew { Flow::New } else { Flow::Reactivation };
+                        let passing = i128::from(run.passing);
+                        add(came, passing);
+                        add(Flow::Churned, -passing);
+                        add(Flow::Passing, passing);
                     }
                     State::Intra | State::Undecided | State::Idle => {}
                 }

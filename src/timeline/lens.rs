@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::policy::Dated;
 use crate::calendar::{Day, Period};
 
 /// Which subscription rows are live, and until when (DEFINITIONS §2).
@@ -17,6 +18,34 @@ pub struct TermRule {
     pub free_is_live: bool,
     pub paused_is_live: bool,
     pub past_due_is_live: bool,
+    /// The date at which an end counts.
+    pub dated: Dated,
+    /// Who joins and leaves within a period is new (or returned) and churned in it.
+    pub passing_counts: bool,
+    /// Days after which coming back is no return any more; `None`: it always is.
+    pub reactivation: Option<i32>,
+    /// Money follows the exchange rates; else each subscription keeps that of its start.
+    pub rates_move: bool,
+    /// A free plan that goes on from a paid one is live.
+    pub free_after_paid_is_live: bool,
+}
+
+/// The standard policy, live what is paid for or past due.
+impl Default for TermRule {
+    fn default() -> TermRule {
+        TermRule {
+            ended_at_inclusive: false,
+            gap_days: 0,
+            free_is_live: false,
+            paused_is_live: false,
+            past_due_is_live: true,
+            dated: Dated::PaidUntil,
+            passing_counts: false,
+            reactivation: None,
+            rates_move: true,
+            free_after_paid_is_live: false,
+        }
+    }
 }
 
 /// What makes a customer live.
@@ -31,6 +60,42 @@ pub enum LiveRule {
     Terms(TermRule),
 }
 
+impl TermRule {
+    /// `, dated ended_at, …`: in what it differs from the standard policy.
+    fn policy(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.dated {
+            Dated::PaidUntil => {}
+            Dated::EndedAt => f.write_str(", to ended_at")?,
+            Dated::CancelledAt => f.write_str(", to cancelled_at")?,
+        }
+        if self.passing_counts {
+            f.write_str(", passing within a period counts")?;
+        }
+        if let Some(days) = self.reactivation {
+            write!(f, ", new again after {days} days")?;
+        }
+        if !self.rates_move {
+            f.write_str(", at the exchange rate of its start")?;
+        }
+        if self.free_after_paid_is_live {
+            f.write_str(", free after paid too")?;
+        }
+        Ok(())
+    }
+}
+
+impl LiveRule {
+    /// Who joins and leaves within a period counts as both.
+    pub fn passing_counts(&self) -> bool {
+        matches!(self, LiveRule::Terms(rule) if rule.passing_counts)
+    }
+
+    /// Days after which coming back is no return any more.
+    pub fn reactivation(&self) -> Option<i32> {
+        if let LiveRule::Terms(rule) = self { rule.reactivation } else { None }
+    }
+}
+
 impl fmt::Display for LiveRule {
     /// `live for 90 days after each activity`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,7 +104,10 @@ impl fmt::Display for LiveRule {
             LiveRule::Window(1) => f.write_str("live on the days of activity"),
             LiveRule::Window(days) => write!(f, "live for {days} days after each activity"),
             LiveRule::Learned => f.write_str("live for the learned window after each activity"),
-            LiveRule::Terms(_) => f.write_str("live while a subscription is"),
+            LiveRule::Terms(rule) => {
+                f.write_str("live while a subscription is")?;
+                rule.policy(f)
+            }
         }
     }
 }

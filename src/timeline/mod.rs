@@ -19,6 +19,7 @@ mod log;
 mod merge;
 pub mod movements;
 mod ordered;
+pub mod policy;
 mod pot;
 pub mod purchases;
 pub mod record;

@@ -6,7 +6,7 @@
 use super::lens::LiveRule;
 use super::rows::DayRow;
 use super::shape::Frame;
-use super::spells::Spell;
+use super::spells::{Spell, begins_anew};
 use super::terms::Range;
 use crate::money::div_half_even;
 
@@ -19,6 +19,9 @@ pub enum State {
     Churned,
     /// Live within the period but at neither boundary.
     Intra,
+    /// The same where it counts as joining and leaving (`within_period = "both"`): of a new customer, of a returned one.
+    IntraNew,
+    IntraReturned,
     /// Live at the opening of a partial last period under `1 period`, not active yet: nobody can say.
     Undecided,
     /// Not live; only money that belongs to no live customer.
@@ -33,12 +36,24 @@ impl State {
             State::Returned => Some("returned"),
             State::Churned => Some("churned"),
             State::Intra => Some("intra"),
+            State::IntraNew => Some("intra_new"),
+            State::IntraReturned => Some("intra_returned"),
             State::Undecided | State::Idle => None,
         }
     }
 
     pub fn in_opening(self) -> bool {
         matches!(self, State::Retained | State::Churned | State::Undecided)
+    }
+
+    /// Counts as new: joined in the period, whether or not still there at its end.
+    pub fn is_of_a_new_customer(self) -> bool {
+        matches!(self, State::New | State::IntraNew)
+    }
+
+    /// Counts as churned.
+    pub fn is_of_one_who_left(self) -> bool {
+        matches!(self, State::Churned | State::IntraNew | State::IntraReturned)
     }
 
     pub fn in_closing(self) -> bool {
@@ -60,6 +75,16 @@ pub struct Run {
     pub unallocated: i64,
     /// Part of `closing` whose cancellation is known at the boundary.
     pub scheduled: i64,
+    /// What came and went within the period, where that counts: the money of the last day.
+    pub passing: i64,
+}
+
+/// A spell, or several, within a period that touch neither boundary.
+#[derive(Clone, Copy, Debug)]
+struct Passage {
+    period: usize,
+    state: State,
+    money: i64,
 }
 
 /// What holds at a boundary until the next [`Change`].
@@ -92,7 +117,7 @@ struct Change {
 pub struct Scratch {
     changes: Vec<Change>,
     standings: Vec<(usize, Standing)>,
-    intra: Vec<usize>,
+    intra: Vec<Passage>,
 }
 
 /// What a customer's movements are made from.
@@ -114,7 +139,10 @@ pub fn movements(of: &Sources<'_>, scratch: &mut Scratch, runs: &mut Vec<Run>) {
         LiveRule::Window(_) | LiveRule::Learned | LiveRule::Terms(_) => standings(of, scratch),
     }
     let frame = of.frame;
-    let first = of.spells.first().map(|s| frame.grid.at(s.start));
+    let is_new = |period: usize| {
+        let begun = of.spells.partition_point(|s| s.start < frame.grid.start(period));
+        begins_anew(of.spells, begun, of.seen_before, of.rule.reactivation())
+    };
     let undecided_at = undecided(of).then(|| frame.len());
     let intra = &scratch.intra;
     let mut before = Standing::default();
@@ -129,17 +157,18 @@ pub fn movements(of: &Sources<'_>, scratch: &mut Scratch, runs: &mut Vec<Run>) {
         // Boundary `at` closes period at − 1; up to there nothing changed.
         steady(before, next_period, at - 1, intra, runs);
         let period = at - 1;
+        let passage = intra.binary_search_by_key(&period, |p| p.period).map_or(NO_PASSAGE, |i| intra[i]);
         let state = match (before.live, after.live) {
             (true, true) => State::Retained,
             (true, false) if undecided_at == Some(at) => State::Undecided,
             (true, false) => State::Churned,
-            (false, true) if first == Some(period) && !of.seen_before => State::New,
+            (false, true) if is_new(period) => State::New,
             (false, true) => State::Returned,
-            (false, false) if intra.binary_search(&period).is_ok() => State::Intra,
-            (false, false) => State::Idle,
+            (false, false) => passage.state,
         };
         if state != State::Idle || after.unallocated != 0 {
-            push(runs, run(period, at, state, before, after));
+            let passing = if after.live || before.live { 0 } else { passage.money };
+            push(runs, run((period, at), state, (before, after), passing));
         }
         before = after;
         next_period = at;
@@ -147,9 +176,12 @@ pub fn movements(of: &Sources<'_>, scratch: &mut Scratch, runs: &mut Vec<Run>) {
     steady(before, next_period, frame.len(), intra, runs);
 }
 
-fn run(from: usize, to: usize, state: State, before: Standing, after: Standing) -> Run {
+/// Of a period without one.
+const NO_PASSAGE: Passage = Passage { period: 0, state: State::Idle, money: 0 };
+
+fn run((from, to): (usize, usize), state: State, (before, after): (Standing, Standing), passing: i64) -> Run {
     let Standing { money: closing, unallocated, scheduled, .. } = after;
-    Run { from, to, state, opening: before.money, closing, unallocated, scheduled }
+    Run { from, to, state, opening: before.money, closing, unallocated, scheduled, passing }
 }
 
 /// Appends a run; one that only goes on with what the last one says makes that longer.
@@ -163,22 +195,22 @@ fn push(runs: &mut Vec<Run>, run: Run) {
 }
 
 /// Periods over which nothing changes at the boundaries, with those touched by a spell that came and went.
-fn steady(standing: Standing, mut from: usize, to: usize, intra: &[usize], runs: &mut Vec<Run>) {
-    let mut go_on = |from: usize, to: usize, state: State| {
+fn steady(standing: Standing, mut from: usize, to: usize, intra: &[Passage], runs: &mut Vec<Run>) {
+    let mut go_on = |from: usize, to: usize, state: State, passing: i64| {
         if from < to && (state != State::Idle || standing.unallocated != 0) {
-            push(runs, run(from, to, state, standing, standing));
+            push(runs, run((from, to), state, (standing, standing), passing));
         }
     };
     if standing.live {
-        return go_on(from, to, State::Retained);
+        return go_on(from, to, State::Retained, 0);
     }
-    let within = intra.partition_point(|p| *p < from)..intra.partition_point(|p| *p < to);
-    for period in intra.get(within).into_iter().flatten() {
-        go_on(from, *period, State::Idle);
-        go_on(*period, period + 1, State::Intra);
+    let within = intra.partition_point(|p| p.period < from)..intra.partition_point(|p| p.period < to);
+    for Passage { period, state, money } in intra.get(within).into_iter().flatten() {
+        go_on(from, *period, State::Idle, 0);
+        go_on(*period, period + 1, *state, *money);
         from = period + 1;
     }
-    go_on(from, to, State::Idle);
+    go_on(from, to, State::Idle, 0);
 }
 
 /// Live at the opening of a partial last period under `1 period` and not active in it.
@@ -249,12 +281,16 @@ fn changes(of: &Sources<'_>, scratch: &mut Scratch) {
             }
         }
     };
-    for spell in of.spells {
+    for (which, spell) in of.spells.iter().enumerate() {
         // Live at boundary b when live on the day before it.
         let (from, to) = (frame.seen_from(spell.start), frame.seen_from(spell.end));
         add(from, to, 1, 0, 0);
-        if from == to && intra.last() != Some(&(from - 1)) {
-            intra.push(from - 1);
+        if from == to {
+            let money = last_money(of, spell);
+            match intra.last_mut() {
+                Some(last) if last.period == from - 1 => last.money = money,
+                _ => intra.push(Passage { period: from - 1, state: passage(of, which), money }),
+            }
         }
     }
     match of.rule {
@@ -270,6 +306,25 @@ fn changes(of: &Sources<'_>, scratch: &mut Scratch) {
         }),
     }
     changes.sort_unstable_by_key(|c| c.at);
+}
+
+/// What a spell within a period counts as.
+fn passage(of: &Sources<'_>, which: usize) -> State {
+    match (of.rule.passing_counts(), begins_anew(of.spells, which, of.seen_before, of.rule.reactivation())) {
+        (false, _) => State::Intra,
+        (true, true) => State::IntraNew,
+        (true, false) => State::IntraReturned,
+    }
+}
+
+/// The money of a spell's last day, where passing counts.
+fn last_money(of: &Sources<'_>, spell: &Spell) -> i64 {
+    if !of.rule.passing_counts() {
+        return 0;
+    }
+    let from = of.ranges.partition_point(|r| r.start < spell.start);
+    let to = of.ranges.partition_point(|r| r.start < spell.end);
+    of.ranges[from..to].iter().filter(|r| r.end == spell.end).map(|r| r.mrr).sum()
 }
 
 #[cfg(test)]

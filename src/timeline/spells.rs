@@ -13,6 +13,15 @@ pub struct Spell {
     pub end: Day,
 }
 
+/// Whether a spell is of a new customer: the first, unless the company knew the customer before; a later one where coming
+/// back after so long a gap is no return.
+pub fn begins_anew(spells: &[Spell], which: usize, seen_before: bool, reactivation: Option<i32>) -> bool {
+    match which {
+        0 => !seen_before,
+        n => reactivation.is_some_and(|days| spells[n].start > spells[n - 1].end.plus(days)),
+    }
+}
+
 /// Spells in order of time.
 ///
 /// Under [`LiveRule::Period`] a spell covers whole periods. One that ends where a partial last period begins may yet go

@@ -1,6 +1,7 @@
 //! Subscription rows → live ranges with their MRR, and the ends of paid terms.
 
 use super::lens::TermRule;
+use super::policy::Dated;
 use crate::calendar::Day;
 use crate::error::{Error, Result};
 use crate::money::{MAX_MINOR, div_half_even};
@@ -108,7 +109,10 @@ pub fn live_ranges(
 ) -> Result<()> {
     ranges.clear();
     dues.clear();
-    let wholes: Vec<Option<(Day, Day)>> = rows.iter().map(|r| whole_range(r, rule, until, counts)).collect();
+    let mut wholes: Vec<Option<(Day, Day)>> = rows.iter().map(|r| whole_range(r, rule, until, counts)).collect();
+    if rule.free_after_paid_is_live && !rule.free_is_live {
+        after_paid(rows, rule.gap_days, &mut wholes, counts);
+    }
     counts.rows += rows.len() as i64;
     let mut total = 0i128;
     for (row, (term, whole)) in (0..).zip(rows.iter().zip(&wholes)) {
@@ -138,6 +142,38 @@ pub fn live_ranges(
     Ok(())
 }
 
+/// A plan for nothing where such are not live by themselves.
+fn is_free(term: &Term, rule: &TermRule) -> bool {
+    term.amount == 0 && !rule.free_is_live
+}
+
+/// Of free plans, leaves what goes on from a paid one: from the day on which a paid plan begins beside it, or all of it
+/// where it begins before the paid one (or a free one that went on from that) is over, or at most `gap_days` later.
+fn after_paid(rows: &[Term], gap_days: i32, wholes: &mut [Option<(Day, Day)>], counts: &mut TermCounts) {
+    let mut by_start: Vec<usize> = (0..rows.len()).filter(|row| wholes[*row].is_some()).collect();
+    by_start.sort_by_key(|row| (wholes[*row], *row));
+    let mut reach: Option<Day> = None;
+    let mut waiting: Vec<usize> = vec![];
+    for row in by_start {
+        let Some((start, end)) = wholes[row] else { continue };
+        let joined = reach.is_some_and(|day| start <= day.plus(gap_days));
+        if rows[row].amount == 0 && !joined {
+            waiting.push(row);
+            continue;
+        }
+        if rows[row].amount > 0 {
+            for free in waiting.drain(..) {
+                wholes[free] = wholes[free].filter(|(_, end)| *end > start).map(|(_, end)| (start, end));
+                counts.free += i64::from(wholes[free].is_none());
+                reach = reach.max(wholes[free].map(|(_, end)| end));
+            }
+        }
+        reach = reach.max(Some(end));
+    }
+    counts.free += waiting.len() as i64;
+    waiting.into_iter().for_each(|free| wholes[free] = None);
+}
+
 /// Renewals and ends. An end is a renewal too where it goes on: with the same subscription or another that starts there
 /// (a plan change), or, where the export has no subscription ids to tell them apart, with any that is live there. In the
 /// middle of a paid term going on is no decision and does not count; nor does the end of what is paused.
@@ -157,6 +193,10 @@ fn ends_of_terms(
     let same = Reach::new(of_subscription);
     for (row, (term, whole)) in (0..).zip(rows.iter().zip(wholes)) {
         let Some((start, end)) = *whole else { continue };
+        // What costs nothing is paid for no term.
+        if is_free(term, rule) {
+            continue;
+        }
         terms_due(term, row, rule, (start, end), until, dues);
         if end >= until {
             continue;
@@ -238,7 +278,7 @@ fn whole_range(term: &Term, rule: &TermRule, until: Day, counts: &mut TermCounts
         counts.after_as_of += 1;
         return None;
     }
-    if term.amount == 0 && !rule.free_is_live {
+    if is_free(term, rule) && !rule.free_after_paid_is_live {
         counts.free += 1;
         return None;
     }
@@ -258,19 +298,27 @@ fn whole_range(term: &Term, rule: &TermRule, until: Day, counts: &mut TermCounts
     (start < until).then_some((start, end))
 }
 
-/// When the subscription ends under the standard policy: `paid_until`, falling back to `ended_at`, falling back to the
-/// first renewal date at or after the cancellation (called off before paid time begins, it never begins). What is past due runs on unless the rule says otherwise.
+/// When the subscription ends, by the date that the policy says. Under the standard policy that is `paid_until`, falling
+/// back to `ended_at`, falling back to the first renewal date at or after the cancellation (called off before paid time
+/// begins, it never begins). What is past due runs on unless the rule says otherwise.
 fn end(term: &Term, rule: &TermRule, start: Day, until: Day, counts: &mut TermCounts) -> Day {
     let known = |day: Day| if day < until { day } else { Day::NEVER };
     let (ended, cancelled, past_due) = (known(term.ended), known(term.cancelled), known(term.past_due_since));
     let overdue = past_due != Day::NEVER && ended == Day::NEVER && cancelled == Day::NEVER;
+    // One at or after as_of is not yet known, but tells that paid time goes on beyond it.
+    let ended_at = term.ended.plus(rule.ended_at_inclusive.into());
+    let (first, second) = match rule.dated {
+        Dated::PaidUntil => (term.paid_until, ended_at),
+        Dated::EndedAt | Dated::CancelledAt => (ended_at, term.paid_until),
+    };
     let end = if overdue && rule.past_due_is_live {
         Day::NEVER
-    } else if term.paid_until != Day::NEVER {
-        term.paid_until
-    } else if term.ended != Day::NEVER {
-        // One at or after as_of is not yet known, but tells that paid time goes on beyond it.
-        term.ended.plus(rule.ended_at_inclusive.into())
+    } else if rule.dated == Dated::CancelledAt && cancelled != Day::NEVER {
+        cancelled
+    } else if first != Day::NEVER {
+        first
+    } else if second != Day::NEVER {
+        second
     } else if cancelled != Day::NEVER {
         counts.end_derived += 1;
         if cancelled < start { start } else { first_renewal_from(term, start, cancelled) }
@@ -284,6 +332,8 @@ fn end(term: &Term, rule: &TermRule, start: Day, until: Day, counts: &mut TermCo
 mod tests {
     use super::*;
 
+    const N: Day = Day::NEVER;
+
     fn day(text: &str) -> Day {
         Day::parse(text).unwrap()
     }
@@ -293,13 +343,7 @@ mod tests {
     }
 
     fn rule() -> TermRule {
-        TermRule {
-            ended_at_inclusive: false,
-            gap_days: 0,
-            free_is_live: false,
-            paused_is_live: false,
-            past_due_is_live: true,
-        }
+        TermRule::default()
     }
 
     /// Live ranges with their MRR, and due dates with whether they were renewed.
@@ -362,6 +406,49 @@ mod tests {
             Term { ended: day("2024-03-01"), ..term("2024-02-01", 2000, 1) },
         ];
         assert_eq!(look(&monthly, &rule()).1, [("2024-02-01".into(), true), ("2024-03-01".into(), false)]);
+    }
+
+    #[test]
+    fn an_end_is_dated_by_the_policy() {
+        let dated = |term: Term, dated: Dated| look(&[term], &TermRule { dated, ..rule() }).0[0].1.clone();
+        let all = Term {
+            cancelled: day("2024-03-10"),
+            ended: day("2024-03-20"),
+            paid_until: day("2024-04-01"),
+            ..term("2024-01-01", 1000, 1)
+        };
+        let ends = [Dated::PaidUntil, Dated::EndedAt, Dated::CancelledAt].map(|by| dated(all, by));
+        assert_eq!(ends, ["2024-04-01", "2024-03-20", "2024-03-10"]);
+        // Ended without a cancellation; cancelled without an end; the time paid for ran out.
+        let involuntary = Term { cancelled: N, ..all };
+        assert_eq!(dated(involuntary, Dated::CancelledAt), "2024-03-20");
+        let open = Term { ended: N, paid_until: N, ..all };
+        let ends = [Dated::PaidUntil, Dated::EndedAt, Dated::CancelledAt].map(|by| dated(open, by));
+        assert_eq!(ends, ["2024-04-01", "2024-04-01", "2024-03-10"]);
+        let run_out = Term { ended: N, cancelled: N, ..all };
+        let ends = [Dated::PaidUntil, Dated::EndedAt, Dated::CancelledAt].map(|by| dated(run_out, by));
+        assert_eq!(ends, ["2024-04-01"; 3]);
+    }
+
+    #[test]
+    fn a_free_plan_is_live_where_it_goes_on_from_a_paid_one() {
+        let plan = |from: &str, to: &str, amount| Term { ended: day(to), ..term(from, amount, 1) };
+        let live = |terms: &[Term], gap_days| {
+            let rule = TermRule { free_after_paid_is_live: true, gap_days, ..rule() };
+            let (ranges, dues, counts) = look(terms, &rule);
+            let text = ranges.iter().map(|(from, to, mrr)| format!("{}–{} {mrr}", &from[5..], &to[5..]));
+            (text.collect::<Vec<_>>().join(", "), dues.len(), counts.free)
+        };
+        let paid = plan("2024-02-01", "2024-03-01", 1000);
+        // One end of a paid term, and no term of a free plan.
+        let after = [paid, plan("2024-03-01", "2024-05-10", 0)];
+        assert_eq!(live(&after, 0), ("02-01–03-01 1000, 03-01–05-10 0".into(), 1, 0));
+        // A free one from the beginning counts from the paid one on; with a gap it is another story.
+        let beside = [paid, plan("2024-01-01", "2024-06-01", 0), plan("2024-06-01", "2024-06-10", 0)];
+        assert_eq!(live(&beside, 0).0, "02-01–03-01 1000, 02-01–06-01 0, 06-01–06-10 0");
+        let apart = [plan("2024-01-01", "2024-02-01", 0), paid, plan("2024-03-02", "2024-04-01", 0)];
+        assert_eq!(live(&apart, 0), ("02-01–03-01 1000".into(), 1, 2));
+        assert_eq!(live(&apart, 1), ("02-01–03-01 1000, 03-02–04-01 0".into(), 1, 1));
     }
 
     #[test]

@@ -67,13 +67,7 @@ mod tests {
     }
 
     fn found(terms: &[Term]) -> Vec<(String, bool)> {
-        let rule = TermRule {
-            ended_at_inclusive: false,
-            gap_days: 0,
-            free_is_live: false,
-            paused_is_live: false,
-            past_due_is_live: true,
-        };
+        let rule = TermRule::default();
         let until = day("2024-07-01");
         let (mut ranges, mut dues, mut counts) = (vec![], vec![], TermCounts::default());
         live_ranges(terms, &rule, until, &mut ranges, &mut dues, &mut counts).unwrap();

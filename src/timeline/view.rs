@@ -10,7 +10,7 @@ use super::ordered::Ordered;
 use super::rows::{AnswerRow, DayRow, UseRow};
 use super::segments::{At, Origin};
 use super::shape::{Basis, Frame, Shape};
-use super::spells::{Spell, spells};
+use super::spells::{Spell, begins_anew, spells};
 use super::terms::{Due, Range, TermCounts, live_ranges, paid_from};
 use crate::calendar::Day;
 use crate::error::Result;
@@ -73,6 +73,11 @@ impl Steps {
         self.steps.iter().map(|s| s.1)
     }
 
+    /// Each day on which the value changes, and what it is from then on.
+    pub fn each(&self) -> impl Iterator<Item = (Day, u32)> {
+        self.steps.iter().copied()
+    }
+
     /// Days on which the value changes.
     pub fn changes(&self) -> impl Iterator<Item = Day> {
         self.steps.iter().map(|s| s.0)
@@ -96,6 +101,8 @@ struct Seen {
     spells: Vec<Spell>,
     runs: Vec<Run>,
     terms: TermCounts,
+    /// The first spell is none of a new customer.
+    before: bool,
 }
 
 /// A worker's eyes: looks at one customer after the other through every lens of the run, reusing its buffers.
@@ -158,8 +165,9 @@ impl Eyes {
                 (rule, _) => *rule,
             };
             spells(&rule, frame, days, &seen.ranges, until, &mut seen.spells);
-            let seen_before = signed_up.is_some_and(|day| day < self.shape.observed_from)
+            seen.before = signed_up.is_some_and(|day| day < self.shape.observed_from)
                 && seen.spells.first().is_some_and(|s| s.end > self.shape.observed_from);
+            let seen_before = seen.before;
             let of = Sources { rule: &rule, frame, days, ranges: &seen.ranges, spells: &seen.spells, seen_before };
             movements(&of, &mut self.scratch, &mut seen.runs);
         }
@@ -335,6 +343,11 @@ impl<'a> View<'a> {
 
     pub fn spells(&self) -> &'a [Spell] {
         &self.seen().spells
+    }
+
+    /// Whether a spell is of a new customer, and not a return.
+    pub fn begins_anew(&self, which: usize) -> bool {
+        begins_anew(self.spells(), which, self.seen().before, self.lens.rule.reactivation())
     }
 
     pub fn runs(&self) -> &'a [Run] {

@@ -8,7 +8,9 @@ use jiff::civil::Weekday;
 use crate::days::{Day, Period, day};
 use crate::dice::Dice;
 use crate::export::{Amounts, Ids, Shape, Times};
-use crate::scenario::{At, Attribute, Customer, Rule, Scenario, Segment, Stage, Subscription, Switches, Transaction};
+use crate::scenario::{
+    At, Attribute, Customer, Dated, Policy, Rule, Scenario, Segment, Stage, Subscription, Switches, Transaction,
+};
 
 /// Customers who buy. `by_days`: live for a number of days, else for the period.
 pub fn purchases(seed: u64, by_days: bool) -> Scenario {
@@ -81,6 +83,7 @@ pub fn subscribers(seed: u64) -> Scenario {
         free_is_live: dice.percent(25),
         paused_is_live: dice.percent(30),
         past_due_is_live: dice.percent(75),
+        policy: Policy::default(),
     };
     let mut scenario = Scenario::new(Rule::Subscriptions(switches));
     let span = setting(&mut scenario, &mut dice, period);
@@ -107,6 +110,27 @@ pub fn subscribers(seed: u64) -> Scenario {
         }
     }
     finish(scenario, &mut dice, &span, Attribute::Plan, customers)
+}
+
+/// Customers who subscribe, seen by another policy than the standard one.
+pub fn by_policy(seed: u64) -> Scenario {
+    let mut dice = Dice::new(seed ^ 0x9011);
+    let mut scenario = subscribers(seed);
+    let Rule::Subscriptions(switches) = &mut scenario.rule else { return scenario };
+    switches.policy = Policy {
+        dated: dice.pick(&[Dated::PaidUntil, Dated::EndedAt, Dated::CancelledAt]),
+        of_thirty_days: dice.percent(40),
+        passing_counts: dice.percent(60),
+        reactivation: dice.pick(&[None, Some(1), Some(3), Some(45), Some(90)]),
+        free_after_paid_is_live: dice.percent(60),
+    };
+    switches.free_is_live &= dice.percent(20);
+    for row in &mut scenario.subscriptions {
+        if dice.percent(15) {
+            row.cents = 0;
+        }
+    }
+    scenario
 }
 
 fn subscription(

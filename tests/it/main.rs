@@ -9,6 +9,7 @@
 //! - [`habits`]: learned windows, scores and shares, recomputed with every customer in memory.
 //! - [`answers`]: what customers answered and did afterwards, recomputed the same way on random histories.
 //! - [`currencies`]: amounts in several currencies, against their conversion by hand.
+//! - [`policies`], [`contracts`]: every switch and every shape of a contract in a few lines, figures by hand.
 //! - [`hostile`]: histories that no model was made for.
 //! - [`laws`]: the same input, however it is cut up, gives the same bytes.
 //! - [`commands`]: what the commands say that look without computing, and how options act.
@@ -23,6 +24,7 @@ mod acquisition;
 mod answers;
 mod commands;
 mod compare;
+mod contracts;
 mod currencies;
 mod days;
 mod dice;
@@ -45,6 +47,7 @@ mod models;
 mod naive;
 mod odd_rows;
 mod oracle;
+mod policies;
 mod published;
 mod published_fits;
 mod scenario;

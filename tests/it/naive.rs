@@ -13,7 +13,8 @@
 //!     window of days is [as_of − w, as_of).
 //!  4. left_truncated of a period: its start < observed_from + max(window, one period); of a cohort: it is the period
 //!     that holds observed_from; of a pooled row: false. False everywhere once signed_up_at is mapped.
-//!  5. "An earlier signed_up_at": earlier than observed_from.
+//!  5. "An earlier signed_up_at": earlier than observed_from. It says nothing of a first spell that was over by then: that is
+//!     known to be the first.
 //!  6. Partial last period under `1 period`: churned, closing, contraction, all rates and what is made of them
 //!     (customers, committed, arpa, a cohort's `live` customers) are NULL; opening, new, returned, retained, expansion,
 //!     reactivation, unallocated, moved_* are so far. In every other partial period only the rates are NULL.
@@ -28,6 +29,18 @@
 //! 10. gap_days joins any two live ranges of a customer, of one row (a pause) or of two. Within a bridged gap the
 //!     customer is live at an MRR of 0.
 //! 11. `free`, `paused`, `past_due` = true mean: such a subscription is live.
+//!
+//! Policies (§5)
+//! 32. `ended_at`: ended_at, else paid_until, else the renewal ≥ cancelled_at; `cancelled_at`: cancelled_at, else ended_at,
+//!     else paid_until.
+//! 33. `both`: who is live within a period and at neither boundary is new (or returned) and churned in it with the money
+//!     of the last day there; gross_churn_rate counts it, grr and nrr do not. No interval where anybody did.
+//! 34. A spell begins anew more than so many days after the end of the one before; what a period's new customer is says
+//!     the first spell to begin in it.
+//! 35. Thirty days: the same four states between E − 30 and E, churned / (opening + new); NULL where they begin before
+//!     observed_from. A rate of thirty days is one of a month: twelve a year.
+//! 36. A free plan is live at 0 from where a paid one begins beside it, or as a whole if it begins while a paid one (or
+//!     a free one that went on so) runs, pauses included, or at most gap_days later. It has no terms that fall due.
 //!
 //! Rates
 //! 12. churn_rate_trailing counts complete periods, with or without an opening, towards its minimum of 3; `mean` is the
@@ -97,7 +110,7 @@ mod survival;
 use std::collections::BTreeMap;
 
 use crate::compare::WantRow;
-use crate::days::{Day, NEVER, Period, half_even};
+use crate::days::{Day, Period, half_even};
 use crate::scenario::{Rule, Scenario, Subscription, Transaction};
 
 pub use contracts::mrr;
@@ -253,7 +266,7 @@ impl<'a> Book<'a> {
             }
             Rule::Subscriptions(switches) => {
                 let rows = person.subscriptions.iter();
-                (rows.flat_map(|s| self.live_ranges(s, switches)).collect(), switches.gap_days)
+                (rows.flat_map(|s| self.live_ranges(person, s, switches)).collect(), switches.gap_days)
             }
         };
         ranges.sort_unstable();
@@ -281,7 +294,7 @@ impl<'a> Book<'a> {
             }
             Rule::Subscriptions(switches) => {
                 let rows = person.subscriptions.iter();
-                rows.filter(|s| live_before(&self.live_ranges(s, switches), boundary)).map(|s| mrr(s)).sum()
+                rows.filter(|s| live_before(&self.live_ranges(person, s, switches), boundary)).map(|s| mrr(s)).sum()
             }
         };
         (net, if live { net.max(0) } else { 0 })
@@ -309,11 +322,14 @@ pub enum State {
     Returned,
     Churned,
     Intra,
+    /// The same where a policy counts both joining and leaving: of a new customer, of one who had been there.
+    IntraNew,
+    IntraReturned,
 }
 
 impl State {
     pub fn name(self) -> &'static str {
-        ["new", "retained", "returned", "churned", "intra"][self as usize]
+        ["new", "retained", "returned", "churned", "intra", "intra_new", "intra_returned"][self as usize]
     }
 }
 
@@ -327,6 +343,8 @@ pub struct Moment {
     pub m0: i128,
     pub m1: i128,
     pub unallocated: i128,
+    /// Of who joined and left within the period, where that counts: what the last day there was worth.
+    pub passing: i128,
     pub due: i64,
     pub lost: i64,
 }
@@ -335,21 +353,36 @@ impl Book<'_> {
     pub fn moment(&self, person: &Person, lens: &Lens, spells: &[Range], range: Range) -> Moment {
         let (start, end) = (range.0, self.closing(range));
         let (opening, closing) = (live_before(spells, start), live_before(spells, end));
-        let first = spells.first().map_or(NEVER, |s| s.0);
-        let known_before = person.signed_up.is_some_and(|d| d < self.observed_from);
+        let known_before = person.signed_up.is_some_and(|d| d < self.observed_from)
+            && spells.first().is_some_and(|s| s.1 > self.observed_from);
+        let policy = self.switches().policy;
+        // The first spell to begin in the period is a new customer's: the first of all, or after too long a gap.
+        let begun = spells.iter().position(|s| s.0 >= start);
+        let anew = begun.is_some_and(|i| match i {
+            0 => !known_before,
+            i => policy.reactivation.is_some_and(|days| spells[i].0 - spells[i - 1].1 > days),
+        });
+        let within: Vec<&Range> = spells.iter().filter(|s| s.0 < end && s.1 > start).collect();
         let state = match (opening, closing) {
             (true, true) => Some(State::Retained),
             (true, false) => Some(State::Churned),
-            (false, true) if first >= start && !known_before => Some(State::New),
+            (false, true) if anew => Some(State::New),
             (false, true) => Some(State::Returned),
-            (false, false) if spells.iter().any(|s| s.0 < end && s.1 > start) => Some(State::Intra),
-            (false, false) => None,
+            (false, false) if within.is_empty() => None,
+            (false, false) if !policy.passing_counts => Some(State::Intra),
+            (false, false) if anew => Some(State::IntraNew),
+            (false, false) => Some(State::IntraReturned),
+        };
+        let passes = matches!(state, Some(State::IntraNew | State::IntraReturned));
+        let passing = match within.last() {
+            Some(last) if passes => self.worth(person, lens, spells, last.1, start).1,
+            _ => 0,
         };
         let previous = lens.period.after(start, -1);
         let (_, m0) = self.worth(person, lens, spells, start, previous);
         let (net, m1) = self.worth(person, lens, spells, end, start);
         let unallocated = if self.scenario.on_subscriptions() { 0 } else { net - m1 };
         let (due, lost) = self.due(person, range);
-        Moment { opening, closing, state, m0, m1, unallocated, due, lost }
+        Moment { opening, closing, state, m0, m1, unallocated, passing, due, lost }
     }
 }

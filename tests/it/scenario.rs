@@ -42,6 +42,50 @@ pub struct Switches {
     pub free_is_live: bool,
     pub paused_is_live: bool,
     pub past_due_is_live: bool,
+    pub policy: Policy,
+}
+
+/// The switches of DEFINITIONS §5's table that single customers, or sums over them, depend on.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Policy {
+    pub dated: Dated,
+    /// Churned of those there thirty days before the period's end and the new ones, not of the opening.
+    pub of_thirty_days: bool,
+    pub passing_counts: bool,
+    /// Days after which who comes back is a new customer.
+    pub reactivation: Option<i64>,
+    pub free_after_paid_is_live: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Dated {
+    #[default]
+    PaidUntil,
+    EndedAt,
+    CancelledAt,
+}
+
+impl Policy {
+    /// As lines of `[customers]`; nothing for what is standard.
+    fn lines(self) -> String {
+        let mut lines = vec![];
+        match self.dated {
+            Dated::PaidUntil => {}
+            Dated::EndedAt => lines.push("churn_dated = \"ended_at\"".to_string()),
+            Dated::CancelledAt => lines.push("churn_dated = \"cancelled_at\"".to_string()),
+        }
+        if self.of_thirty_days {
+            lines.push("churn_rate = \"rolling_30_days\"".to_string());
+        }
+        if self.passing_counts {
+            lines.push("within_period = \"both\"".to_string());
+        }
+        lines.extend(self.reactivation.map(|days| format!("reactivation = \"{days} days\"")));
+        if self.free_after_paid_is_live {
+            lines.push("free_after_paid = \"live at 0\"".to_string());
+        }
+        lines.join("\n")
+    }
 }
 
 impl Default for Switches {
@@ -52,6 +96,7 @@ impl Default for Switches {
             free_is_live: false,
             paused_is_live: false,
             past_due_is_live: true,
+            policy: Policy::default(),
         }
     }
 }
@@ -228,6 +273,7 @@ impl Scenario {
                 let word = |live: bool| if live { "live" } else { "not live" };
                 line(format!("free = {:?}\npaused = {:?}", word(s.free_is_live), word(s.paused_is_live)));
                 line(format!("past_due = {:?}", word(s.past_due_is_live)));
+                line(s.policy.lines());
             }
         }
         let source = |name: &str, columns: &[(&str, &str)], present: Vec<&'static str>| {

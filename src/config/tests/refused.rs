@@ -5,9 +5,7 @@ use super::*;
 #[test]
 fn what_a_later_version_brings_is_refused_at_its_place() {
     for (lines, at) in [
-        ("[customers]\npolicy = \"stripe\"", "\"stripe\""),
         ("[customers]\nloyal_orders = 3", "loyal_orders"),
-        ("[customers]\nchurn_dated = \"ended_at\"", "churn_dated"),
         ("[stages.x]\nkind = \"risk\"", "\"risk\""),
         ("[sources.customers]\npath = \"s3://bucket/x\"\ncolumns = { customer_id = \"id\" }", "\"s3://bucket/x\""),
         ("[privacy]\ncustomer_key_env = \"KEY\"", "privacy"),
@@ -76,6 +74,12 @@ fn values_out_of_range_and_settings_that_contradict_each_other_are_refused() {
         ("[calendar]\nas_of = 9999-12-31", "9999-12-31", "takes a date such as"),
         ("[customers]\nbasis = \"subscriptions\"", "\"subscriptions\"", "no such source is configured"),
         ("[customers]\ngap_days = 3", "3", "is for basis subscriptions"),
+        (
+            "[customers]\npolicy = \"profitwell\"",
+            "\"profitwell\"",
+            "is of subscriptions, and the basis is transactions",
+        ),
+        ("[customers]\nwithin_period = \"both\"", "\"both\"", "is for basis subscriptions"),
         ("[customers]\nchurn_after = \"2 periods\"", "\"2 periods\"", "takes \"1 period\""),
         ("[customers]\nchurn_after = \"0 days\"", "\"0 days\"", "takes \"1 period\""),
         ("[customers]\nactivity = \"\"", "\"\"", "takes an SQL expression"),

@@ -6,10 +6,10 @@ use super::Churn;
 use crate::check::{Check, Status};
 use crate::engine::known::Known;
 use crate::error::Result;
+use crate::stage::rates::{Share, in_periods, period_of};
 use crate::stage::rows::{Identity, Windowed, ratio, segment_cells};
 use crate::stage::{Figure, Finished, Headline, PerCustomer, Stage};
-use crate::stats::churn_rate::{annual, expected_lifetime, trailing, window};
-use crate::stats::proportion::wilson;
+use crate::stats::churn_rate::{annual, expected_lifetime, rate as rate_of, trailing, window};
 use crate::table::{Cell, Table};
 use crate::tally::headcount::Head;
 use crate::timeline::lens::LiveRule;
@@ -17,20 +17,28 @@ use crate::timeline::segments::ALL;
 
 impl Stage for Churn {
     fn finish(&self, known: &Known) -> Result<Finished> {
-        let (tally, index) = (known.get(self.headcount)?, known.get(self.common.index)?);
+        let (tally, index) = (known.get(self.counts.heads)?, known.get(self.common.index)?);
         let frame = known.shape.frame(self.spec.period);
         let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };
         let schema = super::tables(&self.spec).swap_remove(0);
         let mut table = Table::empty(Arc::new(schema), false);
-        let mut opening_is = Identity::new("opening_adds_up", "opening = retained + churned");
-        let mut closing_is =
-            Identity::new("closing_adds_up", "closing = retained + new + returned + moved_in − moved_out");
+        let passing_counts = windowed.rule.passing_counts();
+        let (opening, closing) = match passing_counts {
+            false => ("opening = retained + churned", "closing = retained + new + returned + moved_in − moved_out"),
+            true => (
+                "opening = retained + churned − intra",
+                "closing = retained + new + returned − intra + moved_in − moved_out",
+            ),
+        };
+        let mut opening_is = Identity::new("opening_adds_up", opening);
+        let mut closing_is = Identity::new("closing_adds_up", closing);
         let mut next_is = Identity::new("boundaries_meet", "closing of a period = opening of the next");
         let mut headlines = vec![];
+        let of_rates = period_of(self.spec.setting.policy, self.spec.period);
         let has_terms = matches!(windowed.rule, LiveRule::Terms(_));
-        let cells = std::iter::once(ALL).chain(tally.cells().filter(|c| *c != ALL));
-        for cell in cells {
+        for cell in self.counts.cells(known)? {
             let sums = tally.sums(cell);
+            let shares = Share::by_period(known, self.counts, &windowed, cell)?;
             let mut observed = vec![];
             for period in frame.periods() {
                 let of = |head: Head| sums[period][head as usize];
@@ -38,20 +46,22 @@ impl Stage for Churn {
                 let (complete, undecided) = (windowed.complete(period), windowed.undecided(period));
                 let place = || format!("{} {}", index.cells[cell as usize].value, frame.grid.start(period));
                 if complete {
-                    opening_is.see(of(Head::Opening), of(Head::Retained) + of(Head::Churned), place);
-                    let came = of(Head::New) + of(Head::Returned) + of(Head::MovedIn) - of(Head::MovedOut);
+                    let passed = if passing_counts { of(Head::Intra) } else { 0 };
+                    opening_is.see(of(Head::Opening), of(Head::Retained) + of(Head::Churned) - passed, place);
+                    let came = of(Head::New) + of(Head::Returned) - passed + of(Head::MovedIn) - of(Head::MovedOut);
                     closing_is.see(of(Head::Closing), of(Head::Retained) + came, place);
                     if period + 1 < frame.len() {
                         next_is.see(of(Head::Closing), sums[period + 1][Head::Opening as usize], place);
                     }
                 }
                 let rate = |n: i128, d: i128| ratio(n, d).filter(|_| complete);
-                let churn_rate = rate(of(Head::Churned), of(Head::Opening));
-                observed.extend(windowed.observed(&sums, period));
+                let share = shares[period];
+                let churn_rate = share.and_then(|share| rate_of(share.of));
+                observed.extend(share.map(|share| share.of));
                 let over = window(&observed, self.trailing).filter(|_| complete);
                 let trailing = over.and_then(|w| trailing(w, self.method));
-                let yearly = trailing.map(|r| annual(r, self.spec.period.per_year()));
-                let interval = wilson(of(Head::Churned) as f64, of(Head::Opening) as f64).filter(|_| complete);
+                let yearly = trailing.map(|r| annual(r, of_rates.per_year()));
+                let interval = share.and_then(Share::interval);
                 let decided = |head: Head| if undecided { Cell::Null } else { count(head) };
                 let termly = |cell: Cell<'static>| if has_terms { cell } else { Cell::Null };
                 table.push(segment_cells(&index, cell).into_iter().chain([
@@ -72,7 +82,7 @@ impl Stage for Churn {
                     rate(of(Head::Retained), of(Head::Opening)).into(),
                     trailing.into(),
                     yearly.into(),
-                    trailing.and_then(expected_lifetime).into(),
+                    trailing.and_then(expected_lifetime).map(|n| in_periods(n, of_rates, self.spec.period)).into(),
                     yearly.map(|r| self.benchmark(r)).into(),
                     interval.map(|i| i.0).into(),
                     interval.map(|i| i.1).into(),

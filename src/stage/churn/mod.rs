@@ -2,16 +2,13 @@
 
 mod finish;
 
+use super::rates::{self, Counts};
 use super::rows::segment_columns;
 use super::{Common, Kind, OptionSpec, OptionType, Spec, Stage, no_scores};
-use crate::engine::known::Ref;
 use crate::engine::plan::Plan;
 use crate::error::Result;
 use crate::stats::churn_rate::Trailing;
 use crate::table::{TableSchema, Type, column};
-use crate::tally::headcount::Headcount;
-use crate::tally::lines::Lines;
-use crate::tally::series;
 
 pub const KIND: Kind =
     Kind { name: "churn", doc: include_str!("definition.md"), options: OPTIONS, tables, scores: no_scores, build };
@@ -53,7 +50,7 @@ struct Churn {
     spec: Spec,
     common: Common,
     lens: usize,
-    headcount: Ref<Lines>,
+    counts: Counts,
     trailing: usize,
     method: Trailing,
     excellent: f64,
@@ -65,7 +62,7 @@ fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>>
     let options = &spec.options;
     Ok(Box::new(Churn {
         lens: super::ledger::plan(spec, plan),
-        headcount: series::plan::<Headcount>(plan, common.index, lens, &spec.segments),
+        counts: rates::plan(plan, common.index, lens, &spec.segments, spec.setting.policy),
         trailing: options.int("trailing").unwrap_or(6) as usize,
         method: super::rows::trailing_method(options.word("trailing_method")),
         excellent: options.float("benchmark.excellent").unwrap_or(0.03),
@@ -85,7 +82,12 @@ fn tables(spec: &Spec) -> Vec<TableSchema> {
         column("returned", Type::Int, "not in opening, in closing, and seen before"),
         column("churned", Type::Int, "in opening, not in closing; NULL while nobody can say"),
         column("closing", Type::Int, "customers live just before the period's end; NULL while nobody can say"),
-        column("intra", Type::Int, "live within the period but at neither boundary; in no other column"),
+        column(
+            "intra",
+            Type::Int,
+            "live within the period but at neither boundary; in no other column, or, where the policy counts both, also in \
+             new or returned and in churned",
+        ),
         column(
             "moved_in",
             Type::Int,
@@ -98,7 +100,7 @@ fn tables(spec: &Spec) -> Vec<TableSchema> {
         ),
         column("due", Type::Int, "subscriptions whose paid term ended in the period; NULL for transactions"),
         column("renewal_rate", Type::Double, "share of due that went on"),
-        column("churn_rate", Type::Double, "churned / opening, of complete periods"),
+        column("churn_rate", Type::Double, "churned / opening, of complete periods; or, by policy, of the last 30 days"),
         column("crr", Type::Double, "customer retention rate (closing − new) / opening; passes 1 when many return"),
         column("crr_strict", Type::Double, "retained / opening"),
         column("churn_rate_trailing", Type::Double, "churn rate over the trailing complete periods, at least three"),
@@ -109,7 +111,7 @@ fn tables(spec: &Spec) -> Vec<TableSchema> {
             Type::Text,
             "excellent, acceptable or high, by churn_rate_annual and the stage's cut points",
         ),
-        column("ci_low", Type::Double, "lower end of the 95 % Wilson interval of churn_rate"),
+        column("ci_low", Type::Double, "lower end of the 95 % Wilson interval of churn_rate; NULL where it is no share"),
         column("ci_high", Type::Double, "upper end of the 95 % Wilson interval of churn_rate"),
         column("maturity", Type::Text, "complete, or partial: counts so far, rates NULL"),
         column("left_truncated", Type::Bool, "too near to observed_from to tell new customers from returning ones"),

@@ -88,10 +88,13 @@ pub fn bases(windowed: &Windowed<'_>, heads: &[Vec<i128>], money: &[Vec<i128>], 
         }
         past
     };
-    let of_customers =
-        of(&|p| customers(p, Head::Opening), &|p| customers(p, Head::Closing), &|p| customers(p, Head::Churned));
+    // Who came and went within the period was not of the opening, though a policy may count the leaving.
+    let passed = |p: usize| if windowed.rule.passing_counts() { customers(p, Head::Intra) } else { 0.0 };
+    let of_customers = of(&|p| customers(p, Head::Opening), &|p| customers(p, Head::Closing), &|p| {
+        customers(p, Head::Churned) - passed(p)
+    });
     let of_money = of(&|p| amount(p, Flow::Opening), &|p| amount(p, Flow::Closing), &|p| {
-        -amount(p, Flow::Churned) - amount(p, Flow::Contraction)
+        -amount(p, Flow::Churned) - amount(p, Flow::Passing) - amount(p, Flow::Contraction)
     });
     let bases = [
         Base { names: ["opening", "churn_rate", "churned_customers"], past: of_customers },

@@ -29,7 +29,12 @@ fn columns() -> Vec<ColumnSpec> {
         column("customer_id", Type::CustomerId, "the customer"),
         column("period", Type::Date, "first day of the first period that the row stands for"),
         column("until", Type::Date, "exclusive: the row holds for every period that starts before"),
-        column("state", Type::Text, "new, retained, returned, churned or intra; NULL if not live or not yet known"),
+        column(
+            "state",
+            Type::Text,
+            "new, retained, returned, churned or intra; intra_new, intra_returned: joined and left within the period where \
+             that counts as both; NULL if not live or not yet known",
+        ),
         column("opening", Type::Money, "money at the opening of each period of the row"),
         column("new", Type::Money, "closing money of a new customer"),
         column("expansion", Type::Money, "closing less opening, where a retained customer has more"),
@@ -135,7 +140,8 @@ fn run(view: &View<'_>, run: &Run, orders: &mut &[(usize, i64)], lines: &mut Lin
 }
 
 fn idle((from, to): (usize, usize), orders: &mut &[(usize, i64)], lines: &mut Lines<'_, '_>) {
-    let nothing = Run { from, to, state: State::Idle, opening: 0, closing: 0, unallocated: 0, scheduled: 0 };
+    let nothing =
+        Run { from, to, state: State::Idle, opening: 0, closing: 0, unallocated: 0, scheduled: 0, passing: 0 };
     *orders = &orders[orders.partition_point(|o| o.0 < from)..];
     let here = orders.partition_point(|o| o.0 < to);
     for (period, n) in &orders[..here] {
@@ -153,14 +159,15 @@ struct Line {
     opening: i64,
     closing: i64,
     unallocated: i64,
+    passing: i64,
     orders: i64,
     undecided: bool,
 }
 
 impl Line {
     fn new((from, to): (usize, usize), run: &Run, orders: i64, undecided: bool) -> Line {
-        let Run { state, opening, closing, unallocated, .. } = *run;
-        Line { from, to, state, opening, closing, unallocated, orders, undecided }
+        let Run { state, opening, closing, unallocated, passing, .. } = *run;
+        Line { from, to, state, opening, closing, unallocated, passing, orders, undecided }
     }
 }
 
@@ -188,7 +195,7 @@ impl Lines<'_, '_> {
 
     fn write(&mut self) {
         let Some(line) = self.open.take() else { return };
-        let Line { from, to, state, opening: m0, closing: m1, unallocated, orders, undecided } = line;
+        let Line { from, to, state, opening: m0, closing: m1, unallocated, passing, orders, undecided } = line;
         let only = |which: State, amount: i64| if state == which { amount } else { 0 };
         let decided = |amount: i64| (!undecided).then_some(amount);
         let grid = &self.view.frame().grid;
@@ -200,11 +207,11 @@ impl Lines<'_, '_> {
             .date(Some(grid.start(to)))
             .text(state.name())
             .money(Some(if state.in_opening() { m0 } else { 0 }))
-            .money(Some(only(State::New, m1)))
+            .money(Some(only(State::New, m1) + only(State::IntraNew, passing)))
             .money(Some(only(State::Retained, (m1 - m0).max(0))))
             .money(decided(only(State::Retained, (m1 - m0).min(0))))
-            .money(decided(only(State::Churned, -m0)))
-            .money(Some(only(State::Returned, m1)))
+            .money(decided(only(State::Churned, -m0) - passing))
+            .money(Some(only(State::Returned, m1) + only(State::IntraReturned, passing)))
             .money(Some(0))
             .money(decided(if state.in_closing() { m1 } else { 0 }))
             .money(Some(unallocated))

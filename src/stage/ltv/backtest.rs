@@ -15,9 +15,9 @@ use crate::calendar::Day;
 use crate::engine::known::Known;
 use crate::error::Result;
 use crate::money::minor_per_major;
+use crate::stage::rates::{ForLife, Share};
 use crate::stage::rows::{Windowed, segment_cells};
 use crate::stats::buyers::{BuyerModel, History};
-use crate::stats::churn_rate::{Trailing, trailing, window};
 use crate::table::{Cell, Table, TableSchema};
 use crate::tally::buyers::Group;
 use crate::tally::holdout::{ByFrequency, HoldoutTally, Later, MOST_FREQUENT};
@@ -130,14 +130,14 @@ impl Ltv {
         let holdout = Holdout { frame, cut, periods, ends };
         let index = known.get(self.common.index)?;
         let (fits, groups) = (known.get(buying.calibrated)?, known.get(buying.calibration)?);
-        let (actual, heads) = (known.get(buying.holdout)?, known.get(self.headcount)?);
+        let actual = known.get(buying.holdout)?;
         let windowed = Windowed { frame, shape, rule: self.spec.setting.rule };
         let whole = |p: &usize| windowed.complete(*p) && frame.grid.end(*p) <= cut;
         let before: Vec<usize> = (frame.window..holdout.periods.start).filter(whole).collect();
         for (cell, fits) in fits.iter() {
-            let counts = heads.sums(*cell);
-            let observed: Vec<_> = before.iter().filter_map(|p| windowed.observed(&counts, *p)).collect();
-            let churn = window(&observed, self.trailing).and_then(|w| trailing(w, Trailing::Ratio));
+            let shares = Share::by_period(known, self.counts, &windowed, *cell)?;
+            let shares: Vec<_> = before.iter().filter_map(|p| shares[*p]).collect();
+            let churn = ForLife::of(&shares, self.trailing, self.spec.setting.policy).and_then(|life| life.rate);
             let mut rows = Rows {
                 tested,
                 index: &index,

@@ -42,7 +42,7 @@ impl Ltv {
 
     /// One row a segment value and model: the value of a new customer.
     pub(super) fn buying(&self, buying: &Buying, known: &Known, tested: &Tested, push: &mut Push<'_>) -> Result<()> {
-        let (fits, heads) = (known.get(buying.full)?, known.get(self.headcount)?);
+        let (fits, heads) = (known.get(buying.full)?, known.get(self.counts.heads)?);
         let calibrated = known.get(buying.calibrated)?;
         let period = self.latest(known);
         let new = heads.sums(ALL)[period][Head::New as usize] as i64;

@@ -8,11 +8,11 @@ use super::realised::realised;
 use crate::engine::known::Known;
 use crate::error::Result;
 use crate::money::minor_per_major;
+use crate::stage::rates::{ForLife, Share, in_periods, period_of};
 use crate::stage::rows::{Windowed, arpa, segment_cells};
 use crate::stage::spend::{costs, payback, per_new_customer, sum};
 use crate::stage::{Figure, Finished, Headline, Scorer, Stage};
-use crate::stats::churn_rate::{Trailing, expected_lifetime, totals, trailing, window};
-use crate::stats::proportion::wilson;
+use crate::stats::churn_rate::expected_lifetime;
 use crate::table::Table;
 use crate::tally::cohorts::Aged;
 use crate::tally::headcount::Head;
@@ -124,22 +124,27 @@ impl Ltv {
 
     /// One row a complete period: arpa × margin / trailing churn rate.
     fn ratios(&self, known: &Known, mut push: impl FnMut(CellId, usize, Row)) -> Result<()> {
-        let (heads, money) = (known.get(self.headcount)?, known.get(self.money)?);
+        let (heads, money) = (known.get(self.counts.heads)?, known.get(self.money)?);
         let frame = known.shape.frame(self.spec.period);
         let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };
+        let of_rates = period_of(self.spec.setting.policy, self.spec.period);
         for cell in heads.cells() {
             let (counts, sums) = (heads.sums(cell), money.sums(cell));
-            let mut observed = vec![];
+            let all = Share::by_period(known, self.counts, &windowed, cell)?;
+            let mut shares = vec![];
             for period in frame.periods().filter(|p| windowed.complete(*p)) {
                 let customers = counts[period][Head::Closing as usize] as i64;
                 let arpa = self.arpa(customers, sums[period][Flow::Closing as usize]);
-                observed.extend(windowed.observed(&counts, period));
-                let over = window(&observed, self.trailing);
-                let churn_rate = over.and_then(|w| trailing(w, Trailing::Ratio));
+                shares.extend(all[period]);
+                let over = ForLife::of(&shares, self.trailing, self.spec.setting.policy);
+                let churn_rate = over.and_then(|life| life.rate);
                 let margin = arpa.map(|arpa| arpa * self.margin());
-                let value = margin.zip(churn_rate).and_then(|(m, r)| ratio(m, r, self.discount()));
-                let bounds = over.map(totals).and_then(|t| wilson(t.churned as f64, t.opening as f64));
-                let at = |rate: Option<f64>| margin.zip(rate).filter(|(_, r)| *r > 0.0).map(|(m, r)| m / r);
+                // What a customer brings in the time that the rate is for.
+                let earned = margin.map(|m| in_periods(m, self.spec.period, of_rates));
+                let discount = self.spec.setting.discount_rate.map(|d| per_period(d, of_rates.per_year()));
+                let value = earned.zip(churn_rate).and_then(|(m, r)| ratio(m, r, discount));
+                let bounds = over.and_then(|life| life.interval);
+                let at = |rate: Option<f64>| earned.zip(rate).filter(|(_, r)| *r > 0.0).map(|(m, r)| m / r);
                 let interval = (at(bounds.map(|b| b.1)), at(bounds.map(|b| b.0)));
                 let new = counts[period][Head::New as usize] as i64;
                 let cac = (cell == ALL).then(|| self.cac(known, period, new)).flatten();
@@ -157,7 +162,8 @@ impl Ltv {
                     note.push("left-truncated: the first periods tell new from returned badly".into());
                 }
                 let (ltv, discounted) = (value.map(|v| v.ltv), value.and_then(|v| v.discounted));
-                let lifetime = churn_rate.and_then(expected_lifetime);
+                let lifetime =
+                    churn_rate.and_then(expected_lifetime).map(|n| in_periods(n, of_rates, self.spec.period));
                 push(
                     cell,
                     period,
@@ -182,7 +188,7 @@ impl Ltv {
 
     /// One row a cohort: the margin that its customers brought to date.
     fn cohorts(&self, known: &Known, mut push: impl FnMut(CellId, usize, Row)) -> Result<()> {
-        let (tally, heads) = (known.get(self.cohorts)?, known.get(self.headcount)?);
+        let (tally, heads) = (known.get(self.cohorts)?, known.get(self.counts.heads)?);
         let frame = known.shape.frame(self.spec.period);
         let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };
         let everybody = heads.sums(ALL);

@@ -11,6 +11,7 @@ mod score;
 mod survival;
 mod tables;
 
+use super::rates::{self, Counts};
 use super::rows::Windowed;
 use super::{Common, Kind, OptionSpec, OptionType, Options, Spec, Stage, TimeUnit};
 use crate::engine::known::{Known, Ref};
@@ -18,7 +19,6 @@ use crate::engine::plan::Plan;
 use crate::error::Result;
 use crate::tally::buyers;
 use crate::tally::cohorts::{self, CohortSpec, CohortTally, From, Mode};
-use crate::tally::headcount::Headcount;
 use crate::tally::holdout::{self, HoldoutTally};
 use crate::tally::lines::Lines;
 use crate::tally::lives::{self, Spells};
@@ -121,7 +121,7 @@ struct Ltv {
     trailing: usize,
     /// Months that the fitted methods look ahead.
     horizon: u32,
-    headcount: Ref<Lines>,
+    counts: Counts,
     money: Ref<Lines>,
     cohorts: Ref<CohortTally>,
     /// Spells, and who is live of the same cells.
@@ -190,7 +190,7 @@ fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>>
     Ok(Box::new(Ltv {
         trailing: spec.options.int("trailing").unwrap_or(6) as usize,
         horizon: spec.options.months("horizon").and_then(|m| u32::try_from(m).ok()).unwrap_or(36),
-        headcount: series::plan::<Headcount>(plan, common.index, lens, &spec.segments),
+        counts: rates::plan(plan, common.index, lens, &spec.segments, spec.setting.policy),
         money: series::plan::<Money>(plan, common.index, lens, &spec.segments),
         cohorts: cohorts::plan(plan, common.index, lens, &spec.segments, fold),
         lives: any_of(&["survival"]).then(|| {

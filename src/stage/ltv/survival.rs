@@ -50,7 +50,7 @@ impl Ltv {
     /// Σ arpa·m·S(t) of the Kaplan–Meier curve of first spells, in periods.
     pub(super) fn survival(&self, known: &Known, push: &mut Push<'_>) -> Result<()> {
         let Some((lives, standing)) = self.lives else { return Ok(()) };
-        let (lives, standing, heads) = (known.get(lives)?, known.get(standing)?, known.get(self.headcount)?);
+        let (lives, standing, heads) = (known.get(lives)?, known.get(standing)?, known.get(self.counts.heads)?);
         let (period, unit) = (self.latest(known), self.spec.period.name());
         let most = periods_in(self.horizon, self.spec.period.per_year());
         let new = heads.sums(ALL)[period][Head::New as usize] as i64;

@@ -23,7 +23,11 @@ impl Stage for RevenueChurn {
         let schema = super::tables(&self.spec).swap_remove(0);
         let mut table = Table::empty(Arc::new(schema), false);
         let mut balance_is = Identity::new("movements_add_up", "opening + movements = closing, in minor units");
-        let mut kept_is = Identity::new("grr_is_gross_churn", "Σ min(m0, m1) = opening + churned + contraction");
+        let kept = match windowed.rule.passing_counts() {
+            false => "Σ min(m0, m1) = opening + churned + contraction",
+            true => "Σ min(m0, m1) = opening + churned + contraction + what came and went within the period",
+        };
+        let mut kept_is = Identity::new("grr_is_gross_churn", kept);
         let mut held_is = Identity::new("nrr_is_net_churn", "Σ m1 of the opening = its kept money + expansion");
         let mut headlines = vec![];
         for cell in std::iter::once(ALL).chain(money.cells().filter(|c| *c != ALL)) {
@@ -37,7 +41,7 @@ impl Stage for RevenueChurn {
                     let came = of(Flow::New) + of(Flow::Expansion) + of(Flow::Reactivation) + of(Flow::MovedIn);
                     let went = of(Flow::Contraction) + of(Flow::Churned) + of(Flow::MovedOut);
                     balance_is.see(of(Flow::Opening) + came + went, of(Flow::Closing), place);
-                    let kept = of(Flow::Opening) + of(Flow::Churned) + of(Flow::Contraction);
+                    let kept = of(Flow::Opening) + of(Flow::Churned) + of(Flow::Passing) + of(Flow::Contraction);
                     kept_is.see(of(Flow::Kept), kept, place);
                     held_is.see(of(Flow::Held), kept + of(Flow::Expansion), place);
                 }

@@ -18,6 +18,41 @@ struct Counts {
     moved_out: i64,
     due: i64,
     lost: i64,
+    /// Of the churned, those who had come back in the period.
+    beyond: i64,
+}
+
+/// Churned customers of those who could.
+#[derive(Clone, Copy)]
+struct Share {
+    churned: i64,
+    of: i64,
+    /// The churned are all among them.
+    is_share: bool,
+}
+
+/// By the policy, as far as it can be known.
+fn share(
+    book: &Book,
+    lens: &Lens,
+    range: Range,
+    (dimension, slice): (Option<&crate::scenario::Segment>, &Slice),
+    c: &Counts,
+) -> Option<Share> {
+    let policy = book.switches().policy;
+    if !book.complete(range) {
+        return None;
+    }
+    if !policy.of_thirty_days {
+        let is_share = !policy.passing_counts || c.intra == 0;
+        return Some(Share { churned: c.churned, of: c.opening, is_share });
+    }
+    let lately = (range.1 - 30, range.1);
+    if lately.0 < book.observed_from {
+        return None;
+    }
+    let c = count(&moments(book, lens, lately, dimension), slice);
+    Some(Share { churned: c.churned, of: c.opening + c.new, is_share: c.beyond == 0 })
 }
 
 pub fn table(book: &Book, lens: &Lens, mean_of_rates: bool) -> Vec<WantRow> {
@@ -27,8 +62,14 @@ pub fn table(book: &Book, lens: &Lens, mean_of_rates: bool) -> Vec<WantRow> {
             lens.ranges.iter().map(|r| moments(book, lens, *r, dimension)).collect();
         for slice in book.slices(dimension) {
             let counts: Vec<Counts> = lives.iter().map(|people| count(people, &slice)).collect();
+            let shares: Vec<Option<Share>> = lens
+                .ranges
+                .iter()
+                .zip(&counts)
+                .map(|(range, c)| share(book, lens, *range, (dimension, &slice), c))
+                .collect();
             for (i, range) in lens.ranges.iter().enumerate() {
-                rows.push(row(book, lens, *range, &slice, &counts[..=i], mean_of_rates));
+                rows.push(row(book, lens, *range, &slice, (&counts[i], &shares[..=i]), mean_of_rates));
             }
         }
     }
@@ -65,6 +106,17 @@ fn count(people: &[(Moment, Slice, Slice)], slice: &Slice) -> Counts {
             Some(State::Returned) => c.returned += here,
             Some(State::Churned) => c.churned += here,
             Some(State::Intra) => c.intra += here,
+            Some(State::IntraNew) => {
+                c.new += here;
+                c.churned += here;
+                c.intra += here;
+            }
+            Some(State::IntraReturned) => {
+                c.returned += here;
+                c.churned += here;
+                c.intra += here;
+                c.beyond += here;
+            }
             Some(State::Retained) => {
                 c.retained += here;
                 c.moved_out += here * (1 - ends_here);
@@ -76,18 +128,30 @@ fn count(people: &[(Moment, Slice, Slice)], slice: &Slice) -> Counts {
     c
 }
 
-fn row(book: &Book, lens: &Lens, range: Range, slice: &Slice, history: &[Counts], mean_of_rates: bool) -> WantRow {
-    let c = history[history.len() - 1];
+fn row(
+    book: &Book,
+    lens: &Lens,
+    range: Range,
+    slice: &Slice,
+    (c, history): (&Counts, &[Option<Share>]),
+    mean_of_rates: bool,
+) -> WantRow {
+    let share = history[history.len() - 1];
     let complete = book.complete(range);
     let figure = |n: i64| if book.undecided(range) { Want::Null } else { Want::Int(n) };
     let of_opening = |n: i64| if complete { rate(n.into(), c.opening.into()) } else { Want::Null };
     let contract = |n: i64| if book.on_contracts() { Want::Int(n) } else { Want::Null };
     let renewal =
         if complete && book.on_contracts() { rate((c.due - c.lost).into(), c.due.into()) } else { Want::Null };
-    let trailing = if complete { trailing(book, lens, history, mean_of_rates) } else { None };
-    let annual = trailing.map(|r| annualise(r, lens.period));
+    let trailing = if complete { trailing(history, mean_of_rates) } else { None };
+    let of_rates = if book.switches().policy.of_thirty_days { Period::Month } else { lens.period };
+    let annual = trailing.map(|r| annualise(r, of_rates));
+    let periods = f64::from(lens.period.per_year()) / f64::from(of_rates.per_year());
     let number = |x: Option<f64>| x.map_or(Want::Null, Want::Rate);
-    let (low, high) = if complete { wilson(c.churned, c.opening) } else { (Want::Null, Want::Null) };
+    let (low, high) = match share.filter(|s| s.is_share) {
+        Some(s) => wilson(s.churned, s.of),
+        None => (Want::Null, Want::Null),
+    };
     let mut row = WantRow::new(
         vec![
             ("segment", Want::Text(slice.segment.to_string())),
@@ -106,12 +170,12 @@ fn row(book: &Book, lens: &Lens, range: Range, slice: &Slice, history: &[Counts]
             ("moved_out", Want::Int(c.moved_out)),
             ("due", contract(c.due)),
             ("renewal_rate", renewal),
-            ("churn_rate", of_opening(c.churned)),
+            ("churn_rate", share.map_or(Want::Null, |s| rate(s.churned.into(), s.of.into()))),
             ("crr", of_opening(c.closing - c.new)),
             ("crr_strict", of_opening(c.retained)),
             ("churn_rate_trailing", number(trailing)),
             ("churn_rate_annual", number(annual)),
-            ("expected_lifetime_periods", number(trailing.filter(|r| *r > 0.0).map(|r| 1.0 / r))),
+            ("expected_lifetime_periods", number(trailing.filter(|r| *r > 0.0).map(|r| periods / r))),
             ("benchmark", annual.map_or(Want::Null, |r| Want::Text(benchmark(r).to_string()))),
             ("ci_low", low),
             ("ci_high", high),
@@ -130,20 +194,19 @@ impl Book<'_> {
 }
 
 /// The trailing rate over the last six periods, as far as they are complete and at least three are.
-fn trailing(book: &Book, lens: &Lens, history: &[Counts], mean_of_rates: bool) -> Option<f64> {
+fn trailing(history: &[Option<Share>], mean_of_rates: bool) -> Option<f64> {
     let last = history.len();
-    let window: Vec<Counts> =
-        (last.saturating_sub(6)..last).filter(|i| book.complete(lens.ranges[*i])).map(|i| history[i]).collect();
+    let window: Vec<Share> = history[last.saturating_sub(6)..].iter().flatten().copied().collect();
     if window.len() < 3 {
         return None;
     }
     if mean_of_rates {
-        let open = window.iter().filter(|c| c.opening > 0);
-        let rates: Vec<f64> = open.map(|c| c.churned as f64 / c.opening as f64).collect();
+        let open = window.iter().filter(|s| s.of > 0);
+        let rates: Vec<f64> = open.map(|s| s.churned as f64 / s.of as f64).collect();
         return (!rates.is_empty()).then(|| rates.iter().sum::<f64>() / rates.len() as f64);
     }
-    let opening: i64 = window.iter().map(|c| c.opening).sum();
-    let churned: i64 = window.iter().map(|c| c.churned).sum();
+    let opening: i64 = window.iter().map(|s| s.of).sum();
+    let churned: i64 = window.iter().map(|s| s.churned).sum();
     (opening > 0).then(|| churned as f64 / opening as f64)
 }
 
@@ -156,8 +219,11 @@ pub fn trailing_rate(
     period: usize,
 ) -> Option<f64> {
     let ranges = &lens.ranges[..=period];
-    let counts: Vec<Counts> = ranges.iter().map(|r| count(&moments(book, lens, *r, dimension), slice)).collect();
-    trailing(book, lens, &counts, false)
+    let shares = ranges.iter().map(|r| {
+        let counts = count(&moments(book, lens, *r, dimension), slice);
+        share(book, lens, *r, (dimension, slice), &counts)
+    });
+    trailing(&shares.collect::<Vec<_>>(), false)
 }
 
 fn annualise(r: f64, period: Period) -> f64 {

@@ -136,7 +136,8 @@ fn revenue(book: &Book, lens: &Lens, person: &Person, range: Range) -> i128 {
     if !book.scenario.on_subscriptions() {
         return revenue_in(person, (range.0, book.closing(range)));
     }
-    let live = |s: &&&super::Subscription| live_before(&book.live_ranges(s, book.switches()), book.closing(range));
+    let live =
+        |s: &&&super::Subscription| live_before(&book.live_ranges(person, s, book.switches()), book.closing(range));
     let recurring: i128 = person.subscriptions.iter().filter(live).map(|s| mrr(s)).sum();
     let (numerator, denominator) = lens.period.months();
     half_even(recurring * numerator, denominator)

@@ -2,7 +2,7 @@
 
 use super::{Book, Person, Range, live_before};
 use crate::days::{Day, NEVER, half_even, plus_months};
-use crate::scenario::{Rule, Subscription, Switches};
+use crate::scenario::{Dated, Rule, Subscription, Switches};
 
 impl Book<'_> {
     pub fn switches(&self) -> Switches {
@@ -23,7 +23,12 @@ impl Book<'_> {
         if overdue && self.switches().past_due_is_live {
             return NEVER;
         }
-        let end = s.paid_until.or(ended).or(paid_out).unwrap_or(NEVER);
+        let end = match self.switches().policy.dated {
+            Dated::PaidUntil => s.paid_until.or(ended).or(paid_out),
+            Dated::EndedAt => ended.or(s.paid_until).or(paid_out),
+            Dated::CancelledAt => self.cancelled(s).or(ended).or(s.paid_until),
+        }
+        .unwrap_or(NEVER);
         if end >= self.as_of { NEVER } else { end }
     }
 
@@ -32,15 +37,51 @@ impl Book<'_> {
         s.cancelled.filter(|c| *c < self.as_of)
     }
 
-    /// Where one subscription is live.
-    pub fn live_ranges(&self, s: &Subscription, switches: Switches) -> Vec<Range> {
-        let (start, mut end) = (paid_from(s), self.end(s));
-        if s.cents == 0 && !switches.free_is_live {
-            return vec![];
+    /// From the first paid day to the end, pauses not taken out; nothing of what is never live.
+    fn whole(&self, person: &Person, s: &Subscription, switches: Switches) -> Option<Range> {
+        let free = |s: &Subscription| s.cents == 0 && !switches.free_is_live;
+        if !free(s) {
+            return self.own(s, switches);
         }
+        if !switches.policy.free_after_paid_is_live {
+            return None;
+        }
+        // What is paid for, and what is free and goes on from there: as long as one more is found.
+        let of_others = person.subscriptions.iter().filter(|o| !free(o)).filter_map(|o| self.own(o, switches));
+        let paid: Vec<Range> = of_others.collect();
+        let mut reached = paid.clone();
+        let mut left: Vec<&Subscription> = person.subscriptions.iter().copied().filter(|o| free(o)).collect();
+        loop {
+            let goes_on = |o: &Subscription| {
+                let (start, end) = self.own(o, switches)?;
+                let from_another = |r: &&Range| r.0 <= start && start - r.1 <= switches.gap_days;
+                if reached.iter().any(|r| from_another(&r)) {
+                    return Some((start, end));
+                }
+                // A paid one begins beside it.
+                paid.iter().map(|r| r.0).filter(|day| start < *day && *day < end).min().map(|day| (day, end))
+            };
+            let found = left.iter().enumerate().find_map(|(i, o)| Some((i, goes_on(o)?)));
+            let (i, range) = found?;
+            if std::ptr::eq(left.remove(i), s) {
+                return Some(range);
+            }
+            reached.push(range);
+        }
+    }
+
+    /// The same of a row by itself.
+    fn own(&self, s: &Subscription, switches: Switches) -> Option<Range> {
+        let (start, mut end) = (paid_from(s), self.end(s));
         if let (Some(since), false) = (s.past_due_since, switches.past_due_is_live) {
             end = end.min(since);
         }
+        Some((start, end)).filter(|r| r.0 < r.1 && r.0 < self.as_of)
+    }
+
+    /// Where one subscription is live.
+    pub fn live_ranges(&self, person: &Person, s: &Subscription, switches: Switches) -> Vec<Range> {
+        let Some((start, end)) = self.whole(person, s, switches) else { return vec![] };
         let mut ranges = vec![(start, end)];
         if let (Some(from), false) = (s.paused_from, switches.paused_is_live) {
             ranges = vec![(start, end.min(from)), (start.max(s.paused_until.unwrap_or(NEVER)), end)];
@@ -55,8 +96,9 @@ impl Book<'_> {
         let switches = self.switches();
         let (mut due, mut lost) = (0, 0);
         let end_of_period = self.closing(range);
-        for s in &person.subscriptions {
-            let live = self.live_ranges(s, switches);
+        // What costs nothing is paid for no term.
+        for s in person.subscriptions.iter().filter(|s| s.cents > 0 || switches.free_is_live) {
+            let live = self.live_ranges(person, s, switches);
             let overdue = s.past_due_since.filter(|_| !switches.past_due_is_live).unwrap_or(NEVER);
             let end = self.end(s).min(overdue);
             let renewals: Vec<Day> = (1..).map(|k| renewal(s, k)).take_while(|r| *r < end_of_period).collect();
@@ -67,13 +109,9 @@ impl Book<'_> {
                 } else if day == end && live_before(&live, day) {
                     // It goes on as itself, or as a row whose paid time starts there: a plan change.
                     let outlived = person.subscriptions.iter().filter(|o| !std::ptr::eq(*o, s)).any(|o| {
-                        let whole = (
-                            paid_from(o),
-                            self.end(o).min(o.past_due_since.filter(|_| !switches.past_due_is_live).unwrap_or(NEVER)),
-                        );
-                        let is_live = !self.live_ranges(o, Switches { paused_is_live: true, ..switches }).is_empty();
+                        let Some(whole) = self.whole(person, o, switches) else { return false };
                         let starts = (day..=day + switches.gap_days).contains(&whole.0);
-                        is_live && (starts || o.number == s.number && whole.0 <= day && day < whole.1)
+                        starts || o.number == s.number && whole.0 <= day && day < whole.1
                     });
                     due += i64::from(!outlived || is_renewal);
                     lost += i64::from(!outlived);

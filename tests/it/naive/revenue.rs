@@ -32,6 +32,8 @@ impl Movement {
                 x.expansion = (m.m1 - m.m0).max(0);
                 x.contraction = (m.m1 - m.m0).min(0);
             }
+            Some(State::IntraNew) => (x.new, x.churned) = (m.passing, -m.passing),
+            Some(State::IntraReturned) => (x.reactivation, x.churned) = (m.passing, -m.passing),
             Some(State::Intra) | None => {}
         }
         x
@@ -57,7 +59,8 @@ pub fn table(book: &Book, lens: &Lens) -> Vec<WantRow> {
 fn scheduled(book: &Book, person: &super::Person, range: Range) -> i128 {
     let closing = book.closing(range);
     let leaving = |s: &&&super::Subscription| {
-        live_before(&book.live_ranges(s, book.switches()), closing) && book.cancelled(s).is_some_and(|c| c < closing)
+        live_before(&book.live_ranges(person, s, book.switches()), closing)
+            && book.cancelled(s).is_some_and(|c| c < closing)
     };
     person.subscriptions.iter().filter(leaving).map(|s| mrr(s)).sum()
 }

@@ -1,0 +1,126 @@
+//! Churn rates by policy: churned customers and what they are a share of (DEFINITIONS §5).
+
+use std::collections::BTreeSet;
+
+use super::rows::Windowed;
+use super::{LtvRate, Policy, RateOf};
+use crate::calendar::Period;
+use crate::engine::known::{Known, Ref};
+use crate::engine::plan::Plan;
+use crate::error::Result;
+use crate::stats::churn_rate::{Observed, Trailing, totals, trailing, window};
+use crate::stats::proportion::wilson;
+use crate::tally::headcount::{Head, Headcount};
+use crate::tally::lines::Lines;
+use crate::tally::series;
+use crate::tally::thirty_days::{DAYS, Lately, ThirtyDays};
+use crate::timeline::lens::Lens;
+use crate::timeline::segments::{ALL, CellId, SegmentIndex};
+
+/// Handles on what the rates are made of.
+#[derive(Clone, Copy)]
+pub struct Counts {
+    pub heads: Ref<Lines>,
+    /// Where the policy's rate is of the last thirty days.
+    lately: Option<Ref<Lines>>,
+}
+
+pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, segments: &[usize], policy: Policy) -> Counts {
+    let of_thirty_days = policy.rate_of == RateOf::LastThirtyDays;
+    Counts {
+        heads: series::plan::<Headcount>(plan, index, lens, segments),
+        lately: of_thirty_days.then(|| series::plan::<ThirtyDays>(plan, index, lens, segments)),
+    }
+}
+
+impl Counts {
+    /// Cells of whom anything was counted, everybody first.
+    pub fn cells(self, known: &Known) -> Result<BTreeSet<CellId>> {
+        let heads = known.get(self.heads)?;
+        let lately = self.lately.map(|lately| known.get(lately)).transpose()?;
+        Ok(heads.cells().chain(lately.iter().flat_map(|lately| lately.cells())).chain([ALL]).collect())
+    }
+}
+
+/// The period that a rate is for: thirty days count as a month, whatever the period of the table.
+pub fn period_of(policy: Policy, period: Period) -> Period {
+    match policy.rate_of {
+        RateOf::Opening => period,
+        RateOf::LastThirtyDays => Period::Month,
+    }
+}
+
+/// So many periods of one kind as periods of another: a year has 12 months, 52 weeks, 365 days.
+pub fn in_periods(n: f64, of: Period, period: Period) -> f64 {
+    if of == period { n } else { n * f64::from(period.per_year()) / f64::from(of.per_year()) }
+}
+
+/// Churned of those who could churn, in one period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    pub of: Observed,
+    /// The churned are among those they are divided by: else there is no share, and no interval of one.
+    pub is_share: bool,
+}
+
+impl Share {
+    /// Of each complete period whose thirty days, where it takes them, lie in the window; by cell.
+    pub fn by_period(
+        known: &Known,
+        counts: Counts,
+        windowed: &Windowed<'_>,
+        cell: CellId,
+    ) -> Result<Vec<Option<Share>>> {
+        let heads = known.get(counts.heads)?.sums(cell);
+        let lately = counts.lately.map(|lately| Ok(known.get(lately)?.sums(cell))).transpose()?;
+        let share = |period: usize| {
+            if !windowed.complete(period) {
+                return None;
+            }
+            if let Some(lately) = &lately {
+                let of = |series: Lately| lately[period][series as usize] as i64;
+                let opening = of(Lately::Active) + of(Lately::New);
+                let seen = windowed.frame.grid.end(period).plus(-DAYS) >= windowed.shape.observed_from;
+                return seen.then(|| Share {
+                    of: Observed { churned: of(Lately::Churned), opening },
+                    is_share: of(Lately::Beyond) == 0,
+                });
+            }
+            let of = |head: Head| heads[period][head as usize] as i64;
+            let passing = windowed.rule.passing_counts() && of(Head::Intra) > 0;
+            Some(Share { of: Observed { churned: of(Head::Churned), opening: of(Head::Opening) }, is_share: !passing })
+        };
+        Ok((0..windowed.frame.len()).map(share).collect())
+    }
+
+    /// The 95 % interval of the rate.
+    pub fn interval(self) -> Option<(f64, f64)> {
+        wilson(self.of.churned as f64, self.of.opening as f64).filter(|_| self.is_share)
+    }
+}
+
+/// The churn rate that a lifetime value divides by, and its 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ForLife {
+    /// `None`: nobody was live at an opening.
+    pub rate: Option<f64>,
+    pub interval: Option<(f64, f64)>,
+}
+
+impl ForLife {
+    /// Of the complete periods up to the present one; `None` where they are too few.
+    pub fn of(shares: &[Share], length: usize, policy: Policy) -> Option<ForLife> {
+        let (shares, method) = match policy.ltv_rate {
+            LtvRate::Trailing => (shares, Trailing::Ratio),
+            LtvRate::PreviousMean => (&shares[..shares.len().saturating_sub(1)], Trailing::Mean),
+        };
+        let observed: Vec<Observed> = shares.iter().map(|share| share.of).collect();
+        let over = window(&observed, length)?;
+        let are_shares = shares[shares.len() - over.len()..].iter().all(|share| share.is_share);
+        let sum = totals(over);
+        // A mean of rates is no share of customers.
+        let interval = wilson(sum.churned as f64, sum.opening as f64);
+        let interval = interval.filter(|_| are_shares && method == Trailing::Ratio);
+        Some(ForLife { rate: trailing(over, method), interval })
+    }
+}

@@ -4,11 +4,10 @@
 /// Places of the grid along the first dimension, and along the others.
 const ALONG_FIRST: [f64; 4] = [0.05, 0.3, 0.65, 0.95];
 const ALONG: [f64; 2] = [0.05, 0.5];
-/// Simplexes, each smaller than the one before and begun where it ended.
-const SIDES: [f64; 2] = [0.2, 0.05];
+/// Simplexes, the second begun where the first ended: their sides, and by how little their values differ when they have
+/// arrived.
+const SIMPLEXES: [(f64, f64); 2] = [(0.2, 1e-5), (0.05, 1e-8)];
 const STEPS: usize = 100;
-/// A simplex whose values differ by less has arrived.
-const FLAT: f64 = 1e-8;
 
 type Point = Vec<f64>;
 
@@ -26,13 +25,13 @@ pub fn least(dimensions: usize, value: &mut dyn FnMut(&[f64]) -> f64) -> Point {
             best = (here, point.clone());
         }
     }
-    for side in SIDES {
-        best = descend(best, side, value);
+    for (side, flat) in SIMPLEXES {
+        best = descend(best, (side, flat), value);
     }
     best.1
 }
 
-fn descend(from: (f64, Point), side: f64, value: &mut dyn FnMut(&[f64]) -> f64) -> (f64, Point) {
+fn descend(from: (f64, Point), (side, flat): (f64, f64), value: &mut dyn FnMut(&[f64]) -> f64) -> (f64, Point) {
     let n = from.1.len();
     let mut look = |point: Point| (value(&point), point);
     let mut simplex = vec![from.clone()];
@@ -43,7 +42,7 @@ fn descend(from: (f64, Point), side: f64, value: &mut dyn FnMut(&[f64]) -> f64) 
     }
     for _ in 0..STEPS {
         simplex.sort_by(|a, b| a.0.total_cmp(&b.0));
-        if simplex[n].0 - simplex[0].0 < FLAT {
+        if simplex[n].0 - simplex[0].0 < flat {
             break;
         }
         let centre: Point = (0..n).map(|d| simplex[..n].iter().map(|s| s.1[d]).sum::<f64>() / n as f64).collect();

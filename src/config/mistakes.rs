@@ -53,6 +53,7 @@ pub fn misspelt_words(text: &str) -> Vec<Mistake> {
         "free",
         "paused",
         "past_due",
+        "ces_high",
         "unit",
         "spells",
         "confidence",

@@ -235,6 +235,8 @@ pub struct Scales {
     pub nps: Scale,
     pub csat: Scale,
     pub ces: Scale,
+    /// A high score of ces is an easy time, not a hard one.
+    pub ces_high_is_ease: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

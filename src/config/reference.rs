@@ -77,6 +77,7 @@ pub(super) const WEEKDAYS: [(&str, Weekday); 7] = [
 ];
 pub(super) const BASES: [(&str, Basis); 2] =
     [("transactions", Basis::Transactions), ("subscriptions", Basis::Subscriptions)];
+pub(super) const CES_HIGH: [(&str, bool); 2] = [("ease", true), ("effort", false)];
 pub(super) const LIVENESS: [(&str, bool); 2] = [("live", true), ("not live", false)];
 pub(super) const DATED: [(&str, Dated); 3] =
     [("paid_until", Dated::PaidUntil), ("ended_at", Dated::EndedAt), ("cancelled_at", Dated::CancelledAt)];
@@ -347,6 +348,12 @@ pub static GROUPS: &[Group] = &[
                 "the same of csat; the two highest are satisfied",
             ),
             key("scales.ces", Accepts::Scale, Default::Value("[1, 7]"), "the same of ces"),
+            key(
+                "ces_high",
+                words(&names(&CES_HIGH)),
+                Default::Value("\"ease\""),
+                "what a high score of ces means: an easy time, or effort",
+            ),
         ],
     },
     Group {

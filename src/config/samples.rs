@@ -135,6 +135,7 @@ freshness = "2 days"
 path = "exports/surveys.parquet"
 columns = { customer_id = "account", answered_at = "at", kind = "survey", score = "score", reason = "why" }
 scales = { nps = [1, 10], ces = [1, 5] }
+ces_high = "effort"
 
 [sources.customers]
 path = "exports/accounts.parquet"

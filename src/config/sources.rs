@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::canonical::{columns as canonical, required_columns};
 use super::problems::{Problem, Problems, Sound, Span};
-use super::reference::{Accepts, keys, source_keys};
+use super::reference::{Accepts, CES_HIGH, keys, source_keys};
 use super::section::{SHORT, Seconds, Section};
 use super::tree::{Entry, Node, Value};
 use super::value::{Setting, check};
@@ -77,7 +77,8 @@ fn scales(s: &mut Section<'_>, kind: SourceKind) -> Sound<Option<Scales>> {
         return Ok(None);
     }
     let (nps, csat, ces): (Sound<Scale>, _, _) = (s.need("scales.nps"), s.need("scales.csat"), s.need("scales.ces"));
-    Ok(Some(Scales { nps: nps?, csat: csat?, ces: ces? }))
+    let ces_high_is_ease = s.need_word("ces_high", &CES_HIGH);
+    Ok(Some(Scales { nps: nps?, csat: csat?, ces: ces?, ces_high_is_ease: ces_high_is_ease? }))
 }
 
 fn columns(s: &mut Section<'_>, problems: &Problems, kind: SourceKind) -> Sound<BTreeMap<String, Located<Mapping>>> {

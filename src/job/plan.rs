@@ -136,6 +136,7 @@ pub fn every_table() -> Vec<TableSchema> {
         has_usage: true,
         has_surveys: true,
         scales: [(0, 10), (1, 5), (1, 7)],
+        ces_high_is_ease: true,
         time_unit: TimeUnit::Week,
         transactions_by: Transactions::ByDay,
     });
@@ -202,6 +203,11 @@ fn setting(pipeline: &Pipeline) -> Setting {
         has_usage: pipeline.sources.contains_key(&SourceKind::Usage),
         has_surveys: pipeline.sources.contains_key(&SourceKind::Surveys),
         scales: scales(pipeline),
+        ces_high_is_ease: pipeline
+            .sources
+            .get(&SourceKind::Surveys)
+            .and_then(|s| s.scales)
+            .is_none_or(|s| s.ces_high_is_ease),
         time_unit: ltv.map_or(TimeUnit::Week, stage::ltv::time_unit),
         transactions_by: ltv.map_or(Transactions::ByDay, stage::ltv::transactions_by),
     }

@@ -85,6 +85,7 @@ pub fn add_source(pipeline: &mut Pipeline, kind: SourceKind, path: &str, columns
             nps: Scale { lowest: 0, highest: 10 },
             csat: Scale { lowest: 1, highest: 5 },
             ces: Scale { lowest: 1, highest: 7 },
+            ces_high_is_ease: true,
         }),
         span: 0..5,
     };

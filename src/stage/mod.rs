@@ -105,6 +105,8 @@ pub struct Setting {
     pub has_surveys: bool,
     /// The lowest and the highest points of nps, csat and ces.
     pub scales: [(i32, i32); 3],
+    /// A high score of ces is an easy time, not a hard one.
+    pub ces_high_is_ease: bool,
     /// What the models of buying count, and in what: of the first stage `ltv`, for table `customers` shows it too.
     pub time_unit: TimeUnit,
     pub transactions_by: Transactions,

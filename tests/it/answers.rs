@@ -130,13 +130,13 @@ impl History {
                 .segment("plan = { column = \"subscriptions.plan\", at = \"opening\" }"),
             _ => business.source_of("transactions", purchases, ""),
         };
-        let option = if self.ces_high_is_ease { "" } else { "ces_high = \"effort\"" };
+        let high = if self.ces_high_is_ease { "" } else { "ces_high = \"effort\"" };
         business
             .source_of("customers", members, "")
-            .source_of("surveys", surveys, "")
+            .source_of("surveys", surveys, high)
             .segment("country = \"customers.country\"")
-            .stage("voice", option)
-            .stage("voice_outcome", option)
+            .stage("voice", "")
+            .stage("voice_outcome", "")
             .output("quarantine_limit = 0.5")
     }
 

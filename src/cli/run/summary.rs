@@ -56,6 +56,10 @@ fn text(finished: &Finished, pipeline: &Pipeline) -> String {
     );
     let mut read = plain(&["read", "rows", "left out", "rejected", "newest"]);
     for (kind, report) in &finished.reports {
+        if !report.read {
+            read.add_row([kind.name(), "not read", "", "", ""]);
+            continue;
+        }
         read.add_row([
             kind.name().to_owned(),
             grouped(report.rows),

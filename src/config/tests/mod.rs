@@ -101,6 +101,7 @@ fn a_subscription_company_is_read_in_all_its_parts() {
     assert_eq!(p.sources[&SourceKind::Subscriptions].columns.len(), 16);
     let scales = p.sources[&SourceKind::Surveys].scales.map(|s| [s.nps, s.csat, s.ces].map(|s| (s.lowest, s.highest)));
     assert_eq!(scales, Some([(1, 10), (1, 5), (1, 5)]));
+    assert_eq!(p.sources[&SourceKind::Surveys].scales.map(|s| s.ces_high_is_ease), Some(false));
     assert_eq!((p.sources[&SourceKind::Usage].scales, p.sources[&SourceKind::Usage].freshness), (None, Some(172_800)));
     assert_eq!((p.segments[0].at, p.segments[1].at), (At::Opening, At::Latest));
     assert_eq!(p.stages[2].kind, "churn");

@@ -3,7 +3,7 @@
 mod finish;
 
 use super::rows::segment_columns;
-use super::{Common, Kind, OptionSpec, OptionType, Spec, Stage, no_scores};
+use super::{Common, Kind, Spec, Stage, no_scores};
 use crate::engine::known::Ref;
 use crate::engine::plan::Plan;
 use crate::error::Result;
@@ -12,15 +12,7 @@ use crate::tally::lines::Lines;
 use crate::tally::voice::{self, Answers, Scales};
 
 pub const KIND: Kind =
-    Kind { name: "voice", doc: include_str!("definition.md"), options: OPTIONS, tables, scores: no_scores, build };
-
-pub(super) const OPTIONS: &[OptionSpec] = &[OptionSpec {
-    name: "ces_high",
-    doc: "what a high score of ces means: an easy time, or a hard one",
-    accepts: OptionType::Word(&["ease", "effort"]),
-    later: &[],
-    default: "\"ease\"",
-}];
+    Kind { name: "voice", doc: include_str!("definition.md"), options: &[], tables, scores: no_scores, build };
 
 struct Voiced {
     spec: Spec,
@@ -30,8 +22,7 @@ struct Voiced {
 
 /// Where the groups of a stage's surveys begin and end.
 pub(super) fn scales(spec: &Spec) -> Scales {
-    let ces_high_is_ease = spec.options.word("ces_high") != Some("effort");
-    Scales { ends: spec.setting.scales, ces_high_is_ease }
+    Scales { ends: spec.setting.scales, ces_high_is_ease: spec.setting.ces_high_is_ease }
 }
 
 fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {

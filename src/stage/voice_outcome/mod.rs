@@ -3,24 +3,21 @@
 use std::sync::Arc;
 
 use super::rows::{ratio, segment_cells, segment_columns};
-use super::voice::{OPTIONS, scales};
-use super::{Common, Finished, Kind, Spec, Stage, no_scores};
+use super::voice::scales;
+use super::{Common, Figure, Finished, Headline, Kind, Spec, Stage, no_scores};
+use crate::calendar::Day;
 use crate::engine::known::{Known, Ref};
 use crate::engine::plan::Plan;
 use crate::error::Result;
 use crate::table::{Table, TableSchema, Type, column};
 use crate::tally::lines::Lines;
 use crate::tally::voice::{self, After, Afterwards, Group, Heard, SCORED};
+use crate::timeline::rows::AnswerKind;
+use crate::timeline::segments::ALL;
 use crate::timeline::shape::Maturity;
 
-pub const KIND: Kind = Kind {
-    name: "voice_outcome",
-    doc: include_str!("definition.md"),
-    options: OPTIONS,
-    tables,
-    scores: no_scores,
-    build,
-};
+pub const KIND: Kind =
+    Kind { name: "voice_outcome", doc: include_str!("definition.md"), options: &[], tables, scores: no_scores, build };
 
 struct VoiceOutcome {
     spec: Spec,
@@ -61,13 +58,16 @@ impl Stage for VoiceOutcome {
         let (afterwards, index) = (known.get(self.afterwards)?, known.get(self.common.index)?);
         let frame = known.shape.frame(self.spec.period);
         let mut table = Table::empty(Arc::new(tables(&self.spec).swap_remove(0)), false);
+        let mut headlines = vec![];
         for cell in afterwards.cells() {
             let sums = afterwards.sums(cell);
             for period in frame.periods() {
                 let observed = frame.maturity(period + 1) == Maturity::Complete;
+                if cell == ALL && observed {
+                    headlines = self.headlines(frame.grid.start(period), &sums[period], headlines);
+                }
                 for (kind, group) in SCORED.into_iter().flat_map(|kind| Group::ALL.map(|group| (kind, group))) {
-                    let from = kind as usize * Afterwards::WIDTH + group as usize * After::WIDTH;
-                    let of = |after: After| sums[period][from + after as usize];
+                    let of = |after: After| sums[period][at(kind, group, after)];
                     let customers = of(After::Customers);
                     if customers == 0 {
                         continue;
@@ -85,6 +85,27 @@ impl Stage for VoiceOutcome {
                 }
             }
         }
-        Ok(Finished { tables: vec![table], ..Finished::default() })
+        Ok(Finished { tables: vec![table], headlines, ..Finished::default() })
     }
+}
+
+impl VoiceOutcome {
+    /// Who left of those who praise and of those who complain; those of an earlier period where nobody was asked.
+    fn headlines(&self, start: Day, sums: &[i128], earlier: Vec<Headline>) -> Vec<Headline> {
+        let left = |label, group: Group| {
+            let of = |after: After| sums[at(AnswerKind::Nps, group, after)];
+            (label, ratio(of(After::Churned), of(After::Customers)).map(Figure::Rate))
+        };
+        let figures = [
+            left("promoters gone a period later", Group::Promoters),
+            left("detractors gone a period later", Group::Detractors),
+        ];
+        let of_period = Headline::of_stage(&self.spec.name, start, figures);
+        if of_period.is_empty() { earlier } else { of_period }
+    }
+}
+
+/// Where a series of a kind and a group stands.
+fn at(kind: AnswerKind, group: Group, after: After) -> usize {
+    kind as usize * Afterwards::WIDTH + group as usize * After::WIDTH + after as usize
 }

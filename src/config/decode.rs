@@ -251,6 +251,12 @@ fn customers(top: &mut Section<'_>, problems: &Problems, sources: &Sound<sources
         }
         let churn_after: Sound<ChurnAfter> = s.need("churn_after");
         let learned_until: Sound<Option<Day>> = s.get("learned_until");
+        let loyal_orders = s.need("loyal_orders");
+        if s.is_set("loyal_orders") && sources.as_ref().is_ok_and(|all| !all.contains_key(&SourceKind::Transactions)) {
+            let what = format!("`{}` counts orders, and there are none", s.full("loyal_orders"));
+            let problem = Problem::new(what).at(s.span_of("loyal_orders"));
+            problems.add(problem.help("map source `transactions`, or remove it").remote());
+        }
         let written = s.is_set("activity");
         let activity = s.need("activity");
         let policy = policy(s, problems, &basis);
@@ -263,6 +269,7 @@ fn customers(top: &mut Section<'_>, problems: &Problems, sources: &Sound<sources
             basis: basis?,
             churn_after: churn_after?,
             learned_until: learned_until?.zip(s.span_of("learned_until")).map(|(value, span)| Located { value, span }),
+            loyal_orders: loyal_orders?,
             activity: Some(activity?).filter(|_| written),
             ended_at_inclusive: ended_at_inclusive?,
             gap_days: gap_days? as i32,

@@ -150,6 +150,8 @@ pub struct Customers {
     pub churn_after: ChurnAfter,
     /// Nothing from here on is learned from; `None`: as_of.
     pub learned_until: Option<Located<Day>>,
+    /// Who is live and has so many orders is loyal.
+    pub loyal_orders: i64,
     /// SQL over canonical transaction columns; `None` is the default, `amount > 0`.
     pub activity: Option<Expression>,
     pub ended_at_inclusive: bool,

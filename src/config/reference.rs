@@ -224,7 +224,12 @@ pub static GROUPS: &[Group] = &[
                 Default::Unset("as_of: later runs may restate history"),
                 "transactions: exclusive end of what churn windows and frequency classes are learned from",
             ),
-            later("loyal_orders", "orders that make a customer loyal", "count orders in table `customers` instead"),
+            key(
+                "loyal_orders",
+                Accepts::Int { min: 1, max: 1_000_000 },
+                Default::Value("3"),
+                "orders that make a live customer loyal, in table `customers`",
+            ),
             key("churn_dated", words(&names(&DATED)), THE_POLICY, "policy switch: the date at which an end is churn"),
             key(
                 "churn_rate",

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::cases;
-use super::conduct::{Outcome, PLAIN, cells, gather, on, outcome};
+use super::conduct::{Outcome, PLAIN, cell, cells, gather, on, outcome};
 use super::pipeline;
 use super::world::{World, worlds};
 use crate::check::Status;
 use crate::job;
 use crate::source::Needs;
+use crate::table::Cell;
 
 fn hold(world: &World) -> Result<(), TestCaseError> {
     let pipeline = pipeline::of(world);
@@ -23,6 +24,7 @@ fn hold(world: &World) -> Result<(), TestCaseError> {
     let adds_up = outcome.checks.iter().filter(|c| c.check.ends_with("adds_up") || c.check.ends_with("add_up"));
     prop_assert!(adds_up.filter(|c| c.expected == c.actual).count() > 0);
     runs_are_whole(&outcome)?;
+    loyal_are_live(&outcome, world.buys())?;
     promised(&outcome, blueprint.tables())
 }
 
@@ -35,6 +37,17 @@ fn runs_are_whole(outcome: &Outcome) -> Result<(), TestCaseError> {
             let goes_on = before[0] == after[0] && before[2] == after[1] && before[3..] == after[3..];
             prop_assert!(!goes_on, "{name} has two rows for one run:\n{before:?}\n{after:?}");
         }
+    }
+    Ok(())
+}
+
+/// Who is loyal is live and has the two orders that the pipeline asks for; without orders nobody can say.
+fn loyal_are_live(outcome: &Outcome, buys: bool) -> Result<(), TestCaseError> {
+    let customers = &outcome.tables["customers"];
+    let of = |name: &str, row: usize| cell(&customers.columns[customers.schema.column(name).unwrap()], row);
+    for row in 0..customers.rows() {
+        let loyal = of("state", row) == Cell::from("live") && matches!(of("orders", row), Cell::Int(n) if n >= 2);
+        prop_assert_eq!(of("loyal", row), Cell::from(buys.then_some(loyal)));
     }
     Ok(())
 }

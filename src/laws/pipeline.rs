@@ -76,6 +76,9 @@ fn head(world: &World) -> String {
             switches.into_iter().flatten().for_each(|switch| put(format!("{switch}\n")));
         }
     }
+    if world.buys() {
+        put("loyal_orders = 2\n".into());
+    }
     let mut source = |name: &str, columns: &str| {
         put(format!("[sources.{name}]\npath = \"{name}.parquet\"\ncolumns = {{ {columns} }}\n"));
     };

@@ -49,6 +49,7 @@ pub fn pipeline(base: &Path) -> Pipeline {
             basis: Basis::Transactions,
             churn_after: ChurnAfter::OnePeriod,
             learned_until: None,
+            loyal_orders: 3,
             activity: None,
             ended_at_inclusive: false,
             gap_days: 0,

@@ -91,6 +91,8 @@ pub struct Setting {
     pub learning: Option<Learning>,
     /// Source `transactions` is mapped.
     pub has_transactions: bool,
+    /// Orders that make a live customer loyal.
+    pub loyal_orders: i64,
     /// Source `acquisition_costs` is mapped.
     pub has_costs: bool,
     /// `customers.acquired_by` is mapped.

@@ -41,6 +41,7 @@ mod integrals;
 mod laws;
 mod ledger;
 mod looked_at;
+mod loyal;
 mod memory;
 mod mistakes;
 mod models;

@@ -5,7 +5,6 @@ use super::*;
 #[test]
 fn what_a_later_version_brings_is_refused_at_its_place() {
     for (lines, at) in [
-        ("[customers]\nloyal_orders = 3", "loyal_orders"),
         ("[stages.x]\nkind = \"risk\"", "\"risk\""),
         ("[sources.customers]\npath = \"s3://bucket/x\"\ncolumns = { customer_id = \"id\" }", "\"s3://bucket/x\""),
         ("[privacy]\ncustomer_key_env = \"KEY\"", "privacy"),
@@ -80,6 +79,8 @@ fn values_out_of_range_and_settings_that_contradict_each_other_are_refused() {
             "is of subscriptions, and the basis is transactions",
         ),
         ("[customers]\nwithin_period = \"both\"", "\"both\"", "is for basis subscriptions"),
+        ("[customers]\nloyal_orders = 0", "0", "takes a whole number from 1 to 1000000, not 0"),
+        ("[customers]\nloyal_orders = 2.5", "2.5", "takes a whole number"),
         ("[customers]\nchurn_after = \"2 periods\"", "\"2 periods\"", "takes \"1 period\""),
         ("[customers]\nchurn_after = \"0 days\"", "\"0 days\"", "takes \"1 period\""),
         ("[customers]\nactivity = \"\"", "\"\"", "takes an SQL expression"),

@@ -32,6 +32,11 @@ pub fn schema(setting: &Setting, scored: Vec<ColumnSpec>) -> TableSchema {
             "net revenue to date; without transactions, of the MRR at the calendar periods' closings",
         )
         .distinct(),
+        column(
+            "loyal",
+            Type::Bool,
+            format!("live, and at least {} orders to date; NULL without transactions", setting.loyal_orders),
+        ),
         column("days_since_last", Type::Int, "days from last_at to the last observed day"),
         column(
             "frequency",
@@ -100,14 +105,17 @@ impl PerCustomer for Customers {
         let (first, last) = (view.first_day(), last_day(&view));
         let buys = self.setting.has_transactions;
         let orders: i64 = view.days().iter().map(|d| view.orders(d)).sum();
+        let state = state(&view);
+        let loyal = state == LIVE && orders >= self.setting.loyal_orders;
         let mut row: SmallVec<[Cell<'_>; 32]> = smallvec![
             id(view.id()),
             first.into(),
             last.into(),
             first.map(|day| view.frame().grid.start(view.frame().grid.at(day))).into(),
-            state(&view).into(),
+            state.into(),
             buys.then_some(orders).into(),
             revenue_to_date(&view).into(),
+            buys.then_some(loyal).into(),
             last.map(|day| i64::from(last_observed.0 - day.0)).into(),
         ];
         row.extend(self.purchases(&view));
@@ -159,6 +167,8 @@ fn last_day(view: &View<'_>) -> Option<Day> {
     }
 }
 
+const LIVE: &str = "live";
+
 /// Live just before as_of. Under `1 period`, who was active in the last whole period is live until the next is over.
 fn state(view: &View<'_>) -> &'static str {
     let frame = view.frame();
@@ -168,7 +178,7 @@ fn state(view: &View<'_>) -> &'static str {
     };
     match view.spells().last() {
         None => "never",
-        Some(spell) if spell.end >= grace => "live",
+        Some(spell) if spell.end >= grace => LIVE,
         Some(_) => "churned",
     }
 }

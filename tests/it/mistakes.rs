@@ -173,9 +173,10 @@ fn expressions_that_are_not_row_by_row_are_refused() {
 
 #[test]
 fn what_later_versions_bring_is_refused_not_ignored() {
-    for (from, to, names) in
-        [("dir = \"out\"", "dir = \"out\"\n[privacy]\ncustomer_key_env = \"TENURE_KEY\"", "privacy")]
-    {
+    for (from, to, names) in [
+        ("dir = \"out\"", "dir = \"out\"\n[privacy]\ncustomer_key_env = \"TENURE_KEY\"", "privacy"),
+        ("dir = \"out\"", "dir = \"gs://bucket/out\"", "gs://bucket/out"),
+    ] {
         let trial = AfterAGoodRun::new().with(from, to);
         trial.fails(2).says(&[names]).says_one_of(&["later", "not yet", "this version"]);
     }

@@ -14,7 +14,7 @@ use super::wants::wants;
 use super::{Basis, SourceKind, Stage};
 use crate::calendar::Period;
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
-use crate::stage::{KINDS, LATER_KINDS, OptionSpec, OptionType, OptionValue, Options, ltv, survival};
+use crate::stage::{KINDS, LATER_KINDS, OptionSpec, OptionType, OptionValue, Options, ltv, reconcile, survival};
 
 /// What stages refer to.
 pub(super) struct Context<'a> {
@@ -64,7 +64,12 @@ fn stage(problems: &Problems, entry: &Entry, context: &Context<'_>) -> (Sound<St
     let segments = segments(&mut s, problems, context);
     let by = crossed(&mut s, problems, context);
     let options: Vec<_> = options_of(kind).iter().map(|o| (o.name, option(&mut s, o))).collect();
-    let ties = ties(&s, problems, &options, context).and(wants(problems, kind, &entry.key_span, context));
+    let ties = of_everybody(&s, problems, kind).and(ties(&s, problems, &options, context)).and(wants(
+        problems,
+        kind,
+        &entry.key_span,
+        context,
+    ));
     let stage = (|| {
         name?;
         ties?;
@@ -119,6 +124,14 @@ fn kind(problems: &Problems, path: &str, entry: &Entry, table: &Table) -> Sound<
         Some(kind) => Ok((kind.name, Err(reported))),
         None => Err(reported),
     }
+}
+
+/// Segments are refused where the kind's table has none.
+fn of_everybody(s: &Section<'_>, problems: &Problems, kind: &str) -> Sound<()> {
+    let set = ["segments", "by"].into_iter().find(|key| s.is_set(key));
+    let Some(key) = set.filter(|_| kind == reconcile::KIND.name) else { return Ok(()) };
+    let what = format!("`{}` does not go with a stage of kind `{kind}`, which is of everybody", s.full(key));
+    Err(problems.add(Problem::new(what).at(s.span_of(key)).help("remove it").remote()))
 }
 
 /// A stage's name is its table's name, so it must not be that of another table.

@@ -32,6 +32,11 @@ pub(super) fn wants(problems: &Problems, kind: &str, span: &Span, context: &Cont
             "knows no reason of anybody who left",
             "map cancel_reason or cancel_kind of source `subscriptions`, or reason of source `surveys` with its exit surveys",
         ),
+        "reconcile" => (
+            subscribes,
+            "compares vendors' policies of subscription churn, and the basis is transactions",
+            "remove the stage: what silence is churn is said by churn_after",
+        ),
         "rfm" => (
             sources.contains_key(&SourceKind::Transactions),
             "ranks customers by what they bought, and there are no purchases",

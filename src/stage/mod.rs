@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod ltv;
 mod options;
 mod rates;
+pub mod reconcile;
 pub mod revenue_churn;
 pub mod rfm;
 mod rows;
@@ -263,6 +264,7 @@ pub static KINDS: &[Kind] = &[
     exit_reasons::KIND,
     forecast::KIND,
     ltv::KIND,
+    reconcile::KIND,
     revenue_churn::KIND,
     rfm::KIND,
     survival::KIND,
@@ -276,7 +278,7 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
 }
 
 /// Kinds that are announced and refused with a sentence that says so.
-pub const LATER_KINDS: &[&str] = &["reconcile", "risk"];
+pub const LATER_KINDS: &[&str] = &["risk"];
 
 /// Kinds whose per-customer rows can also be had for the stage's own period.
 pub(crate) const LEDGER_OPTION: OptionSpec = OptionSpec {

@@ -10,6 +10,7 @@
 //! - [`answers`]: what customers answered and did afterwards, recomputed the same way on random histories.
 //! - [`currencies`]: amounts in several currencies, against their conversion by hand.
 //! - [`policies`], [`contracts`]: every switch and every shape of a contract in a few lines, figures by hand.
+//! - [`reconcile`]: what policies differ by, against runs with each of them and with each switch flipped in turn.
 //! - [`hostile`]: histories that no model was made for.
 //! - [`laws`]: the same input, however it is cut up, gives the same bytes.
 //! - [`commands`]: what the commands say that look without computing, and how options act.
@@ -51,6 +52,7 @@ mod oracle;
 mod policies;
 mod published;
 mod published_fits;
+mod reconcile;
 mod scenario;
 mod signals;
 mod small;

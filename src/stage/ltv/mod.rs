@@ -4,7 +4,7 @@ mod backtest;
 mod buying;
 mod finish;
 mod fits;
-mod ratio;
+pub(super) mod ratio;
 mod realised;
 mod renewals;
 mod score;

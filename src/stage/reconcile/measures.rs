@@ -1,0 +1,116 @@
+//! What policies are compared by.
+
+use super::Seen;
+use crate::engine::known::Known;
+use crate::error::Result;
+use crate::money::minor_per_major;
+use crate::stage::Spec;
+use crate::stage::ltv::ratio::ratio as lifetime_value;
+use crate::stage::rates::{ForLife, Share, in_periods, period_of};
+use crate::stage::rows::{Windowed, arpa, ratio};
+use crate::stats::churn_rate::rate;
+use crate::table::Cell;
+use crate::tally::headcount::Head;
+use crate::tally::money::Flow;
+use crate::timeline::segments::ALL;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    Customers(Head),
+    Money(Flow),
+    ChurnRate,
+    GrossChurnRate,
+    Ltv,
+}
+
+pub const MEASURES: &[(&str, Measure)] = &[
+    ("opening", Measure::Customers(Head::Opening)),
+    ("new", Measure::Customers(Head::New)),
+    ("returned", Measure::Customers(Head::Returned)),
+    ("churned", Measure::Customers(Head::Churned)),
+    ("closing", Measure::Customers(Head::Closing)),
+    ("mrr_opening", Measure::Money(Flow::Opening)),
+    ("mrr_new", Measure::Money(Flow::New)),
+    ("mrr_expansion", Measure::Money(Flow::Expansion)),
+    ("mrr_contraction", Measure::Money(Flow::Contraction)),
+    ("mrr_churned", Measure::Money(Flow::Churned)),
+    ("mrr_reactivation", Measure::Money(Flow::Reactivation)),
+    ("mrr_closing", Measure::Money(Flow::Closing)),
+    ("churn_rate", Measure::ChurnRate),
+    ("gross_churn_rate", Measure::GrossChurnRate),
+    ("ltv", Measure::Ltv),
+];
+
+/// A figure, or a difference of two.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Amount {
+    Count(i128),
+    /// Minor units.
+    Minor(i128),
+    Real(Option<f64>),
+}
+
+impl Amount {
+    /// How much more than `before`.
+    pub fn less(self, before: Amount) -> Amount {
+        match (self, before) {
+            (Amount::Count(a), Amount::Count(b)) => Amount::Count(a - b),
+            (Amount::Minor(a), Amount::Minor(b)) => Amount::Minor(a - b),
+            (Amount::Real(a), Amount::Real(b)) => Amount::Real(a.zip(b).map(|(a, b)| a - b)),
+            _ => Amount::Real(None),
+        }
+    }
+
+    /// The whole number that adds up.
+    pub fn exact(self) -> Option<i128> {
+        match self {
+            Amount::Count(n) | Amount::Minor(n) => Some(n),
+            Amount::Real(_) => None,
+        }
+    }
+
+    /// Columns `amount` and `exact`.
+    pub fn cells(self, digits: u8) -> [Cell<'static>; 2] {
+        let amount = match self {
+            Amount::Count(n) => Some(n as f64),
+            Amount::Minor(n) => Some(n as f64 / minor_per_major(digits)),
+            Amount::Real(x) => x,
+        };
+        [amount.into(), self.exact().and_then(|n| i64::try_from(n).ok()).into()]
+    }
+}
+
+/// As many periods as stage `ltv` looks back on by default.
+const TRAILING: usize = 6;
+
+/// Every measure of every complete period by one policy, in the order of [`MEASURES`].
+pub fn figures(spec: &Spec, known: &Known, seen: &Seen, windowed: &Windowed<'_>) -> Result<Vec<Vec<Amount>>> {
+    let (heads, money) = (known.get(seen.counts.heads)?.sums(ALL), known.get(seen.money)?.sums(ALL));
+    let shares = Share::by_period(known, seen.counts, windowed, ALL)?;
+    let of_rates = period_of(seen.policy, spec.period);
+    let mut past = vec![];
+    let complete = windowed.frame.periods().filter(|p| windowed.complete(*p));
+    let by_period = complete.map(|period| {
+        let customers = |head: Head| heads[period][head as usize];
+        let flow = |flow: Flow| money[period][flow as usize];
+        past.extend(shares[period]);
+        let of = |measure: Measure| match measure {
+            Measure::Customers(head) => Amount::Count(customers(head)),
+            Measure::Money(which) => Amount::Minor(flow(which)),
+            Measure::ChurnRate => Amount::Real(shares[period].and_then(|share| rate(share.of))),
+            Measure::GrossChurnRate => {
+                Amount::Real(ratio(-(flow(Flow::Churned) + flow(Flow::Contraction)), flow(Flow::Opening)))
+            }
+            Measure::Ltv => {
+                let arpa = arpa(&spec.setting, spec.period, customers(Head::Closing) as i64, flow(Flow::Closing));
+                let margin = arpa.map(|arpa| arpa * spec.setting.gross_margin.unwrap_or(1.0));
+                let earned = margin.map(|margin| in_periods(margin, spec.period, of_rates));
+                let churn = ForLife::of(&past, TRAILING, seen.policy).and_then(|life| life.rate);
+                let value = earned.zip(churn).and_then(|(earned, churn)| lifetime_value(earned, churn, None));
+                Amount::Real(value.map(|value| value.ltv))
+            }
+        };
+        MEASURES.iter().map(|(_, measure)| of(*measure)).collect()
+    });
+    Ok(by_period.collect())
+}

@@ -91,6 +91,26 @@ impl std::fmt::Display for Rate {
     }
 }
 
+/// Why an amount is worth nothing that could be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// There is no rate on that day.
+    Missing(Day, Code),
+    /// More than DECIMAL(18).
+    Beyond,
+}
+
+/// Decimal digits of a currency's minor unit (ISO 4217, list one); two where that says nothing else.
+fn minor_digits(currency: &str) -> u8 {
+    match currency {
+        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI" | "VND"
+        | "VUV" | "XAF" | "XOF" | "XPF" => 0,
+        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
+        "CLF" | "UYW" => 4,
+        _ => 2,
+    }
+}
+
 /// A row of source `exchange_rates`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RateRow {
@@ -110,6 +130,8 @@ struct Currency {
 #[derive(Clone, Debug, Default)]
 pub struct Rates {
     own: Arc<str>,
+    /// Decimal digits of its minor unit.
+    digits: u8,
     /// Whether there is a source of them at all.
     mapped: bool,
     /// Sorted by name.
@@ -118,18 +140,18 @@ pub struct Rates {
 
 impl Rates {
     /// Of a run whose money is all `own`.
-    pub fn none(own: &str) -> Rates {
-        Rates { own: own.into(), ..Rates::default() }
+    pub fn none(own: &str, digits: u8) -> Rates {
+        Rates { own: own.into(), digits, ..Rates::default() }
     }
 
     /// `rows` in any order.
     ///
     /// # Errors
     /// Input: two rates of a day contradict each other, or `own` is said to be worth something else than itself.
-    pub fn new(own: &str, mut rows: Vec<RateRow>) -> Result<Rates> {
+    pub fn new(own: &str, digits: u8, mut rows: Vec<RateRow>) -> Result<Rates> {
         rows.sort();
         rows.dedup();
-        let mut rates = Rates { mapped: true, ..Rates::none(own) };
+        let mut rates = Rates { mapped: true, ..Rates::none(own, digits) };
         for row in rows {
             if *row.currency == *own {
                 if row.rate != Rate::ONE {
@@ -181,6 +203,50 @@ impl Rates {
             return Some(OWN);
         }
         self.currencies.binary_search_by(|c| (*c.name).cmp(currency)).ok().map(|place| place as Code + 1)
+    }
+
+    /// Decimal digits in which amounts of a currency are kept: those of its minor unit, and no fewer than those of
+    /// `money.currency`, so that a rate of 1 changes nothing.
+    pub fn digits(&self, currency: Code) -> u8 {
+        let name = usize::from(currency).checked_sub(1).and_then(|place| self.currencies.get(place));
+        name.map_or(self.digits, |c| minor_digits(&c.name).max(self.digits))
+    }
+
+    /// What an amount, in units of [`digits`](Rates::digits), is worth at a rate, in minor units of `money.currency`.
+    ///
+    /// # Errors
+    /// It is beyond DECIMAL(18).
+    pub fn worth(&self, currency: Code, units: i64, rate: Rate) -> std::result::Result<i64, Fault> {
+        let amount = Exact { unscaled: units.into(), scale: self.digits(currency).into() };
+        rate.convert(amount, self.digits).map_err(|_| Fault::Beyond)
+    }
+
+    /// The same at the rate of a day.
+    ///
+    /// # Errors
+    /// Or there is no rate.
+    pub fn worth_on(&self, currency: Code, units: i64, day: Day) -> std::result::Result<i64, Fault> {
+        if currency == OWN || units == 0 {
+            return Ok(units);
+        }
+        self.worth(currency, units, self.at(currency, day).ok_or(Fault::Missing(day, currency))?)
+    }
+
+    /// How many currencies there are beside the run's own.
+    pub fn currencies(&self) -> usize {
+        self.currencies.len()
+    }
+
+    /// The error that a fault is.
+    pub fn error(&self, fault: Fault) -> Error {
+        match fault {
+            Fault::Missing(day, currency) => {
+                let name = usize::from(currency).checked_sub(1).and_then(|place| self.currencies.get(place));
+                self.missing(name.map_or(&*self.own, |c| &*c.name), day)
+            }
+            Fault::Beyond => Error::input("the MRR of one customer is more than DECIMAL(18) can hold")
+                .help("check the unit of `amount` of source subscriptions, and the rates of source exchange_rates"),
+        }
     }
 
     /// The rate on a day.
@@ -289,6 +355,7 @@ mod tests {
     fn the_latest_rate_counts_for_a_week() {
         let rates = Rates::new(
             "GBP",
+            2,
             vec![row("USD", 10, "0.8"), row("GBP", 3, "1"), row("CHF", 9, "0.9"), row("USD", 20, "0.7")],
         );
         let rates = rates.unwrap();
@@ -304,8 +371,26 @@ mod tests {
     }
 
     #[test]
+    fn amounts_are_kept_in_the_minor_unit_of_their_currency() {
+        let rates = |digits| {
+            let rows = vec![row("USD", 10, "149.5"), row("JPY", 10, "0.01"), row("KWD", 10, "2.5")];
+            Rates::new("GBP", digits, rows).unwrap()
+        };
+        let digits = |own: u8| ["GBP", "JPY", "KWD", "USD"].map(|c| rates(own).digits(rates(own).code(c).unwrap()));
+        assert_eq!((digits(2), digits(0), digits(4)), ([2, 2, 3, 2], [0, 0, 3, 2], [4; 4]));
+        // 1.234 dinars, and 9.99 dollars in whole units.
+        assert_eq!(rates(2).worth_on(2, 1234, Day(12)), Ok(308));
+        assert_eq!(rates(0).worth_on(3, 999, Day(12)), Ok(1494));
+        assert_eq!(rates(2).worth_on(3, 999, Day(18)), Err(Fault::Missing(Day(18), 3)));
+        assert_eq!(rates(2).worth_on(3, 0, Day(18)), Ok(0));
+        assert_eq!(rates(2).worth_on(3, MAX_MINOR as i64, Day(12)), Err(Fault::Beyond));
+        assert_eq!(rates(2).worth_on(OWN, 999, Day(-18)), Ok(999));
+        assert!(rates(2).error(Fault::Missing(Day(18), 3)).what.contains("USD on 1970-01-19"));
+    }
+
+    #[test]
     fn what_is_missing_or_contradicts_itself_is_named() {
-        let same = Rates::new("GBP", vec![row("USD", 10, "0.8"), row("USD", 10, "0.80")]).unwrap();
+        let same = Rates::new("GBP", 2, vec![row("USD", 10, "0.8"), row("USD", 10, "0.80")]).unwrap();
         let says = |currency, day| {
             let error = same.missing(currency, Day(day));
             assert_eq!(error.kind, crate::error::Kind::Input);
@@ -317,13 +402,13 @@ mod tests {
         assert!(says("USD", 5).contains("USD on 1970-01-06, nor of the 7 days before; the first is of 1970-01-11"));
         assert!(says("EUR", 5).contains("EUR on 1970-01-06, nor of the 7 days before; source exchange_rates has none"));
         assert!(says("usd ", 5).contains("if that is USD"));
-        let none = Rates::none("GBP").missing("USD", Day(5));
+        let none = Rates::none("GBP", 2).missing("USD", Day(5));
         assert_eq!(none.what, "there are amounts in USD, and money.currency is GBP");
-        let twice = Rates::new("GBP", vec![row("USD", 10, "0.81"), row("USD", 10, "0.8")]).unwrap_err();
+        let twice = Rates::new("GBP", 2, vec![row("USD", 10, "0.81"), row("USD", 10, "0.8")]).unwrap_err();
         assert_eq!(twice.what, "source exchange_rates has two rates of USD on 1970-01-11: 0.8 and 0.81");
-        let other = Rates::new("GBP", vec![row("GBP", 10, "1.25")]).unwrap_err();
+        let other = Rates::new("GBP", 2, vec![row("GBP", 10, "1.25")]).unwrap_err();
         assert_eq!(other.what, "source exchange_rates says that 1 GBP was 1.25 GBP on 1970-01-11");
         let many = (0..=MOST_CURRENCIES).map(|i| row(&i.to_string(), 1, "2")).collect();
-        assert!(Rates::new("GBP", many).unwrap_err().what.contains("10001 currencies"));
+        assert!(Rates::new("GBP", 2, many).unwrap_err().what.contains("10001 currencies"));
     }
 }

@@ -10,7 +10,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // Stage kinds are the registry that the pipeline file is decoded by.
     ("config", &["calendar", "error", "nearest", "stage"]),
     // Scoring hands customers to whatever writes rows of them: a trait, never a kind of stage.
-    ("engine", &["error", "stage::PerCustomer", "table", "timeline"]),
+    ("engine", &["error", "exchange", "stage::PerCustomer", "table", "timeline"]),
     ("error", &[]),
     ("exchange", &["calendar", "error", "money"]),
     ("money", &[]),
@@ -34,7 +34,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     ("stats", &[]),
     ("table", &["calendar"]),
-    ("tally", &["calendar", "engine::known", "engine::plan", "error", "money", "stats", "timeline"]),
+    ("tally", &["calendar", "engine::known", "engine::plan", "error", "exchange", "money", "stats", "timeline"]),
     // Canonical rows are what the scan and the buckets agree on: plain vectors, without a reader.
     ("timeline", &["calendar", "error", "exchange", "money", "source::canonical"]),
 ];

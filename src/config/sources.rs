@@ -139,6 +139,10 @@ fn canonical_name(
         return (key.into(), Ok(()));
     }
     let meant = nearest(key, names.iter().copied());
+    // Of two that are as near, the one that is not there yet.
+    let far = |name: &str| strsim::osa_distance(&key.to_lowercase(), name);
+    let absent = || nearest(key, names.iter().copied().filter(|n| !present(n)));
+    let meant = meant.map(|m| absent().filter(|other| present(m) && far(other) <= far(m)).unwrap_or(m));
     let attribute = kind == SourceKind::Customers;
     // Any name may be an attribute of customers, unless it is one slip away from a column that is then not mapped.
     let slip = |m: &&str| strsim::osa_distance(&key.to_lowercase(), m) <= 1 && !present(m);

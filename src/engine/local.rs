@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::known::{Known, NodeId};
 use super::plan::{AnyFold, AnyTally, Needs, Plan, Work};
 use crate::error::Result;
+use crate::exchange::Fault;
 use crate::timeline::history::{Histories, Strangers};
 use crate::timeline::identity::BUCKETS;
 use crate::timeline::lens::Lens;
@@ -56,7 +57,10 @@ pub fn run(plan: &Plan, shape: Arc<Shape>, store: &Store, observer: &dyn Observe
         }
         let through: Vec<usize> = walkers.iter().filter(|w| w.fold.spells()).map(|w| w.lens).collect();
         let eyes = || Eyes::new(known.shape.clone(), lenses.clone(), &through);
-        let (tallies, strangers) = walk(&walkers, &eyes, store, observer)?;
+        let (tallies, strangers, missing) = walk(&walkers, &eyes, store, observer)?;
+        if let Some(missing) = missing {
+            return Err(known.shape.rates.error(missing));
+        }
         known.strangers = strangers;
         for (walker, tally) in walkers.iter().zip(tallies) {
             plan.learn(&mut known, walker.node, walker.fold.finish(tally)?)?;
@@ -70,7 +74,7 @@ fn walk(
     eyes: &(dyn Fn() -> Eyes + Sync),
     store: &Store,
     observer: &dyn Observer,
-) -> Result<(Vec<AnyTally>, Strangers)> {
+) -> Result<(Vec<AnyTally>, Strangers, Option<Fault>)> {
     let start = || -> Vec<AnyTally> { walkers.iter().map(|w| w.fold.start()).collect() };
     let state = (0..BUCKETS)
         .into_par_iter()
@@ -88,15 +92,15 @@ fn walk(
                 Ok((tallies, walk))
             },
         )
-        .map(|state| state.map(|(tallies, walk)| (tallies, walk.strangers)))
-        .try_reduce_with(|(mut tallies, mut strangers), (others, more)| {
+        .map(|state| state.map(|(tallies, walk)| (tallies, walk.strangers, walk.eyes.missing())))
+        .try_reduce_with(|(mut tallies, mut strangers, missing), (others, more, too)| {
             for ((walker, into), from) in walkers.iter().zip(&mut tallies).zip(others) {
                 walker.fold.merge(&mut **into, from);
             }
             strangers.merge(more);
-            Ok((tallies, strangers))
+            Ok((tallies, strangers, missing.into_iter().chain(too).min()))
         });
-    state.unwrap_or_else(|| Ok((start(), Strangers::default())))
+    state.unwrap_or_else(|| Ok((start(), Strangers::default(), None)))
 }
 
 /// What a worker reads and looks with, from bucket to bucket.

@@ -124,7 +124,10 @@ impl Score<'_> {
             }
             self.observer.walked(walked);
         }
-        Ok(blocks)
+        match eyes.missing() {
+            Some(missing) => Err(self.known.shape.rates.error(missing)),
+            None => Ok(blocks),
+        }
     }
 }
 

@@ -59,7 +59,12 @@ pub fn input_checks(pipeline: &Pipeline, scan: &Scan, as_of: Day, now: i64) -> V
         let detail = "amounts had digits beyond the minor unit and were rounded half to even";
         checks.extend(warn_of("amounts_rounded", name, report.amounts_rounded, detail));
         if report.converted > 0 {
-            let detail = "amounts in other currencies than money.currency, converted at the rate of their day";
+            let detail = match kind {
+                SourceKind::Subscriptions => {
+                    "prices in other currencies than money.currency, worth what the rates make them"
+                }
+                _ => "amounts in other currencies than money.currency, converted at the rate of their day",
+            };
             checks.push(check("amounts_converted", name, Status::Pass, None, report.converted, detail));
         }
         let detail = "rates had more than 18 digits after the point and were rounded half to even";

@@ -106,7 +106,7 @@ fn shape(pipeline: &Pipeline, scan: &Scan, store: &Store) -> Result<Shape> {
     };
     let mut costs: Vec<CostRow> = scan.costs.iter().map(|c| cost(c, &labels.channels)).collect();
     costs.sort_unstable();
-    Ok(shape.with_costs(costs).with_labels(labels))
+    Ok(shape.with_costs(costs).with_labels(labels).with_rates(scan.rates.clone()))
 }
 
 fn cost(cost: &Cost, channels: &LabelColumn) -> CostRow {

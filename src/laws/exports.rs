@@ -180,7 +180,7 @@ pub fn deliver(
         channels: channels.0,
         reasons: reasons.0,
         costs,
-        rates: Arc::default(),
+        rates: Arc::new(world.rates()),
         ids: if world.integer_ids { IdKind::Integer } else { IdKind::Text },
         columns: Default::default(),
     })

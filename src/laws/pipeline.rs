@@ -90,12 +90,13 @@ fn head(world: &World) -> String {
         source("transactions", &format!("{of_customer}, occurred_at = \"t\", amount = \"a\"{order}"));
     }
     if world.subscribes() {
-        let why = "cancel_reason = \"why\", cancel_kind = \"who\"";
+        let why = "cancel_reason = \"why\", cancel_kind = \"who\", currency = \"in\"";
         source("subscriptions", &format!("{of_customer}, started_at = \"s\", amount = \"a\", plan = \"plan\", {why}"));
     }
     source("usage", &format!("{of_customer}, occurred_at = \"t\", quantity = \"q\""));
     let said = "kind = \"k\", score = \"s\", reason = \"r\"";
     source("surveys", &format!("{of_customer}, answered_at = \"t\", {said}"));
+    source("exchange_rates", "currency = \"c\", date = \"d\", rate = \"r\"");
     source("acquisition_costs", "period_start = \"p\", amount = \"a\", channel = \"c\"");
     let builtin = if world.buys() { world.builtin } else { ["cohort_year", "tenure"][world.builtin.len() % 2] };
     put(format!("[segments]\ncomputed = {{ builtin = {builtin:?} }}\n"));

@@ -5,6 +5,8 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::calendar::{Day, Period};
+use crate::exchange::{Rate, RateRow, Rates};
+use crate::money::Exact;
 use crate::source::canonical::{AnswerKind, CancelKind, Term};
 
 /// Days on which things happen, counted from 2023-11-20.
@@ -35,6 +37,8 @@ pub struct World {
     pub uses: Vec<Use>,
     pub answers: Vec<Answer>,
     pub costs: Vec<Spent>,
+    /// What exchange rates go by.
+    pub seed: u64,
 }
 
 /// What makes a customer live.
@@ -124,6 +128,24 @@ impl World {
         self.shop_beside || !matches!(self.rule, Rule::Contracts { .. })
     }
 
+    /// Rates that wander, new ones every few days: of a currency with two digits after the point and of one with three.
+    pub fn rates(&self) -> Rates {
+        let mut dice = self.seed;
+        let mut rows = vec![];
+        for (currency, middle) in [("KWD", 31_415), ("USD", 8_765)] {
+            // From the first day of the year in which the first thing happens.
+            let mut day = ORIGIN.plus(-400);
+            while day < ORIGIN.plus(SPAN + 500) {
+                dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let unscaled = middle + i128::from(dice >> 40) % 3_000;
+                let (rate, _) = Rate::new(Exact { unscaled, scale: 4 }).expect("more than nothing");
+                rows.push(RateRow { currency: currency.into(), day, rate });
+                day = day.plus(1 + (dice >> 33) as i32 % 7);
+            }
+        }
+        Rates::new("EUR", 2, rows).expect("one rate a day")
+    }
+
     pub fn subscribes(&self) -> bool {
         matches!(self.rule, Rule::Contracts { .. })
     }
@@ -177,11 +199,17 @@ fn contract() -> impl Strategy<Value = Contract> {
     let lengths = (length(), length(), length(), option::weighted(0.2, 0..60i32));
     let pause = option::weighted(0.3, (-10..120i32, 0..60i32));
     let kind = prop::sample::select(vec![CancelKind::Unknown, CancelKind::Voluntary, CancelKind::Involuntary]);
-    let others =
-        (pause, option::weighted(0.2, 0..90i32), 0..4u128, option::weighted(0.8, 0..VALUES.len()), (kind, value()));
+    let currency = prop::sample::select(vec![0, 0, 1, 2]);
+    let others = (
+        pause,
+        option::weighted(0.2, 0..90i32),
+        0..4u128,
+        option::weighted(0.8, 0..VALUES.len()),
+        (kind, value(), currency),
+    );
     (0..CUSTOMERS, day(), lengths, intervals, amount, others).prop_map(
         |(customer, started, (ended, paid, cancelled, trial), (months, days), amount, others)| {
-            let (pause, past_due, subscription, plan, (kind, reason)) = others;
+            let (pause, past_due, subscription, plan, (kind, reason, currency)) = others;
             let paused_from = after(started, pause.map(|p| p.0));
             let term = Term {
                 started,
@@ -195,6 +223,8 @@ fn contract() -> impl Strategy<Value = Contract> {
                 months,
                 days,
                 amount,
+                // What costs nothing does so in every currency.
+                currency: if amount == 0 { 0 } else { currency },
                 subscription,
                 kind,
                 ..Term::running(started, amount)
@@ -306,39 +336,41 @@ pub fn worlds() -> impl Strategy<Value = World> {
     let period = prop::sample::select(Period::ALL.map(|p| p.1).to_vec());
     let at = prop::sample::select(vec!["opening", "first", "latest"]);
     let builtin = prop::sample::select(vec!["frequency", "rfm", "cohort_year", "tenure"]);
-    (rule(), period, any::<(bool, bool, bool, bool)>(), (at, builtin), 1..6usize, window(), rows).prop_map(
-        |(
-            rule,
-            period,
-            flags,
-            (at, builtin),
-            cap,
-            (observed_from, as_of),
-            (mut purchases, mut contracts, members, costs, (uses, answers)),
-        )| {
-            let (integer_ids, order_ids, sign_ups, shop_beside) = flags;
-            // Something is there from the first day on.
-            purchases[0] = Purchase { day: ORIGIN, cents: 500, ..purchases[0] };
-            contracts[0].term.started = ORIGIN;
-            World {
+    (rule(), period, any::<(bool, bool, bool, bool)>(), (at, builtin, any::<u64>()), 1..6usize, window(), rows)
+        .prop_map(
+            |(
                 rule,
                 period,
-                integer_ids,
-                order_ids,
-                sign_ups,
-                shop_beside,
-                at,
+                flags,
+                (at, builtin, seed),
                 cap,
-                builtin,
-                observed_from,
-                as_of,
-                purchases,
-                contracts,
-                members,
-                uses,
-                answers,
-                costs,
-            }
-        },
-    )
+                (observed_from, as_of),
+                (mut purchases, mut contracts, members, costs, (uses, answers)),
+            )| {
+                let (integer_ids, order_ids, sign_ups, shop_beside) = flags;
+                // Something is there from the first day on.
+                purchases[0] = Purchase { day: ORIGIN, cents: 500, ..purchases[0] };
+                contracts[0].term.started = ORIGIN;
+                World {
+                    rule,
+                    period,
+                    integer_ids,
+                    order_ids,
+                    sign_ups,
+                    shop_beside,
+                    at,
+                    cap,
+                    builtin,
+                    observed_from,
+                    as_of,
+                    purchases,
+                    contracts,
+                    members,
+                    uses,
+                    answers,
+                    costs,
+                    seed,
+                }
+            },
+        )
 }

@@ -206,7 +206,10 @@ fn lines(batch: &Batch, scan: &Scan, out: &mut Vec<String>) {
                 let (id, values) = (id(&b.ids, row), values(&b.segments, row));
                 let why = label(&scan.reasons, t.reason);
                 let kind = if t.kind == CancelKind::Unknown { String::new() } else { format!(" {:?}", t.kind) };
-                out.push(format!("{id} {} {}m{}d {} {values}{kind}{why}", dates.join(" "), t.months, t.days, t.amount));
+                let (months, days, amount) = (t.months, t.days, t.amount);
+                let currency = if t.currency == 0 { String::new() } else { format!(" currency {}", t.currency) };
+                let dates = dates.join(" ");
+                out.push(format!("{id} {dates} {months}m{days}d {amount} {values}{kind}{why}{currency}"));
             }
         }
         Batch::Customers(b) => {

@@ -9,6 +9,7 @@ use crate::calendar::{Day, Period};
 use crate::engine::known::{Known, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::error::Result;
+use crate::exchange::{Code, OWN};
 use crate::money::div_half_even;
 use crate::tally::axes::Axes;
 use crate::timeline::lens::{Lens, LiveRule};
@@ -140,6 +141,16 @@ struct Ages<'a> {
 }
 
 impl Ages<'_> {
+    /// The boundary whose rates count at the closing of an age: that of the period which is beginning, or has begun.
+    fn boundary(&self, age: usize) -> usize {
+        let Some(unit) = self.unit else { return (self.cohort + age + 1).min(self.frame.len()) };
+        let closing = i64::from(self.start.0) + (age as i64 + 1) * i64::from(unit);
+        match i32::try_from(closing).map(Day) {
+            Ok(day) if day < self.as_of => self.frame.grid.at(day),
+            _ => self.frame.len(),
+        }
+    }
+
     /// The age that holds `day`; `count` for what lies at or after as_of. An age's closing sees what began in it, and
     /// misses what ended in it, so the same number bounds closings.
     fn of(&self, day: Day) -> usize {
@@ -151,6 +162,27 @@ impl Ages<'_> {
             Some(unit) => ((day.0 - self.start.0) / unit) as usize,
             None => self.frame.grid.at(day) - self.cohort,
         }
+    }
+}
+
+/// MRR over ages, as steps `(from, to, mrr)`.
+type Steps = Vec<(usize, usize, i128)>;
+
+/// What a customer pays at the closing of each age.
+struct Paid {
+    /// At the exchange rates of the time, where those matter.
+    then: Option<Steps>,
+    /// Each currency at the rate of the closing at which the customer first paid in it: what is kept, without what rates
+    /// made of it.
+    still: Steps,
+}
+
+/// Adds an age to steps of those before it.
+fn add_step(steps: &mut Steps, age: usize, mrr: i128) {
+    match steps.last_mut() {
+        Some(last) if last.1 == age && last.2 == mrr => last.1 = age + 1,
+        _ if mrr != 0 => steps.push((age, age + 1, mrr)),
+        _ => {}
     }
 }
 
@@ -193,8 +225,11 @@ impl Cohorts {
         ranges
     }
 
-    /// MRR at the closing of each age, as steps `(from, to, mrr)`.
-    fn mrr_steps(view: &View<'_>, ages: &Ages<'_>) -> Vec<(usize, usize, i128)> {
+    /// MRR at the closing of each age.
+    fn mrr_steps(view: &View<'_>, ages: &Ages<'_>) -> Paid {
+        if view.ranges().iter().any(|r| r.currency != OWN && r.mrr != 0) {
+            return Self::steps_abroad(view, ages);
+        }
         let mut changes: Vec<(usize, i128)> = vec![];
         for range in view.ranges().iter().filter(|r| r.end > ages.start) {
             changes.push((ages.of(range.start), range.mrr.into()));
@@ -210,7 +245,45 @@ impl Cohorts {
                 steps.push((*age, next, mrr));
             }
         }
-        steps
+        Paid { then: None, still: steps }
+    }
+
+    /// The same where there are other currencies, age by age.
+    fn steps_abroad(view: &View<'_>, ages: &Ages<'_>) -> Paid {
+        let mut changes: Vec<(usize, Code, i64)> = vec![];
+        for range in view.ranges().iter().filter(|r| r.end > ages.start) {
+            changes.push((ages.of(range.start), range.currency, range.mrr));
+            changes.push((ages.of(range.end), range.currency, -range.mrr));
+        }
+        changes.sort_unstable();
+        // What stands in each currency, and the boundary whose rate it keeps.
+        let mut held: Vec<(Code, i64, Option<usize>)> = vec![];
+        let mut paid = Paid { then: Some(vec![]), still: vec![] };
+        let mut ahead = changes.into_iter().peekable();
+        let first = ahead.peek().map_or(ages.count, |c| c.0);
+        for age in first..ages.count {
+            while let Some((_, currency, change)) = ahead.next_if(|c| c.0 == age) {
+                match held.iter_mut().find(|h| h.0 == currency) {
+                    Some(held) => held.1 = held.1.saturating_add(change),
+                    None => held.push((currency, change, None)),
+                }
+            }
+            let closing = ages.boundary(age);
+            let (mut then, mut still) = (0, 0);
+            for (currency, units, kept) in held.iter_mut().filter(|h| h.1 != 0) {
+                let kept = *kept.get_or_insert(closing);
+                // Without a rate the walk ends with that.
+                let worth = |boundary| i128::from(ages.frame.worth(*currency, *units, boundary).unwrap_or(0));
+                then += worth(closing);
+                still += worth(kept);
+            }
+            add_step(paid.then.get_or_insert_default(), age, then);
+            add_step(&mut paid.still, age, still);
+            if ahead.peek().is_none() && held.iter().all(|h| h.1 == 0) {
+                break;
+            }
+        }
+        paid
     }
 }
 
@@ -265,7 +338,8 @@ impl Fold for Cohorts {
         tally.early_revenue += early;
 
         let present = self.present(view, &ages);
-        let steps = Self::mrr_steps(view, &ages);
+        let Paid { then, still: steps } = Self::mrr_steps(view, &ages);
+        let then = then.as_ref().unwrap_or(&steps);
         let mrr_start = steps.first().filter(|s| s.0 == 0).map_or(0, |s| s.2);
         let buys = view.shape().has_transactions;
         let reach = self.reach(frame, cohort, as_of);
@@ -280,9 +354,9 @@ impl Fold for Cohorts {
             for (from, to, mrr) in &steps {
                 row.add(Aged::Mrr, *from, *to, *mrr);
                 row.add(Aged::MrrKept, *from, *to, (*mrr).min(mrr_start));
-                if !buys {
-                    row.add(Aged::Revenue, *from, *to, revenue_of(*mrr, self.period, self.spec.unit));
-                }
+            }
+            for (from, to, mrr) in then.iter().filter(|_| !buys) {
+                row.add(Aged::Revenue, *from, *to, revenue_of(*mrr, self.period, self.spec.unit));
             }
             if buys {
                 for day in view.days().iter().filter(|d| d.day >= start) {

@@ -9,6 +9,7 @@ use crate::calendar::Day;
 use crate::engine::known::{Known, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::error::Result;
+use crate::exchange::Code;
 use crate::tally::axes::Axes;
 use crate::tally::labels::LabelIndex;
 use crate::timeline::labels::NO_VALUE;
@@ -134,14 +135,17 @@ fn is_known(view: &View<'_>, term: &Term) -> bool {
 }
 
 /// The last live range of each subscription row, by its end: a range that another of the row follows ends in a pause.
-struct Lasts(Vec<(Day, u32, i64)>);
+struct Lasts(Vec<(Day, u32, Price)>);
+
+/// MRR and its currency.
+type Price = (Code, i64);
 
 impl Lasts {
     fn of(view: &View<'_>) -> Lasts {
         if !matches!(view.rule(), LiveRule::Terms(_)) {
             return Lasts(vec![]);
         }
-        let mut ranges: Vec<_> = view.ranges().iter().map(|r| (r.row, r.start, r.end, r.mrr)).collect();
+        let mut ranges: Vec<_> = view.ranges().iter().map(|r| (r.row, r.start, r.end, (r.currency, r.mrr))).collect();
         ranges.sort_unstable_by_key(|r| std::cmp::Reverse((r.0, r.1)));
         ranges.dedup_by_key(|r| r.0);
         let mut ends: Vec<_> = ranges.into_iter().map(|(row, _, end, mrr)| (end, row, mrr)).collect();
@@ -150,7 +154,7 @@ impl Lasts {
     }
 
     /// Rows whose last range ends on a day, with their MRR.
-    fn ending(&self, day: Day) -> &[(Day, u32, i64)] {
+    fn ending(&self, day: Day) -> &[(Day, u32, Price)] {
         let from = self.0.partition_point(|e| e.0 < day);
         &self.0[from..from + self.0[from..].partition_point(|e| e.0 == day)]
     }
@@ -162,7 +166,9 @@ fn exit(view: &View<'_>, lasts: &Lasts, period: usize) -> Exit {
     let over = spells.partition_point(|s| s.end < frame.boundary(period + 1));
     let none = Exit { reason: NO_VALUE, kind: CancelKind::Unknown };
     let Some(spell) = over.checked_sub(1).map(|last| spells[last]) else { return none };
-    let ending = lasts.ending(spell.end).iter().map(|(_, row, mrr)| (&view.terms()[*row as usize], *mrr));
+    // Without a rate the walk ends with that.
+    let worth = |(currency, mrr): Price| frame.worth(currency, mrr, period).unwrap_or(0);
+    let ending = lasts.ending(spell.end).iter().map(|(_, row, mrr)| (&view.terms()[*row as usize], worth(*mrr)));
     let said = ending.clone().map(|(term, mrr)| {
         let known = is_known(view, term);
         let kind = if known { term.kind } else { CancelKind::Unknown };

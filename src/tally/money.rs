@@ -28,6 +28,8 @@ pub enum Flow {
     Held,
     /// Of new, reactivation and churned: what came and went within the period.
     Passing,
+    /// What exchange rates moved, of the closing.
+    CurrencyEffect,
 }
 
 /// Minor units by movement, and at the boundaries.
@@ -35,11 +37,12 @@ pub struct Money;
 
 impl Counted for Money {
     const KIND: &'static str = "money";
-    const WIDTH: usize = Flow::Passing as usize + 1;
+    const WIDTH: usize = Flow::CurrencyEffect as usize + 1;
 
     fn observe(axes: &Axes, tally: &mut Lines, view: &View<'_>) {
         for run in view.runs() {
-            let (m0, m1) = (i128::from(run.opening), i128::from(run.closing));
+            // Movements are what remains where rates stand still.
+            let (m0, m1, closing) = (i128::from(run.opening), i128::from(run.valued), i128::from(run.closing));
             axes.pieces(view, run, |piece| {
                 let range = (piece.from, piece.to);
                 let mut open = tally.line(piece.open);
@@ -66,15 +69,16 @@ impl Counted for Money {
                     }
                     State::Intra | State::Undecided | State::Idle => {}
                 }
+                add(Flow::CurrencyEffect, closing - m1);
                 add(Flow::Unallocated, run.unallocated.into());
                 if piece.open != piece.close && run.state == State::Retained {
-                    add(Flow::MovedOut, -m1);
-                    tally.line(piece.close).add(Flow::MovedIn as usize, range.0, range.1, m1);
+                    add(Flow::MovedOut, -closing);
+                    tally.line(piece.close).add(Flow::MovedIn as usize, range.0, range.1, closing);
                 }
                 let mut close = tally.line(piece.close);
                 let mut add = |flow: Flow, amount: i128| close.add(flow as usize, range.0, range.1, amount);
                 if run.state.in_closing() {
-                    add(Flow::Closing, m1);
+                    add(Flow::Closing, closing);
                     add(Flow::Scheduled, run.scheduled.into());
                 }
             });

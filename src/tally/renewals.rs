@@ -122,7 +122,7 @@ impl Fold for Renewals {
                 self.axes.fixed(view, |cell| {
                     let of = tally.entry((cell, interval)).or_default();
                     of.live += 1;
-                    of.amount += i128::from(term.amount);
+                    of.amount += i128::from(view.price(range));
                 });
             }
         }

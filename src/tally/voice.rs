@@ -155,8 +155,10 @@ impl Heard for Afterwards {
         }
         let next = run(view, said.period + 1).filter(|r| r.state.in_closing());
         add(After::Churned, next.is_none().into());
-        add(After::Later, next.map_or(0, |r| r.closing).into());
         let now = run(view, said.period);
+        // What exchange rates moved in the meantime is nobody's answer.
+        let moved = now.filter(|r| r.state.in_opening()).map_or(0, Run::currency_effect);
+        add(After::Later, next.map_or(0, |r| i128::from(r.valued) - i128::from(moved)));
         let before = now.map_or(0, |r| match (r.state.in_opening(), r.state.in_closing()) {
             (true, _) => r.opening,
             (false, true) => r.closing,

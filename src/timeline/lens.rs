@@ -24,7 +24,7 @@ pub struct TermRule {
     pub passing_counts: bool,
     /// Days after which coming back is no return any more; `None`: it always is.
     pub reactivation: Option<i32>,
-    /// Money follows the exchange rates; else each subscription keeps that of its start.
+    /// Money follows the exchange rates; else each subscription keeps that of its last change.
     pub rates_move: bool,
     /// A free plan that goes on from a paid one is live.
     pub free_after_paid_is_live: bool,
@@ -75,7 +75,7 @@ impl TermRule {
             write!(f, ", new again after {days} days")?;
         }
         if !self.rates_move {
-            f.write_str(", at the exchange rate of its start")?;
+            f.write_str(", at the exchange rate of its last change")?;
         }
         if self.free_after_paid_is_live {
             f.write_str(", free after paid too")?;

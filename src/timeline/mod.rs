@@ -7,6 +7,7 @@
 //! [`decisions`] about renewals and [`purchases`], and shows it to folds and scorers as a [`view::View`]. What a run learns
 //! of all customers before it looks at them so ([`habits`], [`scores`]) lies in its [`shape`].
 
+mod abroad;
 pub mod builtin;
 pub mod decisions;
 mod directory;

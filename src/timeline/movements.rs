@@ -3,11 +3,14 @@
 //! A [`Run`] is a range of periods in which nothing changes, so that a subscription that runs for years costs a few runs
 //! however short the periods are. Every churn and revenue-churn figure is a sum over runs.
 
+use super::abroad::{self, Abroad};
 use super::lens::LiveRule;
 use super::rows::DayRow;
 use super::shape::Frame;
 use super::spells::{Spell, begins_anew};
 use super::terms::Range;
+use crate::calendar::Day;
+use crate::exchange::{Fault, OWN};
 use crate::money::div_half_even;
 
 /// What a customer did in a period, by its boundaries (DEFINITIONS §2).
@@ -71,12 +74,21 @@ pub struct Run {
     /// m at the opening and at the closing of each period of the run.
     pub opening: i64,
     pub closing: i64,
+    /// The closing at the exchange rates of the opening: what of it is movement. The rest is what rates moved.
+    pub valued: i64,
     /// What the closing leaves out: net revenue of those not live, and below zero.
     pub unallocated: i64,
     /// Part of `closing` whose cancellation is known at the boundary.
     pub scheduled: i64,
     /// What came and went within the period, where that counts: the money of the last day.
     pub passing: i64,
+}
+
+impl Run {
+    /// What exchange rates moved of the money that is there at the closing.
+    pub fn currency_effect(&self) -> i64 {
+        self.closing - self.valued
+    }
 }
 
 /// A spell, or several, within a period that touch neither boundary.
@@ -92,6 +104,8 @@ struct Passage {
 struct Standing {
     live: bool,
     money: i64,
+    /// The same at the exchange rates of the boundary before.
+    valued: i64,
     unallocated: i64,
     scheduled: i64,
 }
@@ -99,7 +113,12 @@ struct Standing {
 impl Standing {
     fn new(live: bool, net: i64, scheduled: i64) -> Standing {
         let money = if live { net.max(0) } else { 0 };
-        Standing { live, money, unallocated: net - money, scheduled }
+        Standing { live, money, valued: money, unallocated: net - money, scheduled }
+    }
+
+    /// As it goes on, once rates have moved.
+    fn settled(self) -> Standing {
+        Standing { valued: self.money, ..self }
     }
 }
 
@@ -118,6 +137,9 @@ pub struct Scratch {
     changes: Vec<Change>,
     standings: Vec<(usize, Standing)>,
     intra: Vec<Passage>,
+    abroad: Abroad,
+    /// The gravest of what money of other currencies could not be said for.
+    pub fault: Option<Fault>,
 }
 
 /// What a customer's movements are made from.
@@ -129,6 +151,8 @@ pub struct Sources<'a> {
     pub spells: &'a [Spell],
     /// Known to the company before the window began (`signed_up_at`): a first appearance in it is a return.
     pub seen_before: bool,
+    /// Exclusive: rates from here on are not known yet, and money stays what it was.
+    pub until: Day,
 }
 
 /// The runs of a customer, in order; periods in which nothing is to be said have none.
@@ -170,7 +194,7 @@ pub fn movements(of: &Sources<'_>, scratch: &mut Scratch, runs: &mut Vec<Run>) {
             let passing = if after.live || before.live { 0 } else { passage.money };
             push(runs, run((period, at), state, (before, after), passing));
         }
-        before = after;
+        before = after.settled();
         next_period = at;
     }
     steady(before, next_period, frame.len(), intra, runs);
@@ -180,8 +204,8 @@ pub fn movements(of: &Sources<'_>, scratch: &mut Scratch, runs: &mut Vec<Run>) {
 const NO_PASSAGE: Passage = Passage { period: 0, state: State::Idle, money: 0 };
 
 fn run((from, to): (usize, usize), state: State, (before, after): (Standing, Standing), passing: i64) -> Run {
-    let Standing { money: closing, unallocated, scheduled, .. } = after;
-    Run { from, to, state, opening: before.money, closing, unallocated, scheduled, passing }
+    let Standing { money: closing, valued, unallocated, scheduled, .. } = after;
+    Run { from, to, state, opening: before.money, closing, valued, unallocated, scheduled, passing }
 }
 
 /// Appends a run; one that only goes on with what the last one says makes that longer.
@@ -244,6 +268,9 @@ fn standings_by_period(of: &Sources<'_>, scratch: &mut Scratch) {
 fn standings(of: &Sources<'_>, scratch: &mut Scratch) {
     changes(of, scratch);
     scratch.standings.clear();
+    if !scratch.abroad.is_empty() {
+        return standings_abroad(of, scratch);
+    }
     let (mut live, mut net, mut scheduled) = (0i32, 0i64, 0i64);
     for group in scratch.changes.chunk_by(|a, b| a.at == b.at) {
         for change in group {
@@ -266,11 +293,31 @@ fn standings(of: &Sources<'_>, scratch: &mut Scratch) {
     }
 }
 
+/// The same where there is money of other currencies, which is worth something else at every boundary.
+fn standings_abroad(of: &Sources<'_>, scratch: &mut Scratch) {
+    let Scratch { changes, standings, abroad, fault, .. } = scratch;
+    let mut own = changes.chunk_by(|a, b| a.at == b.at).peekable();
+    let (mut live, mut net, mut scheduled) = (0i32, 0i64, 0i64);
+    abroad.begin(of.frame.boundary_by(of.until));
+    let next = |own: Option<&&[Change]>, abroad: &Abroad| own.map(|g| g[0].at).into_iter().chain(abroad.next()).min();
+    while let Some(at) = next(own.peek(), abroad).filter(|at| *at <= of.frame.len()) {
+        for change in own.next_if(|group| group[0].at == at).into_iter().flatten() {
+            live += change.live;
+            net += change.net;
+            scheduled += change.scheduled;
+        }
+        let worth = abroad.at(of.frame, at, (net, scheduled), fault);
+        let standing = Standing::new(live > 0, worth.money, worth.scheduled);
+        standings.push((at, Standing { valued: if live > 0 { worth.valued } else { 0 }, ..standing }));
+    }
+}
+
 /// Everything that happens between boundaries, as differences at boundaries; and the periods of spells that touch none.
 fn changes(of: &Sources<'_>, scratch: &mut Scratch) {
-    let Scratch { changes, intra, .. } = scratch;
+    let Scratch { changes, intra, abroad, fault, .. } = scratch;
     changes.clear();
     intra.clear();
+    abroad.clear();
     let frame = of.frame;
     let never = frame.len() + 1;
     let mut add = |from: usize, to: usize, live: i32, net: i64, scheduled: i64| {
@@ -286,7 +333,7 @@ fn changes(of: &Sources<'_>, scratch: &mut Scratch) {
         let (from, to) = (frame.seen_from(spell.start), frame.seen_from(spell.end));
         add(from, to, 1, 0, 0);
         if from == to {
-            let money = last_money(of, spell);
+            let money = last_money(of, spell, from - 1, fault);
             match intra.last_mut() {
                 Some(last) if last.period == from - 1 => last.money = money,
                 _ => intra.push(Passage { period: from - 1, state: passage(of, which), money }),
@@ -300,9 +347,14 @@ fn changes(of: &Sources<'_>, scratch: &mut Scratch) {
             add(frame.seen_from(d.day), frame.seen_from(d.day.plus(*window)), 0, d.net, 0);
         }),
         LiveRule::Terms(_) => of.ranges.iter().for_each(|r| {
-            let end = frame.seen_from(r.end);
-            add(frame.seen_from(r.start), end, 0, r.mrr, 0);
-            add(frame.seen_from(r.start.max(r.cancelled)), end, 0, 0, r.mrr);
+            let (start, end) = (frame.seen_from(r.start), frame.seen_from(r.end));
+            let told = frame.seen_from(r.start.max(r.cancelled));
+            if r.currency == OWN {
+                add(start, end, 0, r.mrr, 0);
+                add(told, end, 0, 0, r.mrr);
+            } else {
+                abroad.add(frame, r, (start, told, end), fault);
+            }
         }),
     }
     changes.sort_unstable_by_key(|c| c.at);
@@ -317,14 +369,15 @@ fn passage(of: &Sources<'_>, which: usize) -> State {
     }
 }
 
-/// The money of a spell's last day, where passing counts.
-fn last_money(of: &Sources<'_>, spell: &Spell) -> i64 {
+/// The money of a spell's last day, where passing counts, at the rates of the period's first.
+fn last_money(of: &Sources<'_>, spell: &Spell, period: usize, fault: &mut Option<Fault>) -> i64 {
     if !of.rule.passing_counts() {
         return 0;
     }
     let from = of.ranges.partition_point(|r| r.start < spell.start);
     let to = of.ranges.partition_point(|r| r.start < spell.end);
-    of.ranges[from..to].iter().filter(|r| r.end == spell.end).map(|r| r.mrr).sum()
+    let ending = of.ranges[from..to].iter().filter(|r| r.end == spell.end);
+    ending.map(|r| abroad::noted(of.frame.worth(r.currency, r.mrr, period), fault)).sum()
 }
 
 #[cfg(test)]
@@ -362,7 +415,7 @@ mod tests {
             .collect();
         let mut found = vec![];
         spells(&rule, frame, &days, &[], until, &mut found);
-        let of = Sources { rule: &rule, frame, days: &days, ranges: &[], spells: &found, seen_before: false };
+        let of = Sources { rule: &rule, frame, days: &days, ranges: &[], spells: &found, seen_before: false, until };
         let mut runs = vec![];
         movements(&of, &mut Scratch::default(), &mut runs);
         runs.iter()

@@ -9,6 +9,7 @@ use super::labels::Labels;
 use super::scores::Scores;
 use super::segments::Dictionary;
 use crate::calendar::{Day, Grid, Period};
+use crate::exchange::{Code, Fault, OWN, Rate, Rates};
 
 /// What makes a customer live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +54,8 @@ pub struct Shape {
     pub dictionary: Arc<Dictionary>,
     pub costs: Arc<[CostRow]>,
     pub labels: Arc<Labels>,
+    /// What other currencies are worth.
+    pub rates: Arc<Rates>,
     /// What earlier rounds of the run found out about all customers.
     pub learned: Learned,
     frames: [OnceLock<Arc<Frame>>; 5],
@@ -82,6 +85,7 @@ impl Shape {
             dictionary: Arc::new(dictionary),
             costs: Arc::default(),
             labels: Arc::default(),
+            rates: Arc::default(),
             learned: Learned::default(),
             frames: Default::default(),
         }
@@ -93,6 +97,10 @@ impl Shape {
 
     pub fn with_labels(self, labels: Labels) -> Shape {
         Shape { labels: labels.into(), ..self }
+    }
+
+    pub fn with_rates(self, rates: Arc<Rates>) -> Shape {
+        Shape { rates, frames: Default::default(), ..self }
     }
 
     pub fn with_habits(self, habits: Arc<Habits>) -> Shape {
@@ -108,7 +116,14 @@ impl Shape {
         self.frames[period as usize].get_or_init(|| {
             let grid = Grid::new(period, self.week_start, self.first_day, self.as_of);
             let window = grid.at(self.observed_from);
-            Arc::new(Frame { grid, window, observed_from: self.observed_from, as_of: self.as_of })
+            Arc::new(Frame {
+                grid,
+                window,
+                observed_from: self.observed_from,
+                as_of: self.as_of,
+                rates: self.rates.clone(),
+                worths: (0..self.rates.currencies()).map(|_| OnceLock::new()).collect(),
+            })
         })
     }
 }
@@ -131,6 +146,9 @@ impl Maturity {
     }
 }
 
+/// The rate at each boundary; `None`: there is none.
+type AtBoundaries = Box<[Option<Rate>]>;
+
 /// The periods of one kind over all records, and the window within them.
 ///
 /// Boundary `b` is the start of period `b`, except that the last one, `len()`, is as_of: a customer is live at a
@@ -142,6 +160,9 @@ pub struct Frame {
     pub window: usize,
     observed_from: Day,
     as_of: Day,
+    rates: Arc<Rates>,
+    /// Of each currency the rate at each boundary, from when on somebody asks.
+    worths: Box<[OnceLock<AtBoundaries>]>,
 }
 
 impl Frame {
@@ -173,6 +194,28 @@ impl Frame {
     /// The day of a boundary.
     pub fn boundary(&self, b: usize) -> Day {
         if b == self.len() { self.as_of } else { self.grid.start(b) }
+    }
+
+    /// What an amount of a currency is worth at the rate of a boundary's day, in minor units of `money.currency`.
+    ///
+    /// # Errors
+    /// There is no rate, or too much comes of it.
+    pub fn worth(&self, currency: Code, units: i64, boundary: usize) -> Result<i64, Fault> {
+        if currency == OWN || units == 0 {
+            return Ok(units);
+        }
+        let boundary = boundary.min(self.len());
+        let missing = Fault::Missing(self.boundary(boundary), currency);
+        let worths = self.worths.get(usize::from(currency) - 1).ok_or(missing)?;
+        let known =
+            worths.get_or_init(|| (0..=self.len()).map(|b| self.rates.at(currency, self.boundary(b))).collect());
+        self.rates.worth(currency, units, known[boundary].ok_or(missing)?)
+    }
+
+    /// The last boundary on or before a day, the first where there is none.
+    pub fn boundary_by(&self, day: Day) -> usize {
+        let next = self.boundary_at_or_after(day).min(self.len());
+        if self.boundary(next) <= day { next } else { next.saturating_sub(1) }
     }
 
     /// The first boundary at or after `day`; `len() + 1` if there is none.

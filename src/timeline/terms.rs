@@ -4,6 +4,7 @@ use super::lens::TermRule;
 use super::policy::Dated;
 use crate::calendar::Day;
 use crate::error::{Error, Result};
+use crate::exchange::Code;
 use crate::money::{MAX_MINOR, div_half_even};
 use crate::source::canonical::PackedId;
 pub use crate::source::canonical::{CancelKind, Term};
@@ -13,8 +14,11 @@ pub use crate::source::canonical::{CancelKind, Term};
 pub struct Range {
     pub start: Day,
     pub end: Day,
-    /// Minor units a month.
+    /// Minor units a month, of its currency.
     pub mrr: i64,
+    pub currency: Code,
+    /// The day whose rate it keeps for good, in which case all is in `money.currency`; else [`Day::NEVER`].
+    pub rated: Day,
     /// The day on which its cancellation became known, [`Day::NEVER`] if it has none.
     pub cancelled: Day,
     /// Which of the customer's subscription rows it is of.
@@ -122,7 +126,7 @@ pub fn live_ranges(
         let cancelled = if term.cancelled < until { term.cancelled } else { Day::NEVER };
         let mut push = |start: Day, end: Day| {
             if start < end && start < until {
-                ranges.push(Range { start, end, mrr, cancelled, row });
+                ranges.push(Range { start, end, mrr, currency: term.currency, rated: Day::NEVER, cancelled, row });
             }
         };
         match paused(term, rule) {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::abroad::keep_rates;
 use super::history::{CustomerId, History};
 use super::identity::Identity;
 use super::lens::{Lens, LiveRule};
@@ -14,6 +15,7 @@ use super::spells::{Spell, begins_anew, spells};
 use super::terms::{Due, Range, TermCounts, live_ranges, paid_from};
 use crate::calendar::Day;
 use crate::error::Result;
+use crate::exchange::{Fault, OWN};
 pub use crate::source::canonical::Needs;
 use crate::source::canonical::{NO_VALUE, Term, ValueCode};
 
@@ -115,6 +117,8 @@ pub struct Eyes {
     segments: Vec<Steps>,
     scratch: Scratch,
     ordered: Ordered,
+    /// The first day on which a currency had no rate that somebody needed.
+    missing: Option<Fault>,
 }
 
 impl Eyes {
@@ -123,11 +127,26 @@ impl Eyes {
         let frames = lenses.iter().map(|lens| shape.frame(lens.period).clone()).collect();
         let segments = vec![Steps::default(); shape.dictionary.segments.len()];
         let seen = (0..lenses.len()).map(|lens| through.contains(&lens).then(Seen::default)).collect();
-        Eyes { shape, lenses, frames, seen, segments, scratch: Scratch::default(), ordered: Ordered::default() }
+        Eyes {
+            shape,
+            lenses,
+            frames,
+            seen,
+            segments,
+            scratch: Scratch::default(),
+            ordered: Ordered::default(),
+            missing: None,
+        }
     }
 
     pub fn shape(&self) -> &Shape {
         &self.shape
+    }
+
+    /// The first rate that was missing so far: whoever walks asks at the end, so that it does not matter who was looked at
+    /// first.
+    pub fn missing(&self) -> Option<Fault> {
+        self.missing
     }
 
     /// Looks at a customer; `None` if the customer does not exist: known neither to the basis source nor to
@@ -159,6 +178,9 @@ impl Eyes {
             seen.terms = TermCounts::default();
             if let LiveRule::Terms(rule) = &lens.rule {
                 live_ranges(terms, rule, until, &mut seen.ranges, &mut seen.dues, &mut seen.terms)?;
+                if !rule.rates_move {
+                    keep_rates(terms, &mut seen.ranges, rule.gap_days, &self.shape.rates, &mut self.scratch.fault);
+                }
             }
             let rule = match (&lens.rule, &self.shape.learned.habits) {
                 (LiveRule::Learned, Some(habits)) => LiveRule::Window(habits.window(days)),
@@ -168,8 +190,14 @@ impl Eyes {
             seen.before = signed_up.is_some_and(|day| day < self.shape.observed_from)
                 && seen.spells.first().is_some_and(|s| s.end > self.shape.observed_from);
             let seen_before = seen.before;
-            let of = Sources { rule: &rule, frame, days, ranges: &seen.ranges, spells: &seen.spells, seen_before };
+            let of =
+                Sources { rule: &rule, frame, days, ranges: &seen.ranges, spells: &seen.spells, seen_before, until };
             movements(&of, &mut self.scratch, &mut seen.runs);
+            match self.scratch.fault.take() {
+                Some(Fault::Beyond) => return Err(self.shape.rates.error(Fault::Beyond)),
+                Some(missing) => self.missing = Some(self.missing.map_or(missing, |known| known.min(missing))),
+                None => {}
+            }
         }
         Ok(Some(Person { eyes: self, history, days, signed_up, in_basis }))
     }
@@ -335,6 +363,19 @@ impl<'a> View<'a> {
     /// Subscription rows, as they were exported.
     pub fn terms(&self) -> &'a [Term] {
         self.person.eyes.ordered.terms(self.person.history)
+    }
+
+    /// What a live subscription costs an interval, in minor units of `money.currency`: at the rate of as_of, or at the one
+    /// that it keeps.
+    pub fn price(&self, range: &Range) -> i64 {
+        let Term { amount, currency, .. } = self.terms()[range.row as usize];
+        let worth = match range.rated {
+            _ if currency == OWN => return amount,
+            Day::NEVER => self.frame.worth(currency, amount, self.frame.len()),
+            day => self.shape().rates.worth_on(currency, amount, day),
+        };
+        // Without a rate the walk ends with that.
+        worth.unwrap_or(0)
     }
 
     pub fn dues(&self) -> &'a [Due] {

@@ -8,7 +8,7 @@
 //! - [`forecast`]: what is expected, and how past expectations fared.
 //! - [`habits`]: learned windows, scores and shares, recomputed with every customer in memory.
 //! - [`answers`]: what customers answered and did afterwards, recomputed the same way on random histories.
-//! - [`currencies`]: amounts in several currencies, against their conversion by hand.
+//! - [`currencies`]: amounts in several currencies, converted by hand and recomputed on random histories.
 //! - [`policies`], [`contracts`]: every switch and every shape of a contract in a few lines, figures by hand.
 //! - [`reconcile`]: what policies differ by, against runs with each of them and with each switch flipped in turn.
 //! - [`hostile`]: histories that no model was made for.

@@ -173,9 +173,7 @@ fn expressions_that_are_not_row_by_row_are_refused() {
 
 #[test]
 fn what_later_versions_bring_is_refused_not_ignored() {
-    let after = "churn_after = \"1 period\"";
     for (from, to, names) in [
-        (after, "churn_after = \"1 period\"\nloyal_orders = 3", "loyal_orders"),
         ("dir = \"out\"", "dir = \"out\"\n[privacy]\ncustomer_key_env = \"TENURE_KEY\"", "privacy"),
         ("dir = \"out\"", "dir = \"gs://bucket/out\"", "gs://bucket/out"),
     ] {

@@ -1,6 +1,8 @@
 //! DEFINITIONS §5, the table of policies: for each of its rows a history of a few lines, under `standard`, under every
 //! vendor that deviates and under the switch alone, with the figures worked out by hand.
 
+mod currencies;
+
 use crate::generate;
 use crate::small::{Business, shows};
 use crate::support::{Value, Workspace};

@@ -298,6 +298,50 @@ fn rates_that_contradict_each_other_are_refused() {
     assert_eq!(other, "source exchange_rates says that 1 GBP was 1.25 GBP on 2011-03-01");
 }
 
+/// A contract keeps its own currency, in the minor unit of that: what it is worth depends on when one looks.
+#[test]
+fn subscriptions_keep_their_currency_and_its_minor_unit() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows: [(&str, f64, Option<&str>); 8] = [
+        ("2011-03-01", 9.99, USD),
+        ("2011-03-02", 1.2345, Some("KWD")),
+        ("2011-03-03", 1000.0, Some("JPY")),
+        ("2011-03-04", 5.0, None),
+        ("2011-03-05", 0.0, Some("XYZ")),
+        ("2011-03-06", -0.001, Some("KWD")),
+        ("2011-03-07", -1.0, USD),
+        ("2011-05-07", 1.0, Some("XYZ")),
+    ];
+    write(
+        &dir.path().join("subs.parquet"),
+        vec![
+            ("id", Arc::new(Int64Array::from(vec![1; 8])) as ArrayRef),
+            ("from", dates(&rows.map(|r| r.0))),
+            ("amount", Arc::new(Float64Array::from(rows.map(|r| r.1).to_vec()))),
+            ("cur", texts(&rows.map(|r| r.2))),
+        ],
+        3,
+    );
+    let on = Some("2011-03-01");
+    write_rates(&dir, &[(USD, on, Some("0.8")), (Some("KWD"), on, Some("2.5")), (Some("JPY"), on, Some("0.006"))]);
+    let mut p = pipeline(dir.path());
+    with_rates(&mut p);
+    let columns = [("customer_id", "id"), ("started_at", "from"), ("amount", "amount"), ("currency", "cur")];
+    add_source(&mut p, Subscriptions, "subs.parquet", &columns);
+    p.calendar.as_of = Some(day("2011-05-01"));
+    let (scan, got) = run(&p, 4);
+    let said: Vec<String> = got.rows.iter().map(|r| r.split("1m0d ").nth(1).unwrap().replace("  ", " ")).collect();
+    // In order of the currencies' names: JPY 1, KWD 2, USD 3.
+    assert_eq!(said, ["999 currency 3", "1234 currency 2", "100000 currency 1", "500 ", "0 "]);
+    let report = &scan.reports[&Subscriptions];
+    assert_eq!((report.converted, report.amounts_rounded, report.rejected, report.after_as_of), (3, 1, 2, 1));
+    assert!(got.rejected.iter().all(|r| r.reason == AmountNegative), "{:?}", got.rejected);
+    p.calendar.as_of = None;
+    let error = try_run(&p, 4).unwrap_err();
+    let expected = "row 8 of subs.parquet: there is no exchange rate of XYZ on 2011-05-07";
+    assert!(error.what.starts_with(expected), "{}", error.what);
+}
+
 /// Where no source names a currency, not a page of the rates is read.
 #[test]
 fn rates_are_read_where_something_may_need_them() {

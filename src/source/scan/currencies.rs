@@ -10,8 +10,9 @@ use super::rows::{newest_instant, span};
 use crate::calendar::Day;
 use crate::error::{Error, Result};
 use crate::exchange::{Code, NotARate, Rate, RateRow};
-use crate::money::NotMoney;
+use crate::money::{self, NotMoney};
 use crate::source::Reason;
+use crate::source::canonical::Term;
 use crate::source::columns::amounts::{self, Amounts};
 
 /// Rows of the small side table of rates. None is late: one from as_of on is only used where as_of itself needs it.
@@ -143,23 +144,43 @@ pub(super) fn convert(
     Ok(converted)
 }
 
-/// Refuses amounts of other currencies.
-pub(super) fn own_alone(scanner: &Scanner<'_>, rows: &Rows<'_>, number: &dyn Fn(usize) -> u64) -> Result<()> {
+/// Says what currency each subscription is in, its amount in the minor unit of that; says how many are in another than the
+/// run's own. What they are worth follows from the periods in which they are live.
+pub(super) fn denominate(
+    scanner: &Scanner<'_>,
+    rows: &mut Rows<'_>,
+    terms: &mut [Term],
+    (amounts, array): (&mut Amounts, &ArrayRef),
+    number: &dyn Fn(usize) -> u64,
+) -> Result<u64> {
     let currencies = column(scanner, rows)?;
-    let Some(foreign) = Foreign::of(scanner, currencies.as_ref()) else { return Ok(()) };
-    match foreign.rows().find(|(row, _)| is_used(rows, *row)) {
-        None => Ok(()),
-        Some((row, currency)) => {
-            let file = &scanner.place.source.files[scanner.place.file].input.shown;
-            let (name, own) = (short(currency), foreign.own);
-            Err(Error::input(format!("row {} of {file} is in {name}, and money.currency is {own}", number(row))).help(
-                format!(
-                    "this version counts subscriptions of one currency: set sources.{}.filter so that only its rows stay",
-                    scanner.place.kind.name()
-                ),
-            ))
+    let Some(foreign) = Foreign::of(scanner, currencies.as_ref()) else { return Ok(0) };
+    let rates = scanner.place.rates;
+    let label = &scanner.about(scanner.required("amount")?).label;
+    let (mut abroad, mut last): (u64, Option<(&str, Code)>) = (0, None);
+    for (row, currency) in foreign.rows() {
+        if !is_used(rows, row) {
+            continue;
+        }
+        let Some(Ok(amount)) = amounts::exact(array, row) else { continue };
+        // What costs nothing is worth that in every currency.
+        if amount.unscaled == 0 {
+            continue;
+        }
+        let code = last.filter(|(name, _)| *name == currency).map(|(_, code)| code).or_else(|| rates.code(currency));
+        let Some(code) = code else { return Err(missing(scanner, currency, terms[row].started, number(row))) };
+        last = Some((currency, code));
+        match money::from_decimal(amount.unscaled, amount.scale, rates.digits(code)) {
+            Ok(minor) if minor.units >= 0 => {
+                (terms[row].amount, terms[row].currency) = (minor.units, code);
+                amounts.rounded[row] = minor.rounded;
+                abroad += 1;
+            }
+            Ok(_) => mark(rows, row, Reason::AmountNegative, label, array),
+            Err(_) => mark(rows, row, Reason::AmountOverflow, label, array),
         }
     }
+    Ok(abroad)
 }
 
 /// There is no rate of a row's currency on its day.

@@ -108,17 +108,17 @@ pub fn scan(
         .filter(|(_, source)| source.is_read())
         .flat_map(|(kind, source)| source.groups().map(move |(file, group)| (*kind, file, group)))
         .partition(|(kind, ..)| *kind == SourceKind::ExchangeRates);
-    let own = &pipeline.money.currency;
+    let (own, digits) = (&pipeline.money.currency, pipeline.money.digits);
     let read = |tasks: &[Task], rates: &Rates| {
         let reading =
             Reading { inspected, pipeline, dictionaries: &dictionaries, rates, batch_rows: batch_rows.max(1) };
         reading.all(tasks, sink, observer)
     };
-    let mut parts = read(&first, &Rates::none(own))?;
+    let mut parts = read(&first, &Rates::none(own, digits))?;
     let rows = parts.iter_mut().flat_map(|(_, part)| std::mem::take(&mut part.rates)).collect();
     let rates = match pipeline.sources.contains_key(&SourceKind::ExchangeRates) {
-        true => Arc::new(Rates::new(own, rows)?),
-        false => Arc::new(Rates::none(own)),
+        true => Arc::new(Rates::new(own, digits, rows)?),
+        false => Arc::new(Rates::none(own, digits)),
     };
     parts.extend(read(&rest, &rates)?);
 

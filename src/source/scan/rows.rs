@@ -9,6 +9,7 @@ use super::batch::{Rows, Scanner, mark, retain};
 use super::currencies;
 use crate::calendar::Day;
 use crate::error::{Error, Result};
+use crate::exchange::OWN;
 use crate::source::canonical::{
     Batch, CancelKind, Cost, Customers, Ids, Sink, Subscriptions, Term, Texts, Transactions,
 };
@@ -119,7 +120,7 @@ pub(super) fn subscriptions(
             *slot = Some((scanner.times(rows, index)?, index));
         }
     }
-    let (amounts, _) = read_amounts(scanner, rows)?;
+    let (mut amounts, array) = read_amounts(scanner, rows)?;
     negative_amounts(scanner, rows, &amounts)?;
     let intervals = read_intervals(scanner, rows)?;
     let subscriptions = match scanner.field("subscription_id") {
@@ -143,6 +144,7 @@ pub(super) fn subscriptions(
             months: intervals[row].months,
             days: intervals[row].days,
             amount: amounts.units[row],
+            currency: OWN,
             subscription: subscriptions[row],
             kind: kinds[row].unwrap_or_default(),
             reason: reasons[row],
@@ -166,7 +168,7 @@ pub(super) fn subscriptions(
         }
     }
     scanner.drop_late(rows, &started.days);
-    currencies::own_alone(scanner, rows, number)?;
+    part.report.converted += currencies::denominate(scanner, rows, &mut terms, (&mut amounts, &array), number)?;
     let keep = rows.keep();
     let keep = keep.as_deref();
     let ids = retain_ids(ids, keep);

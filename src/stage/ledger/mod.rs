@@ -36,12 +36,12 @@ fn columns() -> Vec<ColumnSpec> {
              that counts as both; NULL if not live or not yet known",
         ),
         column("opening", Type::Money, "money at the opening of each period of the row"),
-        column("new", Type::Money, "closing money of a new customer"),
-        column("expansion", Type::Money, "closing less opening, where a retained customer has more"),
-        column("contraction", Type::Money, "closing less opening, where a retained customer has less"),
+        column("new", Type::Money, "closing money of a new customer, at the exchange rates of the period's first day"),
+        column("expansion", Type::Money, "closing less opening, where a retained customer has more at those rates"),
+        column("contraction", Type::Money, "closing less opening, where a retained customer has less at those rates"),
         column("churned", Type::Money, "opening money of a churned customer, negative"),
-        column("reactivation", Type::Money, "closing money of a returned customer"),
-        column("currency_effect", Type::Money, "what exchange rates moved; 0 in one currency"),
+        column("reactivation", Type::Money, "closing money of a returned customer, at those rates"),
+        column("currency_effect", Type::Money, "what exchange rates moved of the closing; 0 in one currency"),
         column("closing", Type::Money, "money at the closing of each period of the row; NULL while nobody can say"),
         column("unallocated", Type::Money, "net revenue that the closing leaves out"),
         column("orders", Type::Int, "orders in each period of the row; NULL without transactions"),
@@ -140,8 +140,17 @@ fn run(view: &View<'_>, run: &Run, orders: &mut &[(usize, i64)], lines: &mut Lin
 }
 
 fn idle((from, to): (usize, usize), orders: &mut &[(usize, i64)], lines: &mut Lines<'_, '_>) {
-    let nothing =
-        Run { from, to, state: State::Idle, opening: 0, closing: 0, unallocated: 0, scheduled: 0, passing: 0 };
+    let nothing = Run {
+        from,
+        to,
+        state: State::Idle,
+        opening: 0,
+        closing: 0,
+        valued: 0,
+        unallocated: 0,
+        scheduled: 0,
+        passing: 0,
+    };
     *orders = &orders[orders.partition_point(|o| o.0 < from)..];
     let here = orders.partition_point(|o| o.0 < to);
     for (period, n) in &orders[..here] {
@@ -158,6 +167,7 @@ struct Line {
     state: State,
     opening: i64,
     closing: i64,
+    valued: i64,
     unallocated: i64,
     passing: i64,
     orders: i64,
@@ -166,8 +176,8 @@ struct Line {
 
 impl Line {
     fn new((from, to): (usize, usize), run: &Run, orders: i64, undecided: bool) -> Line {
-        let Run { state, opening, closing, unallocated, passing, .. } = *run;
-        Line { from, to, state, opening, closing, unallocated, passing, orders, undecided }
+        let Run { state, opening, closing, valued, unallocated, passing, .. } = *run;
+        Line { from, to, state, opening, closing, valued, unallocated, passing, orders, undecided }
     }
 }
 
@@ -195,7 +205,7 @@ impl Lines<'_, '_> {
 
     fn write(&mut self) {
         let Some(line) = self.open.take() else { return };
-        let Line { from, to, state, opening: m0, closing: m1, unallocated, passing, orders, undecided } = line;
+        let Line { from, to, state, opening: m0, closing, valued: m1, unallocated, passing, orders, undecided } = line;
         let only = |which: State, amount: i64| if state == which { amount } else { 0 };
         let decided = |amount: i64| (!undecided).then_some(amount);
         let grid = &self.view.frame().grid;
@@ -212,8 +222,8 @@ impl Lines<'_, '_> {
             .money(decided(only(State::Retained, (m1 - m0).min(0))))
             .money(decided(only(State::Churned, -m0) - passing))
             .money(Some(only(State::Returned, m1) + only(State::IntraReturned, passing)))
-            .money(Some(0))
-            .money(decided(if state.in_closing() { m1 } else { 0 }))
+            .money(Some(closing - m1))
+            .money(decided(if state.in_closing() { closing } else { 0 }))
             .money(Some(unallocated))
             .int(self.has_transactions.then_some(orders))
             .end();

@@ -39,7 +39,8 @@ impl Stage for RevenueChurn {
                 let place = || format!("{} {}", index.cells[cell as usize].value, frame.grid.start(period));
                 if complete {
                     let came = of(Flow::New) + of(Flow::Expansion) + of(Flow::Reactivation) + of(Flow::MovedIn);
-                    let went = of(Flow::Contraction) + of(Flow::Churned) + of(Flow::MovedOut);
+                    let went =
+                        of(Flow::CurrencyEffect) + of(Flow::Contraction) + of(Flow::Churned) + of(Flow::MovedOut);
                     balance_is.see(of(Flow::Opening) + came + went, of(Flow::Closing), place);
                     let kept = of(Flow::Opening) + of(Flow::Churned) + of(Flow::Passing) + of(Flow::Contraction);
                     kept_is.see(of(Flow::Kept), kept, place);
@@ -62,7 +63,7 @@ impl Stage for RevenueChurn {
                     decided(amount(Flow::Contraction)),
                     decided(amount(Flow::Churned)),
                     amount(Flow::Reactivation),
-                    Cell::Money(0),
+                    amount(Flow::CurrencyEffect),
                     amount(Flow::MovedIn),
                     amount(Flow::MovedOut),
                     decided(amount(Flow::Closing)),

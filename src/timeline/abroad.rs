@@ -1,0 +1,307 @@
+//! Money of other currencies than the run's own: what a customer's subscriptions come to at the boundaries of periods, each
+//! at the rate of its day; or, where exchange rates move nothing, at the rate of each subscription's last change.
+
+use std::collections::BTreeSet;
+
+use super::shape::Frame;
+use super::terms::{Range, Term};
+use crate::calendar::Day;
+use crate::exchange::{Code, Fault, OWN, Rates};
+use crate::money::MAX_MINOR;
+use crate::source::canonical::PackedId;
+
+/// What an amount is worth; nothing where that cannot be said, which is noted: of several faults the first.
+pub fn noted(worth: Result<i64, Fault>, fault: &mut Option<Fault>) -> i64 {
+    worth.unwrap_or_else(|found| {
+        *fault = Some(fault.map_or(found, |known| known.min(found)));
+        0
+    })
+}
+
+/// From boundary `at` on these are added to what stands in a currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Change {
+    at: usize,
+    currency: Code,
+    net: i64,
+    scheduled: i64,
+}
+
+/// What stands in a currency.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    currency: Code,
+    net: i64,
+    scheduled: i64,
+}
+
+/// What stands at a boundary, the run's own currency with it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Worth {
+    pub money: i64,
+    /// The same at the rates of the boundary before.
+    pub valued: i64,
+    pub scheduled: i64,
+}
+
+/// A walk over the boundaries at which a customer's money of other currencies stands.
+#[derive(Default)]
+pub struct Abroad {
+    changes: Vec<Change>,
+    held: Vec<Held>,
+    /// The change that comes next, and the boundary after the last one seen.
+    ahead: usize,
+    after: usize,
+    /// From here on rates are not known.
+    last: usize,
+}
+
+impl Abroad {
+    pub fn clear(&mut self) {
+        self.changes.clear();
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// Adds a live range, seen from the boundary `start` to `end`, its cancellation from `told`. Its currency has to have a
+    /// rate on the first day of every period in which it is live, whether or not it is seen at a boundary.
+    pub fn add(
+        &mut self,
+        frame: &Frame,
+        range: &Range,
+        (start, told, end): (usize, usize, usize),
+        fault: &mut Option<Fault>,
+    ) {
+        let Range { currency, mrr, .. } = *range;
+        if start >= end {
+            noted(frame.worth(currency, mrr, start.saturating_sub(1)), fault);
+        }
+        let never = frame.len() + 1;
+        for (from, net, scheduled) in [(start, mrr, 0), (told, 0, mrr)] {
+            if from < end && mrr != 0 {
+                self.changes.push(Change { at: from, currency, net, scheduled });
+                if end < never {
+                    self.changes.push(Change { at: end, currency, net: -net, scheduled: -scheduled });
+                }
+            }
+        }
+    }
+
+    /// Begins the walk, rates being known up to the boundary `last`.
+    pub fn begin(&mut self, last: usize) {
+        self.changes.sort_unstable();
+        self.held.clear();
+        (self.ahead, self.after, self.last) = (0, 0, last);
+    }
+
+    /// The next boundary at which something may be worth something else.
+    pub fn next(&self) -> Option<usize> {
+        let change = self.changes.get(self.ahead).map(|c| c.at);
+        if self.held.is_empty() { change } else { Some(self.after) }
+    }
+
+    /// Goes on to a boundary, at which `own` and scheduled money of the run's own currency stand: its worth, each currency
+    /// rounded once.
+    pub fn at(&mut self, frame: &Frame, at: usize, own: (i64, i64), fault: &mut Option<Fault>) -> Worth {
+        while let Some(change) = self.changes.get(self.ahead).filter(|c| c.at <= at) {
+            match self.held.iter_mut().find(|h| h.currency == change.currency) {
+                Some(held) => {
+                    held.net = held.net.saturating_add(change.net);
+                    held.scheduled = held.scheduled.saturating_add(change.scheduled);
+                }
+                None => {
+                    let Change { currency, net, scheduled, .. } = *change;
+                    self.held.push(Held { currency, net, scheduled });
+                }
+            }
+            self.ahead += 1;
+        }
+        self.held.retain(|h| h.net != 0 || h.scheduled != 0);
+        self.after = at + 1;
+        let (here, before) = (at.min(self.last), at.saturating_sub(1).min(self.last));
+        let mut sum = |own: i64, of: fn(&Held) -> i64, boundary: usize| {
+            let each = self.held.iter().map(|h| i128::from(noted(frame.worth(h.currency, of(h), boundary), fault)));
+            let all = i128::from(own) + each.sum::<i128>();
+            let fits = i64::try_from(all).ok().filter(|_| all <= MAX_MINOR).ok_or(Fault::Beyond);
+            noted(fits, fault)
+        };
+        Worth {
+            money: sum(own.0, |h| h.net, here),
+            valued: sum(own.0, |h| h.net, before),
+            scheduled: sum(own.1, |h| h.scheduled, here),
+        }
+    }
+}
+
+/// A subscription that may go on with the next row: of the same id, price and currency.
+type Going = (PackedId, Code, i64, Day, Day);
+
+/// Turns what is in other currencies into the run's own, each subscription at the rate of its last change: the first live day
+/// of its row, or of an earlier one that it merely goes on from, at the same price.
+///
+/// A row goes on from one of the same subscription that ends where it begins, at most `gap_days` earlier, or later; where
+/// the export has no subscription ids, from any of the same price that ends there.
+pub fn keep_rates(terms: &[Term], ranges: &mut [Range], gap_days: i32, rates: &Rates, fault: &mut Option<Fault>) {
+    if ranges.iter().all(|r| r.currency == OWN) {
+        return;
+    }
+    let mut going: BTreeSet<Going> = BTreeSet::new();
+    // Of each row, what it is among those.
+    let mut rows: Vec<Option<Going>> = vec![None; terms.len()];
+    for range in ranges.iter_mut().filter(|r| r.currency != OWN) {
+        let (row, Range { start, end, currency, mrr, .. }) = (range.row as usize, *range);
+        let subscription = terms[row].subscription;
+        let rated = match rows[row].take() {
+            // After a pause.
+            Some(before) => {
+                going.remove(&before);
+                before.4
+            }
+            None => {
+                let latest = if subscription == 0 { start } else { Day::NEVER };
+                let of = |end: Day, rated: Day| (subscription, currency, mrr, end, rated);
+                let mut earlier = going.range(of(start.plus(-gap_days), Day(i32::MIN))..=of(latest, Day::NEVER));
+                match earlier.next_back().copied() {
+                    Some(before) => {
+                        going.remove(&before);
+                        before.4
+                    }
+                    None => start,
+                }
+            }
+        };
+        let now = (subscription, currency, mrr, end, rated);
+        going.insert(now);
+        rows[row] = Some(now);
+        range.mrr = noted(rates.worth_on(currency, mrr, rated), fault);
+        (range.currency, range.rated) = (OWN, rated);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar::Period;
+    use crate::exchange::{Rate, RateRow};
+    use crate::money::Exact;
+    use crate::timeline::lens::{LiveRule, TermRule};
+    use crate::timeline::movements::{Run, Scratch, Sources, movements};
+    use crate::timeline::segments::Dictionary;
+    use crate::timeline::shape::{Basis, Shape};
+    use crate::timeline::spells::Spell;
+
+    fn day(text: &str) -> Day {
+        Day::parse(text).unwrap()
+    }
+
+    /// A dollar is worth as many pence as the day of March says.
+    fn rates() -> Rates {
+        let row = |d: i32| RateRow {
+            currency: "USD".into(),
+            day: day("2024-03-01").plus(d - 1),
+            rate: Rate::new(Exact { unscaled: d.into(), scale: 2 }).unwrap().0,
+        };
+        Rates::new("GBP", 2, (1..=31).map(row).collect()).unwrap()
+    }
+
+    /// `from`, `to` (days of March), subscription and price in dollars; the days whose rates they keep.
+    fn kept(rows: &[(i32, i32, PackedId, i64)], gap_days: i32) -> Vec<i32> {
+        let march = |d: i32| day("2024-03-01").plus(d - 1);
+        let term = |r: &(i32, i32, PackedId, i64)| Term {
+            currency: 1,
+            subscription: r.2,
+            ..Term::running(march(r.0), 100 * r.3)
+        };
+        let terms: Vec<Term> = rows.iter().map(term).collect();
+        let range = |(row, r): (usize, &(i32, i32, PackedId, i64))| Range {
+            start: march(r.0),
+            end: march(r.1),
+            mrr: 100 * r.3,
+            currency: 1,
+            rated: Day::NEVER,
+            cancelled: Day::NEVER,
+            row: row as u32,
+        };
+        let mut ranges: Vec<Range> = rows.iter().enumerate().map(range).collect();
+        ranges.sort_unstable();
+        let mut fault = None;
+        keep_rates(&terms, &mut ranges, gap_days, &rates(), &mut fault);
+        assert_eq!(fault, None);
+        ranges.sort_unstable_by_key(|r| r.row);
+        ranges
+            .iter()
+            .map(|r| {
+                let on = r.rated.0 - march(0).0;
+                let dollars = rows[r.row as usize].3;
+                assert_eq!((r.currency, r.mrr), (OWN, dollars * i64::from(on)), "so many pence a dollar");
+                on
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_rate_is_kept_until_the_price_changes() {
+        // Renewed at the same price, then dearer, then renewed at that.
+        assert_eq!(kept(&[(1, 5, 7, 10), (5, 9, 7, 10), (9, 12, 7, 20), (12, 15, 7, 20)], 0), [1, 1, 9, 9]);
+        // Back after a gap; unless that is none.
+        assert_eq!(kept(&[(1, 5, 7, 10), (7, 9, 7, 10)], 0), [1, 7]);
+        assert_eq!(kept(&[(1, 5, 7, 10), (7, 9, 7, 10)], 2), [1, 1]);
+        // Another subscription is another matter.
+        assert_eq!(kept(&[(1, 5, 7, 10), (5, 9, 8, 10)], 0), [1, 5]);
+        // Rows of a subscription that overlap.
+        assert_eq!(kept(&[(1, 9, 7, 10), (5, 12, 7, 10)], 0), [1, 1]);
+    }
+
+    #[test]
+    fn without_ids_a_row_goes_on_from_one_that_ends_there() {
+        assert_eq!(kept(&[(1, 5, 0, 10), (5, 9, 0, 10), (9, 12, 0, 20)], 0), [1, 1, 9]);
+        // One that runs on is not gone on from, and each row once.
+        assert_eq!(kept(&[(1, 9, 0, 10), (5, 12, 0, 10)], 0), [1, 5]);
+        assert_eq!(kept(&[(1, 5, 0, 10), (5, 9, 0, 10), (5, 10, 0, 10)], 0), [1, 1, 5]);
+    }
+
+    #[test]
+    fn of_several_faults_the_first_counts() {
+        let mut fault = None;
+        assert_eq!(noted(Ok(5), &mut fault), 5);
+        for found in [Fault::Missing(Day(5), 1), Fault::Beyond, Fault::Missing(Day(3), 2), Fault::Missing(Day(4), 1)] {
+            assert_eq!(noted(Err(found), &mut fault), 0);
+        }
+        assert_eq!(fault, Some(Fault::Missing(Day(3), 2)));
+    }
+
+    /// A prediction that looks no further than a day is not changed by rates that came after it.
+    #[test]
+    fn rates_from_a_lens_end_on_move_nothing() {
+        let runs = |later: i128| {
+            let row = |on: &str, of: i128| RateRow {
+                currency: "USD".into(),
+                day: day(on),
+                rate: Rate::new(Exact { unscaled: of, scale: 2 }).unwrap().0,
+            };
+            let rows =
+                vec![row("2024-01-01", 80), row("2024-02-01", 90), row("2024-03-01", 95), row("2024-04-01", later)];
+            let (from, to) = (day("2024-01-01"), day("2024-04-01"));
+            let monday = jiff::civil::Weekday::Monday;
+            let basis = Basis::Subscriptions;
+            let shape = Shape::new(basis, (from, to), from, monday, true, false, false, Dictionary::default());
+            let shape = shape.with_rates(Rates::new("GBP", 2, rows).unwrap().into());
+            let (frame, until) = (shape.frame(Period::Month), day("2024-03-01"));
+            let (start, end) = (day("2024-01-10"), Day::NEVER);
+            let range = Range { start, end, mrr: 10_000, currency: 1, rated: end, cancelled: end, row: 0 };
+            let rule = LiveRule::Terms(TermRule::default());
+            let (ranges, spells) = ([range], [Spell { start, end }]);
+            let of =
+                Sources { rule: &rule, frame, days: &[], ranges: &ranges, spells: &spells, seen_before: false, until };
+            let (mut scratch, mut runs) = (Scratch::default(), vec![]);
+            movements(&of, &mut scratch, &mut runs);
+            assert_eq!(scratch.fault, None);
+            let text = |r: &Run| format!("{}..{} {}→{} {}", r.from, r.to, r.opening, r.closing, r.currency_effect());
+            runs.iter().map(text).collect::<Vec<_>>()
+        };
+        assert_eq!(runs(99), ["0..1 0→9000 1000", "1..2 9000→9500 500", "2..3 9500→9500 0"]);
+        assert_eq!(runs(12), runs(99));
+    }
+}

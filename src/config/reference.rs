@@ -11,8 +11,7 @@ pub use super::accepts::{Accepts, Words};
 use super::{At, Basis, SourceKind};
 use crate::calendar::Period;
 use crate::stage::{
-    Builtin, Dated, FreeAfterPaid, KINDS, LATER_KINDS, LtvRate, OptionSpec, OptionType, Passing, Policy, RateMoves,
-    RateOf,
+    Builtin, Dated, FreeAfterPaid, KINDS, LtvRate, OptionSpec, OptionType, Passing, Policy, RateMoves, RateOf,
 };
 
 /// A setting of the pipeline file.
@@ -464,13 +463,14 @@ impl Key {
             OptionType::Days => Accepts::Days,
             OptionType::Date => Accepts::Date,
             OptionType::Months => Accepts::Months,
+            OptionType::Ahead => Accepts::Ahead,
         };
         let default = if option.default.is_empty() { Default::Unset("") } else { Default::Value(option.default) };
         Key { name: option.name, accepts, default, doc: option.doc }
     }
 }
 
-/// Tables that every run writes, and tables of kinds that come later: no stage may take their names.
+/// Tables that every run writes, and tables that stages write beside their own: no stage may take their names.
 pub(super) const RESERVED_TABLES: &[&str] = &[
     "checks",
     "churn_windows",
@@ -488,9 +488,9 @@ pub(super) const RESERVED_TABLES: &[&str] = &[
     "survival_tests",
 ];
 
-/// Every name of a stage kind, of this version or announced.
+/// Every name of a stage kind.
 pub(super) fn kind_names() -> impl Iterator<Item = &'static str> {
-    KINDS.iter().map(|k| k.name).chain(LATER_KINDS.iter().copied())
+    KINDS.iter().map(|k| k.name)
 }
 
 #[cfg(test)]

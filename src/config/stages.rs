@@ -9,12 +9,15 @@ use super::section::Section;
 use super::segments::Named;
 use super::sources::Sources;
 use super::tree::{Entry, Node, Table, Value, quoted};
-use super::value::{Setting, Written, not_yet};
+use super::value::{Setting, Written};
 use super::wants::wants;
 use super::{Basis, SourceKind, Stage};
 use crate::calendar::Period;
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
-use crate::stage::{KINDS, LATER_KINDS, OptionSpec, OptionType, OptionValue, Options, ltv, reconcile, survival};
+use crate::stage::{Ahead, KINDS, OptionSpec, OptionType, OptionValue, Options, ltv, reconcile, risk, survival};
+
+/// Kinds whose tables have no rows by segment.
+pub(super) const OF_EVERYBODY: [&str; 2] = [reconcile::KIND.name, risk::KIND.name];
 
 /// What stages refer to.
 pub(super) struct Context<'a> {
@@ -61,15 +64,17 @@ fn stage(problems: &Problems, entry: &Entry, context: &Context<'_>) -> (Sound<St
     let mut s = Section::open(problems, path, stage_keys(kind), Some(&entry.node));
     s.resolve("kind", kind.into());
     let period = s.follow_word("period", &Period::ALL, context.period.clone());
-    let segments = segments(&mut s, problems, context);
+    let segments = if OF_EVERYBODY.contains(&kind) && !s.is_set("segments") {
+        s.resolve("segments", Json::Array(vec![]));
+        Ok(vec![])
+    } else {
+        segments(&mut s, problems, context)
+    };
     let by = crossed(&mut s, problems, context);
     let options: Vec<_> = options_of(kind).iter().map(|o| (o.name, option(&mut s, o))).collect();
-    let ties = of_everybody(&s, problems, kind).and(ties(&s, problems, &options, context)).and(wants(
-        problems,
-        kind,
-        &entry.key_span,
-        context,
-    ));
+    let ties = ties(&s, problems, &options, context)
+        .and(wants(problems, kind, &entry.key_span, context))
+        .and(undivided(&s, problems, kind, &segments));
     let stage = (|| {
         name?;
         ties?;
@@ -105,10 +110,6 @@ fn kind(problems: &Problems, path: &str, entry: &Entry, table: &Table) -> Sound<
         return Ok((kind.name, Ok(())));
     }
     let offered = listed(KINDS.iter().map(|k| k.name), "`");
-    if LATER_KINDS.contains(&word) {
-        let help = format!("remove [{path}]; this version offers {offered}");
-        return Err(problems.add(not_yet(&format!("a stage of kind `{word}`"), span).help(help)));
-    }
     let shown = named_by.map_or(word, |text| text.raw.as_str());
     let meant = nearest(shown, kind_names());
     let (what, rest) = match named_by {
@@ -126,14 +127,6 @@ fn kind(problems: &Problems, path: &str, entry: &Entry, table: &Table) -> Sound<
     }
 }
 
-/// Segments are refused where the kind's table has none.
-fn of_everybody(s: &Section<'_>, problems: &Problems, kind: &str) -> Sound<()> {
-    let set = ["segments", "by"].into_iter().find(|key| s.is_set(key));
-    let Some(key) = set.filter(|_| kind == reconcile::KIND.name) else { return Ok(()) };
-    let what = format!("`{}` does not go with a stage of kind `{kind}`, which is of everybody", s.full(key));
-    Err(problems.add(Problem::new(what).at(s.span_of(key)).help("remove it").remote()))
-}
-
 /// A stage's name is its table's name, so it must not be that of another table.
 fn check_table(problems: &Problems, entry: &Entry, kind: &str) -> Sound<()> {
     let name = entry.key.as_str();
@@ -149,6 +142,17 @@ fn check_table(problems: &Problems, entry: &Entry, kind: &str) -> Sound<()> {
         return Ok(());
     };
     Err(problems.add(Problem::new(what).at(entry.key_span.clone()).help(help)))
+}
+
+/// A kind of everybody is by no segment.
+fn undivided(s: &Section<'_>, problems: &Problems, kind: &str, segments: &Sound<Vec<usize>>) -> Sound<()> {
+    let by_segments = s.is_set("segments") && segments.as_ref().is_ok_and(|named| !named.is_empty());
+    let key = if by_segments { "segments" } else { "by" };
+    if !OF_EVERYBODY.contains(&kind) || !s.is_set(key) {
+        return Ok(());
+    }
+    let what = format!("`{}` does not go with a stage of kind `{kind}`, which is of everybody", s.full(key));
+    Err(problems.add(Problem::new(what).at(s.span_of(key)).help("remove it").remote()))
 }
 
 /// A stage of kind `survival` writes tables beside its own.
@@ -255,6 +259,7 @@ fn option(s: &mut Section<'_>, spec: &OptionSpec) -> Sound<OptionValue> {
         (Some(Setting::Words(x)), _) => OptionValue::Words(x),
         (Some(Setting::Days(x)), _) => OptionValue::Days(Some(x)),
         (Some(Setting::Months(x)), _) => OptionValue::Months(x),
+        (Some(Setting::Ahead(x)), _) => OptionValue::Ahead(x),
         (Some(Setting::Day(x)), _) => OptionValue::Date(Some(x)),
         (_, OptionType::Days) => OptionValue::Days(None),
         (_, OptionType::Date) => OptionValue::Date(None),
@@ -308,6 +313,12 @@ fn ties(
         let what =
             format!("`{}` and `calibrate_until` say twice where the calibration ends", s.full("calibrate_share"));
         refuse("calibrate_share", what, "remove one of them");
+    }
+    if let (Some(OptionValue::Ahead(ahead)), Ok(Basis::Transactions)) = (value("horizon"), context.basis)
+        && *ahead != Ahead::Periods(1)
+    {
+        let what = format!("`{}` is for basis subscriptions", s.full("horizon"));
+        refuse("horizon", what, "leave it out: a buyer has left when nothing was bought within the churn window");
     }
     let source = |kind| context.sources.as_ref().map(|all| all.get(&kind));
     if let Some(OptionValue::Words(models)) = value("models") {

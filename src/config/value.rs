@@ -11,6 +11,7 @@ use super::tree::{Node, Text, Value, quoted};
 use super::{ChurnAfter, Expression, Located, Reactivation, Scale};
 use crate::calendar::Day;
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
+use crate::stage::Ahead;
 
 /// A value that its key takes.
 #[derive(Clone, Debug)]
@@ -24,6 +25,7 @@ pub(super) enum Setting {
     Day(Day),
     Days(i32),
     Months(i32),
+    Ahead(Ahead),
     ChurnAfter(ChurnAfter),
     Reactivation(Reactivation),
     Seconds(i64),
@@ -169,6 +171,7 @@ impl Judged<'_> {
             Accepts::Date => self.date(value),
             Accepts::Days => days(value).map(Setting::Days).ok_or_else(|| self.refuse("")),
             Accepts::Months => months(value).map(Setting::Months).ok_or_else(|| self.refuse("")),
+            Accepts::Ahead => ahead(value).map(Setting::Ahead).ok_or_else(|| self.refuse("")),
             Accepts::ChurnAfter => self.churn_after(value),
             Accepts::Reactivation if value == ALWAYS => Ok(Setting::Reactivation(Reactivation(None))),
             Accepts::Reactivation => match days(value) {
@@ -330,6 +333,17 @@ fn months(value: &str) -> Option<i32> {
     (1..=1200).contains(&n).then_some(n)
 }
 
+/// `"1 period"`, `"45 days"`: at least one, at most a hundred periods or three years.
+fn ahead(value: &str) -> Option<Ahead> {
+    let (number, unit) = counted(value)?;
+    let n = i32::try_from(number).ok()?;
+    match unit {
+        "period" | "periods" => (1..=100).contains(&n).then_some(Ahead::Periods(n)),
+        "day" | "days" => (1..=1096).contains(&n).then_some(Ahead::Days(n)),
+        _ => None,
+    }
+}
+
 /// In seconds, at least one and at most a hundred years.
 fn duration(value: &str) -> Option<i64> {
     let (number, unit) = counted(value)?;
@@ -399,6 +413,10 @@ mod tests {
             "3 days ago",
         ] {
             assert_eq!(days(wrong), None, "{wrong}");
+        }
+        assert_eq!((ahead("1 period"), ahead("45 days")), (Some(Ahead::Periods(1)), Some(Ahead::Days(45))));
+        for wrong in ["0 periods", "101 periods", "1 month", "1097 days", "period"] {
+            assert_eq!(ahead(wrong), None, "{wrong}");
         }
         assert_eq!(duration("36 hours"), Some(129_600));
         assert_eq!(duration("90 minutes"), Some(5400));

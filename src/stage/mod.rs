@@ -18,6 +18,7 @@ mod rates;
 pub mod reconcile;
 pub mod revenue_churn;
 pub mod rfm;
+pub mod risk;
 mod rows;
 mod spend;
 pub mod survival;
@@ -26,7 +27,7 @@ pub mod voice_outcome;
 
 use std::sync::Arc;
 
-pub use options::{OptionSpec, OptionType, OptionValue, Options};
+pub use options::{Ahead, OptionSpec, OptionType, OptionValue, Options};
 
 use crate::calendar::{Day, Period};
 use crate::check::Check;
@@ -267,6 +268,7 @@ pub static KINDS: &[Kind] = &[
     reconcile::KIND,
     revenue_churn::KIND,
     rfm::KIND,
+    risk::KIND,
     survival::KIND,
     voice::KIND,
     voice_outcome::KIND,
@@ -276,9 +278,6 @@ pub static KINDS: &[Kind] = &[
 pub fn kind(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|k| k.name == name)
 }
-
-/// Kinds that are announced and refused with a sentence that says so.
-pub const LATER_KINDS: &[&str] = &["risk"];
 
 /// Kinds whose per-customer rows can also be had for the stage's own period.
 pub(crate) const LEDGER_OPTION: OptionSpec = OptionSpec {

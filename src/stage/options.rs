@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::calendar::Day;
+pub use crate::timeline::signs::Ahead;
 
 /// The value of a stage option, validated against its [`OptionSpec`].
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +18,7 @@ pub enum OptionValue {
     /// `None` where not set.
     Date(Option<Day>),
     Months(i32),
+    Ahead(Ahead),
     /// Not set, of any other type: the option's `doc` says what then holds.
     Unset,
 }
@@ -43,6 +45,8 @@ pub enum OptionType {
     Date,
     /// `"3 years"`, `"18 months"`.
     Months,
+    /// `"1 period"`, `"45 days"`.
+    Ahead,
 }
 
 /// An option of a stage kind, beside `kind`, `period`, `segments`, which every stage has.
@@ -105,6 +109,13 @@ impl Options {
     pub fn date(&self, name: &str) -> Option<Day> {
         match self.0.get(name) {
             Some(OptionValue::Date(x)) => *x,
+            _ => None,
+        }
+    }
+
+    pub fn ahead(&self, name: &str) -> Option<Ahead> {
+        match self.0.get(name) {
+            Some(OptionValue::Ahead(x)) => Some(*x),
             _ => None,
         }
     }

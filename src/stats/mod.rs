@@ -6,9 +6,11 @@ pub mod churn_window;
 pub mod distribution;
 pub mod fit;
 pub mod gammagamma;
+pub mod logistic;
 pub mod maximise;
 pub mod proportion;
 pub mod quadrature;
+pub mod ranked;
 pub mod renewals;
 #[cfg(test)]
 mod simulated;

@@ -14,6 +14,7 @@ use crate::stats::survival::{Life, Moment};
 use crate::tally::ranking::order_statistics;
 use crate::timeline::habits::{Cuts, Habit, Habits, MeanGap, QUINTILES, Rhythm};
 use crate::timeline::lens::Lens;
+use crate::timeline::purchases::Until;
 use crate::timeline::shape::Shape;
 use crate::timeline::view::View;
 
@@ -34,26 +35,33 @@ impl Learning {
 
 /// Registers what habits are learned from, in two rounds: the cuts of the classes, then the gaps of each class.
 pub fn plan(plan: &mut Plan, lens: Lens, learning: Learning) -> Ref<Habits> {
+    plan_before(plan, lens, learning, Until::AsOf)
+}
+
+/// The same, where nothing from `until` on is learned from either: for who looks back.
+pub fn plan_before(plan: &mut Plan, lens: Lens, learning: Learning, until: Until) -> Ref<Habits> {
+    let end = move |shape: &Shape| learning.until(shape).min(until.day(shape));
+    let said = learning.until.map_or("as_of".into(), |day| day.to_string());
+    let said = if until == Until::AsOf { said } else { format!("{said}, before {until:?}") };
     let spec = |kind, after| FoldSpec {
         kind,
-        params: format!("learned until {}", learning.until.map_or("as_of".into(), |day| day.to_string())),
+        params: format!("learned until {said}"),
         lens,
         needs: Needs::default(),
         after,
         reach: 0,
     };
-    let means =
-        plan.fold(spec("mean gaps", vec![]), move |known: &Known| Ok(Means { until: learning.until(&known.shape) }));
+    let means = plan.fold(spec("mean gaps", vec![]), move |known: &Known| Ok(Means { until: end(&known.shape) }));
     let cuts = plan.derive(&[means.id()], move |known| {
         let cuts = order_statistics(&*known.get(means)?, QUINTILES as u64);
         Ok(Cuts(cuts))
     });
     let gaps = plan.fold(spec("gaps", vec![cuts.id()]), move |known: &Known| {
-        Ok(Gaps { until: learning.until(&known.shape), cuts: Cuts::clone(&*known.get(cuts)?) })
+        Ok(Gaps { until: end(&known.shape), cuts: Cuts::clone(&*known.get(cuts)?) })
     });
     plan.derive(&[gaps.id()], move |known| {
         let (cuts, gaps) = (known.get(cuts)?, known.get(gaps)?);
-        learn(&known.shape, learning, Cuts::clone(&cuts), &gaps)
+        learn(&known.shape, (learning.quantile_millionths, end(&known.shape)), Cuts::clone(&cuts), &gaps)
     })
 }
 
@@ -149,9 +157,8 @@ impl Fold for Gaps {
     }
 }
 
-fn learn(shape: &Shape, learning: Learning, cuts: Cuts, gaps: &GapsTally) -> Result<Habits> {
-    let until = learning.until(shape);
-    let quantile = f64::from(learning.quantile_millionths) / 1e6;
+fn learn(shape: &Shape, (quantile, until): (u32, Day), cuts: Cuts, gaps: &GapsTally) -> Result<Habits> {
+    let quantile = f64::from(quantile) / 1e6;
     // Where nobody ever bought twice nobody can be said to have left.
     let span = (until.0 - shape.observed_from.0).max(1);
     let everybody = habit(gaps.iter().map(|((_, days), ended)| (*days, *ended)), quantile, span)?;

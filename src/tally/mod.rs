@@ -20,6 +20,7 @@ pub mod money;
 pub mod ranking;
 pub mod renewals;
 pub mod rfm;
+pub mod risk;
 pub mod series;
 pub mod standing;
 pub mod thirty_days;

@@ -4,7 +4,7 @@
 //! there they are logged as they come ([`pot`], [`directory`], [`log`]), settled into runs of [`record`]s that may
 //! [`spill`], and brought together customer by customer ([`merge`], [`rows`]). A walk over a bucket reads each
 //! customer's record as a [`history::History`], looks at it through a [`lens::Lens`] as spells and [`movements`],
-//! [`decisions`] about renewals and [`purchases`], and shows it to folds and scorers as a [`view::View`]. What a run learns
+//! [`decisions`] about renewals, [`purchases`] and [`signs`] of leaving, and shows it to folds and scorers as a [`view::View`]. What a run learns
 //! of all customers before it looks at them so ([`habits`], [`scores`]) lies in its [`shape`].
 
 mod abroad;
@@ -29,6 +29,7 @@ pub mod scatter;
 pub mod scores;
 pub mod segments;
 pub mod shape;
+pub mod signs;
 pub mod spells;
 mod spill;
 pub mod store;

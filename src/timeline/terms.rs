@@ -113,10 +113,7 @@ pub fn live_ranges(
 ) -> Result<()> {
     ranges.clear();
     dues.clear();
-    let mut wholes: Vec<Option<(Day, Day)>> = rows.iter().map(|r| whole_range(r, rule, until, counts)).collect();
-    if rule.free_after_paid_is_live && !rule.free_is_live {
-        after_paid(rows, rule.gap_days, &mut wholes, counts);
-    }
+    let wholes = whole_ranges(rows, rule, until, counts);
     counts.rows += rows.len() as i64;
     let mut total = 0i128;
     for (row, (term, whole)) in (0..).zip(rows.iter().zip(&wholes)) {
@@ -176,6 +173,49 @@ fn after_paid(rows: &[Term], gap_days: i32, wholes: &mut [Option<(Day, Day)>], c
     }
     counts.free += waiting.len() as i64;
     waiting.into_iter().for_each(|free| wholes[free] = None);
+}
+
+/// The ranges of all rows before pauses, as they were known before `until`.
+fn whole_ranges(rows: &[Term], rule: &TermRule, until: Day, counts: &mut TermCounts) -> Vec<Option<(Day, Day)>> {
+    let mut wholes: Vec<Option<(Day, Day)>> = rows.iter().map(|r| whole_range(r, rule, until, counts)).collect();
+    if rule.free_after_paid_is_live && !rule.free_is_live {
+        after_paid(rows, rule.gap_days, &mut wholes, counts);
+    }
+    wholes
+}
+
+/// A row that is live on a day, as it was known by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// First day of the customer's first live row.
+    pub since: Day,
+    /// The day on which its cancellation became known, [`Day::NEVER`] if none was.
+    pub cancelled: Day,
+    /// The next renewal date: when its paid term ends.
+    pub renews: Option<Day>,
+    /// A term's length: that many months, or days where it is none.
+    pub months: i32,
+    pub days: i32,
+}
+
+/// The rows that are live on the day before `until`, by what was known then.
+pub fn running(rows: &[Term], rule: &TermRule, until: Day, mut each: impl FnMut(Running)) {
+    if rows.iter().all(|r| r.started >= until) {
+        return;
+    }
+    let wholes = whole_ranges(rows, rule, until, &mut TermCounts::default());
+    let Some(since) = wholes.iter().flatten().map(|(start, _)| *start).min() else { return };
+    let yesterday = until.plus(-1);
+    for (term, whole) in rows.iter().zip(wholes) {
+        let Some((start, end)) = whole.filter(|(start, end)| (*start..*end).contains(&yesterday)) else { continue };
+        if paused(term, rule).is_some_and(|(from, to)| from < end && (from..to).contains(&yesterday)) {
+            continue;
+        }
+        let cancelled = if term.cancelled < until { term.cancelled } else { Day::NEVER };
+        // What costs nothing is paid for no term.
+        let renews = (term.amount > 0).then(|| first_renewal_from(term, start, until));
+        each(Running { since, cancelled, renews, months: term.months, days: term.days });
+    }
 }
 
 /// Renewals and ends. An end is a renewal too where it goes on: with the same subscription or another that starts there

@@ -11,6 +11,7 @@
 //! - [`currencies`]: amounts in several currencies, converted by hand and recomputed on random histories.
 //! - [`policies`], [`contracts`]: every switch and every shape of a contract in a few lines, figures by hand.
 //! - [`reconcile`]: what policies differ by, against runs with each of them and with each switch flipped in turn.
+//! - [`risk`]: early warning, with every customer in memory.
 //! - [`hostile`]: histories that no model was made for.
 //! - [`laws`]: the same input, however it is cut up, gives the same bytes.
 //! - [`commands`]: what the commands say that look without computing, and how options act.
@@ -53,6 +54,7 @@ mod policies;
 mod published;
 mod published_fits;
 mod reconcile;
+mod risk;
 mod scenario;
 mod signals;
 mod small;

@@ -5,7 +5,6 @@ use super::*;
 #[test]
 fn what_a_later_version_brings_is_refused_at_its_place() {
     for (lines, at) in [
-        ("[stages.x]\nkind = \"risk\"", "\"risk\""),
         ("[sources.customers]\npath = \"s3://bucket/x\"\ncolumns = { customer_id = \"id\" }", "\"s3://bucket/x\""),
         ("[privacy]\ncustomer_key_env = \"KEY\"", "privacy"),
         ("[output]\ndir = \"gs://bucket/out\"", "\"gs://bucket/out\""),
@@ -154,6 +153,14 @@ fn values_out_of_range_and_settings_that_contradict_each_other_are_refused() {
         ("[stages.revenue_churn]\nmeasure = \"mrr\"", "\"mrr\"", "does not go with basis transactions"),
         ("[stages.ledger_x]\nkind = \"churn\"", "ledger_x", "is a table of every run"),
         ("[stages.dates]\nkind = \"churn\"", "dates", "is a table of every run"),
+        ("[stages.risk]\nhorizon = \"2 periods\"", "\"2 periods\"", "`stages.risk.horizon` is for basis subscriptions"),
+        ("[stages.risk]\nhorizon = \"1 month\"", "\"1 month\"", "takes a number of periods or days"),
+        ("[stages.risk]\nwindow = \"1 period\"", "\"1 period\"", "takes a number of days"),
+        (
+            "[segments]\na = { builtin = \"rfm\" }\n[stages.risk]\nsegments = [\"a\"]",
+            "[\"a\"]",
+            "`stages.risk.segments` does not go with a stage of kind `risk`",
+        ),
         ("[stages.ltv]\nkind = \"churn\"", "ltv", "has the name of one kind"),
         ("[stages.\"my churn\"]\nkind = \"churn\"", "\"my churn\"", "does not serve as the name of a stage"),
         ("[stages.ltv]\nmodels = []", "[]", "takes a list of words"),

@@ -1,0 +1,199 @@
+//! The past, predicted: table `risk_backtest`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::outlook::{LEAST_CUTS, Outlook, TAUGHT, fit, known_before, levels_of, pooled};
+use super::{CHANCE, RiskStage, SCORE, score, tables};
+use crate::check::{Check, Status};
+use crate::engine::known::Known;
+use crate::error::Result;
+use crate::stage::{Figure, Finished, Headline, Scorer, Stage};
+use crate::stats::logistic::Logistic;
+use crate::stats::ranked::{Group, Ranked, squared_errors};
+use crate::table::{Cell, Table};
+use crate::tally::risk::{Outcome, RiskTally};
+use crate::timeline::signs::{Cut, Sign, Watch};
+
+/// What a signal came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Judged {
+    pub ranked: Ranked,
+    /// Of its probabilities; `None` where it had none.
+    pub squared: Option<f64>,
+}
+
+/// By signal; `None`: no prediction.
+pub type Verdict = BTreeMap<&'static str, Option<Judged>>;
+
+/// Judges every signal at a cut, with what was known by then.
+pub fn verdict(watch: &Watch, cuts: &[Cut], tally: &RiskTally, number: usize) -> Verdict {
+    let known = pooled(tally, &known_before(cuts, cuts[number].day));
+    let here = pooled(tally, &[number]);
+    let judged = |signs: &[usize]| -> Option<Judged> {
+        let model = fit(watch, &known, signs)?;
+        let groups = groups(watch, &here, &model, signs);
+        Some(Judged { ranked: Ranked::of(&groups), squared: Some(squared_errors(&groups)) })
+    };
+    let all: Vec<usize> = (0..watch.signs.len()).collect();
+    let mut verdict = Verdict::new();
+    verdict.insert(SCORE, judged(&all));
+    for (i, sign) in watch.signs.iter().enumerate().filter(|(_, sign)| **sign != Sign::Silence) {
+        verdict.insert(sign.name(), judged(&[i]));
+    }
+    // Silence and chance rank without a model; only their probabilities are learned.
+    let sum = |of: &BTreeMap<u32, Outcome>| {
+        of.values().fold(Outcome::default(), |mut sum, o| {
+            sum += *o;
+            sum
+        })
+    };
+    let (everybody, before) = (sum(&here), sum(&known));
+    let rate = before.left as f64 / before.customers as f64;
+    let one = [Group { score: rate, customers: everybody.customers, events: everybody.left }];
+    let squared = (before.customers > 0).then(|| squared_errors(&one));
+    verdict.insert(CHANCE, Some(Judged { ranked: Ranked::of(&[Group { score: 0.0, ..one[0] }]), squared }));
+    let silence = watch.signs.iter().position(|sign| *sign == Sign::Silence).map(|sign| {
+        let at = number as u8;
+        let shares = tally.silence.range((at, 0)..=(at, u16::MAX));
+        let group = |(key, o): (&(u8, u16), &Outcome)| Group {
+            score: f64::from(key.1),
+            customers: o.customers,
+            events: o.left,
+        };
+        let ranked = Ranked::of(&shares.map(group).collect::<Vec<_>>());
+        Judged { ranked, squared: judged(&[sign]).and_then(|j| j.squared) }
+    });
+    verdict.insert(Sign::Silence.name(), silence);
+    verdict
+}
+
+fn groups(watch: &Watch, here: &BTreeMap<u32, Outcome>, model: &Logistic, signs: &[usize]) -> Vec<Group> {
+    let group = |(kind, o): (&u32, &Outcome)| Group {
+        score: model.probability(levels_of(watch, *kind, signs)),
+        customers: o.customers,
+        events: o.left,
+    };
+    here.iter().map(group).collect()
+}
+
+/// All dates together, where there was a score: `None` if there was none.
+pub fn together(verdicts: &[Verdict]) -> Option<Verdict> {
+    let scored = verdicts.iter().filter(|v| v.get(SCORE).is_some_and(Option::is_some));
+    let and = |a: &Option<Judged>, b: &Option<Judged>| {
+        let (a, b) = ((*a)?, (*b)?);
+        let squared = a.squared.zip(b.squared).map(|(a, b)| a + b);
+        Some(Judged { ranked: a.ranked.and(b.ranked), squared })
+    };
+    scored.cloned().reduce(|sum, next| sum.iter().map(|(name, a)| (*name, and(a, &next[name]))).collect())
+}
+
+impl Stage for RiskStage {
+    fn finish(&self, known: &Known) -> Result<Finished> {
+        let (cuts, tally) = (known.get(self.past.cuts)?, known.get(self.past.tally)?);
+        let backtested = cuts.len().saturating_sub(TAUGHT)..cuts.len();
+        let verdicts: Vec<Verdict> =
+            backtested.clone().map(|number| verdict(&self.watch, &cuts, &tally, number)).collect();
+        let whole = together(&verdicts);
+        let mut table = Table::empty(Arc::new(tables(&self.spec).swap_remove(0)), false);
+        let dates = backtested.map(|number| Some(cuts[number].day)).chain([None]);
+        for (cut, verdict) in dates.zip(verdicts.iter().chain(&whole)) {
+            // Who there was, and who left, does not hang on the signal.
+            let people = verdict[CHANCE].map(|j| j.ranked).unwrap_or_default();
+            for (signal, judged) in verdict {
+                let known = |figure: fn(&Judged) -> Option<f64>| Cell::from(judged.as_ref().and_then(figure));
+                table.push([
+                    (&self.spec.name).into(),
+                    cut.into(),
+                    (*signal).into(),
+                    people.customers.into(),
+                    people.events.into(),
+                    known(|j| Some(j.ranked.events_in_top)),
+                    known(|j| j.ranked.lift()),
+                    known(|j| j.ranked.auc()),
+                    known(|j| j.squared.filter(|_| j.ranked.customers > 0).map(|s| s / j.ranked.customers as f64)),
+                ]);
+            }
+        }
+        let outlook = known.get(self.outlook)?;
+        let checks = vec![self.taught(&cuts, outlook.as_ref().as_ref()), self.beats(whole.as_ref(), verdicts.len())];
+        let figures = [("leavers in the riskiest tenth", share(whole.as_ref(), SCORE).map(Figure::Rate))];
+        let last = cuts.last().map_or(known.shape.as_of, |cut| cut.day);
+        Ok(Finished { tables: vec![table], checks, headlines: Headline::of_stage(&self.spec.name, last, figures) })
+    }
+
+    fn scorer(&self, known: &Known) -> Result<Option<Box<dyn Scorer>>> {
+        let outlook = Option::clone(&*known.get(self.outlook)?);
+        Ok(Some(Box::new(score::Scored::new(&self.spec, &self.watch, self.lens, &known.shape, outlook))))
+    }
+}
+
+/// The share of those who left that stood in the top tenth.
+fn share(verdict: Option<&Verdict>, signal: &str) -> Option<f64> {
+    let ranked = verdict?.get(signal)?.as_ref()?.ranked;
+    ranked.lift().map(|lift| lift / 10.0)
+}
+
+impl RiskStage {
+    fn check(&self, check: &str, passes: bool, expected: String, actual: String, detail: String) -> Check {
+        let status = if passes { Status::Pass } else { Status::Warn };
+        let (expected, actual) = (Some(expected), Some(actual));
+        Check { check: check.into(), subject: self.spec.name.clone(), status, expected, actual, detail }
+    }
+
+    /// Whether there is a score at all.
+    fn taught(&self, cuts: &[Cut], outlook: Option<&Outlook>) -> Check {
+        let detail = match outlook {
+            Some(o) => format!(
+                "past dates of which it is known who left; risk_score is learned from the last {} of them, at which {} left \
+                 of those then live",
+                cuts.len().min(TAUGHT),
+                percent(o.rate)
+            ),
+            None if cuts.len() < LEAST_CUTS => {
+                "too few past dates of which it is known who left: risk_score is NULL. It wants a longer window, or a \
+                 shorter churn window, horizon or period of the stage"
+                    .into()
+            }
+            None => {
+                "at the past dates all customers left, or none did: there is nothing to learn, and risk_score is NULL"
+                    .into()
+            }
+        };
+        let expected = format!("at least {LEAST_CUTS}");
+        self.check("risk_dates", outlook.is_some(), expected, cuts.len().to_string(), detail)
+    }
+
+    /// Whether the score tells more than what costs nothing.
+    fn beats(&self, whole: Option<&Verdict>, dates: usize) -> Check {
+        let name = "risk_beats_silence";
+        let has_silence = self.watch.signs.contains(&Sign::Silence);
+        let (rival, called) = match has_silence {
+            true => (Sign::Silence.name(), "the longest silence for their churn window"),
+            false => (CHANCE, "chance, as nothing shows when customers are silent"),
+        };
+        let of = |signal: &str| {
+            let ranked = whole?.get(signal)?.as_ref()?.ranked;
+            Some((ranked.lift()? / 10.0, ranked.auc()?))
+        };
+        let (Some(score), Some(rival)) = (of(SCORE), of(rival)) else {
+            let detail = format!(
+                "of {dates} past dates none has {LEAST_CUTS} before it whose outcome was known by then: nobody can say yet what the \
+                 score is worth"
+            );
+            return self.check(name, false, "a date predicted".into(), "none".into(), detail);
+        };
+        let passes = score.1 > rival.1 && score.0 >= rival.0;
+        let verdict = if passes { "" } else { "; it does not tell more than that does: go by that instead" };
+        let detail = format!(
+            "the share of those who left that stood in the tenth with the highest risk_score, against {called} (expected), and \
+             how often one who left ranked above one who stayed, at past dates predicted from earlier ones alone{verdict}"
+        );
+        let shown = |(top, auc): (f64, f64)| format!("{} in the top tenth, auc {auc:.3}", percent(top));
+        self.check(name, passes, format!("above {}", shown(rival)), shown(score), detail)
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}

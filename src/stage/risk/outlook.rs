@@ -1,0 +1,82 @@
+//! What past dates say of a later one.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::calendar::Day;
+use crate::stats::logistic::{Alike, Logistic};
+use crate::tally::risk::{Outcome, RiskTally};
+use crate::timeline::signs::{Cut, Watch};
+
+/// Fewer dates teach nothing.
+pub const LEAST_CUTS: usize = 3;
+/// Only so many of the last are learned from, and so many are in the backtest.
+pub const TAUGHT: usize = 12;
+/// Of the weights: as if each had been seen to be 0, give or take 1.
+const RIDGE: f64 = 1.0;
+
+/// The model that scores, and what is usual under it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outlook {
+    pub model: Logistic,
+    /// By sign: the mean weight of the customers that were learned from.
+    pub usual: Vec<f64>,
+    /// The share of them that left.
+    pub rate: f64,
+}
+
+/// Numbers of the cuts that a prediction on a day may learn from: of which it was known by then who left.
+pub fn known_before(cuts: &[Cut], day: Day) -> Vec<usize> {
+    let known: Vec<usize> = (0..cuts.len()).filter(|i| cuts[*i].ends <= day).collect();
+    let last = known[known.len().saturating_sub(TAUGHT)..].to_vec();
+    if last.len() < LEAST_CUTS { vec![] } else { last }
+}
+
+/// The outcomes of some cuts by the levels of all signs.
+pub fn pooled(tally: &RiskTally, cuts: &[usize]) -> BTreeMap<u32, Outcome> {
+    let mut pooled: BTreeMap<u32, Outcome> = BTreeMap::new();
+    for cut in cuts {
+        for ((_, kind), outcome) in tally.kinds.range((*cut as u8, 0)..=(*cut as u8, u32::MAX)) {
+            *pooled.entry(*kind).or_default() += *outcome;
+        }
+    }
+    pooled
+}
+
+/// The numbers of a kind's levels, of these signs, among all levels.
+pub fn levels_of(watch: &Watch, kind: u32, signs: &[usize]) -> Vec<usize> {
+    let (levels, offsets) = (watch.levels(kind), watch.offsets());
+    signs.iter().map(|sign| offsets[*sign] + levels[*sign]).collect()
+}
+
+/// A model of some of the signs, by number.
+pub fn fit(watch: &Watch, pooled: &BTreeMap<u32, Outcome>, signs: &[usize]) -> Option<Logistic> {
+    let mut alike: BTreeMap<Vec<usize>, Outcome> = BTreeMap::new();
+    for (kind, outcome) in pooled {
+        *alike.entry(levels_of(watch, *kind, signs)).or_default() += *outcome;
+    }
+    let cell = |(levels, o): (Vec<usize>, Outcome)| Alike { levels, customers: o.customers, events: o.left };
+    let cells: Vec<Alike> = alike.into_iter().map(cell).collect();
+    Logistic::fit(&cells, watch.signs.iter().map(|sign| sign.levels()).sum(), RIDGE)
+}
+
+impl Outlook {
+    /// What a run on that day would say; `None` where too little was known by then.
+    pub fn at(day: Day, watch: &Watch, cuts: &[Cut], tally: &RiskTally) -> Option<Outlook> {
+        let pooled = pooled(tally, &known_before(cuts, day));
+        let all: Vec<usize> = (0..watch.signs.len()).collect();
+        let model = fit(watch, &pooled, &all)?;
+        let mut sum = Outcome::default();
+        let mut usual = vec![0.0; all.len()];
+        for (kind, outcome) in &pooled {
+            sum += *outcome;
+            for (mean, level) in usual.iter_mut().zip(levels_of(watch, *kind, &all)) {
+                *mean += model.weights[level] * outcome.customers as f64;
+            }
+        }
+        let customers = sum.customers as f64;
+        usual.iter_mut().for_each(|mean| *mean /= customers);
+        Some(Outlook { model, usual, rate: sum.left as f64 / customers })
+    }
+}

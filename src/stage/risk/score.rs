@@ -1,0 +1,89 @@
+//! What each customer gets: `risk_score`, `risk_reason`.
+
+use super::outlook::Outlook;
+use super::{KIND, words};
+use crate::stage::Spec;
+use crate::stage::{Ahead, Scorer};
+use crate::table::{Cell, ColumnSpec, Type, column};
+use crate::tally::risk::needs;
+use crate::timeline::lens::LiveRule;
+use crate::timeline::shape::{Basis, Shape};
+use crate::timeline::signs::{Cut, Looking, Standing, Watch, Windows};
+use crate::timeline::view::Person;
+
+/// A sign that moves the odds by less than a tenth is no reason.
+const LEAST_REASON: f64 = 0.1;
+
+/// The columns of `customers`; a stage of another name puts that before them.
+pub fn columns(spec: &Spec) -> Vec<ColumnSpec> {
+    let name = |name: &str| if spec.name == KIND.name { name.to_owned() } else { format!("{}_{name}", spec.name) };
+    let what = match (spec.setting.basis, spec.options.ahead("horizon").unwrap_or(Ahead::Periods(1))) {
+        (Basis::Transactions, _) => match spec.setting.rule {
+            LiveRule::Period => {
+                format!("the customer buys nothing in the {} from as_of on", spec.setting.period.name())
+            }
+            _ => "the customer buys nothing within the own churn window from as_of on".into(),
+        },
+        (_, Ahead::Days(n)) => format!("the customer's last subscription ends within {n} days"),
+        (_, Ahead::Periods(1)) => format!("the customer's last subscription ends within a {}", spec.period.name()),
+        (_, Ahead::Periods(n)) => format!("the customer's last subscription ends within {n} {}s", spec.period.name()),
+    };
+    let score = format!(
+        "probability that {what}, as right as table {} says; NULL for who is not live, and with fewer than three past dates",
+        super::TABLE
+    );
+    let reason = "what speaks most for that, beside the average customer; NULL where nothing does";
+    vec![column(name("risk_score"), Type::Double, score), column(name("risk_reason"), Type::Text, reason)]
+}
+
+pub struct Scored {
+    columns: Vec<ColumnSpec>,
+    lens: usize,
+    watch: Watch,
+    now: Cut,
+    offsets: Vec<usize>,
+    outlook: Option<Outlook>,
+}
+
+impl Scored {
+    pub fn new(spec: &Spec, watch: &Watch, lens: usize, shape: &Shape, outlook: Option<Outlook>) -> Scored {
+        let now = watch.cut(shape, &spec.setting.rule, shape.as_of, 1);
+        Scored { columns: columns(spec), lens, watch: watch.clone(), now, offsets: watch.offsets(), outlook }
+    }
+
+    fn score_of(&self, outlook: &Outlook, standing: &Standing) -> (f64, Option<String>) {
+        let levels: Vec<usize> = self.watch.signs.iter().map(|sign| standing.level(*sign, &self.watch)).collect();
+        let placed = || self.offsets.iter().zip(&levels).map(|(offset, level)| offset + level);
+        let mut reasons: Vec<(f64, usize)> = placed()
+            .zip(&outlook.usual)
+            .enumerate()
+            .map(|(sign, (level, usual))| (outlook.model.weights[level] - usual, sign))
+            .filter(|(raises, _)| *raises > LEAST_REASON)
+            .collect();
+        // The strongest first; of two alike the one that is told first.
+        reasons.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let said = |(_, sign): (f64, usize)| words::of(self.watch.signs[sign], levels[sign], standing, &self.watch);
+        (outlook.model.probability(placed()), reasons.into_iter().find_map(said))
+    }
+}
+
+impl Scorer for Scored {
+    fn columns(&self) -> Vec<ColumnSpec> {
+        self.columns.clone()
+    }
+
+    fn lenses(&self) -> Vec<usize> {
+        vec![self.lens]
+    }
+
+    fn score<'a>(&'a self, person: &Person<'_>, push: &mut dyn FnMut(Cell<'a>)) {
+        let scored = self.outlook.as_ref().and_then(|outlook| {
+            let view = person.through(self.lens, needs(&self.watch));
+            let standing = Looking::new(view, &self.watch, Windows::Now).at(&self.now)?;
+            Some(self.score_of(outlook, &standing))
+        });
+        let (score, reason) = scored.map_or((None, None), |(score, reason)| (Some(score), reason));
+        push(score.into());
+        push(reason.into());
+    }
+}

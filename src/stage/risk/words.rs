@@ -1,0 +1,95 @@
+//! Signs in words that a person understands who has never seen a model.
+
+use crate::calendar::Day;
+use crate::timeline::rows::AnswerKind;
+use crate::timeline::signs::{DUE, Level, NOT_DUE, Sign, Standing, Watch};
+
+/// Who buys once a week does not buy seldom, whatever the window.
+const SELDOM: i32 = 8;
+
+/// What a sign says of a customer at that level; `None` where it says nothing that would worry anybody.
+pub fn of(sign: Sign, level: usize, standing: &Standing, watch: &Watch) -> Option<String> {
+    let uses = watch.by_use && !watch.signs.contains(&Sign::Purchases);
+    let silence = || Some(silence(standing, uses));
+    match (sign, level) {
+        (Sign::Silence, 1..) | (Sign::Rhythm, 0 | 2..) => silence(),
+        (Sign::Level, 1..=3) => standing.level.map(|l| less(&l, watch)),
+        (Sign::Purchases, 0) => silence(),
+        (Sign::Purchases, 1..=2) => standing.rhythm.map(|r| match r.gaps + 1 {
+            2 => "has bought only twice".into(),
+            n => format!("has bought only {n} times"),
+        }),
+        (Sign::Pace, 3..) if standing.rhythm.is_none_or(|r| r.gaps == 0) => silence(),
+        // Seldom for whom is to come daily may still be often.
+        (Sign::Pace, 3..) => standing.rhythm.and_then(|r| {
+            let every = (r.last.0 - r.first.0 + standing.silence + 1) / (r.gaps as i32 + 1);
+            (every >= SELDOM).then(|| format!("buys only about every {}", days(every)))
+        }),
+        (Sign::Tenure, 0..=1) => Some(format!("customer for only {}", days(standing.tenure))),
+        (Sign::Renewal, DUE) => Some(format!("term ends on {}: up for renewal", standing.renewal.1)),
+        (Sign::Renewal, level) if level != NOT_DUE => {
+            Some(format!("short term, next renewal on {}", standing.renewal.1))
+        }
+        (Sign::Notice, 1..) => standing.notice.map(|day| match standing.renewal.1 {
+            Day::NEVER => format!("cancelled on {day}"),
+            paid_until => format!("cancelled on {day}, paid until {paid_until}"),
+        }),
+        (Sign::Survey, 1..=2) => standing.answer.map(|(_, answer)| {
+            let most = watch.scales[usize::from(answer.kind != AnswerKind::Nps)].1;
+            format!("gave {} of {most} points in the survey of {}", points(answer.score.unwrap_or(0)), answer.day)
+        }),
+        _ => None,
+    }
+}
+
+/// Of who is silent: who buys, or where use is what shows, who uses.
+fn silence(standing: &Standing, uses: bool) -> String {
+    let silent = days(standing.silence);
+    match (standing.rhythm, uses) {
+        (Some(r), _) if r.gaps > 0 => {
+            let gaps = r.gaps as i32;
+            let usual = ((2 * (r.last.0 - r.first.0) + gaps) / (2 * gaps)).max(1);
+            let every = if usual == 1 { "day".into() } else { usual.to_string() };
+            match uses {
+                false => format!("silent for {silent}, usually buys every {every}"),
+                true => format!("not used for {silent}, usually every {every}"),
+            }
+        }
+        (Some(_), false) => format!("has bought only once, {silent} ago"),
+        (Some(_), true) => format!("used only once, {silent} ago"),
+        (None, false) => format!("nothing bought in {silent} as a customer"),
+        (None, true) => format!("not used in {silent} as a customer"),
+    }
+}
+
+/// What was done lately beside what is usual.
+fn less(level: &Level, watch: &Watch) -> String {
+    let Level { recent, earlier, earlier_days } = *level;
+    let last = days(watch.window);
+    // Of a window, as the recent one.
+    let usual = earlier as f64 * f64::from(watch.window) / f64::from(earlier_days.max(1));
+    if watch.by_use {
+        let down = 100.0 * (1.0 - recent as f64 / usual);
+        return if recent == 0 {
+            format!("not used in the last {last}")
+        } else {
+            format!("used {down:.0} % less than usual in the last {last}")
+        };
+    }
+    let usual = if usual < 9.95 { format!("{usual:.1}").replace(".0", "") } else { format!("{usual:.0}") };
+    let usual = if usual == "1" { "once".into() } else { format!("{usual} times") };
+    match recent {
+        0 => format!("bought nothing in the last {last}, usually {usual}"),
+        1 => format!("bought once in the last {last}, usually {usual}"),
+        n => format!("bought {n} times in the last {last}, usually {usual}"),
+    }
+}
+
+fn days(n: i32) -> String {
+    if n == 1 { "1 day".into() } else { format!("{n} days") }
+}
+
+/// Hundredths as a person writes them.
+fn points(hundredths: i32) -> String {
+    format!("{:.2}", f64::from(hundredths) / 100.0).trim_end_matches('0').trim_end_matches('.').to_string()
+}

@@ -1,0 +1,476 @@
+//! What may be seen of a customer on a day that tells whether he will leave (DEFINITIONS §10): nothing that was not known
+//! then.
+
+use serde::{Deserialize, Serialize};
+
+use super::habits::{Habits, Rhythm};
+use super::lens::LiveRule;
+use super::rows::{AnswerKind, AnswerRow, DayRow, UseRow};
+use super::shape::Shape;
+use super::spells::Spell;
+use super::terms::{Running, running};
+use super::view::View;
+use crate::calendar::{Day, Period};
+
+/// How far ahead something is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ahead {
+    Periods(i32),
+    Days(i32),
+}
+
+impl Ahead {
+    /// The first day beyond it.
+    pub fn from(self, day: Day, period: Period) -> Day {
+        match self {
+            Ahead::Periods(n) => period.shift(day, n),
+            Ahead::Days(n) => day.plus(n),
+        }
+    }
+}
+
+/// A sign; each has so many levels, by fixed cut points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Sign {
+    /// Silence ÷ own churn window.
+    Silence,
+    /// Silence ÷ own usual gap.
+    Rhythm,
+    /// What was bought or used in the last days ÷ own earlier level.
+    Level,
+    /// Days of purchase so far.
+    Purchases,
+    /// Days since the first purchase a day of purchase ÷ own churn window.
+    Pace,
+    /// Days since the first subscription became live.
+    Tenure,
+    /// A term that ends soon.
+    Renewal,
+    /// A cancellation.
+    Notice,
+    /// The last answer to a survey.
+    Survey,
+}
+
+impl Sign {
+    pub fn name(self) -> &'static str {
+        ["silence", "rhythm", "level", "purchases", "pace", "tenure", "renewal", "notice", "survey"][self as usize]
+    }
+
+    /// How many levels it has.
+    pub const fn levels(self) -> usize {
+        match self {
+            Sign::Silence => SILENCE.len() + 1,
+            // Of who has no habit yet, and the others'.
+            Sign::Rhythm => RHYTHM.len() + 2,
+            // Of who has no earlier level, of who did nothing, and the others'.
+            Sign::Level => LEVEL.len() + 3,
+            Sign::Purchases => PURCHASES.len() + 1,
+            Sign::Pace => PACE.len() + 1,
+            Sign::Tenure => TENURE.len() + 1,
+            Sign::Renewal | Sign::Notice => 3,
+            Sign::Survey => 4,
+        }
+    }
+}
+
+/// A level above the first begins at each of these: fractions of the window, of the usual gap, of the usual level …
+const SILENCE: [(i64, i64); 4] = [(1, 4), (1, 2), (3, 4), (1, 1)];
+const RHYTHM: [(i64, i64); 5] = [(1, 1), (3, 2), (2, 1), (3, 1), (5, 1)];
+const LEVEL: [(i64, i64); 3] = [(1, 2), (3, 4), (5, 4)];
+const PACE: [(i64, i64); 5] = [(1, 8), (1, 4), (1, 2), (1, 1), (2, 1)];
+/// … days of purchase, days since the beginning. Beyond a few they only count how long the data is.
+const PURCHASES: [u32; 4] = [2, 3, 5, 9];
+const TENURE: [i32; 4] = [90, 180, 365, 730];
+
+/// The levels of a customer who is not due, of one whose term ends too late to matter, and of one whose term ends soon.
+pub const ALWAYS_DUE: usize = 0;
+pub const NOT_DUE: usize = 1;
+pub const DUE: usize = 2;
+
+/// Answers count for a year.
+const ANSWERS_LAST: i32 = 365;
+/// An earlier level is the mean of up to so many windows.
+const EARLIER_WINDOWS: i32 = 6;
+/// Silence ÷ window in thousandths is told apart up to here.
+pub const LONGEST_SILENCE: u16 = 2000;
+
+/// What is looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// In the order in which they are told apart.
+    pub signs: Vec<Sign>,
+    /// Days of the last window.
+    pub window: i32,
+    /// The period by which customers are live under `1 period`.
+    pub calendar: Period,
+    /// The period of the horizon, and by which past dates lie apart.
+    pub period: Period,
+    pub horizon: Ahead,
+    /// Source `usage` shows what customers do; else what they buy.
+    pub by_use: bool,
+    /// The lowest and the highest points of nps and of csat.
+    pub scales: [(i32, i32); 2],
+}
+
+impl Watch {
+    /// How many levels come before those of each sign.
+    pub fn offsets(&self) -> Vec<usize> {
+        let before = |i: usize| self.signs[..i].iter().map(|sign| sign.levels()).sum();
+        (0..self.signs.len()).map(before).collect()
+    }
+
+    /// How many combinations of levels there are.
+    pub fn kinds(&self) -> u64 {
+        self.signs.iter().map(|sign| sign.levels() as u64).product()
+    }
+
+    /// The levels of a standing as one number, and back.
+    pub fn kind(&self, standing: &Standing) -> u32 {
+        let level = |kind: u32, sign: &Sign| kind * sign.levels() as u32 + standing.level(*sign, self) as u32;
+        self.signs.iter().fold(0, level)
+    }
+
+    /// The level of each sign.
+    pub fn levels(&self, mut kind: u32) -> Vec<usize> {
+        let mut levels: Vec<usize> = self
+            .signs
+            .iter()
+            .rev()
+            .map(|sign| {
+                let (n, of) = (kind, sign.levels() as u32);
+                kind /= of;
+                (n % of) as usize
+            })
+            .collect();
+        levels.reverse();
+        levels
+    }
+
+    pub fn cut(&self, shape: &Shape, rule: &LiveRule, day: Day, longest: i32) -> Cut {
+        let ends = match rule {
+            LiveRule::Period => self.calendar.shift(day, 1),
+            LiveRule::Window(days) => day.plus(*days),
+            LiveRule::Learned => day.plus(longest),
+            LiveRule::Terms(_) => self.horizon.from(day, self.period),
+        };
+        Cut { day, ends, last_period: self.calendar.shift(self.calendar.start(day, shape.week_start), -1) }
+    }
+}
+
+/// A date at which customers are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cut {
+    /// Nothing dated from here on is seen.
+    pub day: Day,
+    /// From here on it is known who left.
+    pub ends: Day,
+    /// First day of the last whole calendar period before it.
+    pub last_period: Day,
+}
+
+/// Something done, day by day, up to a date.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace {
+    /// Days looked at.
+    seen: usize,
+    days: u32,
+    first: Option<Day>,
+    last: Option<Day>,
+}
+
+impl Pace {
+    fn go_on<T>(&mut self, rows: &[T], until: Day, day: impl Fn(&T) -> Option<Day>, dated: impl Fn(&T) -> Day) {
+        while let Some(row) = rows.get(self.seen).filter(|row| dated(row) < until) {
+            self.seen += 1;
+            if let Some(day) = day(row) {
+                self.days += 1;
+                self.first.get_or_insert(day);
+                self.last = Some(day);
+            }
+        }
+    }
+
+    fn rhythm(&self) -> Option<Rhythm> {
+        Some(Rhythm { first: self.first?, last: self.last?, gaps: self.days - 1 })
+    }
+}
+
+/// What was done in the last window and, in all, in so many days before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    pub recent: i128,
+    pub earlier: i128,
+    pub earlier_days: i32,
+}
+
+/// What an answer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    Low = 1,
+    Middle = 2,
+    High = 3,
+}
+
+/// A live customer on a date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Days since something was done; of who never did anything, since the first subscription became live.
+    pub silence: i32,
+    /// Days after which silence is churn; on subscriptions the last window.
+    pub window: i32,
+    /// Of what is done: days of it, the first and the last.
+    pub rhythm: Option<Rhythm>,
+    /// `None` without an earlier level.
+    pub level: Option<Level>,
+    /// Days since the first subscription became live.
+    pub tenure: i32,
+    /// [`ALWAYS_DUE`], [`NOT_DUE`] or [`DUE`], and the day on which the paid term ends.
+    pub renewal: (usize, Day),
+    /// The day on which the last of the subscriptions was called off, if all are.
+    pub notice: Option<Day>,
+    pub answer: Option<(Mark, AnswerRow)>,
+}
+
+impl Standing {
+    /// Silence ÷ window in thousandths.
+    pub fn silence_share(&self) -> u16 {
+        let share = i64::from(self.silence.max(0)) * 1000 / i64::from(self.window.max(1));
+        u16::try_from(share).unwrap_or(u16::MAX).min(LONGEST_SILENCE)
+    }
+
+    /// The level of a sign, from 0.
+    pub fn level(&self, sign: Sign, watch: &Watch) -> usize {
+        // numerator / denominator ≥ cut
+        let beyond = |cuts: &[(i64, i64)], numerator: i128, denominator: i128| {
+            cuts.iter().filter(|(n, d)| numerator * i128::from(*d) >= denominator * i128::from(*n)).count()
+        };
+        match sign {
+            Sign::Silence => beyond(&SILENCE, self.silence.into(), self.window.into()),
+            Sign::Rhythm => match self.rhythm.filter(|r| r.gaps > 0) {
+                None => 0,
+                Some(r) => {
+                    let (gaps, span) = (i128::from(r.gaps), i128::from(r.last.0 - r.first.0));
+                    1 + beyond(&RHYTHM, i128::from(self.silence) * gaps, span)
+                }
+            },
+            Sign::Level => match self.level {
+                None => 0,
+                Some(level) if level.recent == 0 => 1,
+                Some(l) => {
+                    let window = i128::from(watch.window);
+                    2 + beyond(&LEVEL, l.recent.saturating_mul(l.earlier_days.into()), l.earlier.saturating_mul(window))
+                }
+            },
+            Sign::Purchases => {
+                let days = self.rhythm.map_or(0, |r| r.gaps + 1);
+                PURCHASES.iter().filter(|cut| days >= **cut).count()
+            }
+            Sign::Pace => self.rhythm.map_or(0, |r| {
+                let since = i128::from(r.last.0 - r.first.0) + i128::from(self.silence) + 1;
+                beyond(&PACE, since, i128::from(r.gaps + 1) * i128::from(self.window))
+            }),
+            Sign::Tenure => TENURE.iter().filter(|cut| self.tenure >= **cut).count(),
+            Sign::Renewal => self.renewal.0,
+            Sign::Notice => match self.notice {
+                None => 0,
+                Some(_) if self.renewal.0 == NOT_DUE => 1,
+                Some(_) => 2,
+            },
+            Sign::Survey => self.answer.map_or(0, |(mark, _)| mark as usize),
+        }
+    }
+}
+
+/// Churn windows at past dates.
+#[derive(Clone, Copy)]
+pub enum Windows<'a> {
+    /// As the run has them.
+    Now,
+    /// As they were learned before all dates; the customer is of the class that his purchases before the date say.
+    Past(&'a Habits),
+}
+
+/// Looks at a customer on one date after the other, in order of time.
+pub struct Looking<'a> {
+    view: View<'a>,
+    watch: &'a Watch,
+    windows: Windows<'a>,
+    days: &'a [DayRow],
+    uses: &'a [UseRow],
+    bought: Pace,
+    used: Pace,
+}
+
+impl<'a> Looking<'a> {
+    pub fn new(view: View<'a>, watch: &'a Watch, windows: Windows<'a>) -> Looking<'a> {
+        let uses = if watch.by_use { view.uses() } else { &[] };
+        Looking { view, watch, windows, days: view.days(), uses, bought: Pace::default(), used: Pace::default() }
+    }
+
+    /// The customer on a date, not before the last; `None` for who is not live.
+    pub fn at(&mut self, cut: &Cut) -> Option<Standing> {
+        self.bought.go_on(self.days, cut.day, |d| (d.active > 0).then_some(d.day), |d| d.day);
+        self.used.go_on(self.uses, cut.day, |u| (u.quantity > 0).then_some(u.day), |u| u.day);
+        let yesterday = cut.day.plus(-1);
+        let standing = match self.view.rule() {
+            LiveRule::Terms(rule) => {
+                let mut live = Live::default();
+                running(self.view.terms(), rule, cut.day, |row| live.see(&row, cut));
+                let done = if self.watch.by_use { &self.used } else { &self.bought };
+                let since = live.since?;
+                Standing {
+                    silence: yesterday.0 - done.last.unwrap_or(since).0,
+                    window: self.watch.window,
+                    rhythm: done.rhythm(),
+                    tenure: cut.day.0 - since.0,
+                    renewal: live.renewal?,
+                    notice: live.called_off.filter(|_| !live.goes_on),
+                    ..UNSEEN
+                }
+            }
+            rule => {
+                let last = self.bought.last?;
+                let window = self.window(cut, rule)?;
+                let is_live = match rule {
+                    LiveRule::Period => last >= cut.last_period,
+                    _ => last.plus(window) >= cut.day,
+                };
+                if !is_live {
+                    return None;
+                }
+                Standing { silence: yesterday.0 - last.0, window, rhythm: self.bought.rhythm(), ..UNSEEN }
+            }
+        };
+        Some(Standing { level: self.level(cut.day), answer: self.answer(cut.day), ..standing })
+    }
+
+    /// The days of silence after which this customer has left.
+    fn window(&self, cut: &Cut, rule: &LiveRule) -> Option<i32> {
+        match (rule, self.windows) {
+            (LiveRule::Period, _) => Some(self.watch.calendar.whole_days()),
+            (LiveRule::Learned, Windows::Past(habits)) if cut.day < self.view.shape().as_of => {
+                Some(habits.classes[habits.cuts.class(self.bought.rhythm())].window)
+            }
+            _ => self.view.window_days(),
+        }
+    }
+
+    /// Whether who was live at the date left: bought nothing within the window after it, or had an end within the horizon.
+    pub fn left(&self, cut: &Cut, standing: &Standing) -> bool {
+        match self.view.rule() {
+            LiveRule::Terms(_) => {
+                let yesterday = cut.day.plus(-1);
+                let spells = self.view.spells();
+                let spell: Option<&Spell> = spells.iter().rev().find(|s| s.start <= yesterday);
+                spell.is_none_or(|s| s.end < cut.ends)
+            }
+            rule => {
+                let ends = if *rule == LiveRule::Period { cut.ends } else { cut.day.plus(standing.window) };
+                let later = &self.days[self.bought.seen..];
+                !later.iter().take_while(|d| d.day < ends).any(|d| d.active > 0)
+            }
+        }
+    }
+
+    fn level(&self, cut: Day) -> Option<Level> {
+        let (recent_from, window) = (cut.plus(-self.watch.window), self.watch.window);
+        let first = if self.watch.by_use { self.used.first } else { self.bought.first }?;
+        let from = first.max(recent_from.plus(window.saturating_mul(-EARLIER_WINDOWS)));
+        let earlier_days = recent_from.0 - from.0;
+        if earlier_days < window {
+            return None;
+        }
+        let (earlier, recent) = if self.watch.by_use {
+            sums(&self.uses[..self.used.seen], (from, recent_from), |u| u.day, |u| u.quantity.into())
+        } else {
+            sums(&self.days[..self.bought.seen], (from, recent_from), |d| d.day, |d| (d.active > 0).into())
+        };
+        (earlier > 0).then_some(Level { recent, earlier, earlier_days })
+    }
+
+    /// The last answer that says whether the customer is content.
+    fn answer(&self, cut: Day) -> Option<(Mark, AnswerRow)> {
+        if !self.watch.signs.contains(&Sign::Survey) {
+            return None;
+        }
+        let answers = self.view.answers();
+        let known = &answers[..answers.partition_point(|a| a.day < cut)];
+        let fresh = known.iter().rev().take_while(|a| a.day >= cut.plus(-ANSWERS_LAST));
+        fresh.filter_map(|a| Some((mark(a, self.watch.scales)?, *a))).next()
+    }
+}
+
+const UNSEEN: Standing = Standing {
+    silence: 0,
+    window: 1,
+    rhythm: None,
+    level: None,
+    tenure: 0,
+    renewal: (ALWAYS_DUE, Day::NEVER),
+    notice: None,
+    answer: None,
+};
+
+/// Sums over [from, middle) and from there on.
+fn sums<T>(
+    rows: &[T],
+    (from, middle): (Day, Day),
+    day: impl Fn(&T) -> Day,
+    amount: impl Fn(&T) -> i128,
+) -> (i128, i128) {
+    let at = |from: Day| rows.partition_point(|row| day(row) < from);
+    let sum = |rows: &[T]| rows.iter().map(&amount).sum();
+    (sum(&rows[at(from)..at(middle)]), sum(&rows[at(middle)..]))
+}
+
+/// Promoters and who is satisfied, the passive, and detractors and who is not; ces has no side that is good in every
+/// survey, and exit surveys ask who has left.
+fn mark(answer: &AnswerRow, [nps, csat]: [(i32, i32); 2]) -> Option<Mark> {
+    let score = answer.score?;
+    let (high, low) = match answer.kind {
+        AnswerKind::Nps => (nps.1 - 1, nps.1 - 4),
+        AnswerKind::Csat => (csat.1 - 1, csat.1 - 3),
+        AnswerKind::Ces | AnswerKind::Exit => return None,
+    };
+    Some(match score {
+        score if score >= 100 * high => Mark::High,
+        score if score <= 100 * low => Mark::Low,
+        _ => Mark::Middle,
+    })
+}
+
+/// The live subscriptions of a customer on a date.
+#[derive(Clone, Copy, Debug, Default)]
+struct Live {
+    since: Option<Day>,
+    /// Of the one that keeps the customer longest.
+    renewal: Option<(usize, Day)>,
+    /// Days on which they were called off.
+    called_off: Option<Day>,
+    /// One was not.
+    goes_on: bool,
+}
+
+impl Live {
+    /// Who has several leaves with the last of them: one that is not due keeps him, then one that is due, then the rest.
+    fn see(&mut self, row: &Running, cut: &Cut) {
+        self.since = Some(row.since);
+        let term_ends = if row.months > 0 { cut.day.plus_months(row.months) } else { cut.day.plus(row.days) };
+        let this = match row.renews {
+            None => (NOT_DUE, Day::NEVER),
+            Some(day) if term_ends <= cut.ends => (ALWAYS_DUE, day),
+            Some(day) if day < cut.ends => (DUE, day),
+            Some(day) => (NOT_DUE, day),
+        };
+        let keeps = |(level, day): (usize, Day)| ([0, 2, 1][level], day);
+        if self.renewal.is_none_or(|other| keeps(this) > keeps(other)) {
+            self.renewal = Some(this);
+        }
+        if row.cancelled == Day::NEVER {
+            self.goes_on = true;
+        } else {
+            self.called_off = self.called_off.max(Some(row.cancelled));
+        }
+    }
+}

@@ -191,7 +191,7 @@ pub struct Running {
     pub since: Day,
     /// The day on which its cancellation became known, [`Day::NEVER`] if none was.
     pub cancelled: Day,
-    /// The next renewal date: when its paid term ends.
+    /// When its paid term ends: the next renewal date, or of one that was cancelled what the export says is paid.
     pub renews: Option<Day>,
     /// A term's length: that many months, or days where it is none.
     pub months: i32,
@@ -212,8 +212,10 @@ pub fn running(rows: &[Term], rule: &TermRule, until: Day, mut each: impl FnMut(
             continue;
         }
         let cancelled = if term.cancelled < until { term.cancelled } else { Day::NEVER };
-        // What costs nothing is paid for no term.
-        let renews = (term.amount > 0).then(|| first_renewal_from(term, start, until));
+        // Who has called it off has the last day paid for; what costs nothing is paid for no term.
+        let last_paid =
+            Some(term.paid_until).filter(|day| cancelled != Day::NEVER && *day >= until && *day != Day::NEVER);
+        let renews = (term.amount > 0).then(|| last_paid.unwrap_or_else(|| first_renewal_from(term, start, until)));
         each(Running { since, cancelled, renews, months: term.months, days: term.days });
     }
 }
@@ -450,6 +452,23 @@ mod tests {
             Term { ended: day("2024-03-01"), ..term("2024-02-01", 2000, 1) },
         ];
         assert_eq!(look(&monthly, &rule()).1, [("2024-02-01".into(), true), ("2024-03-01".into(), false)]);
+    }
+
+    #[test]
+    fn who_has_called_it_off_has_the_last_day_paid_for() {
+        // By the year from 7 September, but paid until the company's own year ends in July.
+        let row = Term { paid_until: day("2024-07-07"), ..term("2023-09-07", 1000, 12) };
+        let renews = |row: Term, until: &str| {
+            let mut found = None;
+            running(&[row], &rule(), day(until), |live| found = live.renews);
+            found
+        };
+        assert_eq!(renews(row, "2024-06-30"), Some(day("2024-09-07")));
+        let called_off = Term { cancelled: day("2024-06-19"), ..row };
+        assert_eq!(renews(called_off, "2024-06-30"), Some(day("2024-07-07")));
+        // Not yet known; not paid to any day.
+        assert_eq!(renews(called_off, "2024-06-19"), Some(day("2024-09-07")));
+        assert_eq!(renews(Term { paid_until: N, ..called_off }, "2024-06-30"), Some(day("2024-09-07")));
     }
 
     #[test]

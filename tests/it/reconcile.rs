@@ -87,6 +87,45 @@ fn the_pipelines_own_policy_is_compared_too() {
     );
 }
 
+/// $100 at 0.80, from 15 February $150; the day before it the dollar stood at 0.84, on 1 March at 0.90. By standard the
+/// upgrade is $50 × 0.80, and the rate makes the rest up to $150 × 0.90. Without movement the subscription keeps 0.84:
+/// 126, of which 46 are the upgrade.
+#[test]
+fn moves_of_exchange_rates_have_their_part() {
+    let business = Business::of_subscriptions("2020-04-01")
+        .source(
+            "subscriptions",
+            "customer_id | subscription_id | started_at | ended_at   | amount | currency
+             Ann         | 1               | 2020-01-01 | 2020-02-15 | 100.00 | USD
+             Ann         | 1               | 2020-02-15 |            | 150.00 | USD",
+        )
+        .source(
+            "exchange_rates",
+            "currency | date       | rate
+             USD      | 2020-01-01 | 0.80
+             USD      | 2020-01-31 | 0.80
+             USD      | 2020-02-01 | 0.80
+             USD      | 2020-02-14 | 0.84
+             USD      | 2020-03-01 | 0.90
+             USD      | 2020-04-01 | 0.90",
+        );
+    let here = business.stage("reconcile", "").runs();
+    shows(
+        &here,
+        "reconcile",
+        "policy     | period     | measure             | switch              : amount | exact
+         standard   | 2020-02-01 | mrr_expansion       | NULL                : 40     | 4000
+         standard   | 2020-02-01 | mrr_currency_effect | NULL                : 15     | 1500
+         standard   | 2020-02-01 | mrr_closing         | NULL                : 135    | 13500
+         chartmogul | 2020-02-01 | mrr_expansion       | NULL                : 46     | 4600
+         chartmogul | 2020-02-01 | mrr_expansion       | exchange_rate_moves : 6      | 600
+         chartmogul | 2020-02-01 | mrr_currency_effect | NULL                : 0      | 0
+         chartmogul | 2020-02-01 | mrr_currency_effect | exchange_rate_moves : -15    | -1500
+         chartmogul | 2020-02-01 | mrr_closing         | exchange_rate_moves : -9     | -900
+         chartmogul | 2020-02-01 | mrr_closing         | churn_dated         : 0      | 0",
+    );
+}
+
 #[test]
 fn purchases_have_no_policies_and_a_comparison_of_everybody_no_segments() {
     let bought = "customer_id | occurred_at | amount\nAnn | 2020-01-10 | 10.00";
@@ -108,7 +147,8 @@ type Figure = (Option<i128>, Option<f64>);
 type Figures = BTreeMap<(String, String), Figure>;
 
 const CUSTOMERS: [&str; 5] = ["opening", "new", "returned", "churned", "closing"];
-const MONEY: [&str; 7] = ["opening", "new", "expansion", "contraction", "churned", "reactivation", "closing"];
+const MONEY: [&str; 8] =
+    ["opening", "new", "expansion", "contraction", "churned", "reactivation", "currency_effect", "closing"];
 
 /// What the stages show of the complete periods of everybody.
 fn shown(here: &Workspace) -> Figures {

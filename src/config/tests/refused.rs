@@ -82,7 +82,6 @@ fn values_out_of_range_and_settings_that_contradict_each_other_are_refused() {
             "reconcile",
             "a stage of kind `reconcile` compares vendors' policies of subscription churn",
         ),
-        ("[stages.reconcile]\nby = [\"a\", \"b\"]", "reconcile", "compares vendors' policies"),
         ("[customers]\nwithin_period = \"both\"", "\"both\"", "is for basis subscriptions"),
         ("[customers]\nloyal_orders = 0", "0", "takes a whole number from 1 to 1000000, not 0"),
         ("[customers]\nloyal_orders = 2.5", "2.5", "takes a whole number"),

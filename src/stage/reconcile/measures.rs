@@ -35,6 +35,7 @@ pub const MEASURES: &[(&str, Measure)] = &[
     ("mrr_contraction", Measure::Money(Flow::Contraction)),
     ("mrr_churned", Measure::Money(Flow::Churned)),
     ("mrr_reactivation", Measure::Money(Flow::Reactivation)),
+    ("mrr_currency_effect", Measure::Money(Flow::CurrencyEffect)),
     ("mrr_closing", Measure::Money(Flow::Closing)),
     ("churn_rate", Measure::ChurnRate),
     ("gross_churn_rate", Measure::GrossChurnRate),

@@ -114,11 +114,11 @@ def threads(bench):
 
 
 def stages(bench):
-    """What a stage costs: of a shop's 20 million purchases, and of the subscription company with 50 times its sign-ups."""
-    export = bench.export(20)
+    """What a stage costs: of a shop's 5 million purchases, and of the subscription company with 50 times its sign-ups."""
+    export = bench.export(5)
     # What the comparison beside this script has no rival for.
     more = ["--set", "stages.forecast={}", "--set", "stages.risk={}"]
-    costs(bench, "20 million purchases", [*bench.command(export), *more], STAGES)
+    costs(bench, "5 million purchases", [*bench.command(export), *more], STAGES)
     bench.done(export)
     company = bench.dir / "saas-50"
     if not company.exists():
@@ -131,28 +131,19 @@ def stages(bench):
 
 
 def costs(bench, what, command, names):
-    """Seconds of one thread, from the timings of the run: what a stage adds to a run of all others (little, where it shares
-    what is read and folded), and what the fold takes for it alone."""
+    """CPU seconds of whole runs, one thread, the least of the runs: what a stage adds to a run of all others (little, where
+    it shares what is read and folded), and what a run of it alone takes."""
 
-    def timed(only):
-        found = []
-        for _ in range(bench.runs):
-            shutil.rmtree(bench.dir / "out", ignore_errors=True)
-            bench.once(*command, "--threads", 1, "--only", ",".join(only))
-            (run,) = (bench.dir / "out" / "runs").iterdir()
-            found.append(phases(json.loads((run / "manifest.json").read_text())))
-        return {phase: statistics.median(f[phase] for f in found) for phase in ("scan", "fold", "score")}
+    def spent(only):
+        shutil.rmtree(bench.dir / "out", ignore_errors=True)
+        return min(bench.once(*command, "--threads", 1, "--only", ",".join(only))[1] for _ in range(bench.runs))
 
-    everything = timed(names)
-    total = ", ".join(f"{phase} {seconds:.2f} s" for phase, seconds in everything.items())
-    print(f"\nOne thread, {what}: {total}\n")
-    print("| stage | adds to scan | to fold | to rows of customers | fold alone | alone, of the scan |")
-    print("|---|---:|---:|---:|---:|---:|")
+    everything = spent(names)
+    print(f"\nCPU seconds of one thread, {what}: all stages {everything:.2f}\n")
+    print("| stage | adds to all others | a run of it alone |\n|---|---:|---:|")
     for stage in names:
-        without = timed([s for s in names if s != stage])
-        adds = [f"{everything[phase] - without[phase]:.2f}" for phase in everything]
-        alone = timed([stage])["fold"]
-        print(f"| {stage} | {' | '.join(adds)} | {alone:.2f} | {alone / everything['scan']:.2f} |", flush=True)
+        without = spent([s for s in names if s != stage])
+        print(f"| {stage} | {everything - without:.2f} | {spent([stage]):.2f} |", flush=True)
     shutil.rmtree(bench.dir / "out", ignore_errors=True)
 
 

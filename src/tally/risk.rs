@@ -173,7 +173,7 @@ impl Fold for Risk {
     type Tally = RiskTally;
 
     fn cells(&self, _: &Shape) -> u64 {
-        MOST_CUTS as u64 * OUTCOME_CELLS * (self.watch.kinds() + u64::from(LONGEST_SILENCE) + 1)
+        MOST_CUTS as u64 * OUTCOME_CELLS * (self.watch.possible() + u64::from(LONGEST_SILENCE) + 1)
     }
 
     fn start(&self) -> RiskTally {

@@ -40,6 +40,8 @@ pub enum Sign {
     Level,
     /// Days of purchase so far.
     Purchases,
+    /// Days of purchase in the last window.
+    Lately,
     /// Days since the first purchase a day of purchase ÷ own churn window.
     Pace,
     /// Days since the first subscription became live.
@@ -54,7 +56,8 @@ pub enum Sign {
 
 impl Sign {
     pub fn name(self) -> &'static str {
-        ["silence", "rhythm", "level", "purchases", "pace", "tenure", "renewal", "notice", "survey"][self as usize]
+        ["silence", "rhythm", "level", "purchases", "lately", "pace", "tenure", "renewal", "notice", "survey"]
+            [self as usize]
     }
 
     /// How many levels it has.
@@ -66,6 +69,7 @@ impl Sign {
             // Of who has no earlier level, of who did nothing, and the others'.
             Sign::Level => LEVEL.len() + 3,
             Sign::Purchases => PURCHASES.len() + 1,
+            Sign::Lately => LATELY.len() + 1,
             Sign::Pace => PACE.len() + 1,
             Sign::Tenure => TENURE.len() + 1,
             Sign::Renewal | Sign::Notice => 3,
@@ -79,8 +83,10 @@ const SILENCE: [(i64, i64); 4] = [(1, 4), (1, 2), (3, 4), (1, 1)];
 const RHYTHM: [(i64, i64); 5] = [(1, 1), (3, 2), (2, 1), (3, 1), (5, 1)];
 const LEVEL: [(i64, i64); 3] = [(1, 2), (3, 4), (5, 4)];
 const PACE: [(i64, i64); 5] = [(1, 8), (1, 4), (1, 2), (1, 1), (2, 1)];
-/// … days of purchase, days since the beginning. Beyond a few they only count how long the data is.
+/// … days of purchase, where more than a few only say how long the data is, and of them in the last window; days since the
+/// beginning.
 const PURCHASES: [u32; 4] = [2, 3, 5, 9];
+const LATELY: [u32; 4] = PURCHASES;
 const TENURE: [i32; 4] = [90, 180, 365, 730];
 
 /// The levels of a customer who is not due, of one whose term ends too late to matter, and of one whose term ends soon.
@@ -123,6 +129,17 @@ impl Watch {
     /// How many combinations of levels there are.
     pub fn kinds(&self) -> u64 {
         self.signs.iter().map(|sign| sign.levels() as u64).product()
+    }
+
+    /// How many of them can occur: nobody has more days of purchase in the last window than in all, or a gap without two.
+    pub fn possible(&self) -> u64 {
+        let (purchases, rhythm) = (Sign::Purchases.levels() as u64, Sign::Rhythm.levels() as u64);
+        let together = purchases * rhythm * Sign::Lately.levels() as u64;
+        if !self.signs.contains(&Sign::Lately) {
+            return self.kinds();
+        }
+        let gaps = |level: u64| if level == 0 { 1 } else { rhythm - 1 };
+        self.kinds() / together * (0..purchases).map(|level| gaps(level) * (level + 1)).sum::<u64>()
     }
 
     /// The levels of a standing as one number, and back.
@@ -221,6 +238,8 @@ pub struct Standing {
     pub window: i32,
     /// Of what is done: days of it, the first and the last.
     pub rhythm: Option<Rhythm>,
+    /// Days of purchase in the last window.
+    pub lately: u32,
     /// `None` without an earlier level.
     pub level: Option<Level>,
     /// Days since the first subscription became live.
@@ -266,6 +285,7 @@ impl Standing {
                 let days = self.rhythm.map_or(0, |r| r.gaps + 1);
                 PURCHASES.iter().filter(|cut| days >= **cut).count()
             }
+            Sign::Lately => LATELY.iter().filter(|cut| self.lately >= **cut).count(),
             Sign::Pace => self.rhythm.map_or(0, |r| {
                 let since = i128::from(r.last.0 - r.first.0) + i128::from(self.silence) + 1;
                 beyond(&PACE, since, i128::from(r.gaps + 1) * i128::from(self.window))
@@ -339,7 +359,8 @@ impl<'a> Looking<'a> {
                 if !is_live {
                     return None;
                 }
-                Standing { silence: yesterday.0 - last.0, window, rhythm: self.bought.rhythm(), ..UNSEEN }
+                let rhythm = self.bought.rhythm();
+                Standing { silence: yesterday.0 - last.0, window, rhythm, lately: self.lately(cut.day), ..UNSEEN }
             }
         };
         Some(Standing { level: self.level(cut.day), answer: self.answer(cut.day), ..standing })
@@ -371,6 +392,13 @@ impl<'a> Looking<'a> {
                 !later.iter().take_while(|d| d.day < ends).any(|d| d.active > 0)
             }
         }
+    }
+
+    /// Days of purchase in the last window.
+    fn lately(&self, cut: Day) -> u32 {
+        let from = cut.plus(-self.watch.window);
+        let days = self.days[..self.bought.seen].iter().rev().take_while(|d| d.day >= from);
+        days.map(|d| u32::from(d.active > 0)).sum()
     }
 
     fn level(&self, cut: Day) -> Option<Level> {
@@ -405,6 +433,7 @@ const UNSEEN: Standing = Standing {
     silence: 0,
     window: 1,
     rhythm: None,
+    lately: 0,
     level: None,
     tenure: 0,
     renewal: (ALWAYS_DUE, Day::NEVER),

@@ -95,11 +95,11 @@ fn level(value: f64, cuts: &[f64]) -> usize {
     cuts.iter().filter(|cut| value >= **cut).count()
 }
 
-/// Levels of silence, rhythm, level, purchases, pace and survey.
-const LEVELS: [usize; 6] = [5, 7, 6, 5, 6, 4];
+/// Levels of silence, rhythm, level, purchases, lately, pace and survey.
+const LEVELS: [usize; 7] = [5, 7, 6, 5, 5, 6, 4];
 
 struct Seen {
-    levels: [usize; 6],
+    levels: [usize; 7],
     /// Silence ÷ window.
     silence: f64,
     left: bool,
@@ -165,6 +165,7 @@ impl Naive<'_> {
             rhythm,
             lately,
             level(n, &[2.0, 3.0, 5.0, 9.0]),
+            level(recent, &[2.0, 3.0, 5.0, 9.0]),
             level((cut - first) as f64 / n / window as f64, &[0.125, 0.25, 0.5, 1.0, 2.0]),
             survey,
         ];
@@ -185,7 +186,7 @@ impl Naive<'_> {
 }
 
 /// The columns of the intercept and of a customer's levels, of some of the signs.
-fn columns(levels: &[usize; 6], signs: &[usize]) -> Vec<usize> {
+fn columns(levels: &[usize; 7], signs: &[usize]) -> Vec<usize> {
     let column = |sign: &usize| 1 + LEVELS[..*sign].iter().sum::<usize>() + levels[*sign];
     std::iter::once(0).chain(signs.iter().map(column)).collect()
 }
@@ -264,7 +265,7 @@ fn agrees(shop: &Shop, answers: &Answers, as_of: Day, rule: Rule) {
     let here = business(shop, as_of, &said).source_of("surveys", surveys(answers), "").runs();
     let naive = Naive { shop, answers, rule };
     let cuts = naive.cuts(as_of);
-    let all = [0, 1, 2, 3, 4, 5];
+    let all = [0, 1, 2, 3, 4, 5, 6];
 
     let model = fit(&naive.taught(&cuts, as_of), &all).expect("some left, some stayed");
     let customers = here.table("customers");
@@ -290,7 +291,7 @@ fn agrees(shop: &Shop, answers: &Answers, as_of: Day, rule: Rule) {
             let w = fit(&taught, signs)?;
             Some(here.iter().map(|s| (predicted(&w, &columns(&s.levels, signs)), s.left)).collect())
         };
-        for (signal, signs) in [("risk_score", &all[..]), ("purchases", &[3]), ("survey", &[5])] {
+        for (signal, signs) in [("risk_score", &all[..]), ("purchases", &[3]), ("lately", &[4]), ("survey", &[6])] {
             let scored = by(signs);
             let figures = scored.as_ref().map(|s| judged(s));
             near(signal, &row(signal)["churned_in_top_decile"], figures.map(|f| f.0));
@@ -311,8 +312,8 @@ fn agrees(shop: &Shop, answers: &Answers, as_of: Day, rule: Rule) {
             assert_eq!((int(row(signal), "customers"), int(row(signal), "churned")), (here.len() as i64, left as i64));
         }
     }
-    assert!(predictions >= 12, "{predictions} predictions");
-    let signals = 8;
+    assert!(predictions >= 16, "{predictions} predictions");
+    let signals = 9;
     assert_eq!(table.rows.len(), (tested.len() + 1) * signals);
 }
 
@@ -542,7 +543,8 @@ fn fifths(mut scored: Vec<(f64, bool)>) -> Vec<(f64, f64, f64)> {
     scored.chunks(scored.len().div_ceil(5)).map(share).collect()
 }
 
-/// A score of a third means that a third leaves: customers who come in a week or not by a chance of their own.
+/// A score of a third means that a third leaves: customers who, once they have joined, come in a week or not by a chance of
+/// their own.
 #[test]
 fn scores_are_probabilities() {
     let mut dice = Dice::new(41);
@@ -551,7 +553,7 @@ fn scores_are_probabilities() {
     for customer in 0..3000 {
         let chance = dice.pick(&[3, 8, 15, 30, 60]);
         let mut days = BTreeSet::new();
-        for week in 0..91 {
+        for week in dice.below(60)..100 {
             if dice.percent(chance) {
                 days.insert(first + 7 * week + dice.below(7));
             }

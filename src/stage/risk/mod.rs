@@ -58,7 +58,7 @@ fn watch(spec: &Spec) -> Watch {
     let setting = &spec.setting;
     let does = [Sign::Silence, Sign::Rhythm, Sign::Level];
     let mut signs = match setting.basis {
-        Basis::Transactions => [does.as_slice(), &[Sign::Purchases, Sign::Pace]].concat(),
+        Basis::Transactions => [does.as_slice(), &[Sign::Purchases, Sign::Lately, Sign::Pace]].concat(),
         Basis::Subscriptions if setting.has_usage || setting.has_transactions => {
             [does.as_slice(), &[Sign::Tenure, Sign::Renewal, Sign::Notice]].concat()
         }

@@ -92,6 +92,10 @@ fn kinds_are_numbers_of_levels_and_back() {
     assert_eq!(all.len(), 5 * 7 * 4);
     assert_eq!((all[&vec![0, 0, 1]], all[&vec![4, 6, 3]]), (1, 139));
     assert_eq!(watch.offsets(), [0, 5, 12]);
+    assert_eq!(watch.possible(), watch.kinds());
+    // One day has no gap and no two lately; of two to nine and more, six levels of rhythm and so many lately.
+    let buyers = self::watch(&[Sign::Rhythm, Sign::Purchases, Sign::Lately, Sign::Survey], false);
+    assert_eq!(buyers.possible(), 4 * (1 + 6 * (2 + 3 + 4 + 5)));
 }
 
 fn standing() -> Standing {
@@ -99,6 +103,7 @@ fn standing() -> Standing {
         silence: 41,
         window: 90,
         rhythm: Some(Rhythm { first: Day(0), last: Day(91), gaps: 10 }),
+        lately: 0,
         level: None,
         tenure: 25,
         renewal: (ALWAYS_DUE, Day(19_000)),
@@ -121,6 +126,8 @@ fn levels_begin_at_their_cuts() {
     assert_eq!([0, 1, 2, 3, 4, 5].map(|n| of(Sign::Level, level(n))), [1, 2, 3, 4, 4, 5]);
     let bought = |gaps| Standing { rhythm: Some(Rhythm { first: Day(0), last: Day(91), gaps }), ..standing() };
     assert_eq!([0, 1, 2, 4, 7, 8, 16].map(|g| of(Sign::Purchases, bought(g))), [0, 1, 2, 3, 3, 4, 4]);
+    let lately = |lately| of(Sign::Lately, Standing { lately, ..standing() });
+    assert_eq!([0, 1, 2, 4, 5, 8, 9].map(lately), [0, 0, 1, 2, 3, 3, 4]);
     // 133 days since the first: of a window of 90.
     assert_eq!([0, 1, 2, 5, 9, 19].map(|g| of(Sign::Pace, bought(g))), [4, 3, 2, 1, 1, 0]);
     let tenure = |tenure| of(Sign::Tenure, Standing { tenure, ..standing() });
@@ -148,6 +155,9 @@ fn signs_are_told_in_plain_words() {
     assert_eq!(said(Sign::Rhythm, 6, daily, &buys).unwrap(), "silent for 41 days, usually buys every day");
     assert_eq!(of(Sign::Purchases, 2), "has bought only 11 times");
     assert_eq!(of(Sign::Pace, 4), "buys only about every 12 days");
+    assert_eq!(of(Sign::Lately, 0), "bought nothing in the last 30 days");
+    let one = Standing { lately: 1, ..standing() };
+    assert_eq!(said(Sign::Lately, 0, one, &buys).unwrap(), "bought only once in the last 30 days");
     let often = Standing { rhythm: Some(Rhythm { first: Day(0), last: Day(91), gaps: 30 }), silence: 2, ..standing() };
     assert_eq!(said(Sign::Pace, 4, often, &buys), None);
     let level = |recent, earlier| Standing { level: Some(Level { recent, earlier, earlier_days: 60 }), ..standing() };
@@ -179,6 +189,7 @@ fn signs_are_told_in_plain_words() {
         (Sign::Rhythm, 1),
         (Sign::Level, 5),
         (Sign::Purchases, 4),
+        (Sign::Lately, 1),
         (Sign::Renewal, NOT_DUE),
         (Sign::Survey, 3),
     ] {

@@ -20,6 +20,8 @@ pub fn of(sign: Sign, level: usize, standing: &Standing, watch: &Watch) -> Optio
             n => format!("has bought only {n} times"),
         }),
         (Sign::Pace, 3..) if standing.rhythm.is_none_or(|r| r.gaps == 0) => silence(),
+        (Sign::Lately, 0) if standing.lately == 0 => Some(format!("bought nothing in the last {}", days(watch.window))),
+        (Sign::Lately, 0) => Some(format!("bought only once in the last {}", days(watch.window))),
         // Seldom for whom is to come daily may still be often.
         (Sign::Pace, 3..) => standing.rhythm.and_then(|r| {
             let every = (r.last.0 - r.first.0 + standing.silence + 1) / (r.gaps as i32 + 1);

@@ -161,7 +161,8 @@ COPY (
            start_of(month_of(first_day)) AS cohort,
            CASE WHEN last_day IS NULL THEN 'never' WHEN month_of(last_day) >= {live_from} THEN 'live'
                 ELSE 'churned' END AS state,
-           orders, revenue::DECIMAL(18,2) AS revenue, ({as_of} - 1 - last_day)::BIGINT AS days_since_last,
+           orders, revenue::DECIMAL(18,2) AS revenue, state = 'live' AND orders >= 3 AS loyal,
+           ({as_of} - 1 - last_day)::BIGINT AS days_since_last,
            CASE WHEN active_days > 0 THEN active_days::BIGINT - 1 END AS frequency,
            (last_day - first_day) / 7.0::DOUBLE AS recency, ({as_of} - 1 - first_day) / 7.0::DOUBLE AS age,
            net::DOUBLE / (active_days - 1) AS monetary, {r_score}::BIGINT AS r_score, {f_score}::BIGINT AS f_score,

@@ -216,6 +216,7 @@ def customers_table(people: pl.LazyFrame, ids: pl.DataFrame, window: Window) -> 
         state=state.otherwise(lit("churned")),
         orders="orders",
         revenue=exact(col("revenue")),
+        loyal=(last_month >= live_from).fill_null(False) & (col("orders") >= 3),
         days_since_last=newest - col("last_day"),
         frequency="frequency",
         recency=(col("last_day") - col("first_day")) / 7,

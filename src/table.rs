@@ -4,10 +4,16 @@
 //! writer all read it.
 
 use std::borrow::Cow;
-use std::ops::Range;
+use std::cmp::Ordering;
 use std::sync::Arc;
 
+mod texts;
+
+pub use texts::Texts;
+
 use crate::calendar::Day;
+
+
 
 /// What a column holds. Every column may be NULL: a figure that cannot be known is NULL, never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,63 +71,6 @@ impl TableSchema {
     }
 }
 
-/// Texts one behind the other, each of them possibly NULL.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Texts {
-    bytes: String,
-    ends: Vec<usize>,
-    known: Vec<bool>,
-}
-
-impl Texts {
-    pub fn push(&mut self, text: Option<&str>) {
-        self.bytes.push_str(text.unwrap_or_default());
-        self.ends.push(self.bytes.len());
-        self.known.push(text.is_some());
-    }
-
-    pub fn get(&self, row: usize) -> Option<&str> {
-        let start = if row == 0 { 0 } else { self.ends[row - 1] };
-        self.known[row].then(|| &self.bytes[start..self.ends[row]])
-    }
-
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
-    /// Bytes of the texts of some rows.
-    pub fn bytes(&self, rows: &Range<usize>) -> usize {
-        let end = |row: usize| if row == 0 { 0 } else { self.ends[row - 1] };
-        end(rows.end) - end(rows.start)
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = Option<&str>> {
-        (0..self.len()).map(|row| self.get(row))
-    }
-
-    fn append(&mut self, other: &mut Texts) {
-        other.iter().for_each(|text| self.push(text));
-    }
-
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
-        self.known.clear();
-    }
-}
-
-impl<T: AsRef<str>> FromIterator<Option<T>> for Texts {
-    fn from_iter<I: IntoIterator<Item = Option<T>>>(texts: I) -> Texts {
-        let mut all = Texts::default();
-        texts.into_iter().for_each(|text| all.push(text.as_ref().map(AsRef::as_ref)));
-        all
-    }
-}
-
 /// The values of one column.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
@@ -154,13 +103,65 @@ impl Values {
     /// Appends values of the same type; of another there are none in tables of one schema.
     fn append(&mut self, other: Values) {
         match (self, other) {
-            (Values::Text(v), Values::Text(mut w)) => v.append(&mut w),
+            (Values::Text(v), Values::Text(w)) => v.append(&w),
             (Values::Int(v), Values::Int(mut w)) => v.append(&mut w),
             (Values::Double(v), Values::Double(mut w)) => v.append(&mut w),
             (Values::Date(v), Values::Date(mut w)) => v.append(&mut w),
             (Values::Bool(v), Values::Bool(mut w)) => v.append(&mut w),
             (Values::Money(v), Values::Money(mut w)) => v.append(&mut w),
             (into, from) => panic!("{from:?} cannot follow {into:?}"),
+        }
+    }
+
+    /// The cells of some rows, in that order.
+    pub fn pick(&self, rows: &[usize]) -> Values {
+        fn picked<T: Copy>(cells: &[T], rows: &[usize]) -> Vec<T> {
+            rows.iter().map(|row| cells[*row]).collect()
+        }
+        match self {
+            Values::Text(v) => Values::Text(rows.iter().map(|row| v.get(*row)).collect()),
+            Values::Int(v) => Values::Int(picked(v, rows)),
+            Values::Double(v) => Values::Double(picked(v, rows)),
+            Values::Date(v) => Values::Date(picked(v, rows)),
+            Values::Bool(v) => Values::Bool(picked(v, rows)),
+            Values::Money(v) => Values::Money(picked(v, rows)),
+        }
+    }
+
+    /// A cell beside one of another column of the same type; NULL comes last.
+    fn compare(&self, row: usize, other: &Values, other_row: usize) -> Ordering {
+        fn nulls_last<T: Copy>(a: Option<T>, b: Option<T>, compare: impl Fn(&T, &T) -> Ordering) -> Ordering {
+            match (a, b) {
+                (Some(a), Some(b)) => compare(&a, &b),
+                _ => a.is_none().cmp(&b.is_none()),
+            }
+        }
+        match (self, other) {
+            (Values::Text(v), Values::Text(w)) => v.compare(row, w, other_row),
+            (Values::Int(v), Values::Int(w)) => nulls_last(v[row], w[other_row], Ord::cmp),
+            (Values::Double(v), Values::Double(w)) => nulls_last(v[row], w[other_row], f64::total_cmp),
+            (Values::Date(v), Values::Date(w)) => nulls_last(v[row], w[other_row], Ord::cmp),
+            (Values::Bool(v), Values::Bool(w)) => nulls_last(v[row], w[other_row], Ord::cmp),
+            (Values::Money(v), Values::Money(w)) => nulls_last(v[row], w[other_row], Ord::cmp),
+            (a, b) => panic!("{a:?} cannot be compared with {b:?}"),
+        }
+    }
+
+    /// A row of some columns beside one of others of the same types, column by column.
+    pub fn compare_rows(columns: &[Values], row: usize, others: &[Values], other_row: usize) -> Ordering {
+        let mut order = columns.iter().zip(others).map(|(a, b)| a.compare(row, b, other_row));
+        order.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+    }
+
+    /// What its cells are.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Values::Text(_) => "Text",
+            Values::Int(_) => "Int",
+            Values::Double(_) => "Double",
+            Values::Date(_) => "Date",
+            Values::Bool(_) => "Bool",
+            Values::Money(_) => "Money",
         }
     }
 
@@ -200,6 +201,19 @@ impl Table {
 
     pub fn rows(&self) -> usize {
         self.columns.first().map_or(0, Values::len)
+    }
+
+    /// The rows in the order of the key, NULL last.
+    pub fn sorted(&self) -> Cow<'_, Table> {
+        let key = &self.columns[..self.schema.key];
+        let compare = |a: usize, b: usize| Values::compare_rows(key, a, key, b);
+        if key.is_empty() || (1..self.rows()).all(|row| compare(row - 1, row).is_le()) {
+            return Cow::Borrowed(self);
+        }
+        let mut order: Vec<usize> = (0..self.rows()).collect();
+        order.sort_by(|a, b| compare(*a, *b));
+        let columns = self.columns.iter().map(|c| c.pick(&order)).collect();
+        Cow::Owned(Table { schema: self.schema.clone(), columns })
     }
 
     /// Forgets the rows and keeps their room.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::SCHEMA_VERSION;
-use super::columns::Format;
+use super::format::Format;
 use super::writer::{WrittenFile, hexadecimal};
 use crate::calendar::Day;
 use crate::check::Check;

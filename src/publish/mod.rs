@@ -13,11 +13,15 @@
 //! or on the machine.
 
 mod block;
-mod columns;
+mod chunk;
+mod column;
 pub mod crash;
 pub mod dates;
+mod dictionary;
 pub mod failure;
+mod format;
 pub mod gc;
+mod hybrid;
 pub mod lock;
 pub mod manifest;
 pub mod publication;
@@ -29,7 +33,7 @@ pub mod segments;
 mod writer;
 
 pub use block::Block;
-pub use columns::Format;
+pub use format::Format;
 pub use manifest::Manifest;
 pub use publication::{Options, Publication, Published};
 pub use run_id::RunId;

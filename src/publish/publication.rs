@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::columns::Format;
+use super::format::Format;
 use super::lock::Lock;
 use super::manifest::{self, Manifest};
 use super::run_id::RunId;

@@ -1,0 +1,371 @@
+//! A column of a row group while its rows come: a code a row, and the values that the codes stand for.
+//!
+//! The `parquet` crate's own writers look every cell up by a hash of its bytes; here a cell costs a few instructions,
+//! and what is known of a column (whose texts repeat, which columns are the key) is made use of.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use parquet::basic::{Compression, Encoding, Type as Physical};
+use parquet::bloom_filter::Sbbf;
+use parquet::data_type::ByteArray;
+use parquet::errors::Result as ParquetResult;
+use parquet::file::metadata::ColumnIndexBuilder;
+use parquet::file::statistics::{Statistics, ValueStatistics};
+use parquet::schema::types::ColumnDescPtr;
+use zstd::bulk::Compressor;
+
+use super::chunk::{Chunk, Pages, Summary, boundary_order};
+use super::dictionary::{Numbers, Words};
+use super::hybrid;
+use crate::calendar::Day;
+use crate::error::{Error, Result};
+use crate::money::{self, MAX_MINOR};
+use crate::table::{Type, Values};
+
+/// Rows of a page.
+const PAGE: usize = 1 << 14;
+/// Share of absent customers that the bloom filter lets through.
+const BLOOM_ERROR: f64 = 0.01;
+/// Bytes of a text that bounds hold.
+const BOUND: usize = 64;
+/// The code of a NULL.
+const NULL: u32 = u32::MAX;
+
+/// What a column is, whichever row group.
+pub(super) struct Design {
+    pub table: String,
+    pub name: String,
+    /// Customer ids as what they are: text, or whole numbers.
+    pub kind: Type,
+    /// Minor-unit digits of money.
+    pub digits: u8,
+    pub descr: ColumnDescPtr,
+    /// Part of the key: where a row lies is asked of it, so its pages have bounds.
+    pub is_key: bool,
+    /// Rows are searched by it.
+    pub is_id: bool,
+    /// Hardly any value comes twice.
+    pub distinct: bool,
+}
+
+impl Design {
+    fn defect(&self, what: String) -> Error {
+        Error::internal(format!("column {}.{} {what}", self.table, self.name))
+    }
+}
+
+enum Dictionary {
+    Numbers(Numbers),
+    Words(Words),
+    /// Codes are the values.
+    Flags,
+}
+
+pub(super) struct Column {
+    codes: Vec<u32>,
+    dictionary: Dictionary,
+    /// For each text of a piece its code here.
+    translation: Vec<u32>,
+}
+
+impl Column {
+    pub fn new(design: &Design) -> Column {
+        let repeat = !design.distinct;
+        let dictionary = match design.kind {
+            Type::Text | Type::CustomerId => Dictionary::Words(Words::new(repeat)),
+            Type::Bool => Dictionary::Flags,
+            Type::Int | Type::Double | Type::Date | Type::Money => Dictionary::Numbers(Numbers::new(repeat)),
+        };
+        Column { codes: vec![], dictionary, translation: vec![] }
+    }
+
+    /// Appends rows.
+    ///
+    /// # Errors
+    /// Input: money beyond DECIMAL(18). Internal: values that are not what the schema says, a DOUBLE that is no number.
+    pub fn take(&mut self, values: &Values, rows: Range<usize>, design: &Design) -> Result<()> {
+        let Column { codes, dictionary, translation } = self;
+        match (dictionary, values) {
+            (Dictionary::Numbers(numbers), Values::Int(v)) if design.kind == Type::Int => {
+                codes.extend(v[rows].iter().map(|x| x.map_or(NULL, |x| numbers.code(x))));
+            }
+            (Dictionary::Numbers(numbers), Values::Money(v)) if design.kind == Type::Money => {
+                if v[rows.clone()].iter().flatten().any(|m| m.unsigned_abs() > MAX_MINOR as u64) {
+                    return Err(too_much(design));
+                }
+                codes.extend(v[rows].iter().map(|x| x.map_or(NULL, |x| numbers.code(x))));
+            }
+            (Dictionary::Numbers(numbers), Values::Date(v)) if design.kind == Type::Date => {
+                // `NEVER` is how memory spells the absence of a date.
+                let code = |day: &Option<Day>| match day {
+                    Some(day) if *day != Day::NEVER => numbers.code(day.0.into()),
+                    _ => NULL,
+                };
+                codes.extend(v[rows].iter().map(code));
+            }
+            (Dictionary::Numbers(numbers), Values::Double(v)) if design.kind == Type::Double => {
+                if v[rows.clone()].iter().flatten().any(|x| !x.is_finite()) {
+                    return Err(design.defect("holds NaN or infinity; what cannot be known is NULL".into()));
+                }
+                codes.extend(v[rows].iter().map(|x| x.map_or(NULL, |x| numbers.code(x.to_bits() as i64))));
+            }
+            (Dictionary::Words(words), Values::Text(texts)) => {
+                translation.clear();
+                translation.resize(texts.words(), NULL);
+                codes.extend(texts.codes()[rows].iter().map(|code| {
+                    let Some(known) = translation.get_mut(*code as usize) else { return NULL };
+                    // Where repetitions are not looked for, those within a piece are found all the same.
+                    if *known == NULL {
+                        *known = words.code(texts.word(*code).as_bytes());
+                    }
+                    *known
+                }));
+            }
+            (Dictionary::Flags, Values::Bool(v)) => {
+                codes.extend(v[rows].iter().map(|x| x.map_or(NULL, u32::from)));
+            }
+            (_, other) => return Err(design.defect(format!("holds {} instead of {:?}", other.name(), design.kind))),
+        }
+        Ok(())
+    }
+
+    /// All rows as pages.
+    ///
+    /// # Errors
+    /// When the column cannot be described in Parquet: a defect.
+    pub fn close(
+        self,
+        design: &Design,
+        zstd: &mut Compressor<'static>,
+        compression: Compression,
+    ) -> ParquetResult<Chunk> {
+        let entries = self.entries();
+        // A dictionary of values that hardly repeat takes more than the values alone.
+        let with_dictionary = entries > 0 && !design.distinct && entries * 3 <= self.codes.len() * 2;
+        let width = hybrid::width(entries);
+        let encoding = if with_dictionary { Encoding::RLE_DICTIONARY } else { Encoding::PLAIN };
+        let mut pages = Pages::new(zstd, compression, encoding);
+        let (mut content, mut levels, mut known) = (vec![], vec![], vec![]);
+        if with_dictionary {
+            (0..entries as u32).for_each(|code| self.plain(design.kind, code, &mut content));
+            pages.dictionary(&content, entries)?;
+        }
+        let mut bounds = design.is_key.then(|| Bounds::new(design.descr.physical_type()));
+        let mut nulls = 0;
+        for codes in self.codes.chunks(PAGE) {
+            content.clear();
+            content.extend([0; LEVELS]);
+            known.clear();
+            known.extend(codes.iter().copied().filter(|code| *code != NULL));
+            if known.len() == codes.len() {
+                hybrid::put_run(1, codes.len(), 1, &mut content);
+            } else {
+                levels.clear();
+                levels.extend(codes.iter().map(|code| u32::from(*code != NULL)));
+                hybrid::put(&levels, 1, &mut content);
+            }
+            let length = (content.len() - LEVELS) as u32;
+            content[..LEVELS].copy_from_slice(&length.to_le_bytes());
+            if with_dictionary {
+                content.push(width as u8);
+                hybrid::put(&known, width, &mut content);
+            } else if let Dictionary::Flags = self.dictionary {
+                content.extend(known.chunks(8).map(|bits| bits.iter().rev().fold(0, |byte, bit| byte << 1 | *bit as u8)));
+            } else {
+                known.iter().for_each(|code| self.plain(design.kind, *code, &mut content));
+            }
+            pages.data(&content, codes.len())?;
+            nulls += codes.len() - known.len();
+            if let Some(bounds) = &mut bounds {
+                bounds.page(self.extremes(design.kind, runs(&known)), codes.len() - known.len(), &self, design.kind);
+            }
+        }
+        let extremes = match self.dictionary {
+            Dictionary::Flags => self.extremes(design.kind, self.codes.iter().copied().filter(|code| *code != NULL)),
+            _ => self.extremes(design.kind, 0..entries as u32),
+        };
+        let summary = Summary {
+            statistics: self.statistics(design.kind, extremes, nulls as u64),
+            bounds: bounds.map(|bounds| bounds.builder()),
+            bloom: design.is_id.then(|| self.bloom(entries)).transpose()?,
+        };
+        pages.finish(design.descr.clone(), summary)
+    }
+
+    /// Different values; none of what has no dictionary.
+    fn entries(&self) -> usize {
+        match &self.dictionary {
+            Dictionary::Numbers(numbers) => numbers.values.len(),
+            Dictionary::Words(words) => words.len(),
+            Dictionary::Flags => 0,
+        }
+    }
+
+    /// Appends a value in encoding PLAIN.
+    fn plain(&self, kind: Type, code: u32, into: &mut Vec<u8>) {
+        match &self.dictionary {
+            Dictionary::Numbers(numbers) if kind == Type::Date => {
+                into.extend_from_slice(&(numbers.values[code as usize] as i32).to_le_bytes());
+            }
+            Dictionary::Numbers(numbers) => into.extend_from_slice(&numbers.values[code as usize].to_le_bytes()),
+            Dictionary::Words(words) => {
+                let word = words.get(code);
+                into.extend_from_slice(&(word.len() as u32).to_le_bytes());
+                into.extend_from_slice(word);
+            }
+            Dictionary::Flags => into.push(code as u8),
+        }
+    }
+
+    fn compare(&self, kind: Type, a: u32, b: u32) -> Ordering {
+        match &self.dictionary {
+            Dictionary::Numbers(numbers) => {
+                let (a, b) = (numbers.values[a as usize], numbers.values[b as usize]);
+                if kind == Type::Double { double(a).total_cmp(&double(b)) } else { a.cmp(&b) }
+            }
+            Dictionary::Words(words) => words.get(a).cmp(words.get(b)),
+            Dictionary::Flags => a.cmp(&b),
+        }
+    }
+
+    /// Codes of the least and the greatest value.
+    fn extremes(&self, kind: Type, codes: impl Iterator<Item = u32>) -> Option<(u32, u32)> {
+        codes.fold(None, |found, code| {
+            let (least, most) = found.unwrap_or((code, code));
+            let least = if self.compare(kind, code, least).is_lt() { code } else { least };
+            Some((least, if self.compare(kind, code, most).is_gt() { code } else { most }))
+        })
+    }
+
+    fn statistics(&self, kind: Type, extremes: Option<(u32, u32)>, nulls: u64) -> Statistics {
+        let (least, most) = extremes.unzip();
+        let number = |code: Option<u32>| match &self.dictionary {
+            Dictionary::Numbers(numbers) => code.map(|code| numbers.values[code as usize]),
+            _ => None,
+        };
+        fn of<T>(least: Option<T>, most: Option<T>, nulls: u64) -> ValueStatistics<T> {
+            ValueStatistics::new(least, most, None, Some(nulls), false)
+        }
+        match kind {
+            Type::Int | Type::Money => {
+                of(number(least), number(most), nulls).with_backwards_compatible_min_max(true).into()
+            }
+            Type::Date => {
+                let day = |code| number(code).map(|day| day as i32);
+                of(day(least), day(most), nulls).with_backwards_compatible_min_max(true).into()
+            }
+            Type::Double => {
+                let (least, most) = (number(least).map(double), number(most).map(double));
+                of(least, most, nulls).with_nan_count(Some(0)).with_backwards_compatible_min_max(true).into()
+            }
+            Type::Bool => {
+                let flag = |code: Option<u32>| code.map(|code| code == 1);
+                of(flag(least), flag(most), nulls).with_backwards_compatible_min_max(true).into()
+            }
+            Type::Text | Type::CustomerId => {
+                let bound = |code: Option<u32>, upper| code.map(|code| self.bound(kind, code, upper));
+                let (least, most) = (bound(least, false), bound(most, true));
+                let exact = |bound: &Option<(Vec<u8>, bool)>| bound.as_ref().is_some_and(|b| b.1);
+                let (low, high) = (exact(&least), exact(&most));
+                let bytes = |bound: Option<(Vec<u8>, bool)>| bound.map(|b| ByteArray::from(b.0));
+                of(bytes(least), bytes(most), nulls).with_min_is_exact(low).with_max_is_exact(high).into()
+            }
+        }
+    }
+
+    /// A value as bounds have it, and whether it is the value itself: of long texts bounds hold the beginning.
+    fn bound(&self, kind: Type, code: u32, upper: bool) -> (Vec<u8>, bool) {
+        if let Dictionary::Words(words) = &self.dictionary {
+            return bound_of(words.get(code), upper);
+        }
+        let mut bytes = vec![];
+        self.plain(kind, code, &mut bytes);
+        (bytes, true)
+    }
+
+    fn bloom(&self, entries: usize) -> ParquetResult<Sbbf> {
+        let mut bloom = Sbbf::new_with_ndv_fpp(entries.max(1) as u64, BLOOM_ERROR)?;
+        match &self.dictionary {
+            Dictionary::Numbers(numbers) => numbers.values.iter().for_each(|value| bloom.insert(value)),
+            Dictionary::Words(words) => (0..entries as u32).for_each(|code| bloom.insert(words.get(code))),
+            Dictionary::Flags => {}
+        }
+        Ok(bloom)
+    }
+}
+
+/// Bytes that say how long the levels of a page are.
+const LEVELS: usize = 4;
+
+fn double(bits: i64) -> f64 {
+    f64::from_bits(bits as u64)
+}
+
+/// The codes without repetitions of the one before.
+fn runs(codes: &[u32]) -> impl Iterator<Item = u32> {
+    codes.chunk_by(|a, b| a == b).map(|run| run[0])
+}
+
+fn bound_of(text: &[u8], upper: bool) -> (Vec<u8>, bool) {
+    if text.len() <= BOUND {
+        return (text.to_vec(), true);
+    }
+    // Characters begin with another byte than they go on with. Of an upper bound a greater character ends it: there is
+    // none greater than the last of Unicode, which a text may hold itself.
+    let is_boundary = |at: &usize| text.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80);
+    let most = '\u{10ffff}'.len_utf8();
+    let mut last = [0; 4];
+    let last = '\u{10ffff}'.encode_utf8(&mut last).as_bytes();
+    let ends = (0..=BOUND).rev().filter(is_boundary);
+    if !upper {
+        let end = ends.max().unwrap_or(0);
+        return (text[..end].to_vec(), false);
+    }
+    match ends.filter(|end| end + most <= BOUND).find(|end| !text[*end..].starts_with(last)) {
+        Some(end) => ([&text[..end], last].concat(), false),
+        None => (text.to_vec(), true),
+    }
+}
+
+/// Bounds of the pages of a column of the key.
+struct Bounds {
+    builder: ColumnIndexBuilder,
+    /// Codes of the bounds of the last page that had values.
+    last: Option<(u32, u32)>,
+    ascending: bool,
+}
+
+impl Bounds {
+    fn new(physical: Physical) -> Bounds {
+        Bounds { builder: ColumnIndexBuilder::new(physical), last: None, ascending: true }
+    }
+
+    fn page(&mut self, extremes: Option<(u32, u32)>, nulls: usize, column: &Column, kind: Type) {
+        let nans = (kind == Type::Double).then_some(0);
+        let Some((least, most)) = extremes else {
+            self.builder.append(true, vec![], vec![], nulls as i64, nans);
+            return;
+        };
+        let (low, high) = (column.bound(kind, least, false).0, column.bound(kind, most, true).0);
+        self.builder.append(false, low, high, nulls as i64, nans);
+        if let Some((low, high)) = self.last {
+            self.ascending &= column.compare(kind, low, least).is_le() && column.compare(kind, high, most).is_le();
+        }
+        self.last = Some((least, most));
+    }
+
+    fn builder(mut self) -> ColumnIndexBuilder {
+        self.builder.set_boundary_order(boundary_order(self.ascending));
+        self.builder
+    }
+}
+
+fn too_much(design: &Design) -> Error {
+    let (Design { table, name, digits, .. }, most) = (design, money::format(MAX_MINOR, design.digits));
+    let precision = super::format::PRECISION;
+    Error::input(format!(
+        "column {table}.{name} cannot hold an amount that is greater than {most}: it is DECIMAL({precision},{digits})"
+    ))
+    .help("look for outliers among the amounts of the exports, or lower `digits` in [money]")
+}

@@ -1,0 +1,153 @@
+//! The different values of a column of a row group, numbered as they come.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Slots at the start; always a power of two.
+const SLOTS: usize = 1 << 10;
+
+/// Whole numbers, dates, money, and doubles by their bits.
+pub(super) struct Numbers {
+    pub values: Vec<i64>,
+    /// A value and its code plus one; 0: free. At most half of them are taken.
+    slots: Vec<(i64, u32)>,
+    /// Whether repetitions are looked for; else every value has a code of its own.
+    repeat: bool,
+}
+
+impl Numbers {
+    pub fn new(repeat: bool) -> Numbers {
+        Numbers { values: vec![], slots: if repeat { vec![(0, 0); SLOTS] } else { vec![] }, repeat }
+    }
+
+    #[inline]
+    pub fn code(&mut self, value: i64) -> u32 {
+        if self.repeat {
+            let mut at = home(value as u64, self.slots.len());
+            while let (known, code @ 1..) = self.slots[at] {
+                if known == value {
+                    return code - 1;
+                }
+                at = (at + 1) & (self.slots.len() - 1);
+            }
+            self.slots[at] = (value, self.values.len() as u32 + 1);
+        }
+        self.values.push(value);
+        if self.repeat && self.values.len() * 2 > self.slots.len() {
+            self.grow();
+        }
+        self.values.len() as u32 - 1
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let size = self.slots.len() * 4;
+        self.slots = vec![(0, 0); size];
+        for (i, value) in self.values.iter().enumerate() {
+            let mut at = home(*value as u64, size);
+            while self.slots[at].1 != 0 {
+                at = (at + 1) & (size - 1);
+            }
+            self.slots[at] = (*value, i as u32 + 1);
+        }
+    }
+}
+
+/// Where a value would like to be: the top bits of a product with 2⁶⁴ divided by the golden ratio (Knuth, The Art of
+/// Computer Programming, volume 3, 6.4).
+fn home(value: u64, slots: usize) -> usize {
+    (value.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - slots.trailing_zeros())) as usize
+}
+
+/// Texts.
+pub(super) struct Words {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    /// Part of a hash, and the code plus one; 0: free. At most half of them are taken.
+    slots: Vec<(u32, u32)>,
+    repeat: bool,
+}
+
+impl Words {
+    pub fn new(repeat: bool) -> Words {
+        Words { bytes: vec![], ends: vec![], slots: if repeat { vec![(0, 0); SLOTS] } else { vec![] }, repeat }
+    }
+
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub fn get(&self, code: u32) -> &[u8] {
+        let code = code as usize;
+        let start = if code == 0 { 0 } else { self.ends[code - 1] };
+        &self.bytes[start..self.ends[code]]
+    }
+
+    pub fn code(&mut self, word: &[u8]) -> u32 {
+        if self.repeat {
+            let hash = xxh3_64(word);
+            let mut at = home(hash, self.slots.len());
+            while let (part, code @ 1..) = self.slots[at] {
+                if part == hash as u32 && self.get(code - 1) == word {
+                    return code - 1;
+                }
+                at = (at + 1) & (self.slots.len() - 1);
+            }
+            self.slots[at] = (hash as u32, self.len() as u32 + 1);
+        }
+        self.bytes.extend_from_slice(word);
+        self.ends.push(self.bytes.len());
+        if self.repeat && self.len() * 2 > self.slots.len() {
+            self.grow();
+        }
+        self.len() as u32 - 1
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let size = self.slots.len() * 4;
+        self.slots = vec![(0, 0); size];
+        for code in 0..self.len() as u32 {
+            let hash = xxh3_64(self.get(code));
+            let mut at = home(hash, size);
+            while self.slots[at].1 != 0 {
+                at = (at + 1) & (size - 1);
+            }
+            self.slots[at] = (hash as u32, code + 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn values_have_one_code_each_in_the_order_in_which_they_come(
+            values in prop::collection::vec(prop_oneof![-3..3i64, any::<i64>(), (0..2000i64).prop_map(|n| n << 40)], 0..3000),
+        ) {
+            let (mut numbers, mut words, mut known) = (Numbers::new(true), Words::new(true), HashMap::new());
+            for value in &values {
+                let next = known.len() as u32;
+                let code = *known.entry(*value).or_insert(next);
+                prop_assert_eq!(numbers.code(*value), code);
+                prop_assert_eq!(words.code(value.to_string().as_bytes()), code);
+                prop_assert_eq!(numbers.values[code as usize], *value);
+                prop_assert_eq!(words.get(code), value.to_string().as_bytes());
+            }
+            prop_assert_eq!((numbers.values.len(), words.len()), (known.len(), known.len()));
+        }
+    }
+
+    #[test]
+    fn without_repetitions_every_value_has_a_code_of_its_own() {
+        let (mut numbers, mut words) = (Numbers::new(false), Words::new(false));
+        assert_eq!([7, 7, 8].map(|v| numbers.code(v)), [0, 1, 2]);
+        assert_eq!(["a", "", "a"].map(|v| words.code(v.as_bytes())), [0, 1, 2]);
+        assert_eq!([0, 1, 2].map(|c| words.get(c)), [&b"a"[..], b"", b"a"]);
+    }
+}

@@ -1,0 +1,133 @@
+//! A column of texts, most of which come again and again.
+
+use std::cmp::Ordering;
+
+/// Texts, each of them possibly NULL. What was pushed lately is kept once, however often it comes.
+#[derive(Clone, Debug, Default)]
+pub struct Texts {
+    /// Words one behind the other.
+    bytes: String,
+    ends: Vec<usize>,
+    /// A row's word; [`NULL`]: none.
+    codes: Vec<u32>,
+    /// The last words of some lengths and ends, plus one: where a word is looked for before it is kept again.
+    recent: [u32; RECENT],
+}
+
+const NULL: u32 = u32::MAX;
+const RECENT: usize = 16;
+
+impl Texts {
+    #[inline]
+    pub fn push(&mut self, text: Option<&str>) {
+        let code = text.map_or(NULL, |text| self.code(text));
+        self.codes.push(code);
+    }
+
+    fn code(&mut self, text: &str) -> u32 {
+        let last = text.as_bytes().last().map_or(0, |byte| usize::from(*byte));
+        let recent = (text.len() * 5 + last) % RECENT;
+        let code = self.recent[recent];
+        if code > 0 && self.word(code - 1) == text {
+            return code - 1;
+        }
+        self.bytes.push_str(text);
+        self.ends.push(self.bytes.len());
+        self.recent[recent] = self.ends.len() as u32;
+        self.recent[recent] - 1
+    }
+
+    /// How many words are kept; some of them may be the same.
+    pub fn words(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub fn word(&self, code: u32) -> &str {
+        let code = code as usize;
+        let start = if code == 0 { 0 } else { self.ends[code - 1] };
+        &self.bytes[start..self.ends[code]]
+    }
+
+    /// For each row its word, a number that is no word's where there is none.
+    pub fn codes(&self) -> &[u32] {
+        &self.codes
+    }
+
+    pub fn get(&self, row: usize) -> Option<&str> {
+        let code = self.codes[row];
+        (code != NULL).then(|| self.word(code))
+    }
+
+    pub fn len(&self) -> usize {
+        self.codes.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.codes.is_empty()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Option<&str>> {
+        (0..self.len()).map(|row| self.get(row))
+    }
+
+    /// A row beside another, NULL last.
+    pub(super) fn compare(&self, row: usize, other: &Texts, other_row: usize) -> Ordering {
+        if std::ptr::eq(self, other) && self.codes[row] == self.codes[other_row] {
+            return Ordering::Equal;
+        }
+        match (self.get(row), other.get(other_row)) {
+            (Some(a), Some(b)) => a.cmp(b),
+            (a, b) => a.is_none().cmp(&b.is_none()),
+        }
+    }
+
+    pub(super) fn append(&mut self, other: &Texts) {
+        other.iter().for_each(|text| self.push(text));
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.codes.clear();
+        self.recent = [0; RECENT];
+    }
+}
+
+impl PartialEq for Texts {
+    fn eq(&self, other: &Texts) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl<T: AsRef<str>> FromIterator<Option<T>> for Texts {
+    fn from_iter<I: IntoIterator<Item = Option<T>>>(texts: I) -> Texts {
+        let mut all = Texts::default();
+        texts.into_iter().for_each(|text| all.push(text.as_ref().map(AsRef::as_ref)));
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_come_back_and_those_that_repeat_are_kept_once() {
+        let words = ["new", "retained", "", "retained", "ne\u{77}", "churned", "dentaire"];
+        let rows: Vec<Option<&str>> = (0..700).map(|i| (i % 8 != 7).then(|| words[i % 8])).collect();
+        let texts: Texts = rows.iter().copied().collect();
+        assert!(texts.iter().eq(rows.iter().copied()));
+        assert!(texts.words() < 300, "{}", texts.words());
+        let mut again = Texts::default();
+        again.append(&texts);
+        assert_eq!(again, texts);
+        for (i, a) in rows.iter().enumerate().take(20) {
+            for (j, b) in rows.iter().enumerate().take(20) {
+                let expected = a.is_none().cmp(&b.is_none()).then(a.cmp(b));
+                assert_eq!((texts.compare(i, &texts, j), texts.compare(i, &again, j)), (expected, expected));
+            }
+        }
+        again.clear();
+        assert!(again.is_empty() && again != texts);
+    }
+}

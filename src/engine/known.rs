@@ -63,6 +63,10 @@ impl Known {
         })
     }
 
+    pub(super) fn has(&self, node: NodeId) -> bool {
+        self.values[node.0].is_some()
+    }
+
     pub(super) fn put(&mut self, node: NodeId, value: Arc<dyn Any + Send + Sync>) {
         self.values[node.0] = Some(value);
     }

@@ -31,29 +31,40 @@ struct Walker {
     fold: Box<dyn AnyFold>,
 }
 
-/// Runs every round and returns all that was learned.
+/// Runs walk after walk until everything is known.
+///
+/// A fold runs in the first walk before which all is known that it waits for: that of its round in the plan, or an earlier
+/// one where folds had nothing to look for.
 ///
 /// # Errors
 /// When a customer's money overflows, a store fails, or the observer stops the run.
 pub fn run(plan: &Plan, shape: Arc<Shape>, store: &Store, observer: &dyn Observer) -> Result<Known> {
     let mut known = Known::new(shape, plan.nodes.len());
     let lenses: Arc<[Lens]> = plan.lenses().into();
-    for round in 0..=plan.rounds() {
+    loop {
         let mut walkers = vec![];
-        for (i, node) in plan.nodes.iter().enumerate().filter(|(_, node)| node.round == round) {
+        for (i, node) in plan.nodes.iter().enumerate() {
+            let id = NodeId(i);
+            if known.has(id) || !node.after.iter().all(|before| known.has(*before)) {
+                continue;
+            }
             match &node.work {
                 Work::Derive(make) => {
                     let value = make(&known)?;
-                    plan.learn(&mut known, NodeId(i), value)?;
+                    plan.learn(&mut known, id, value)?;
                 }
                 Work::Fold { spec, lens, make } => {
                     let fold = make(&known)?;
-                    walkers.push(Walker { node: NodeId(i), lens: *lens, needs: spec.needs, fold });
+                    if fold.is_idle() {
+                        plan.learn(&mut known, id, fold.finish(fold.start())?)?;
+                    } else {
+                        walkers.push(Walker { node: id, lens: *lens, needs: spec.needs, fold });
+                    }
                 }
             }
         }
         if walkers.is_empty() {
-            continue;
+            return Ok(known);
         }
         let through: Vec<usize> = walkers.iter().filter(|w| w.fold.spells()).map(|w| w.lens).collect();
         let eyes = || Eyes::new(known.shape.clone(), lenses.clone(), &through);
@@ -66,7 +77,6 @@ pub fn run(plan: &Plan, shape: Arc<Shape>, store: &Store, observer: &dyn Observe
             plan.learn(&mut known, walker.node, walker.fold.finish(tally)?)?;
         }
     }
-    Ok(known)
 }
 
 fn walk(

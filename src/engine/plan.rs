@@ -49,6 +49,10 @@ pub trait Fold: Send + Sync + 'static {
     fn fullest(&self, _shape: &Shape) -> Self::Tally {
         self.start()
     }
+    /// Whether its tally is what it starts as, whoever is looked at: then nobody has to be.
+    fn is_idle(&self) -> bool {
+        false
+    }
     /// Cannot fail: the scan quarantined what could.
     fn observe(&self, tally: &mut Self::Tally, customer: &View<'_>);
     fn merge(&self, into: &mut Self::Tally, from: Self::Tally);
@@ -65,6 +69,7 @@ pub(crate) trait AnyFold: Send + Sync {
     fn spells(&self) -> bool;
     fn cells(&self, shape: &Shape) -> u64;
     fn start(&self) -> AnyTally;
+    fn is_idle(&self) -> bool;
     fn fullest(&self, shape: &Shape) -> AnyTally;
     fn observe(&self, tally: &mut (dyn Any + Send + Sync), customer: &View<'_>);
     fn merge(&self, into: &mut (dyn Any + Send + Sync), from: AnyTally);
@@ -90,6 +95,10 @@ impl<F: Fold> AnyFold for F {
 
     fn start(&self) -> AnyTally {
         Box::new(Fold::start(self))
+    }
+
+    fn is_idle(&self) -> bool {
+        Fold::is_idle(self)
     }
 
     fn fullest(&self, shape: &Shape) -> AnyTally {
@@ -132,7 +141,9 @@ pub(super) enum Work {
 
 pub(super) struct Node {
     pub work: Work,
-    /// A fold runs in the walk of its round; a derivation right before the walk of its round.
+    /// What has to be known first. All of it stands before the node in the plan.
+    pub after: Vec<NodeId>,
+    /// A fold runs in the walk of its round at the latest; a derivation right before the walk of its round.
     pub round: usize,
 }
 
@@ -168,9 +179,9 @@ impl Plan {
             return Ref::new(NodeId(same));
         }
         let lens = self.lens(spec.lens);
-        let round = self.round_after(&spec.after);
+        let (after, round) = (spec.after.clone(), self.round_after(&spec.after));
         self.require(spec.needs);
-        self.push(Node { work: Work::Fold { spec, lens, make }, round })
+        self.push(Node { work: Work::Fold { spec, lens, make }, after, round })
     }
 
     /// Registers a pure function of what is known.
@@ -181,7 +192,7 @@ impl Plan {
     ) -> Ref<T> {
         let round = self.round_after(after);
         let make: Derive = Box::new(move |known| Ok(Arc::new(make(known)?)));
-        self.push(Node { work: Work::Derive(make), round })
+        self.push(Node { work: Work::Derive(make), after: after.to_vec(), round })
     }
 
     /// Says that a result is something that customers are looked at with from then on: it becomes part of the shape.
@@ -207,8 +218,8 @@ impl Plan {
     /// One more than the highest round of the folds depended on; derivations cost no walk.
     fn round_after(&self, after: &[NodeId]) -> usize {
         let done = |id: &NodeId| match &self.nodes[id.0] {
-            Node { work: Work::Fold { .. }, round } => round + 1,
-            Node { work: Work::Derive(_), round } => *round,
+            Node { work: Work::Fold { .. }, round, .. } => round + 1,
+            Node { work: Work::Derive(_), round, .. } => *round,
         };
         after.iter().map(done).max().unwrap_or(0)
     }

@@ -54,7 +54,7 @@ pub fn blueprint(pipeline: &Pipeline, only: Option<&[String]>) -> Result<Bluepri
     if let Some(habits) = habits {
         plan.teach(habits, Shape::with_habits);
     }
-    let scores = setting.builtin(Builtin::Rfm).then(|| rfm::scores(&mut plan, calendar, rfm::QUINTILES));
+    let scores = setting.builtin(Builtin::Rfm).then(|| rfm::cuts(&mut plan, calendar, rfm::QUINTILES).scores);
     if let Some(scores) = scores {
         plan.teach(scores, Shape::with_scores);
     }

@@ -5,22 +5,46 @@ use xxhash_rust::xxh3::xxh3_64;
 /// Slots at the start; always a power of two.
 const SLOTS: usize = 1 << 10;
 
+/// Codes of small values lie side by side: dates, counts, and most amounts.
+const SMALL: usize = 1 << 16;
+
 /// Whole numbers, dates, money, and doubles by their bits.
 pub(super) struct Numbers {
     pub values: Vec<i64>,
-    /// A value and its code plus one; 0: free. At most half of them are taken.
+    /// By [`zigzag`] the codes plus one of values near zero; 0: none yet.
+    small: Vec<u32>,
+    /// Of the others a value and its code plus one; 0: free. At most half of them are taken.
     slots: Vec<(i64, u32)>,
+    /// How many are.
+    taken: usize,
     /// Whether repetitions are looked for; else every value has a code of its own.
     repeat: bool,
 }
 
+/// 0, −1, 1, −2, 2 … as 0, 1, 2, 3, 4 …
+fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)) as u64
+}
+
 impl Numbers {
     pub fn new(repeat: bool) -> Numbers {
-        Numbers { values: vec![], slots: if repeat { vec![(0, 0); SLOTS] } else { vec![] }, repeat }
+        let (small, slots) = if repeat { (vec![0; SMALL], vec![(0, 0); SLOTS]) } else { (vec![], vec![]) };
+        Numbers { values: vec![], small, slots, taken: 0, repeat }
     }
 
     #[inline]
     pub fn code(&mut self, value: i64) -> u32 {
+        if let Some(code) = self.small.get_mut(zigzag(value) as usize) {
+            if *code == 0 {
+                self.values.push(value);
+                *code = self.values.len() as u32;
+            }
+            return *code - 1;
+        }
+        self.large(value)
+    }
+
+    fn large(&mut self, value: i64) -> u32 {
         if self.repeat {
             let mut at = home(value as u64, self.slots.len());
             while let (known, code @ 1..) = self.slots[at] {
@@ -30,9 +54,10 @@ impl Numbers {
                 at = (at + 1) & (self.slots.len() - 1);
             }
             self.slots[at] = (value, self.values.len() as u32 + 1);
+            self.taken += 1;
         }
         self.values.push(value);
-        if self.repeat && self.values.len() * 2 > self.slots.len() {
+        if self.taken * 2 > self.slots.len() {
             self.grow();
         }
         self.values.len() as u32 - 1
@@ -41,13 +66,13 @@ impl Numbers {
     #[cold]
     fn grow(&mut self) {
         let size = self.slots.len() * 4;
-        self.slots = vec![(0, 0); size];
-        for (i, value) in self.values.iter().enumerate() {
-            let mut at = home(*value as u64, size);
+        let before = std::mem::replace(&mut self.slots, vec![(0, 0); size]);
+        for slot in before.into_iter().filter(|slot| slot.1 != 0) {
+            let mut at = home(slot.0 as u64, size);
             while self.slots[at].1 != 0 {
                 at = (at + 1) & (size - 1);
             }
-            self.slots[at] = (*value, i as u32 + 1);
+            self.slots[at] = slot;
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Where values lie among those of all customers: order statistics and sums of the lowest, from tallies that merge.
 //!
 //! Two rounds: first everybody's value goes to a bin of three significant digits; then the values of those bins that a cut
-//! falls into are told apart. So quantiles are exact for values of up to [`EXACT`], in minor units a third of a million
-//! and more, and beyond it, or for values of segments, off by less than a customer's own 2⁻²⁰th part.
+//! falls into are told apart, if there are any. So quantiles are exact for values of up to [`EXACT`], in minor units a third
+//! of a million and more, and beyond it, or for values of segments, off by less than a customer's own 2⁻²⁰th part.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -25,6 +25,8 @@ pub trait Measure: Send + Sync + 'static {
     const NEEDS: Needs;
     /// Whether it looks at spells or movements.
     const SPELLS: bool;
+    /// Bits of a value that a bin tells apart: of what is mostly below 2 to that power, no bin has to be told apart.
+    const COARSE: u32 = MONEY;
 
     /// `None` for who is not ranked.
     fn of(view: &View<'_>) -> Option<i64>;
@@ -51,28 +53,32 @@ pub fn order_statistics<V: Copy + Ord>(counts: &BTreeMap<V, u64>, scores: u64) -
     found
 }
 
-/// Bits of a value that a bin tells apart.
-const COARSE: u32 = 9;
+/// Bits of money that a bin tells apart, and of days and counts.
+const MONEY: u32 = 9;
+pub const COUNTS: u32 = 11;
 /// Bits of a bin that are told apart where a cut falls into it: of everybody's values, and of a segment value's.
 const FINE: u32 = 16;
 const FINE_OF_VALUES: u32 = 12;
 /// Everybody's values of at most this size are told apart exactly.
-pub const EXACT: i64 = 1 << (COARSE + FINE);
+pub const EXACT: i64 = 1 << (MONEY + FINE);
+
 /// Bins of either sign.
-const BINS: u64 = 2 * ((1 << COARSE) + ((64 - COARSE as u64) << (COARSE - 1)));
+fn bins(coarse: u32) -> u64 {
+    2 * ((1 << coarse) + (u64::from(64 - coarse) << (coarse - 1)))
+}
 
 /// The bin of a value: its first bits and how many follow. Bins ascend with values.
-fn bin(value: i64) -> i32 {
+fn bin(value: i64, coarse: u32) -> i32 {
     let size = value.unsigned_abs();
-    let shift = (64 - size.leading_zeros()).saturating_sub(COARSE);
-    let number = (u64::from(shift) << (COARSE - 1)) + (size >> shift);
+    let shift = (64 - size.leading_zeros()).saturating_sub(coarse);
+    let number = (u64::from(shift) << (coarse - 1)) + (size >> shift);
     if value < 0 { -(number as i32) } else { number as i32 }
 }
 
 /// The least value of a bin, and how many bits its values differ in.
-fn lowest(bin: i32) -> (i64, u32) {
+fn lowest(bin: i32, coarse: u32) -> (i64, u32) {
     let number = u64::from(bin.unsigned_abs());
-    let half = 1u64 << (COARSE - 1);
+    let half = 1u64 << (coarse - 1);
     let shift = (number / half).saturating_sub(1) as u32;
     let top = number - u64::from(shift) * half;
     if bin < 0 {
@@ -101,7 +107,43 @@ impl AddAssign for Heap {
 /// A heap and its key, in cells of 16 bytes.
 const HEAP_CELLS: u64 = 4;
 
-pub type CoarseTally = BTreeMap<(CellId, i32), Heap>;
+/// Heaps from the lowest bin that has any to the highest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bins {
+    first: i32,
+    heaps: Vec<Heap>,
+}
+
+impl Bins {
+    #[inline]
+    fn at(&mut self, bin: i32) -> &mut Heap {
+        let place = i64::from(bin) - i64::from(self.first);
+        if place < 0 || place >= self.heaps.len() as i64 {
+            self.widen(bin);
+        }
+        &mut self.heaps[(bin - self.first) as usize]
+    }
+
+    #[cold]
+    fn widen(&mut self, bin: i32) {
+        if self.heaps.is_empty() {
+            self.first = bin;
+        }
+        let before = self.first - self.first.min(bin);
+        self.heaps.splice(0..0, (0..before).map(|_| Heap::default()));
+        self.first -= before;
+        let needed = (bin - self.first) as usize + 1;
+        self.heaps.resize(self.heaps.len().max(needed), Heap::default());
+    }
+
+    /// Bins with somebody in them, ascending.
+    fn each(&self) -> impl Iterator<Item = (i32, &Heap)> {
+        (self.first..).zip(&self.heaps).filter(|(_, heap)| heap.customers > 0)
+    }
+}
+
+/// By cell.
+pub type CoarseTally = BTreeMap<CellId, Bins>;
 /// By cell, bin and part of the bin.
 pub type FineTally = BTreeMap<(CellId, i32, u32), Heap>;
 
@@ -147,7 +189,7 @@ pub fn plan<M: Measure>(plan: &mut Plan, ranking: &Ranking<'_>) -> Ref<BTreeMap<
     });
     let refined = format!("{what}, told apart at {parameter}");
     let fine = plan.fold(spec("ranks", refined, vec![coarse.id()]), move |known: &Known| -> Result<Fine<M>> {
-        let bins = straddled(&*known.get(coarse)?, |n| ranks(n, parameter));
+        let bins = straddled(&*known.get(coarse)?, M::COARSE, |n| ranks(n, parameter));
         // Each rank and its neighbour.
         Ok(Fine { axes: of_fine(known)?, bins, most_bins: 2 * most, measure: PhantomData })
     });
@@ -155,27 +197,26 @@ pub fn plan<M: Measure>(plan: &mut Plan, ranking: &Ranking<'_>) -> Ref<BTreeMap<
 }
 
 /// The bins that hold the ranks asked for, and those next to them.
-fn straddled(coarse: &CoarseTally, ranks: impl Fn(u64) -> Vec<u64>) -> Vec<(CellId, i32)> {
-    let mut bins = vec![];
-    let all: Vec<(&(CellId, i32), &Heap)> = coarse.iter().collect();
-    for of_cell in all.chunk_by(|a, b| a.0.0 == b.0.0) {
-        let n = of_cell.iter().map(|(_, heap)| heap.customers).sum();
+fn straddled(tally: &CoarseTally, coarse: u32, ranks: impl Fn(u64) -> Vec<u64>) -> Vec<(CellId, i32)> {
+    let mut straddling = vec![];
+    for (cell, bins) in tally {
+        let n = bins.each().map(|(_, heap)| heap.customers).sum();
         let mut wanted: Vec<u64> = ranks(n).into_iter().flat_map(|rank| [rank, rank + 1]).collect();
         wanted.retain(|rank| (1..=n).contains(rank));
         wanted.sort_unstable();
         let (mut wanted, mut below) = (wanted.into_iter().peekable(), 0);
-        for (key, heap) in of_cell {
+        for (bin, heap) in bins.each() {
             below += heap.customers;
             let mut straddles = false;
             while wanted.next_if(|rank| *rank <= below).is_some() {
                 straddles = true;
             }
-            if straddles && lowest(key.1).1 > 0 {
-                bins.push(**key);
+            if straddles && lowest(bin, coarse).1 > 0 {
+                straddling.push((*cell, bin));
             }
         }
     }
-    bins
+    straddling
 }
 
 impl<M: Measure> Fold for Coarse<M> {
@@ -183,7 +224,7 @@ impl<M: Measure> Fold for Coarse<M> {
     const SPELLS: bool = M::SPELLS;
 
     fn cells(&self, _: &Shape) -> u64 {
-        BINS * self.axes.cells() * HEAP_CELLS
+        bins(M::COARSE) * self.axes.cells() * HEAP_CELLS
     }
 
     fn start(&self) -> CoarseTally {
@@ -193,21 +234,25 @@ impl<M: Measure> Fold for Coarse<M> {
     fn observe(&self, tally: &mut CoarseTally, view: &View<'_>) {
         let Some(value) = M::of(view) else { return };
         let heap = Heap { customers: 1, sum: value.into() };
-        self.axes.fixed(view, |cell| *tally.entry((cell, bin(value))).or_default() += heap);
+        let bin = bin(value, M::COARSE);
+        self.axes.fixed(view, |cell| *tally.entry(cell).or_default().at(bin) += heap);
     }
 
     fn merge(&self, into: &mut CoarseTally, from: CoarseTally) {
-        from.into_iter().for_each(|(key, heap)| *into.entry(key).or_default() += heap);
+        for (cell, bins) in from {
+            let into = into.entry(cell).or_default();
+            bins.each().for_each(|(bin, heap)| *into.at(bin) += *heap);
+        }
     }
 
     fn held(&self, tally: &CoarseTally) -> u64 {
-        tally.len() as u64 * HEAP_CELLS
+        tally.values().map(|bins| bins.heaps.len() as u64).sum::<u64>() * HEAP_CELLS
     }
 }
 
 /// The part of its bin that a value is in.
-fn part(cell: CellId, bin: i32, value: i64) -> u32 {
-    let (low, bits) = lowest(bin);
+fn part(cell: CellId, (bin, coarse): (i32, u32), value: i64) -> u32 {
+    let (low, bits) = lowest(bin, coarse);
     let kept = if cell == ALL { FINE } else { FINE_OF_VALUES };
     ((i128::from(value) - i128::from(low)) >> bits.saturating_sub(kept)) as u32
 }
@@ -224,12 +269,16 @@ impl<M: Measure> Fold for Fine<M> {
         BTreeMap::new()
     }
 
+    fn is_idle(&self) -> bool {
+        self.bins.is_empty()
+    }
+
     fn observe(&self, tally: &mut FineTally, view: &View<'_>) {
         let Some(value) = M::of(view) else { return };
-        let (bin, heap) = (bin(value), Heap { customers: 1, sum: value.into() });
+        let (bin, heap) = (bin(value, M::COARSE), Heap { customers: 1, sum: value.into() });
         self.axes.fixed(view, |cell| {
             if self.bins.binary_search(&(cell, bin)).is_ok() {
-                *tally.entry((cell, bin, part(cell, bin, value))).or_default() += heap;
+                *tally.entry((cell, bin, part(cell, (bin, M::COARSE), value))).or_default() += heap;
             }
         });
     }
@@ -250,16 +299,18 @@ pub struct Distribution {
 }
 
 fn distributions(coarse: &CoarseTally, fine: &FineTally) -> BTreeMap<CellId, Distribution> {
-    let mut all: BTreeMap<CellId, Distribution> = BTreeMap::new();
-    for ((cell, bin), heap) in coarse {
-        let heaps = &mut all.entry(*cell).or_default().heaps;
-        let before = heaps.len();
-        heaps.extend(fine.range((*cell, *bin, 0)..=(*cell, *bin, u32::MAX)).map(|(_, heap)| *heap));
-        if heaps.len() == before {
-            heaps.push(*heap);
+    let of_cell = |(cell, bins): (&CellId, &Bins)| {
+        let mut heaps = vec![];
+        for (bin, heap) in bins.each() {
+            let before = heaps.len();
+            heaps.extend(fine.range((*cell, bin, 0)..=(*cell, bin, u32::MAX)).map(|(_, heap)| *heap));
+            if heaps.len() == before {
+                heaps.push(*heap);
+            }
         }
-    }
-    all
+        (*cell, Distribution { heaps })
+    };
+    coarse.iter().map(of_cell).collect()
 }
 
 impl Distribution {
@@ -310,16 +361,20 @@ mod tests {
         let mut values: Vec<i64> = (-3000..3000).chain([i64::MIN + 1, i64::MAX, 1 << 40, -(1 << 40)]).collect();
         values.extend((0..62).flat_map(|b| [(1i64 << b) - 1, 1 << b, -(1 << b), 1 - (1 << b)]));
         values.sort_unstable();
-        for pair in values.windows(2) {
-            assert!(bin(pair[0]) <= bin(pair[1]), "{pair:?}");
-        }
-        for value in values {
-            let (low, bits) = lowest(bin(value));
-            let offset = i128::from(value) - i128::from(low);
-            assert!((0..1 << bits).contains(&offset), "{value}: from {low} in {bits} bits");
-            assert!(u64::from(bin(value).unsigned_abs()) * 2 < BINS);
-            if value.abs() < EXACT {
-                assert!(bits <= FINE, "{value}");
+        for coarse in [MONEY, COUNTS] {
+            for pair in values.windows(2) {
+                assert!(bin(pair[0], coarse) <= bin(pair[1], coarse), "{pair:?}");
+            }
+            for value in &values {
+                let bin = bin(*value, coarse);
+                let (low, bits) = lowest(bin, coarse);
+                let offset = i128::from(*value) - i128::from(low);
+                assert!((0..1 << bits).contains(&offset), "{value}: from {low} in {bits} bits");
+                assert!(u64::from(bin.unsigned_abs()) * 2 < bins(coarse));
+                if value.abs() < EXACT {
+                    assert!(bits <= FINE, "{value}");
+                }
+                assert_eq!(bits == 0, value.abs() < 1 << coarse, "{value}");
             }
         }
     }
@@ -339,12 +394,14 @@ mod tests {
         let values: Vec<i64> = (0..100).map(|i| 100_000 + 7 * i).collect();
         let mut coarse = CoarseTally::new();
         for value in &values {
-            *coarse.entry((ALL, bin(*value))).or_default() += Heap { customers: 1, sum: i128::from(*value) };
+            let heap = Heap { customers: 1, sum: i128::from(*value) };
+            *coarse.entry(ALL).or_default().at(bin(*value, MONEY)) += heap;
         }
-        let bins = straddled(&coarse, |n| cut_ranks(n, 5));
+        let bins = straddled(&coarse, MONEY, |n| cut_ranks(n, 5));
         let mut fine = FineTally::new();
-        for value in values.iter().filter(|v| bins.contains(&(ALL, bin(**v)))) {
-            let key = (ALL, bin(*value), part(ALL, bin(*value), *value));
+        for value in values.iter().filter(|v| bins.contains(&(ALL, bin(**v, MONEY)))) {
+            let bin = bin(*value, MONEY);
+            let key = (ALL, bin, part(ALL, (bin, MONEY), *value));
             *fine.entry(key).or_default() += Heap { customers: 1, sum: i128::from(*value) };
         }
         let found = distributions(&coarse, &fine).remove(&ALL).unwrap();

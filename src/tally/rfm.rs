@@ -9,7 +9,7 @@ use crate::engine::known::{Known, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::error::Result;
 use crate::tally::axes::Axes;
-use crate::tally::ranking::{self, Distribution, Measure, Ranking, cut_ranks};
+use crate::tally::ranking::{self, COUNTS, Measure, Ranking, cut_ranks};
 use crate::timeline::lens::Lens;
 use crate::timeline::scores::{Bought, Rfm, Scores};
 use crate::timeline::segments::{ALL, CellId, SegmentIndex};
@@ -33,6 +33,7 @@ impl Measure for Recency {
     const KIND: &'static str = "recency";
     const NEEDS: Needs = Needs { orders: false, ..ORDERS };
     const SPELLS: bool = false;
+    const COARSE: u32 = COUNTS;
     fn of(view: &View<'_>) -> Option<i64> {
         bought(view).map(|b| -b.days_since_last)
     }
@@ -42,6 +43,7 @@ impl Measure for Frequency {
     const KIND: &'static str = "orders";
     const NEEDS: Needs = ORDERS;
     const SPELLS: bool = false;
+    const COARSE: u32 = COUNTS;
     fn of(view: &View<'_>) -> Option<i64> {
         bought(view).map(|b| b.orders)
     }
@@ -56,18 +58,33 @@ impl Measure for Monetary {
     }
 }
 
+/// Where the scores of all buyers are cut.
+#[derive(Clone, Copy)]
+pub struct Cuts {
+    recency: Ref<Vec<i64>>,
+    frequency: Ref<Vec<i64>>,
+    pub scores: Ref<Scores>,
+    /// How many scores there are.
+    most: u32,
+}
+
 /// Registers what the scores of all buyers are cut at.
-pub fn scores(plan: &mut Plan, lens: Lens, scores: u32) -> Ref<Scores> {
+pub fn cuts(plan: &mut Plan, lens: Lens, scores: u32) -> Cuts {
+    let (recency, frequency) = (cut::<Recency>(plan, lens, scores), cut::<Frequency>(plan, lens, scores));
+    let monetary = cut::<Monetary>(plan, lens, scores);
+    let all = plan.derive(&[recency.id(), frequency.id(), monetary.id()], move |known| {
+        let cuts = |of: Ref<Vec<i64>>| known.get(of).map(|cuts| cuts.to_vec());
+        Ok(Scores { recency: cuts(recency)?, frequency: cuts(frequency)?, monetary: cuts(monetary)? })
+    });
+    Cuts { recency, frequency, scores: all, most: scores }
+}
+
+fn cut<M: Measure>(plan: &mut Plan, lens: Lens, scores: u32) -> Ref<Vec<i64>> {
     let ranks = |n, scores| cut_ranks(n, u64::from(scores));
     let ranking = Ranking { by: None, lens, ranks, parameter: scores, most: scores.into() };
-    let recency = ranking::plan::<Recency>(plan, &ranking);
-    let frequency = ranking::plan::<Frequency>(plan, &ranking);
-    let monetary = ranking::plan::<Monetary>(plan, &ranking);
-    plan.derive(&[recency.id(), frequency.id(), monetary.id()], move |known| {
-        let cuts = |of: Ref<BTreeMap<CellId, Distribution>>| -> Result<Vec<i64>> {
-            Ok(known.get(of)?.get(&ALL).map(|d| d.cuts(scores.into())).unwrap_or_default())
-        };
-        Ok(Scores { recency: cuts(recency)?, frequency: cuts(frequency)?, monetary: cuts(monetary)? })
+    let ranked = ranking::plan::<M>(plan, &ranking);
+    plan.derive(&[ranked.id()], move |known| {
+        Ok(known.get(ranked)?.get(&ALL).map(|d| d.cuts(scores.into())).unwrap_or_default())
     })
 }
 
@@ -97,6 +114,7 @@ pub type RfmTally = BTreeMap<(CellId, u8, u8), Kind>;
 
 pub struct Kinds {
     axes: Axes,
+    /// Of recency and frequency.
     scores: Scores,
     /// How many scores there are.
     most: u64,
@@ -111,20 +129,22 @@ pub fn plan(
     index: Ref<SegmentIndex>,
     lens: Lens,
     segments: &[usize],
-    (scores, most): (Ref<Scores>, u32),
+    cuts: Cuts,
 ) -> Ref<RfmTally> {
     let spec = FoldSpec {
         kind: "rfm",
-        params: format!("{most} scores, segments {segments:?}"),
+        params: format!("{} scores, segments {segments:?}", cuts.most),
         lens,
         needs: ORDERS,
-        after: vec![index.id(), scores.id()],
+        // Not after the cuts of money, which are the last to be known.
+        after: vec![index.id(), cuts.recency.id(), cuts.frequency.id()],
         reach: 0,
     };
     let segments = segments.to_vec();
     plan.fold(spec, move |known: &Known| -> Result<Kinds> {
-        let scores = Scores::clone(&*known.get(scores)?);
-        Ok(Kinds { axes: Axes::new(known, index, &segments)?, scores, most: most.into() })
+        let (recency, frequency) = (known.get(cuts.recency)?.to_vec(), known.get(cuts.frequency)?.to_vec());
+        let scores = Scores { recency, frequency, monetary: vec![] };
+        Ok(Kinds { axes: Axes::new(known, index, &segments)?, scores, most: cuts.most.into() })
     })
 }
 

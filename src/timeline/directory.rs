@@ -32,6 +32,16 @@ impl Slot {
     }
 }
 
+/// A short id as its slot has it.
+fn padded(id: &[u8]) -> Option<[u8; SHORT]> {
+    if let Ok(whole) = id.try_into() {
+        return Some(whole);
+    }
+    let mut padded = [0; SHORT];
+    padded.get_mut(..id.len())?.copy_from_slice(id);
+    Some(padded)
+}
+
 #[derive(Default)]
 pub struct Directory {
     /// A power of two of slots, at most seven eighths of them taken.
@@ -75,7 +85,11 @@ impl Directory {
     /// [`warm`](Directory::warm).
     pub fn number(&mut self, hash: u64, id: &[u8]) -> Number {
         let length = id.len() as u32 + 1;
-        let is = |slot: &Slot| slot.hash == hash && slot.length == length && slot.id(&self.long) == id;
+        let short = padded(id);
+        let is = |slot: &Slot| {
+            let alike = slot.hash == hash && slot.length == length;
+            alike && short.map_or_else(|| slot.id(&self.long) == id, |short| slot.id == short)
+        };
         if is(&self.slots[self.last]) {
             return self.slots[self.last].number;
         }
@@ -87,10 +101,9 @@ impl Directory {
             }
             at = (at + 1) & (self.slots.len() - 1);
         }
-        let mut slot = Slot { hash, number: self.customers as Number, length, id: [0; SHORT] };
-        if id.len() <= SHORT {
-            slot.id[..id.len()].copy_from_slice(id);
-        } else {
+        let id_or_place = short.unwrap_or_default();
+        let mut slot = Slot { hash, number: self.customers as Number, length, id: id_or_place };
+        if short.is_none() {
             slot.id[..8].copy_from_slice(&(self.long.len() as u64).to_le_bytes());
             self.long.extend_from_slice(id);
         }

@@ -38,15 +38,15 @@ fn most(spec: &Spec) -> u32 {
 fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
     let lens = spec.setting.lens(spec.setting.period);
     let most = most(spec);
-    let scores = rfm::scores(plan, lens, most);
+    let cuts = rfm::cuts(plan, lens, most);
     plan.require(Needs { orders: true, ..Needs::default() });
     Ok(Box::new(RfmStage {
-        kinds: rfm::plan(plan, common.index, lens, &spec.segments, (scores, most)),
+        kinds: rfm::plan(plan, common.index, lens, &spec.segments, cuts),
         lens: plan.lens(lens),
         spec: spec.clone(),
         common,
         most,
-        scores,
+        scores: cuts.scores,
     }))
 }
 

@@ -183,6 +183,10 @@ impl PartSink for Files {
         block.write(piece)
     }
 
+    fn complete(&self, block: &mut Block) -> Result<()> {
+        block.complete()
+    }
+
     fn append(&self, table: usize, _: usize, block: Block) -> Result<()> {
         self.with(table, |writer| writer.as_mut().expect(OPEN).append(block))
     }

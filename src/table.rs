@@ -13,8 +13,6 @@ pub use texts::Texts;
 
 use crate::calendar::Day;
 
-
-
 /// What a column holds. Every column may be NULL: a figure that cannot be known is NULL, never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
@@ -234,26 +232,9 @@ impl Table {
     /// If the row's cells are not those of the schema: a defect of the stage that wrote it.
     #[inline]
     pub fn push<'a>(&mut self, row: impl IntoIterator<Item = Cell<'a>>) {
-        let mut filled = 0;
-        for (i, cell) in row.into_iter().enumerate() {
-            match (&mut self.columns[i], cell) {
-                (Values::Text(v), Cell::Text(x)) => v.push(Some(&x)),
-                (Values::Text(v), Cell::Null) => v.push(None),
-                (Values::Int(v), Cell::Int(x)) => v.push(Some(x)),
-                (Values::Int(v), Cell::Null) => v.push(None),
-                (Values::Double(v), Cell::Double(x)) => v.push(Some(x)),
-                (Values::Double(v), Cell::Null) => v.push(None),
-                (Values::Date(v), Cell::Date(x)) => v.push(Some(x)),
-                (Values::Date(v), Cell::Null) => v.push(None),
-                (Values::Bool(v), Cell::Bool(x)) => v.push(Some(x)),
-                (Values::Bool(v), Cell::Null) => v.push(None),
-                (Values::Money(v), Cell::Money(x)) => v.push(Some(x)),
-                (Values::Money(v), Cell::Null) => v.push(None),
-                (_, cell) => panic!("{}.{} cannot hold {cell:?}", self.schema.name, self.schema.columns[i].name),
-            }
-            filled += 1;
-        }
-        assert_eq!(filled, self.columns.len(), "a row of {} has the wrong number of cells", self.schema.name);
+        let mut left = self.row();
+        row.into_iter().for_each(|cell| left.push(cell));
+        left.end();
     }
 }
 
@@ -280,7 +261,7 @@ macro_rules! row_of {
         pub fn $name(mut self, x: Option<$t>) -> Self {
             match self.left.next() {
                 Some(Values::$v(values)) => values.push(x),
-                other => panic!("a column of {other:?} cannot hold {x:?}"),
+                other => panic!("a column of {:?} cannot hold {x:?}", other.map(|values| values.name())),
             }
             self
         }
@@ -288,7 +269,33 @@ macro_rules! row_of {
 }
 
 impl Row<'_> {
-    row_of!(text(&str) => Text, int(i64) => Int, double(f64) => Double, date(Day) => Date, money(i64) => Money);
+    row_of!(
+        text(&str) => Text, int(i64) => Int, double(f64) => Double, date(Day) => Date, money(i64) => Money,
+        bool(bool) => Bool,
+    );
+
+    /// The next cell, whatever it is.
+    ///
+    /// # Panics
+    /// If it is not of the column's type, or there is no column left.
+    #[inline]
+    pub fn push(&mut self, cell: Cell<'_>) {
+        match (self.left.next(), cell) {
+            (Some(Values::Text(v)), Cell::Text(x)) => v.push(Some(&x)),
+            (Some(Values::Text(v)), Cell::Null) => v.push(None),
+            (Some(Values::Int(v)), Cell::Int(x)) => v.push(Some(x)),
+            (Some(Values::Int(v)), Cell::Null) => v.push(None),
+            (Some(Values::Double(v)), Cell::Double(x)) => v.push(Some(x)),
+            (Some(Values::Double(v)), Cell::Null) => v.push(None),
+            (Some(Values::Date(v)), Cell::Date(x)) => v.push(Some(x)),
+            (Some(Values::Date(v)), Cell::Null) => v.push(None),
+            (Some(Values::Bool(v)), Cell::Bool(x)) => v.push(Some(x)),
+            (Some(Values::Bool(v)), Cell::Null) => v.push(None),
+            (Some(Values::Money(v)), Cell::Money(x)) => v.push(Some(x)),
+            (Some(Values::Money(v)), Cell::Null) => v.push(None),
+            (column, cell) => panic!("a column of {:?} cannot hold {cell:?}", column.map(|values| values.name())),
+        }
+    }
 
     /// # Panics
     /// If there are further columns.

@@ -43,6 +43,8 @@ pub trait PartSink: Sync {
     fn block(&self, table: usize, part: usize) -> Result<Self::Block>;
     /// Adds a piece to a block: which rows pieces have depends on the data alone.
     fn write(&self, block: &mut Self::Block, piece: &Table) -> Result<()>;
+    /// A block has no further rows: what is left to do for it, by whoever made it.
+    fn complete(&self, block: &mut Self::Block) -> Result<()>;
     /// Blocks of a part come in order, one at a time.
     fn append(&self, table: usize, part: usize, block: Self::Block) -> Result<()>;
     /// The part has no further blocks.
@@ -124,6 +126,7 @@ impl Score<'_> {
             }
             self.observer.walked(walked);
         }
+        blocks.iter_mut().try_for_each(|block| sink.complete(block))?;
         match eyes.missing() {
             Some(missing) => Err(self.known.shape.rates.error(missing)),
             None => Ok(blocks),

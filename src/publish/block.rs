@@ -5,13 +5,8 @@
 
 use std::sync::Arc;
 
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::errors::ParquetError;
-use zstd::bulk::Compressor;
-
-use super::chunk::Chunk;
+use super::chunk::{Chunk, Zstd};
 use super::column::{Column, Design};
-use super::writer::ZSTD;
 use crate::error::{Error, Result};
 use crate::table::{Table, TableSchema, Values};
 
@@ -33,7 +28,7 @@ pub struct Block {
     open: Vec<Column>,
     open_rows: usize,
     done: Vec<RowGroup>,
-    zstd: Option<Compressor<'static>>,
+    zstd: Option<Zstd>,
     rows: u64,
     /// Keys of the first and the last row.
     ends: Option<(Vec<Values>, Vec<Values>)>,
@@ -54,7 +49,8 @@ impl Block {
     /// Appends rows, which continue the order of those before.
     ///
     /// # Errors
-    /// Input: money beyond DECIMAL(18). Internal: rows out of order or twice, or values that are not what the schema says.
+    /// Internal: rows out of order or twice, or values that are not what the schema says. As
+    /// [`complete`](Block::complete), where a row group is full.
     pub fn write(&mut self, piece: &Table) -> Result<()> {
         let layout = self.layout.clone();
         let (schema, rows) = (&layout.schema, piece.rows());
@@ -77,28 +73,29 @@ impl Block {
             self.open_rows += to - from;
             from = to;
             if self.open_rows == ROW_GROUP {
-                self.close_group()?;
+                self.complete()?;
             }
         }
         self.rows += rows as u64;
         Ok(())
     }
 
-    fn close_group(&mut self) -> Result<()> {
+    /// Encodes what is left. Rows that come after all begin a row group.
+    ///
+    /// # Errors
+    /// Input: money beyond DECIMAL(18). Internal: a DOUBLE that is no number.
+    pub fn complete(&mut self) -> Result<()> {
         let columns = std::mem::take(&mut self.open);
         self.open_rows = 0;
         if columns.is_empty() {
             return Ok(());
         }
-        let broken = |e| unencodable(&self.layout.schema, e);
         let zstd = match &mut self.zstd {
             Some(zstd) => zstd,
-            none => none.insert(Compressor::new(ZSTD).map_err(|e| broken(ParquetError::External(Box::new(e))))?),
+            none => none.insert(Zstd::new()?),
         };
-        let compression = Compression::ZSTD(ZstdLevel::try_new(ZSTD).map_err(broken)?);
-        let close = |(column, design): (Column, &Design)| column.close(design, zstd, compression);
-        let chunks: Result<RowGroup, _> = columns.into_iter().zip(&self.layout.columns).map(close).collect();
-        self.done.push(chunks.map_err(broken)?);
+        let close = |(column, design): (Column, &Design)| column.close(design, zstd);
+        self.done.push(columns.into_iter().zip(&self.layout.columns).map(close).collect::<Result<_>>()?);
         Ok(())
     }
 
@@ -107,7 +104,7 @@ impl Block {
     }
 
     pub(super) fn finish(mut self) -> Result<Encoded> {
-        self.close_group()?;
+        self.complete()?;
         Ok(Encoded { groups: self.done, rows: self.rows, ends: self.ends })
     }
 
@@ -144,8 +141,4 @@ fn out_of_order(schema: &TableSchema) -> Error {
     let names: Vec<&str> = schema.columns[..schema.key].iter().map(|c| c.name.as_str()).collect();
     let (table, key) = (&schema.name, names.join(", "));
     Error::internal(format!("rows of table {table} are out of order or twice by their key ({key})"))
-}
-
-fn unencodable(schema: &TableSchema, cause: ParquetError) -> Error {
-    Error::internal(format!("cannot encode table {}", schema.name)).because(cause)
 }

@@ -1,7 +1,7 @@
 //! The pages of a column of a row group, compressed, with what a file's metadata says of them.
 
 use bytes::Bytes;
-use parquet::basic::{BoundaryOrder, Compression, Encoding, EncodingMask, PageType};
+use parquet::basic::{BoundaryOrder, Compression, Encoding, EncodingMask, PageType, ZstdLevel};
 use parquet::bloom_filter::Sbbf;
 use parquet::column::page::{CompressedPage, Page, PageWriteSpec, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
@@ -12,6 +12,28 @@ use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 use zstd::bulk::Compressor;
 
+use crate::error::Error;
+
+/// The level of compression.
+const LEVEL: i32 = 1;
+
+/// Compresses pages.
+pub(super) struct Zstd {
+    compressor: Compressor<'static>,
+    compression: Compression,
+}
+
+impl Zstd {
+    pub fn new() -> crate::error::Result<Zstd> {
+        let compression = Compression::ZSTD(ZstdLevel::try_new(LEVEL).map_err(unusable)?);
+        Ok(Zstd { compressor: Compressor::new(LEVEL).map_err(unusable)?, compression })
+    }
+}
+
+fn unusable(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::internal("compression is not to be had").because(cause)
+}
+
 /// A column of a row group on its way into a file.
 pub(super) struct Chunk {
     pub bytes: Bytes,
@@ -20,9 +42,8 @@ pub(super) struct Chunk {
 
 /// Pages of a chunk: first the dictionary, if there is one, then the rows.
 pub(super) struct Pages<'z> {
-    zstd: &'z mut Compressor<'static>,
+    zstd: &'z mut Zstd,
     sink: TrackedWrite<Vec<u8>>,
-    compression: Compression,
     has_dictionary: bool,
     data_at: Option<u64>,
     uncompressed: usize,
@@ -40,12 +61,10 @@ pub(super) struct Summary {
 }
 
 impl<'z> Pages<'z> {
-    /// `compression`: what `zstd` does.
-    pub fn new(zstd: &'z mut Compressor<'static>, compression: Compression, encoding: Encoding) -> Pages<'z> {
+    pub fn new(zstd: &'z mut Zstd, encoding: Encoding) -> Pages<'z> {
         Pages {
             zstd,
             sink: TrackedWrite::new(vec![]),
-            compression,
             has_dictionary: false,
             data_at: None,
             uncompressed: 0,
@@ -89,7 +108,7 @@ impl<'z> Pages<'z> {
     }
 
     fn compress(&mut self, bytes: &[u8]) -> Result<Bytes> {
-        self.zstd.compress(bytes).map(Bytes::from).map_err(|e| ParquetError::External(Box::new(e)))
+        self.zstd.compressor.compress(bytes).map(Bytes::from).map_err(|e| ParquetError::External(Box::new(e)))
     }
 
     fn write(&mut self, page: Page, uncompressed: usize) -> Result<PageWriteSpec> {
@@ -110,7 +129,7 @@ impl<'z> Pages<'z> {
         stats.push(PageEncodingStats { page_type: PageType::DATA_PAGE, encoding: self.encoding, count });
         let bytes = self.sink.into_inner()?;
         let metadata = ColumnChunkMetaData::builder(descr)
-            .set_compression(self.compression)
+            .set_compression(self.zstd.compression)
             .set_encodings_mask(EncodingMask::new_from_encodings(encodings.iter()))
             .set_page_encoding_stats(stats)
             .set_total_compressed_size(bytes.len() as i64)

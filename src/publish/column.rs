@@ -6,17 +6,16 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use parquet::basic::{Compression, Encoding, Type as Physical};
+use parquet::basic::{Encoding, Type as Physical};
 use parquet::bloom_filter::Sbbf;
 use parquet::data_type::ByteArray;
 use parquet::errors::Result as ParquetResult;
 use parquet::file::metadata::ColumnIndexBuilder;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::schema::types::ColumnDescPtr;
-use zstd::bulk::Compressor;
 
-use super::chunk::{Chunk, Pages, Summary, boundary_order};
-use super::dictionary::{Numbers, Words};
+use super::chunk::{Chunk, Pages, Summary, Zstd, boundary_order};
+use super::dictionary::{Numbers, Repeats, Words};
 use super::hybrid;
 use crate::calendar::Day;
 use crate::error::{Error, Result};
@@ -45,8 +44,9 @@ pub(super) struct Design {
     pub is_key: bool,
     /// Rows are searched by it.
     pub is_id: bool,
-    /// Hardly any value comes twice.
-    pub distinct: bool,
+    /// Rows are in the order of its values.
+    pub is_sorted: bool,
+    pub repeats: Repeats,
 }
 
 impl Design {
@@ -71,11 +71,10 @@ pub(super) struct Column {
 
 impl Column {
     pub fn new(design: &Design) -> Column {
-        let repeat = !design.distinct;
         let dictionary = match design.kind {
-            Type::Text | Type::CustomerId => Dictionary::Words(Words::new(repeat)),
+            Type::Text | Type::CustomerId => Dictionary::Words(Words::new(design.repeats)),
             Type::Bool => Dictionary::Flags,
-            Type::Int | Type::Double | Type::Date | Type::Money => Dictionary::Numbers(Numbers::new(repeat)),
+            Type::Int | Type::Double | Type::Date | Type::Money => Dictionary::Numbers(Numbers::new(design.repeats)),
         };
         Column { codes: vec![], dictionary, translation: vec![] }
     }
@@ -83,7 +82,7 @@ impl Column {
     /// Appends rows.
     ///
     /// # Errors
-    /// Input: money beyond DECIMAL(18). Internal: values that are not what the schema says, a DOUBLE that is no number.
+    /// Internal: values that are not what the schema says.
     pub fn take(&mut self, values: &Values, rows: Range<usize>, design: &Design) -> Result<()> {
         let Column { codes, dictionary, translation } = self;
         match (dictionary, values) {
@@ -91,9 +90,6 @@ impl Column {
                 codes.extend(v[rows].iter().map(|x| x.map_or(NULL, |x| numbers.code(x))));
             }
             (Dictionary::Numbers(numbers), Values::Money(v)) if design.kind == Type::Money => {
-                if v[rows.clone()].iter().flatten().any(|m| m.unsigned_abs() > MAX_MINOR as u64) {
-                    return Err(too_much(design));
-                }
                 codes.extend(v[rows].iter().map(|x| x.map_or(NULL, |x| numbers.code(x))));
             }
             (Dictionary::Numbers(numbers), Values::Date(v)) if design.kind == Type::Date => {
@@ -105,9 +101,6 @@ impl Column {
                 codes.extend(v[rows].iter().map(code));
             }
             (Dictionary::Numbers(numbers), Values::Double(v)) if design.kind == Type::Double => {
-                if v[rows.clone()].iter().flatten().any(|x| !x.is_finite()) {
-                    return Err(design.defect("holds NaN or infinity; what cannot be known is NULL".into()));
-                }
                 codes.extend(v[rows].iter().map(|x| x.map_or(NULL, |x| numbers.code(x.to_bits() as i64))));
             }
             (Dictionary::Words(words), Values::Text(texts)) => {
@@ -133,19 +126,27 @@ impl Column {
     /// All rows as pages.
     ///
     /// # Errors
-    /// When the column cannot be described in Parquet: a defect.
-    pub fn close(
-        self,
-        design: &Design,
-        zstd: &mut Compressor<'static>,
-        compression: Compression,
-    ) -> ParquetResult<Chunk> {
+    /// Input: money beyond DECIMAL(18). Internal: a DOUBLE that is no number.
+    pub fn close(self, design: &Design, zstd: &mut Zstd) -> Result<Chunk> {
+        if let Dictionary::Numbers(numbers) = &self.dictionary {
+            let values = &numbers.values;
+            if design.kind == Type::Money && values.iter().any(|m| m.unsigned_abs() > MAX_MINOR as u64) {
+                return Err(too_much(design));
+            }
+            if design.kind == Type::Double && values.iter().any(|bits| !double(*bits).is_finite()) {
+                return Err(design.defect("holds NaN or infinity; what cannot be known is NULL".into()));
+            }
+        }
+        self.pages(design, zstd).map_err(|e| design.defect("cannot be encoded".into()).because(e))
+    }
+
+    fn pages(&self, design: &Design, zstd: &mut Zstd) -> ParquetResult<Chunk> {
         let entries = self.entries();
         // A dictionary of values that hardly repeat takes more than the values alone.
-        let with_dictionary = entries > 0 && !design.distinct && entries * 3 <= self.codes.len() * 2;
+        let with_dictionary = entries > 0 && design.repeats != Repeats::Hardly && entries * 3 <= self.codes.len() * 2;
         let width = hybrid::width(entries);
         let encoding = if with_dictionary { Encoding::RLE_DICTIONARY } else { Encoding::PLAIN };
-        let mut pages = Pages::new(zstd, compression, encoding);
+        let mut pages = Pages::new(zstd, encoding);
         let (mut content, mut levels, mut known) = (vec![], vec![], vec![]);
         if with_dictionary {
             (0..entries as u32).for_each(|code| self.plain(design.kind, code, &mut content));
@@ -171,18 +172,24 @@ impl Column {
                 content.push(width as u8);
                 hybrid::put(&known, width, &mut content);
             } else if let Dictionary::Flags = self.dictionary {
-                content.extend(known.chunks(8).map(|bits| bits.iter().rev().fold(0, |byte, bit| byte << 1 | *bit as u8)));
+                content
+                    .extend(known.chunks(8).map(|bits| bits.iter().rev().fold(0, |byte, bit| byte << 1 | *bit as u8)));
             } else {
                 known.iter().for_each(|code| self.plain(design.kind, *code, &mut content));
             }
             pages.data(&content, codes.len())?;
             nulls += codes.len() - known.len();
             if let Some(bounds) = &mut bounds {
-                bounds.page(self.extremes(design.kind, runs(&known)), codes.len() - known.len(), &self, design.kind);
+                let extremes = match (known.first(), known.last()) {
+                    (Some(first), Some(last)) if design.is_sorted => Some((*first, *last)),
+                    _ => self.extremes(design.kind, runs(&known)),
+                };
+                bounds.page(extremes, codes.len() - known.len(), self, design.kind);
             }
         }
         let extremes = match self.dictionary {
             Dictionary::Flags => self.extremes(design.kind, self.codes.iter().copied().filter(|code| *code != NULL)),
+            _ if design.is_sorted && entries > 0 => Some((0, entries as u32 - 1)),
             _ => self.extremes(design.kind, 0..entries as u32),
         };
         let summary = Summary {
@@ -369,3 +376,6 @@ fn too_much(design: &Design) -> Error {
     ))
     .help("look for outliers among the amounts of the exports, or lower `digits` in [money]")
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,16 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
+/// Where equal values are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeats {
+    Anywhere,
+    /// In sorted columns: beside each other.
+    InARow,
+    /// Nowhere: hardly any value comes twice, so every one has a code of its own.
+    Hardly,
+}
+
 /// Slots at the start; always a power of two.
 const SLOTS: usize = 1 << 10;
 
@@ -17,8 +27,7 @@ pub(super) struct Numbers {
     slots: Vec<(i64, u32)>,
     /// How many are.
     taken: usize,
-    /// Whether repetitions are looked for; else every value has a code of its own.
-    repeat: bool,
+    repeats: Repeats,
 }
 
 /// 0, −1, 1, −2, 2 … as 0, 1, 2, 3, 4 …
@@ -27,9 +36,10 @@ fn zigzag(value: i64) -> u64 {
 }
 
 impl Numbers {
-    pub fn new(repeat: bool) -> Numbers {
-        let (small, slots) = if repeat { (vec![0; SMALL], vec![(0, 0); SLOTS]) } else { (vec![], vec![]) };
-        Numbers { values: vec![], small, slots, taken: 0, repeat }
+    pub fn new(repeats: Repeats) -> Numbers {
+        let anywhere = repeats == Repeats::Anywhere;
+        let (small, slots) = if anywhere { (vec![0; SMALL], vec![(0, 0); SLOTS]) } else { (vec![], vec![]) };
+        Numbers { values: vec![], small, slots, taken: 0, repeats }
     }
 
     #[inline]
@@ -45,16 +55,20 @@ impl Numbers {
     }
 
     fn large(&mut self, value: i64) -> u32 {
-        if self.repeat {
-            let mut at = home(value as u64, self.slots.len());
-            while let (known, code @ 1..) = self.slots[at] {
-                if known == value {
-                    return code - 1;
+        match self.repeats {
+            Repeats::Anywhere => {
+                let mut at = home(value as u64, self.slots.len());
+                while let (known, code @ 1..) = self.slots[at] {
+                    if known == value {
+                        return code - 1;
+                    }
+                    at = (at + 1) & (self.slots.len() - 1);
                 }
-                at = (at + 1) & (self.slots.len() - 1);
+                self.slots[at] = (value, self.values.len() as u32 + 1);
+                self.taken += 1;
             }
-            self.slots[at] = (value, self.values.len() as u32 + 1);
-            self.taken += 1;
+            Repeats::InARow if self.values.last() == Some(&value) => return self.values.len() as u32 - 1,
+            Repeats::InARow | Repeats::Hardly => {}
         }
         self.values.push(value);
         if self.taken * 2 > self.slots.len() {
@@ -89,12 +103,13 @@ pub(super) struct Words {
     ends: Vec<usize>,
     /// Part of a hash, and the code plus one; 0: free. At most half of them are taken.
     slots: Vec<(u32, u32)>,
-    repeat: bool,
+    repeats: Repeats,
 }
 
 impl Words {
-    pub fn new(repeat: bool) -> Words {
-        Words { bytes: vec![], ends: vec![], slots: if repeat { vec![(0, 0); SLOTS] } else { vec![] }, repeat }
+    pub fn new(repeats: Repeats) -> Words {
+        let slots = if repeats == Repeats::Anywhere { vec![(0, 0); SLOTS] } else { vec![] };
+        Words { bytes: vec![], ends: vec![], slots, repeats }
     }
 
     pub fn len(&self) -> usize {
@@ -108,20 +123,26 @@ impl Words {
     }
 
     pub fn code(&mut self, word: &[u8]) -> u32 {
-        if self.repeat {
-            let hash = xxh3_64(word);
-            let mut at = home(hash, self.slots.len());
-            while let (part, code @ 1..) = self.slots[at] {
-                if part == hash as u32 && self.get(code - 1) == word {
-                    return code - 1;
+        match self.repeats {
+            Repeats::Anywhere => {
+                let hash = xxh3_64(word);
+                let mut at = home(hash, self.slots.len());
+                while let (part, code @ 1..) = self.slots[at] {
+                    if part == hash as u32 && self.get(code - 1) == word {
+                        return code - 1;
+                    }
+                    at = (at + 1) & (self.slots.len() - 1);
                 }
-                at = (at + 1) & (self.slots.len() - 1);
+                self.slots[at] = (hash as u32, self.len() as u32 + 1);
             }
-            self.slots[at] = (hash as u32, self.len() as u32 + 1);
+            Repeats::InARow if self.len() > 0 && self.get(self.len() as u32 - 1) == word => {
+                return self.len() as u32 - 1;
+            }
+            Repeats::InARow | Repeats::Hardly => {}
         }
         self.bytes.extend_from_slice(word);
         self.ends.push(self.bytes.len());
-        if self.repeat && self.len() * 2 > self.slots.len() {
+        if self.repeats == Repeats::Anywhere && self.len() * 2 > self.slots.len() {
             self.grow();
         }
         self.len() as u32 - 1
@@ -155,24 +176,28 @@ mod tests {
         fn values_have_one_code_each_in_the_order_in_which_they_come(
             values in prop::collection::vec(prop_oneof![-3..3i64, any::<i64>(), (0..2000i64).prop_map(|n| n << 40)], 0..3000),
         ) {
-            let (mut numbers, mut words, mut known) = (Numbers::new(true), Words::new(true), HashMap::new());
+            let (mut numbers, mut words, mut known) =
+                (Numbers::new(Repeats::Anywhere), Words::new(Repeats::Anywhere), HashMap::new());
             for value in &values {
                 let next = known.len() as u32;
                 let code = *known.entry(*value).or_insert(next);
                 prop_assert_eq!(numbers.code(*value), code);
-                prop_assert_eq!(words.code(value.to_string().as_bytes()), code);
+                let text = value.to_string();
+                prop_assert_eq!(words.code(text.as_bytes()), code);
                 prop_assert_eq!(numbers.values[code as usize], *value);
-                prop_assert_eq!(words.get(code), value.to_string().as_bytes());
+                prop_assert_eq!(words.get(code), text.as_bytes());
             }
             prop_assert_eq!((numbers.values.len(), words.len()), (known.len(), known.len()));
         }
     }
 
     #[test]
-    fn without_repetitions_every_value_has_a_code_of_its_own() {
-        let (mut numbers, mut words) = (Numbers::new(false), Words::new(false));
-        assert_eq!([7, 7, 8].map(|v| numbers.code(v)), [0, 1, 2]);
-        assert_eq!(["a", "", "a"].map(|v| words.code(v.as_bytes())), [0, 1, 2]);
-        assert_eq!([0, 1, 2].map(|c| words.get(c)), [&b"a"[..], b"", b"a"]);
+    fn repetitions_are_found_where_they_are_looked_for() {
+        for (repeats, codes) in [(Repeats::Hardly, [0, 1, 2, 3]), (Repeats::InARow, [0, 0, 1, 2])] {
+            let (mut numbers, mut words) = (Numbers::new(repeats), Words::new(repeats));
+            assert_eq!([7, 7, 1 << 40, 7].map(|v| numbers.code(v)), codes);
+            assert_eq!(["", "", "a", ""].map(|v| words.code(v.as_bytes())), codes);
+            assert_eq!([codes[1], codes[2]].map(|c| words.get(c)), [&b""[..], b"a"]);
+        }
     }
 }

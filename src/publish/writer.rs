@@ -17,13 +17,11 @@ use sha2::{Digest, Sha256};
 
 use super::block::{Block, Encoded, Layout, RowGroup, expect_before};
 use super::column::Design;
+use super::dictionary::Repeats;
 use super::format::Format;
 use super::{SCHEMA_VERSION, crash, failure};
 use crate::error::{Error, Result};
 use crate::table::{ColumnSpec, Table, TableSchema, Type, Values};
-
-/// The level of compression.
-pub(super) const ZSTD: i32 = 1;
 
 /// A file as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,7 +193,13 @@ fn designs(schema: &TableSchema, format: Format, parquet: &SerializedFileWriter<
         descr: parquet.schema_descr().column(i),
         is_key: i < schema.key,
         is_id: column.kind == Type::CustomerId,
-        distinct: column.distinct || (schema.key == 1 && i == 0 && column.kind == Type::CustomerId),
+        is_sorted: i < schema.key.min(1),
+        repeats: match i {
+            0 if schema.key == 1 && column.kind == Type::CustomerId => Repeats::Hardly,
+            0 if schema.key > 1 => Repeats::InARow,
+            _ if column.distinct => Repeats::Hardly,
+            _ => Repeats::Anywhere,
+        },
     };
     schema.columns.iter().enumerate().map(design).collect()
 }

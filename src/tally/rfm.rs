@@ -124,13 +124,7 @@ pub struct Kinds {
 const KIND_CELLS: u64 = 6;
 
 /// Registers the count of buyers by R and F, by a stage's segments.
-pub fn plan(
-    plan: &mut Plan,
-    index: Ref<SegmentIndex>,
-    lens: Lens,
-    segments: &[usize],
-    cuts: Cuts,
-) -> Ref<RfmTally> {
+pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, segments: &[usize], cuts: Cuts) -> Ref<RfmTally> {
     let spec = FoldSpec {
         kind: "rfm",
         params: format!("{} scores, segments {segments:?}", cuts.most),

@@ -80,6 +80,10 @@ impl PartSink for Parts<'_> {
         block.write(piece)
     }
 
+    fn complete(&self, block: &mut Block) -> Result<()> {
+        block.complete()
+    }
+
     fn append(&self, table: usize, part: usize, block: Block) -> Result<()> {
         let open = self.open(table, part)?;
         let mut writer = open.writer.lock().map_err(poisoned)?;

@@ -1,6 +1,7 @@
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Float64Type, Int64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::Compression;
 use parquet::file::properties::ReaderProperties;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::file::serialized_reader::ReadOptionsBuilder;
@@ -9,9 +10,12 @@ use super::*;
 use crate::calendar::Day;
 use crate::error::Kind;
 use crate::money::MAX_MINOR;
+use crate::publish::block::ROW_GROUP;
 use crate::table::{Values, column};
 
 const FORMAT: Format = Format { digits: 2, integer_ids: false };
+/// Rows handed over at a time.
+const PIECE: usize = 1 << 14;
 
 fn every_type() -> Arc<TableSchema> {
     Arc::new(TableSchema {
@@ -75,9 +79,9 @@ fn open(dir: &Path, written: &WrittenFile) -> File {
 #[test]
 fn bytes_do_not_depend_on_how_rows_are_handed_over() {
     let dir = tempfile::tempdir().unwrap();
-    let n = ROW_GROUP as i64 + 2 * CHUNK as i64 + 5;
+    let n = ROW_GROUP as i64 + 2 * PIECE as i64 + 5;
     let (whole, written) = write(dir.path(), &[(0, n)]);
-    let few: Vec<(i64, i64)> = vec![(0, 1), (1, 8), (8, 8), (8, CHUNK as i64), (CHUNK as i64, n - 3), (n - 3, n)];
+    let few: Vec<(i64, i64)> = vec![(0, 1), (1, 8), (8, 8), (8, PIECE as i64), (PIECE as i64, n - 3), (n - 3, n)];
     let many: Vec<(i64, i64)> = (0..n).step_by(997).map(|i| (i, n.min(i + 997))).collect();
     assert!(whole == write(dir.path(), &few).0, "six pieces differ from one");
     assert!(whole == write(dir.path(), &many).0, "pieces of 997 rows differ from one");
@@ -166,6 +170,37 @@ fn an_empty_table_is_a_file_with_its_columns() {
     assert_eq!(reader.schema().fields().len(), 7);
 }
 
+/// What a file refuses of a column, in words.
+fn refused(kind: Type, values: Values) -> Option<Error> {
+    let dir = tempfile::tempdir().unwrap();
+    let columns = vec![column("c", kind, "a column")];
+    let schema = Arc::new(TableSchema { name: "t".into(), doc: String::new(), key: 0, columns });
+    let mut writer = TableWriter::create(dir.path(), "t.parquet", schema.clone(), FORMAT, None).unwrap();
+    let written = writer.write(&Table { schema, columns: vec![values] });
+    written.and_then(|()| writer.finish()).err()
+}
+
+#[test]
+fn money_beyond_decimal_18_names_table_column_and_amount() {
+    for units in [MAX_MINOR + 1, -MAX_MINOR - 1, i64::MAX.into(), i64::MIN.into()] {
+        let e = refused(Type::Money, Values::Money(vec![None, Some(units as i64)])).unwrap();
+        assert_eq!(e.kind, Kind::Input);
+        assert!(e.what.contains("t.c") && e.what.contains("DECIMAL(18,2)"), "{}", e.what);
+    }
+    let most = MAX_MINOR as i64;
+    assert!(refused(Type::Money, Values::Money(vec![Some(most), Some(-most), Some(0)])).is_none());
+}
+
+#[test]
+fn what_cannot_be_a_figure_is_a_defect() {
+    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let e = refused(Type::Double, Values::Double(vec![Some(bad)])).unwrap();
+        assert_eq!(e.kind, Kind::Internal);
+    }
+    let e = refused(Type::Int, Values::Bool(vec![Some(true)])).unwrap();
+    assert!(e.what.contains("t.c holds Bool instead of Int"), "{}", e.what);
+}
+
 fn keyed(keys: Vec<Option<i64>>) -> Table {
     let columns = vec![column("age", Type::Int, "NULL pools"), column("n", Type::Int, "the row's number")];
     let schema = Arc::new(TableSchema { name: "cohort".into(), doc: String::new(), key: 1, columns });
@@ -184,13 +219,13 @@ fn rows_out_of_order_or_twice_are_refused() {
         w.finish()
     };
     assert!(attempt(vec![vec![Some(1), Some(2)], vec![Some(3), None]], "a").is_ok());
-    let boundary: Vec<Option<i64>> = (0..CHUNK as i64).map(Some).collect();
+    let boundary: Vec<Option<i64>> = (0..PIECE as i64).map(Some).collect();
     for (i, bad) in [
         vec![vec![Some(2), Some(1)]],
         vec![vec![Some(1), Some(1)]],
         vec![vec![None, Some(1)]],
         vec![vec![Some(1)], vec![Some(1)]],
-        vec![boundary.clone(), vec![Some(CHUNK as i64 - 1)]],
+        vec![boundary.clone(), vec![Some(PIECE as i64 - 1)]],
     ]
     .into_iter()
     .enumerate()
@@ -199,7 +234,7 @@ fn rows_out_of_order_or_twice_are_refused() {
         assert_eq!(e.kind, Kind::Internal);
         assert!(e.what.contains("table cohort are out of order or twice by their key (age)"), "{}", e.what);
     }
-    assert!(attempt(vec![boundary, vec![Some(CHUNK as i64)]], "b").is_ok());
+    assert!(attempt(vec![boundary, vec![Some(PIECE as i64)]], "b").is_ok());
 }
 
 #[test]

@@ -52,7 +52,7 @@ impl Measure for Worth {
     const SPELLS: bool = true;
 
     fn of(view: &View<'_>) -> Option<i64> {
-        let revenue = revenue_to_date(view).clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+        let revenue = revenue_to_date(view);
         let counts = match view.shape().basis {
             Basis::Transactions => view.in_basis(),
             Basis::Subscriptions => revenue != 0 || !view.spells().is_empty(),

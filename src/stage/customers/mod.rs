@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use smallvec::{SmallVec, smallvec};
-
-use super::ledger::id;
 use super::{PerCustomer, Scorer, Setting};
 use crate::calendar::Day;
 use crate::money::minor_per_major;
-use crate::table::{Cell, ColumnSpec, Table, TableSchema, Type, column};
+use crate::table::{ColumnSpec, Table, TableSchema, Type, column};
 use crate::tally::cohorts::revenue_of;
+use crate::timeline::history::CustomerId;
 use crate::timeline::lens::LiveRule;
+use crate::timeline::purchases::Purchases;
 use crate::timeline::segments::{At, SegmentIndex};
 use crate::timeline::shape::Basis;
 use crate::timeline::view::{Needs, Person, View};
@@ -107,55 +106,64 @@ impl PerCustomer for Customers {
         let orders: i64 = view.days().iter().map(|d| view.orders(d)).sum();
         let state = state(&view);
         let loyal = state == LIVE && orders >= self.setting.loyal_orders;
-        let mut row: SmallVec<[Cell<'_>; 32]> = smallvec![
-            id(view.id()),
-            first.into(),
-            last.into(),
-            first.map(|day| view.frame().grid.start(view.frame().grid.at(day))).into(),
-            state.into(),
-            buys.then_some(orders).into(),
-            revenue_to_date(&view).into(),
-            buys.then_some(loyal).into(),
-            last.map(|day| i64::from(last_observed.0 - day.0)).into(),
-        ];
-        row.extend(self.purchases(&view));
+        let row = match view.id() {
+            CustomerId::Integer(id) => table.row().int(Some(id)),
+            CustomerId::Text(id) => table.row().text(Some(id)),
+        };
+        let bought = self.setting.transactions_by.before(&view, view.shape().as_of);
+        let mut row = row
+            .date(first)
+            .date(last)
+            .date(first.map(|day| view.frame().grid.start(view.frame().grid.at(day))))
+            .text(Some(state))
+            .int(buys.then_some(orders))
+            .money(Some(revenue_to_date(&view)))
+            .bool(buys.then_some(loyal))
+            .int(last.map(|day| i64::from(last_observed.0 - day.0)))
+            .int(bought.map(|b| b.frequency.into()))
+            .double(bought.map(|b| self.units(b.recency)))
+            .double(bought.map(|b| self.units(b.age)))
+            .double(bought.filter(|b| b.frequency > 0).map(|b| self.monetary(b)));
         for segment in 0..self.setting.segments.len() {
             let steps = view.segment(segment);
             let rank = match view.shape().dictionary.segments[segment].at {
                 At::First => steps.first(),
                 At::Opening | At::Latest => steps.latest(),
             };
-            row.push((&self.index.cells[self.index.cell(segment, rank) as usize].value).into());
+            row = row.text(Some(&self.index.cells[self.index.cell(segment, rank) as usize].value));
         }
         if self.setting.learning.is_some() {
             let habits = view.shape().learned.habits.as_ref();
-            row.push(habits.filter(|_| first.is_some()).map(|h| i64::from(h.window(view.days()))).into());
+            row = row.int(habits.filter(|_| first.is_some()).map(|h| i64::from(h.window(view.days()))));
         }
         self.scorers.iter().for_each(|s| s.score(person, &mut |cell| row.push(cell)));
-        table.push(row);
+        row.end();
     }
 }
 
 /// Net revenue to date through the lens of the calendar period; without transactions the MRR at the closing of each
 /// period, as table `cohort` counts it.
-pub(super) fn revenue_to_date(view: &View<'_>) -> i128 {
-    if view.shape().has_transactions {
-        return view.days().iter().map(|d| i128::from(d.net)).sum();
-    }
+///
+/// What does not fit is at the edge of i64, beyond every DECIMAL(18), so that publishing refuses it.
+pub(super) fn revenue_to_date(view: &View<'_>) -> i64 {
     let period = |money: i64| revenue_of(money.into(), view.frame().grid.period, None);
-    view.runs().iter().filter(|r| r.state.in_closing()).map(|r| period(r.closing) * (r.to - r.from) as i128).sum()
+    let closings = || view.runs().iter().filter(|r| r.state.in_closing());
+    let sum: i128 = if view.shape().has_transactions {
+        view.days().iter().map(|d| i128::from(d.net)).sum()
+    } else {
+        closings().map(|r| period(r.closing) * (r.to - r.from) as i128).sum()
+    };
+    sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64
 }
 
+/// x, t_x, T and the mean value of repeat transactions (Fader, Hardie and Lee 2005).
 impl Customers {
-    /// x, t_x, T and the mean value of repeat transactions (Fader, Hardie and Lee 2005).
-    fn purchases(&self, view: &View<'_>) -> [Cell<'static>; 4] {
-        let Some(bought) = self.setting.transactions_by.before(view, view.shape().as_of) else {
-            return [const { Cell::Null }; 4];
-        };
-        let units = |days: u32| f64::from(days) / self.setting.time_unit.days();
-        let x = bought.frequency;
-        let mean = || bought.spend as f64 / f64::from(x) / minor_per_major(self.setting.digits);
-        [i64::from(x).into(), units(bought.recency).into(), units(bought.age).into(), (x > 0).then(mean).into()]
+    fn units(&self, days: u32) -> f64 {
+        f64::from(days) / self.setting.time_unit.days()
+    }
+
+    fn monetary(&self, bought: Purchases) -> f64 {
+        bought.spend as f64 / f64::from(bought.frequency) / minor_per_major(self.setting.digits)
     }
 }
 

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::{PerCustomer, Spec};
 use crate::engine::plan::{Needs, Plan};
-use crate::table::{Cell, ColumnSpec, Table, TableSchema, Type, column};
+use crate::table::{ColumnSpec, Table, TableSchema, Type, column};
 use crate::timeline::history::CustomerId;
 use crate::timeline::lens::LiveRule;
 use crate::timeline::movements::{Run, State};
@@ -124,7 +124,9 @@ fn run(view: &View<'_>, run: &Run, orders: &mut &[(usize, i64)], lines: &mut Lin
     let undecided = (*view.rule() == LiveRule::Period && frame.last_is_partial()).then(|| frame.len() - 1);
     let mut from = run.from;
     while from < run.to {
-        *orders = &orders[orders.partition_point(|o| o.0 < from)..];
+        while orders.first().is_some_and(|o| o.0 < from) {
+            *orders = &orders[1..];
+        }
         let (now, next) = match orders.first() {
             Some((period, n)) if *period == from => (*n, from + 1),
             Some((period, _)) => (0, *period),
@@ -140,6 +142,9 @@ fn run(view: &View<'_>, run: &Run, orders: &mut &[(usize, i64)], lines: &mut Lin
 }
 
 fn idle((from, to): (usize, usize), orders: &mut &[(usize, i64)], lines: &mut Lines<'_, '_>) {
+    if from >= to {
+        return;
+    }
     let nothing = Run {
         from,
         to,
@@ -227,13 +232,5 @@ impl Lines<'_, '_> {
             .money(Some(unallocated))
             .int(self.has_transactions.then_some(orders))
             .end();
-    }
-}
-
-/// The cell of a customer id.
-pub fn id(id: CustomerId<'_>) -> Cell<'_> {
-    match id {
-        CustomerId::Integer(id) => Cell::Int(id),
-        CustomerId::Text(id) => id.into(),
     }
 }

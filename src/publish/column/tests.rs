@@ -1,0 +1,210 @@
+//! What pages hold, and what is said of them, by the `parquet` crate's own reader.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{Date32Type, Decimal128Type, Float64Type, Int64Type};
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::statistics::Statistics;
+use proptest::prelude::*;
+
+use super::*;
+use crate::publish::{Format, TableWriter};
+use crate::table::{Cell, Table, TableSchema, column};
+
+const FORMAT: Format = Format { digits: 2, integer_ids: false };
+
+fn schema() -> Arc<TableSchema> {
+    let columns = vec![
+        column("id", Type::CustomerId, "first of the key, sorted"),
+        column("at", Type::Date, "second of the key"),
+        column("state", Type::Text, "few words"),
+        column("note", Type::Text, "many, some of them long"),
+        column("count", Type::Int, "small and large"),
+        column("money", Type::Money, "of either sign"),
+        column("share", Type::Double, "of either sign and zero"),
+        column("mean", Type::Double, "hardly ever the same").distinct(),
+        column("flag", Type::Bool, "or none"),
+    ];
+    Arc::new(TableSchema { name: "t".into(), doc: String::new(), key: 2, columns })
+}
+
+/// A row by numbers that decide what it has.
+fn table(rows: &[(u8, u16, i64)]) -> Table {
+    let mut keys: Vec<(u8, u16, i64)> = rows.to_vec();
+    keys.sort_unstable_by_key(|(id, day, _)| (*id, *day));
+    keys.dedup_by_key(|(id, day, _)| (*id, *day));
+    let mut table = Table::empty(schema(), false);
+    for (id, day, n) in keys {
+        let known = |every: i64| (n % every != 0).then_some(n);
+        // Long texts with characters of several bytes, and of the greatest there is, at the place where bounds are cut.
+        let long = || format!("{}{}{n}", "x".repeat(50 + n.unsigned_abs() as usize % 20), "é🦀\u{10ffff}".repeat(3));
+        table.push([
+            format!("{:03}{}", id, "ü".repeat(usize::from(id) % 40)).into(),
+            Day(i32::from(day) - 300).into(),
+            known(5).map(|n| ["new", "retained", "churned"][n.unsigned_abs() as usize % 3]).into(),
+            known(2).map_or(Cell::Null, |n| if n % 3 == 0 { long() } else { format!("{n}") }.into()),
+            known(7).into(),
+            known(3).map_or(Cell::Null, |n| Cell::Money(n.clamp(-MAX_MINOR as i64, MAX_MINOR as i64) >> (n & 31))),
+            known(4).map(|n| (n % 9) as f64 / 4.0 * if n % 2 == 0 { -1.0 } else { 1.0 }).into(),
+            known(6).map(|n| n as f64 / 7.0).into(),
+            known(8).map(|n| n % 3 == 0).into(),
+        ]);
+    }
+    table
+}
+
+fn written(dir: &Path, table: &Table) -> (RecordBatch, ParquetMetaData) {
+    let mut writer = TableWriter::create(dir, "t.parquet", table.schema.clone(), FORMAT, None).unwrap();
+    writer.write(table).unwrap();
+    writer.finish().unwrap();
+    let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
+    let file = File::open(dir.join("t.parquet")).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).unwrap();
+    let (metadata, arrow) = (reader.metadata().as_ref().clone(), reader.schema().clone());
+    let batches: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
+    (concat_batches(&arrow, &batches).unwrap(), metadata)
+}
+
+/// A column as it was read.
+fn read(column: &dyn Array, kind: Type) -> Values {
+    fn all<T>(column: &dyn Array, get: impl Fn(usize) -> T) -> impl Iterator<Item = Option<T>> {
+        (0..column.len()).map(move |i| column.is_valid(i).then(|| get(i)))
+    }
+    match kind {
+        Type::Text | Type::CustomerId => Values::Text(column.as_string::<i32>().iter().collect()),
+        Type::Int => Values::Int(column.as_primitive::<Int64Type>().iter().collect()),
+        Type::Double => Values::Double(column.as_primitive::<Float64Type>().iter().collect()),
+        Type::Date => {
+            let days = column.as_primitive::<Date32Type>();
+            Values::Date(all(column, |i| Day(days.value(i))).collect())
+        }
+        Type::Bool => Values::Bool(column.as_boolean().iter().collect()),
+        Type::Money => {
+            let units = column.as_primitive::<Decimal128Type>();
+            Values::Money(all(column, |i| units.value(i) as i64).collect())
+        }
+    }
+}
+
+/// The bytes of values, in the order in which bounds compare them.
+fn plain(values: &Values, row: usize) -> Option<Vec<u8>> {
+    // Flipping the sign makes bytes, most significant first, sort as the numbers do.
+    let number = |n: i64| (n as u64 ^ 1 << 63).to_be_bytes().to_vec();
+    match values {
+        Values::Text(v) => v.get(row).map(|text| text.as_bytes().to_vec()),
+        Values::Int(v) | Values::Money(v) => v[row].map(number),
+        Values::Date(v) => v[row].map(|day| number(day.0.into())),
+        Values::Double(v) => v[row].map(|x| {
+            let bits = x.to_bits() as i64;
+            number(bits ^ (((bits >> 63) as u64) >> 1) as i64)
+        }),
+        Values::Bool(v) => v[row].map(|flag| vec![u8::from(flag)]),
+    }
+}
+
+fn bounds(statistics: &Statistics) -> Option<(Vec<u8>, Vec<u8>)> {
+    let one = |values: Values| plain(&values, 0).unwrap();
+    Some(match statistics {
+        Statistics::ByteArray(s) => (s.min_opt()?.data().to_vec(), s.max_opt()?.data().to_vec()),
+        Statistics::Int64(s) => {
+            (one(Values::Int(vec![s.min_opt().copied()])), one(Values::Int(vec![s.max_opt().copied()])))
+        }
+        Statistics::Int32(s) => {
+            let day = |d: Option<&i32>| one(Values::Date(vec![d.map(|d| Day(*d))]));
+            (s.min_opt().map(|d| day(Some(d)))?, day(s.max_opt()))
+        }
+        Statistics::Double(s) => {
+            let (low, high) = (*s.min_opt()?, *s.max_opt()?);
+            (one(Values::Double(vec![Some(low)])), one(Values::Double(vec![Some(high)])))
+        }
+        Statistics::Boolean(s) => (vec![u8::from(*s.min_opt()?)], vec![u8::from(*s.max_opt()?)]),
+        other => panic!("{other:?}"),
+    })
+}
+
+fn holds(table: &Table) -> Result<(), TestCaseError> {
+    let dir = tempfile::tempdir().unwrap();
+    let (batch, metadata) = written(dir.path(), table);
+    let (group, index) = (metadata.row_group(0), metadata.page_index_for_row_group(0));
+    for (i, (spec, values)) in table.schema.columns.iter().zip(&table.columns).enumerate() {
+        let name = &spec.name;
+        prop_assert_eq!(&read(batch.column(i), spec.kind), values, "{}", name);
+        let statistics = group.column(i).statistics().unwrap();
+        let mut known: Vec<Vec<u8>> = (0..table.rows()).filter_map(|row| plain(values, row)).collect();
+        known.sort_unstable();
+        prop_assert_eq!(statistics.null_count_opt(), Some((table.rows() - known.len()) as u64), "{}", name);
+        let (Some(least), Some(most)) = (known.first(), known.last()) else {
+            prop_assert_eq!(bounds(statistics), None);
+            continue;
+        };
+        let (low, high) = bounds(statistics).unwrap();
+        prop_assert!(low <= *least && high >= *most, "{}: {:?}", name, statistics);
+        prop_assert!(low.len() <= 64 || low == *least, "{}", name);
+        prop_assert_eq!(statistics.min_is_exact(), low == *least, "{}", name);
+        prop_assert_eq!(statistics.max_is_exact(), high == *most, "{}", name);
+        let pages = index.page_locations(i).unwrap();
+        let ends = pages.iter().skip(1).map(|p| p.first_row_index as usize).chain([table.rows()]);
+        let (mut starts, mut page) = (pages.iter().map(|p| p.first_row_index as usize), 0);
+        let bounds = index.column_index(i).filter(|_| i < table.schema.key);
+        for end in ends {
+            let rows = starts.next().unwrap()..end;
+            let here: Vec<Vec<u8>> = rows.clone().filter_map(|row| plain(values, row)).collect();
+            match bounds {
+                Some(ColumnIndexMetaData::BYTE_ARRAY(index)) => {
+                    let (low, high) = (index.min_value(page).unwrap(), index.max_value(page).unwrap());
+                    prop_assert!(here.iter().all(|v| low <= v.as_slice() && v.as_slice() <= high), "{}", name);
+                    prop_assert!(low.len() <= 64 && high.len() <= 68);
+                }
+                Some(ColumnIndexMetaData::INT32(index)) => {
+                    let bound = |d: Option<&i32>| plain(&Values::Date(vec![d.map(|d| Day(*d))]), 0).unwrap();
+                    prop_assert_eq!(Some(&bound(index.min_value(page))), here.iter().min());
+                    prop_assert_eq!(Some(&bound(index.max_value(page))), here.iter().max());
+                }
+                Some(other) => panic!("{other:?}"),
+                None => {}
+            }
+            page += 1;
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn what_is_written_is_read_and_within_its_bounds(
+        rows in prop::collection::vec((any::<u8>(), 0..700u16, prop_oneof![-40..40i64, any::<i64>()]), 0..400),
+    ) {
+        holds(&table(&rows))?;
+    }
+}
+
+#[test]
+fn pages_of_a_large_row_group_are_read_and_within_their_bounds() {
+    let row = |i: u32| ((i / 700) as u8, (i % 700) as u16, i64::from(i).wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as i64));
+    let table = table(&(0..3 * PAGE as u32 + 77).map(row).collect::<Vec<_>>());
+    assert_eq!(table.rows(), 3 * PAGE + 77);
+    holds(&table).unwrap();
+}
+
+#[test]
+fn bounds_of_long_texts_hold_and_are_short() {
+    let last = "\u{10ffff}";
+    for text in
+        ["a".repeat(64), "a".repeat(65), "é".repeat(40), last.repeat(40), format!("{}é{}", "a".repeat(63), last)]
+    {
+        let (low, low_is_it) = bound_of(text.as_bytes(), false);
+        let (high, high_is_it) = bound_of(text.as_bytes(), true);
+        assert!(low.as_slice() <= text.as_bytes() && high.as_slice() >= text.as_bytes(), "{text}");
+        assert!(std::str::from_utf8(&low).is_ok() && std::str::from_utf8(&high).is_ok(), "{text}");
+        assert_eq!((low_is_it, high_is_it), (low == text.as_bytes(), high == text.as_bytes()));
+        assert!(low.len() <= BOUND && (high.len() <= BOUND || text.starts_with(last)));
+    }
+}

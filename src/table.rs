@@ -274,6 +274,24 @@ impl Row<'_> {
         bool(bool) => Bool,
     );
 
+    /// The cell of the row before, once more.
+    ///
+    /// # Panics
+    /// If there is no column left, or no row before.
+    #[inline]
+    pub fn again(mut self) -> Self {
+        const BEFORE: &str = "there is a row before";
+        match self.left.next().expect("a column is left") {
+            Values::Text(v) => v.push_again(),
+            Values::Int(v) => v.push(*v.last().expect(BEFORE)),
+            Values::Double(v) => v.push(*v.last().expect(BEFORE)),
+            Values::Date(v) => v.push(*v.last().expect(BEFORE)),
+            Values::Bool(v) => v.push(*v.last().expect(BEFORE)),
+            Values::Money(v) => v.push(*v.last().expect(BEFORE)),
+        }
+        self
+    }
+
     /// The next cell, whatever it is.
     ///
     /// # Panics

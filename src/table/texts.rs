@@ -24,6 +24,15 @@ impl Texts {
         self.codes.push(code);
     }
 
+    /// The row before once more.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[inline]
+    pub(super) fn push_again(&mut self) {
+        self.codes.push(*self.codes.last().expect("there is a row before"));
+    }
+
     fn code(&mut self, text: &str) -> u32 {
         let last = text.as_bytes().last().map_or(0, |byte| usize::from(*byte));
         let recent = (text.len() * 5 + last) % RECENT;

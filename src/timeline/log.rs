@@ -138,6 +138,10 @@ impl Purchases {
         self.log.bytes()
     }
 
+    pub fn len(&self) -> usize {
+        self.rows + usize::from(self.open.is_some())
+    }
+
     /// All of them, in the order in which they came.
     pub fn read(mut self) -> Vec<Purchase> {
         self.write();

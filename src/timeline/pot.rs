@@ -8,6 +8,10 @@ use crate::calendar::Day;
 use crate::error::Result;
 use crate::source::canonical::Term;
 
+/// Bytes of a record apart from its days, and of a day: mostly.
+const CUSTOMER_BYTES: usize = 28;
+const DAY_BYTES: usize = 6;
+
 #[derive(Default)]
 pub struct Pot {
     customers: Directory,
@@ -78,6 +82,11 @@ impl Pot {
             + self.answers.capacity() * size_of::<(Number, AnswerRow)>()
             + self.members.capacity() * size_of::<(Number, MemberRow)>()
             + self.member_bytes
+    }
+
+    /// About what its records take, where most of them are days: to make room once.
+    pub fn record_bytes(&self) -> usize {
+        self.customers.len() * CUSTOMER_BYTES + self.purchases.len() * DAY_BYTES
     }
 
     /// Brings the rows of each customer together and shows them, combined, in the order of the ids.

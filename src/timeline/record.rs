@@ -235,33 +235,57 @@ fn record(id: &[u8], into: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
     into[start..start + LENGTH].copy_from_slice(&length.to_le_bytes());
 }
 
-/// Dates ascend, and mostly one row and one order stand behind a day: its low bit says so.
+/// A day is two bytes of what mostly holds, and its money in as few bytes as its size takes: two, three, four, or a
+/// number as long as it needs. Dates ascend, and mostly one row and one order stand behind a day.
+const PLAIN: u16 = 1;
+const SIZE: u16 = 2;
+const SIZES: [usize; 3] = [2, 3, 4];
+/// Days since the one before, from this bit on; as many as fit, else a number by itself.
+const STEP: u32 = 3;
+const FAR: u16 = u16::MAX >> STEP;
+
 fn put_days(days: &[DaySum], into: &mut Vec<u8>) {
-    if days.is_empty() {
-        return;
-    }
+    let Some(first) = days.first() else { return };
     put(into, days.len() as u64);
-    let mut before = 0;
+    put(into, zigzag(first.day.0.into()));
+    let mut before = first.day.0;
     for day in days {
+        let net = zigzag_wide(day.net);
+        let size = SIZES.iter().position(|bytes| net >> (8 * bytes) == 0).unwrap_or(SIZES.len());
+        let step = (i64::from(day.day.0) - i64::from(before)) as u64;
+        let near = u16::try_from(step).unwrap_or(FAR).min(FAR);
         let plain = day.active == 1 && day.orders == 1;
-        put(into, zigzag(i64::from(day.day.0) - before) << 1 | u64::from(plain));
-        before = day.day.0.into();
+        let head = near << STEP | size as u16 * SIZE | if plain { PLAIN } else { 0 };
+        into.extend_from_slice(&head.to_le_bytes());
+        match SIZES.get(size) {
+            Some(bytes) => into.extend_from_slice(&net.to_le_bytes()[..*bytes]),
+            None => put_wide(into, net),
+        }
+        if near == FAR {
+            put(into, step);
+        }
         if !plain {
             put(into, day.active.into());
             put(into, day.orders.into());
         }
-        put_wide(into, zigzag_wide(day.net));
+        before = day.day.0;
     }
 }
 
 fn read_days(reader: &mut Reader<'_>, each: &mut impl FnMut(DaySum)) {
-    let mut day = 0;
-    for _ in 0..reader.number() {
-        let step = reader.number();
-        day += unzigzag(step >> 1);
-        let (active, orders) = if step & 1 == 1 { (1, 1) } else { (reader.number() as u32, reader.number() as u32) };
-        let net = unzigzag_wide(reader.wide());
-        each(DaySum { day: Day(day as i32), active, orders, net });
+    let count = reader.number();
+    let mut day = unzigzag(reader.number());
+    for _ in 0..count {
+        let head = reader.little(2) as u16;
+        let net = match SIZES.get(usize::from(head / SIZE & 3)) {
+            Some(bytes) => reader.little(*bytes).into(),
+            None => reader.wide(),
+        };
+        let near = head >> STEP;
+        day += if near == FAR { reader.number() } else { near.into() } as i64;
+        let (active, orders) =
+            if head & PLAIN != 0 { (1, 1) } else { (reader.number() as u32, reader.number() as u32) };
+        each(DaySum { day: Day(day as i32), active, orders, net: unzigzag_wide(net) });
     }
 }
 

@@ -176,7 +176,7 @@ impl Store {
     /// Input: a customer's money is beyond what a table can hold. Output: temporary files cannot be used.
     pub fn seal(&self, bucket: usize) -> Result<()> {
         let Bucket { pot, mut runs } = std::mem::take(&mut *self.buckets[bucket].lock().map_err(poisoned)?);
-        let (mut records, mut customers, mut first_sign_up) = (vec![], 0, Day::NEVER);
+        let (mut records, mut customers, mut first_sign_up) = (Vec::with_capacity(pot.record_bytes()), 0, Day::NEVER);
         let mut show = |id: &[u8], rows: &mut Rows| {
             rows.date_orders();
             check_money(&rows.days)?;

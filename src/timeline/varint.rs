@@ -71,6 +71,18 @@ impl<'a> Reader<'a> {
         taken
     }
 
+    /// The next `n` bytes, at most eight, as a number, the least significant first.
+    #[inline]
+    pub fn little(&mut self, n: usize) -> u64 {
+        let (taken, rest) = self.rest.split_at(n);
+        let value = match self.rest.first_chunk::<8>() {
+            Some(eight) => u64::from_le_bytes(*eight) & (u64::MAX >> (64 - 8 * n)),
+            None => taken.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)),
+        };
+        self.rest = rest;
+        value
+    }
+
     /// Most numbers are of one byte: those are read where they are asked for.
     #[inline]
     pub fn number(&mut self) -> u64 {

@@ -92,7 +92,7 @@ impl PerCustomer for Ledger {
         let orders = orders_by_period(&view);
         let mut next = view.frame().window;
         let mut orders_left = orders.as_slice();
-        let mut lines = Lines { view: &view, has_transactions: self.has_transactions, table, open: None };
+        let mut lines = Lines { view: &view, has_transactions: self.has_transactions, table, open: None, has_rows: false };
         for run in view.runs().iter().filter(|r| r.to > view.frame().window) {
             let from = run.from.max(view.frame().window);
             // Orders of who is not live (a shop beside subscriptions) have rows of their own.
@@ -193,6 +193,8 @@ struct Lines<'a, 't> {
     has_transactions: bool,
     table: &'t mut Table,
     open: Option<Line>,
+    /// The customer has rows in the table.
+    has_rows: bool,
 }
 
 impl Lines<'_, '_> {
@@ -215,9 +217,11 @@ impl Lines<'_, '_> {
         let decided = |amount: i64| (!undecided).then_some(amount);
         let grid = &self.view.frame().grid;
         let row = match self.view.id() {
+            _ if self.has_rows => self.table.row().again(),
             CustomerId::Integer(id) => self.table.row().int(Some(id)),
             CustomerId::Text(id) => self.table.row().text(Some(id)),
         };
+        self.has_rows = true;
         row.date(Some(grid.start(from)))
             .date(Some(grid.start(to)))
             .text(state.name())

@@ -38,9 +38,11 @@ impl FoldSpec {
 /// the set of customers.
 pub trait Fold: Send + Sync + 'static {
     type Tally: Artifact;
-    /// Whether it looks at spells, movements, terms: a round computes them under the lenses of folds that do.
-    const SPELLS: bool = true;
 
+    /// Whether it looks at spells, movements, terms: a walk computes them under the lenses of folds that do.
+    fn spells(&self) -> bool {
+        true
+    }
     /// An upper bound of the tally's cells, from periods and segment values.
     fn cells(&self, shape: &Shape) -> u64;
     fn start(&self) -> Self::Tally;
@@ -86,7 +88,7 @@ const WRONG_TALLY: &str = "a fold is only ever given tallies that it started";
 
 impl<F: Fold> AnyFold for F {
     fn spells(&self) -> bool {
-        F::SPELLS
+        Fold::spells(self)
     }
 
     fn cells(&self, shape: &Shape) -> u64 {

@@ -112,7 +112,10 @@ impl Buyers {
 
 impl Fold for Buyers {
     type Tally = BuyersTally;
-    const SPELLS: bool = false;
+
+    fn spells(&self) -> bool {
+        false
+    }
 
     fn cells(&self, _: &Shape) -> u64 {
         let bound = |limit| {

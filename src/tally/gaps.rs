@@ -74,7 +74,10 @@ pub type MeansTally = BTreeMap<MeanGap, u64>;
 
 impl Fold for Means {
     type Tally = MeansTally;
-    const SPELLS: bool = false;
+
+    fn spells(&self) -> bool {
+        false
+    }
 
     fn cells(&self, shape: &Shape) -> u64 {
         // Fractions of g gaps of up to n days, at least one each.
@@ -120,7 +123,10 @@ pub struct Gaps {
 
 impl Fold for Gaps {
     type Tally = GapsTally;
-    const SPELLS: bool = false;
+
+    fn spells(&self) -> bool {
+        false
+    }
 
     fn cells(&self, shape: &Shape) -> u64 {
         2 * (QUINTILES as u64 + 1) * ((shape.as_of.0 - shape.first_day.0).max(0) as u64 + 1)

@@ -79,7 +79,10 @@ pub fn plan(
 
 impl Fold for Holdout {
     type Tally = HoldoutTally;
-    const SPELLS: bool = false;
+
+    fn spells(&self) -> bool {
+        false
+    }
 
     fn cells(&self, _: &Shape) -> u64 {
         let cells = self.axes.cells();

@@ -138,7 +138,10 @@ pub fn plan(plan: &mut Plan, lens: Lens, of: Of, cap: usize) -> Ref<LabelIndex> 
 
 impl Fold for Counted {
     type Tally = BTreeMap<u32, i64>;
-    const SPELLS: bool = false;
+
+    fn spells(&self) -> bool {
+        false
+    }
 
     fn cells(&self, shape: &Shape) -> u64 {
         self.0.column(shape).values().len() as u64

@@ -16,17 +16,18 @@ use crate::error::Result;
 use crate::tally::axes::Axes;
 use crate::timeline::lens::Lens;
 use crate::timeline::segments::{ALL, CellId, SegmentIndex};
-use crate::timeline::shape::Shape;
+use crate::timeline::shape::{Basis, Shape};
 use crate::timeline::view::View;
 
 /// What customers are ranked by.
 pub trait Measure: Send + Sync + 'static {
     const KIND: &'static str;
     const NEEDS: Needs;
-    /// Whether it looks at spells or movements.
-    const SPELLS: bool;
     /// Bits of a value that a bin tells apart: of what is mostly below 2 to that power, no bin has to be told apart.
     const COARSE: u32 = MONEY;
+
+    /// Whether it looks at spells or movements.
+    fn spells(basis: Basis) -> bool;
 
     /// `None` for who is not ranked.
     fn of(view: &View<'_>) -> Option<i64>;
@@ -152,11 +153,13 @@ pub type Ranks = fn(u64, u32) -> Vec<u64>;
 
 pub struct Coarse<M> {
     axes: Axes,
+    spells: bool,
     measure: PhantomData<fn() -> M>,
 }
 
 pub struct Fine<M> {
     axes: Axes,
+    spells: bool,
     /// Bins that are told apart further.
     bins: Vec<(CellId, i32)>,
     most_bins: u64,
@@ -185,13 +188,14 @@ pub fn plan<M: Measure>(plan: &mut Plan, ranking: &Ranking<'_>) -> Ref<BTreeMap<
     let axes = move |known: &Known| index.map_or_else(|| Ok(Axes::everybody()), |i| Axes::new(known, i, &segments));
     let of_fine = axes.clone();
     let coarse = plan.fold(spec("ranking", what.clone(), after), move |known: &Known| -> Result<Coarse<M>> {
-        Ok(Coarse { axes: axes(known)?, measure: PhantomData })
+        Ok(Coarse { axes: axes(known)?, spells: M::spells(known.shape.basis), measure: PhantomData })
     });
     let refined = format!("{what}, told apart at {parameter}");
     let fine = plan.fold(spec("ranks", refined, vec![coarse.id()]), move |known: &Known| -> Result<Fine<M>> {
         let bins = straddled(&*known.get(coarse)?, M::COARSE, |n| ranks(n, parameter));
+        let (axes, spells) = (of_fine(known)?, M::spells(known.shape.basis));
         // Each rank and its neighbour.
-        Ok(Fine { axes: of_fine(known)?, bins, most_bins: 2 * most, measure: PhantomData })
+        Ok(Fine { axes, spells, bins, most_bins: 2 * most, measure: PhantomData })
     });
     plan.derive(&[fine.id()], move |known| Ok(distributions(&*known.get(coarse)?, &*known.get(fine)?)))
 }
@@ -221,7 +225,10 @@ fn straddled(tally: &CoarseTally, coarse: u32, ranks: impl Fn(u64) -> Vec<u64>) 
 
 impl<M: Measure> Fold for Coarse<M> {
     type Tally = CoarseTally;
-    const SPELLS: bool = M::SPELLS;
+
+    fn spells(&self) -> bool {
+        self.spells
+    }
 
     fn cells(&self, _: &Shape) -> u64 {
         bins(M::COARSE) * self.axes.cells() * HEAP_CELLS
@@ -259,7 +266,10 @@ fn part(cell: CellId, (bin, coarse): (i32, u32), value: i64) -> u32 {
 
 impl<M: Measure> Fold for Fine<M> {
     type Tally = FineTally;
-    const SPELLS: bool = M::SPELLS;
+
+    fn spells(&self) -> bool {
+        self.spells
+    }
 
     fn cells(&self, _: &Shape) -> u64 {
         ((1 << FINE) + (self.axes.cells() - 1) * (1 << FINE_OF_VALUES)) * self.most_bins * HEAP_CELLS

@@ -13,7 +13,7 @@ use crate::tally::ranking::{self, COUNTS, Measure, Ranking, cut_ranks};
 use crate::timeline::lens::Lens;
 use crate::timeline::scores::{Bought, Rfm, Scores};
 use crate::timeline::segments::{ALL, CellId, SegmentIndex};
-use crate::timeline::shape::Shape;
+use crate::timeline::shape::{Basis, Shape};
 use crate::timeline::view::View;
 
 /// Scores from 1 to 5.
@@ -32,8 +32,12 @@ struct Monetary;
 impl Measure for Recency {
     const KIND: &'static str = "recency";
     const NEEDS: Needs = Needs { orders: false, ..ORDERS };
-    const SPELLS: bool = false;
     const COARSE: u32 = COUNTS;
+
+    fn spells(_: Basis) -> bool {
+        false
+    }
+
     fn of(view: &View<'_>) -> Option<i64> {
         bought(view).map(|b| -b.days_since_last)
     }
@@ -42,8 +46,12 @@ impl Measure for Recency {
 impl Measure for Frequency {
     const KIND: &'static str = "orders";
     const NEEDS: Needs = ORDERS;
-    const SPELLS: bool = false;
     const COARSE: u32 = COUNTS;
+
+    fn spells(_: Basis) -> bool {
+        false
+    }
+
     fn of(view: &View<'_>) -> Option<i64> {
         bought(view).map(|b| b.orders)
     }
@@ -52,7 +60,11 @@ impl Measure for Frequency {
 impl Measure for Monetary {
     const KIND: &'static str = "revenue of buyers";
     const NEEDS: Needs = Needs { orders: false, ..ORDERS };
-    const SPELLS: bool = false;
+
+    fn spells(_: Basis) -> bool {
+        false
+    }
+
     fn of(view: &View<'_>) -> Option<i64> {
         bought(view).map(|b| b.revenue)
     }
@@ -144,7 +156,10 @@ pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, segments: &[u
 
 impl Fold for Kinds {
     type Tally = RfmTally;
-    const SPELLS: bool = false;
+
+    fn spells(&self) -> bool {
+        false
+    }
 
     fn cells(&self, _: &Shape) -> u64 {
         self.axes.cells() * self.most * self.most * KIND_CELLS

@@ -136,7 +136,10 @@ pub struct FirstTrace {
 
 impl Fold for FirstTrace {
     type Tally = Option<i32>;
-    const SPELLS: bool = false;
+
+    fn spells(&self) -> bool {
+        false
+    }
 
     fn cells(&self, _: &Shape) -> u64 {
         1

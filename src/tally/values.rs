@@ -33,7 +33,10 @@ pub fn plan(plan: &mut Plan, lens: Lens, segments: usize, after: &[NodeId]) -> R
 
 impl Fold for Values {
     type Tally = ValueCounts;
-    const SPELLS: bool = false;
+
+    fn spells(&self) -> bool {
+        false
+    }
 
     fn cells(&self, shape: &Shape) -> u64 {
         (0..shape.dictionary.segments.len()).map(|s| shape.dictionary.ranks(s) as u64 + 1).sum()

@@ -49,7 +49,10 @@ struct Worth;
 impl Measure for Worth {
     const KIND: &'static str = "revenue";
     const NEEDS: Needs = Needs { orders: false, usage: false, surveys: false, reasons: false, channels: false };
-    const SPELLS: bool = true;
+
+    fn spells(basis: Basis) -> bool {
+        basis == Basis::Subscriptions
+    }
 
     fn of(view: &View<'_>) -> Option<i64> {
         let revenue = revenue_to_date(view);

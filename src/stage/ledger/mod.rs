@@ -92,7 +92,8 @@ impl PerCustomer for Ledger {
         let orders = orders_by_period(&view);
         let mut next = view.frame().window;
         let mut orders_left = orders.as_slice();
-        let mut lines = Lines { view: &view, has_transactions: self.has_transactions, table, open: None, has_rows: false };
+        let mut lines =
+            Lines { view: &view, has_transactions: self.has_transactions, table, open: None, has_rows: false };
         for run in view.runs().iter().filter(|r| r.to > view.frame().window) {
             let from = run.from.max(view.frame().window);
             // Orders of who is not live (a shop beside subscriptions) have rows of their own.

@@ -9,7 +9,8 @@ use crate::job::{self, Blueprint};
 
 #[derive(Serialize)]
 pub(super) struct PlanDoc {
-    /// How often the customers are walked over, the writing of per-customer tables included.
+    /// How often the customers are walked over at most, the writing of per-customer tables included: where a fold turns
+    /// out to have nothing to look for, those that wait for it come earlier.
     pub walks: usize,
     pub lenses: Vec<String>,
     pub folds: Vec<FoldDoc>,
@@ -21,7 +22,7 @@ pub(super) struct PlanDoc {
 
 #[derive(Serialize)]
 pub(super) struct FoldDoc {
-    /// From 1.
+    /// From 1, at the latest.
     pub walk: usize,
     pub fold: &'static str,
     pub params: String,

@@ -72,7 +72,7 @@ fn wrapped(words: &str, indent: usize) -> String {
 
 fn plan(plan: &PlanDoc) -> String {
     let mut text = format!(
-        "  {} over the customers, through {}\n",
+        "  At most {} over the customers, through {}\n",
         count(plan.walks as u64, "walk"),
         if plan.lenses.len() == 1 { "1 lens".into() } else { format!("{} lenses", plan.lenses.len()) }
     );

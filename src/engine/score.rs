@@ -25,7 +25,7 @@ use crate::timeline::view::Eyes;
 /// Customers whose rows are encoded together.
 const BLOCK: usize = 1 << 15;
 /// Customers whose rows are in memory as cells at a time.
-const PIECE: usize = 1 << 7;
+const PIECE: usize = 1 << 9;
 /// Customers up to which per-customer tables are one file.
 const CUSTOMERS_A_PART: u64 = 1_000_000;
 

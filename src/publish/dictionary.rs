@@ -17,22 +17,18 @@ const SLOTS: usize = 1 << 10;
 
 /// Codes of small values lie side by side: dates, counts, and most amounts.
 const SMALL: usize = 1 << 16;
+const BELOW: i64 = 1 << 14;
 
 /// Whole numbers, dates, money, and doubles by their bits.
 pub(super) struct Numbers {
     pub values: Vec<i64>,
-    /// By [`zigzag`] the codes plus one of values near zero; 0: none yet.
+    /// The codes plus one of values from −[`BELOW`] on; 0: none yet.
     small: Vec<u32>,
     /// Of the others a value and its code plus one; 0: free. At most half of them are taken.
     slots: Vec<(i64, u32)>,
     /// How many are.
     taken: usize,
     repeats: Repeats,
-}
-
-/// 0, −1, 1, −2, 2 … as 0, 1, 2, 3, 4 …
-fn zigzag(value: i64) -> u64 {
-    ((value << 1) ^ (value >> 63)) as u64
 }
 
 impl Numbers {
@@ -44,7 +40,7 @@ impl Numbers {
 
     #[inline]
     pub fn code(&mut self, value: i64) -> u32 {
-        if let Some(code) = self.small.get_mut(zigzag(value) as usize) {
+        if let Some(code) = self.small.get_mut(value.wrapping_add(BELOW) as usize) {
             if *code == 0 {
                 self.values.push(value);
                 *code = self.values.len() as u32;

@@ -134,11 +134,13 @@ impl Values {
                 _ => a.is_none().cmp(&b.is_none()),
             }
         }
+        // `NEVER` is how memory spells the absence of a date.
+        let known = |day: Option<Day>| day.filter(|day| *day != Day::NEVER);
         match (self, other) {
             (Values::Text(v), Values::Text(w)) => v.compare(row, w, other_row),
             (Values::Int(v), Values::Int(w)) => nulls_last(v[row], w[other_row], Ord::cmp),
             (Values::Double(v), Values::Double(w)) => nulls_last(v[row], w[other_row], f64::total_cmp),
-            (Values::Date(v), Values::Date(w)) => nulls_last(v[row], w[other_row], Ord::cmp),
+            (Values::Date(v), Values::Date(w)) => nulls_last(known(v[row]), known(w[other_row]), Ord::cmp),
             (Values::Bool(v), Values::Bool(w)) => nulls_last(v[row], w[other_row], Ord::cmp),
             (Values::Money(v), Values::Money(w)) => nulls_last(v[row], w[other_row], Ord::cmp),
             (a, b) => panic!("{a:?} cannot be compared with {b:?}"),

@@ -1,4 +1,4 @@
-//! Runs a plan on this machine: a walk over the buckets per round, in whatever rayon pool it is called in.
+//! Runs a plan on this machine: walks over the buckets, in whatever rayon pool it is called in.
 
 use std::sync::Arc;
 

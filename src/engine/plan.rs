@@ -145,7 +145,7 @@ pub(super) struct Node {
     pub work: Work,
     /// What has to be known first. All of it stands before the node in the plan.
     pub after: Vec<NodeId>,
-    /// A fold runs in the walk of its round at the latest; a derivation right before the walk of its round.
+    /// A fold runs in the walk of its round, a derivation right before it: at the latest.
     pub round: usize,
 }
 

@@ -93,8 +93,9 @@ pub struct Computed {
     pub per_customer: Vec<Box<dyn PerCustomer>>,
 }
 
-/// Folds in rounds, finishes every stage.
+/// Folds walk by walk, finishes every stage.
 pub fn compute(blueprint: &Blueprint, gathered: &Gathered, watch: &dyn Watch) -> Result<Computed> {
+    // At most: where there is nothing to look for a walk is saved.
     let expected = gathered.store.customers() * blueprint.plan.rounds() as u64;
     watch.phase(Phase::Fold, Some(expected));
     let known = local::run(&blueprint.plan, gathered.shape.clone(), &gathered.store, &Watched(watch))?;

@@ -28,7 +28,6 @@ pub struct Block {
     open: Vec<Column>,
     open_rows: usize,
     done: Vec<RowGroup>,
-    zstd: Option<Zstd>,
     rows: u64,
     /// Keys of the first and the last row.
     ends: Option<(Vec<Values>, Vec<Values>)>,
@@ -43,7 +42,7 @@ pub(super) struct Encoded {
 
 impl Block {
     pub(super) fn new(layout: Arc<Layout>) -> Block {
-        Block { layout, open: vec![], open_rows: 0, done: vec![], zstd: None, rows: 0, ends: None }
+        Block { layout, open: vec![], open_rows: 0, done: vec![], rows: 0, ends: None }
     }
 
     /// Appends rows, which continue the order of those before.
@@ -90,11 +89,8 @@ impl Block {
         if columns.is_empty() {
             return Ok(());
         }
-        let zstd = match &mut self.zstd {
-            Some(zstd) => zstd,
-            none => none.insert(Zstd::new()?),
-        };
-        let close = |(column, design): (Column, &Design)| column.close(design, zstd);
+        let mut zstd = Zstd::new()?;
+        let close = |(column, design): (Column, &Design)| column.close(design, &mut zstd);
         self.done.push(columns.into_iter().zip(&self.layout.columns).map(close).collect::<Result<_>>()?);
         Ok(())
     }

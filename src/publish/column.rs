@@ -22,8 +22,11 @@ use crate::error::{Error, Result};
 use crate::money::{self, MAX_MINOR};
 use crate::table::{Type, Values};
 
-/// Rows of a page.
+/// Rows of a page, and about the bytes of one whose texts are long.
 const PAGE: usize = 1 << 14;
+const PAGE_BYTES: usize = 1 << 20;
+/// Bytes of a dictionary, at most: a reader holds it whole.
+const DICTIONARY: usize = 1 << 24;
 /// Share of absent customers that the bloom filter lets through.
 const BLOOM_ERROR: f64 = 0.01;
 /// Bytes of a text that bounds hold.
@@ -142,8 +145,10 @@ impl Column {
 
     fn pages(&self, design: &Design, zstd: &mut Zstd) -> ParquetResult<Chunk> {
         let entries = self.entries();
+        let nulls = self.codes.iter().filter(|code| **code == NULL).count();
         // A dictionary of values that hardly repeat takes more than the values alone.
-        let with_dictionary = entries > 0 && design.repeats != Repeats::Hardly && entries * 3 <= self.codes.len() * 2;
+        let repeat = design.repeats != Repeats::Hardly && entries * 3 <= (self.codes.len() - nulls) * 2;
+        let with_dictionary = entries > 0 && repeat && self.bytes() <= DICTIONARY;
         let width = hybrid::width(entries);
         let encoding = if with_dictionary { Encoding::RLE_DICTIONARY } else { Encoding::PLAIN };
         let mut pages = Pages::new(zstd, encoding);
@@ -153,8 +158,10 @@ impl Column {
             pages.dictionary(&content, entries)?;
         }
         let mut bounds = design.is_key.then(|| Bounds::new(design.descr.physical_type()));
-        let mut nulls = 0;
-        for codes in self.codes.chunks(PAGE) {
+        let mut left = self.codes.as_slice();
+        while !left.is_empty() {
+            let codes;
+            (codes, left) = left.split_at(self.page(left, with_dictionary));
             content.clear();
             content.extend([0; LEVELS]);
             known.clear();
@@ -178,7 +185,6 @@ impl Column {
                 known.iter().for_each(|code| self.plain(design.kind, *code, &mut content));
             }
             pages.data(&content, codes.len())?;
-            nulls += codes.len() - known.len();
             if let Some(bounds) = &mut bounds {
                 let extremes = match (known.first(), known.last()) {
                     (Some(first), Some(last)) if design.is_sorted => Some((*first, *last)),
@@ -193,14 +199,38 @@ impl Column {
             _ => self.extremes(design.kind, 0..entries as u32),
         };
         let summary = Summary {
-            statistics: self.statistics(design.kind, extremes, nulls as u64),
-            bounds: bounds.map(|bounds| bounds.builder()),
-            bloom: design.is_id.then(|| self.bloom(entries)).transpose()?,
+            statistics: self.statistics(design, extremes, nulls as u64),
+            bounds: bounds.map(Bounds::builder),
+            bloom: design.is_id.then(|| self.bloom(design.repeats)).transpose()?,
         };
         pages.finish(design.descr.clone(), summary)
     }
 
-    /// Different values; none of what has no dictionary.
+    /// How many rows the next page has.
+    fn page(&self, codes: &[u32], with_dictionary: bool) -> usize {
+        let most = codes.len().min(PAGE);
+        let Dictionary::Words(words) = &self.dictionary else { return most };
+        if with_dictionary {
+            return most;
+        }
+        let mut bytes = 0;
+        let fits = |code: &&u32| {
+            bytes += if **code == NULL { 0 } else { words.get(**code).len() };
+            bytes <= PAGE_BYTES
+        };
+        codes[..most].iter().take_while(fits).count().max(1)
+    }
+
+    /// What the values with a code take, plain, without the lengths of texts.
+    fn bytes(&self) -> usize {
+        match &self.dictionary {
+            Dictionary::Numbers(numbers) => numbers.values.len() * size_of::<i64>(),
+            Dictionary::Words(words) => words.bytes(),
+            Dictionary::Flags => 0,
+        }
+    }
+
+    /// Values with a code; none of what has no dictionary.
     fn entries(&self) -> usize {
         match &self.dictionary {
             Dictionary::Numbers(numbers) => numbers.values.len(),
@@ -245,30 +275,30 @@ impl Column {
         })
     }
 
-    fn statistics(&self, kind: Type, extremes: Option<(u32, u32)>, nulls: u64) -> Statistics {
-        let (least, most) = extremes.unzip();
+    fn statistics(&self, design: &Design, extremes: Option<(u32, u32)>, nulls: u64) -> Statistics {
+        let (kind, (least, most)) = (design.kind, extremes.unzip());
         let number = |code: Option<u32>| match &self.dictionary {
             Dictionary::Numbers(numbers) => code.map(|code| numbers.values[code as usize]),
             _ => None,
         };
-        fn of<T>(least: Option<T>, most: Option<T>, nulls: u64) -> ValueStatistics<T> {
-            ValueStatistics::new(least, most, None, Some(nulls), false)
+        // Old readers know bounds of signed numbers alone.
+        let said = (nulls, design.descr.sort_order().is_signed());
+        fn of<T>(least: Option<T>, most: Option<T>, (nulls, signed): (u64, bool)) -> ValueStatistics<T> {
+            ValueStatistics::new(least, most, None, Some(nulls), false).with_backwards_compatible_min_max(signed)
         }
         match kind {
-            Type::Int | Type::Money => {
-                of(number(least), number(most), nulls).with_backwards_compatible_min_max(true).into()
-            }
+            Type::Int | Type::Money => of(number(least), number(most), said).into(),
             Type::Date => {
                 let day = |code| number(code).map(|day| day as i32);
-                of(day(least), day(most), nulls).with_backwards_compatible_min_max(true).into()
+                of(day(least), day(most), said).into()
             }
             Type::Double => {
                 let (least, most) = (number(least).map(double), number(most).map(double));
-                of(least, most, nulls).with_nan_count(Some(0)).with_backwards_compatible_min_max(true).into()
+                of(least, most, said).with_nan_count(Some(0)).into()
             }
             Type::Bool => {
                 let flag = |code: Option<u32>| code.map(|code| code == 1);
-                of(flag(least), flag(most), nulls).with_backwards_compatible_min_max(true).into()
+                of(flag(least), flag(most), said).into()
             }
             Type::Text | Type::CustomerId => {
                 let bound = |code: Option<u32>, upper| code.map(|code| self.bound(kind, code, upper));
@@ -276,7 +306,7 @@ impl Column {
                 let exact = |bound: &Option<(Vec<u8>, bool)>| bound.as_ref().is_some_and(|b| b.1);
                 let (low, high) = (exact(&least), exact(&most));
                 let bytes = |bound: Option<(Vec<u8>, bool)>| bound.map(|b| ByteArray::from(b.0));
-                of(bytes(least), bytes(most), nulls).with_min_is_exact(low).with_max_is_exact(high).into()
+                of(bytes(least), bytes(most), said).with_min_is_exact(low).with_max_is_exact(high).into()
             }
         }
     }
@@ -291,11 +321,13 @@ impl Column {
         (bytes, true)
     }
 
-    fn bloom(&self, entries: usize) -> ParquetResult<Sbbf> {
+    fn bloom(&self, repeats: Repeats) -> ParquetResult<Sbbf> {
+        // Where repetitions are not looked for, some may be found all the same, as rows happened to be handed over.
+        let entries = if repeats == Repeats::Hardly { self.codes.len() } else { self.entries() };
         let mut bloom = Sbbf::new_with_ndv_fpp(entries.max(1) as u64, BLOOM_ERROR)?;
         match &self.dictionary {
             Dictionary::Numbers(numbers) => numbers.values.iter().for_each(|value| bloom.insert(value)),
-            Dictionary::Words(words) => (0..entries as u32).for_each(|code| bloom.insert(words.get(code))),
+            Dictionary::Words(words) => (0..words.len() as u32).for_each(|code| bloom.insert(words.get(code))),
             Dictionary::Flags => {}
         }
         Ok(bloom)
@@ -338,14 +370,15 @@ fn bound_of(text: &[u8], upper: bool) -> (Vec<u8>, bool) {
 /// Bounds of the pages of a column of the key.
 struct Bounds {
     builder: ColumnIndexBuilder,
-    /// Codes of the bounds of the last page that had values.
+    /// Codes of the extremes of the last page that had values, and its bounds.
     last: Option<(u32, u32)>,
+    written: (Vec<u8>, Vec<u8>),
     ascending: bool,
 }
 
 impl Bounds {
     fn new(physical: Physical) -> Bounds {
-        Bounds { builder: ColumnIndexBuilder::new(physical), last: None, ascending: true }
+        Bounds { builder: ColumnIndexBuilder::new(physical), last: None, written: (vec![], vec![]), ascending: true }
     }
 
     fn page(&mut self, extremes: Option<(u32, u32)>, nulls: usize, column: &Column, kind: Type) {
@@ -355,11 +388,14 @@ impl Bounds {
             return;
         };
         let (low, high) = (column.bound(kind, least, false).0, column.bound(kind, most, true).0);
-        self.builder.append(false, low, high, nulls as i64, nans);
-        if let Some((low, high)) = self.last {
-            self.ascending &= column.compare(kind, low, least).is_le() && column.compare(kind, high, most).is_le();
+        if let Some((before, until)) = self.last {
+            self.ascending &= column.compare(kind, before, least).is_le() && column.compare(kind, until, most).is_le();
+            // Of long texts the bounds need not ascend where the texts do.
+            self.ascending &= kind != Type::Text || (self.written.0 <= low && self.written.1 <= high);
         }
         self.last = Some((least, most));
+        self.written = (low.clone(), high.clone());
+        self.builder.append(false, low, high, nulls as i64, nans);
     }
 
     fn builder(mut self) -> ColumnIndexBuilder {

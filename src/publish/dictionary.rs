@@ -1,5 +1,7 @@
 //! The different values of a column of a row group, numbered as they come.
 
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Where equal values are looked for.
@@ -12,9 +14,6 @@ pub(super) enum Repeats {
     Hardly,
 }
 
-/// Slots at the start; always a power of two.
-const SLOTS: usize = 1 << 10;
-
 /// Codes of small values lie side by side: dates, counts, and most amounts.
 const SMALL: usize = 1 << 16;
 const BELOW: i64 = 1 << 14;
@@ -24,23 +23,21 @@ pub(super) struct Numbers {
     pub values: Vec<i64>,
     /// The codes plus one of values from −[`BELOW`] on; 0: none yet.
     small: Vec<u32>,
-    /// Of the others a value and its code plus one; 0: free. At most half of them are taken.
-    slots: Vec<(i64, u32)>,
-    /// How many are.
-    taken: usize,
+    /// The codes of the others.
+    large: HashTable<u32>,
     repeats: Repeats,
 }
 
 impl Numbers {
     pub fn new(repeats: Repeats) -> Numbers {
-        let anywhere = repeats == Repeats::Anywhere;
-        let (small, slots) = if anywhere { (vec![0; SMALL], vec![(0, 0); SLOTS]) } else { (vec![], vec![]) };
-        Numbers { values: vec![], small, slots, taken: 0, repeats }
+        let small = if repeats == Repeats::Anywhere { vec![0; SMALL] } else { vec![] };
+        Numbers { values: vec![], small, large: HashTable::new(), repeats }
     }
 
     #[inline]
     pub fn code(&mut self, value: i64) -> u32 {
-        if let Some(code) = self.small.get_mut(value.wrapping_add(BELOW) as usize) {
+        let place = usize::try_from(value.wrapping_add(BELOW)).unwrap_or(usize::MAX);
+        if let Some(code) = self.small.get_mut(place) {
             if *code == 0 {
                 self.values.push(value);
                 *code = self.values.len() as u32;
@@ -51,111 +48,91 @@ impl Numbers {
     }
 
     fn large(&mut self, value: i64) -> u32 {
-        match self.repeats {
+        let Numbers { values, large, repeats, .. } = self;
+        let next = values.len() as u32;
+        let known = match repeats {
             Repeats::Anywhere => {
-                let mut at = home(value as u64, self.slots.len());
-                while let (known, code @ 1..) = self.slots[at] {
-                    if known == value {
-                        return code - 1;
-                    }
-                    at = (at + 1) & (self.slots.len() - 1);
-                }
-                self.slots[at] = (value, self.values.len() as u32 + 1);
-                self.taken += 1;
+                let hash = |value: i64| xxh3_64(&value.to_le_bytes());
+                let of = |code: &u32| values[*code as usize];
+                known(large.entry(hash(value), |code| of(code) == value, |code| hash(of(code))), next)
             }
-            Repeats::InARow if self.values.last() == Some(&value) => return self.values.len() as u32 - 1,
-            Repeats::InARow | Repeats::Hardly => {}
-        }
-        self.values.push(value);
-        if self.taken * 2 > self.slots.len() {
-            self.grow();
-        }
-        self.values.len() as u32 - 1
-    }
-
-    #[cold]
-    fn grow(&mut self) {
-        let size = self.slots.len() * 4;
-        let before = std::mem::replace(&mut self.slots, vec![(0, 0); size]);
-        for slot in before.into_iter().filter(|slot| slot.1 != 0) {
-            let mut at = home(slot.0 as u64, size);
-            while self.slots[at].1 != 0 {
-                at = (at + 1) & (size - 1);
-            }
-            self.slots[at] = slot;
-        }
+            Repeats::InARow if values.last() == Some(&value) => Some(next - 1),
+            Repeats::InARow | Repeats::Hardly => None,
+        };
+        known.unwrap_or_else(|| {
+            values.push(value);
+            next
+        })
     }
 }
 
-/// Where a value would like to be: the top bits of a product with 2⁶⁴ divided by the golden ratio (Knuth, The Art of
-/// Computer Programming, volume 3, 6.4).
-fn home(value: u64, slots: usize) -> usize {
-    (value.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - slots.trailing_zeros())) as usize
+/// The code of an entry; one that was not there gets the next.
+fn known(entry: Entry<'_, u32>, next: u32) -> Option<u32> {
+    match entry {
+        Entry::Occupied(code) => Some(*code.get()),
+        Entry::Vacant(place) => {
+            place.insert(next);
+            None
+        }
+    }
 }
 
 /// Texts.
 pub(super) struct Words {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-    /// Part of a hash, and the code plus one; 0: free. At most half of them are taken.
-    slots: Vec<(u32, u32)>,
+    list: List,
+    codes: HashTable<u32>,
     repeats: Repeats,
 }
 
-impl Words {
-    pub fn new(repeats: Repeats) -> Words {
-        let slots = if repeats == Repeats::Anywhere { vec![(0, 0); SLOTS] } else { vec![] };
-        Words { bytes: vec![], ends: vec![], slots, repeats }
-    }
+/// Texts one behind the other.
+#[derive(Default)]
+struct List {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
 
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    pub fn get(&self, code: u32) -> &[u8] {
+impl List {
+    fn get(&self, code: u32) -> &[u8] {
         let code = code as usize;
         let start = if code == 0 { 0 } else { self.ends[code - 1] };
         &self.bytes[start..self.ends[code]]
     }
+}
 
-    pub fn code(&mut self, word: &[u8]) -> u32 {
-        match self.repeats {
-            Repeats::Anywhere => {
-                let hash = xxh3_64(word);
-                let mut at = home(hash, self.slots.len());
-                while let (part, code @ 1..) = self.slots[at] {
-                    if part == hash as u32 && self.get(code - 1) == word {
-                        return code - 1;
-                    }
-                    at = (at + 1) & (self.slots.len() - 1);
-                }
-                self.slots[at] = (hash as u32, self.len() as u32 + 1);
-            }
-            Repeats::InARow if self.len() > 0 && self.get(self.len() as u32 - 1) == word => {
-                return self.len() as u32 - 1;
-            }
-            Repeats::InARow | Repeats::Hardly => {}
-        }
-        self.bytes.extend_from_slice(word);
-        self.ends.push(self.bytes.len());
-        if self.repeats == Repeats::Anywhere && self.len() * 2 > self.slots.len() {
-            self.grow();
-        }
-        self.len() as u32 - 1
+impl Words {
+    pub fn new(repeats: Repeats) -> Words {
+        Words { list: List::default(), codes: HashTable::new(), repeats }
     }
 
-    #[cold]
-    fn grow(&mut self) {
-        let size = self.slots.len() * 4;
-        self.slots = vec![(0, 0); size];
-        for code in 0..self.len() as u32 {
-            let hash = xxh3_64(self.get(code));
-            let mut at = home(hash, size);
-            while self.slots[at].1 != 0 {
-                at = (at + 1) & (size - 1);
+    pub fn len(&self) -> usize {
+        self.list.ends.len()
+    }
+
+    /// Of all of them.
+    pub fn bytes(&self) -> usize {
+        self.list.bytes.len()
+    }
+
+    pub fn get(&self, code: u32) -> &[u8] {
+        self.list.get(code)
+    }
+
+    pub fn code(&mut self, word: &[u8]) -> u32 {
+        let Words { list, codes, repeats } = self;
+        let next = list.ends.len() as u32;
+        let known = match repeats {
+            Repeats::Anywhere => {
+                let is = |code: &u32| list.get(*code) == word;
+                known(codes.entry(xxh3_64(word), is, |code| xxh3_64(list.get(*code))), next)
             }
-            self.slots[at] = (hash as u32, code + 1);
-        }
+            Repeats::InARow if next > 0 && list.get(next - 1) == word => Some(next - 1),
+            Repeats::InARow | Repeats::Hardly => None,
+        };
+        known.unwrap_or_else(|| {
+            list.bytes.extend_from_slice(word);
+            list.ends.push(list.bytes.len());
+            next
+        })
     }
 }
 

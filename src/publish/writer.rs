@@ -99,7 +99,8 @@ impl TableWriter {
     /// Appends a block, which continues the order of the rows before.
     ///
     /// # Errors
-    /// Output: the file cannot be written. Internal: rows out of order or twice.
+    /// Output: the file cannot be written. Internal: rows out of order or twice. As [`Block::complete`], of a block that
+    /// nobody has completed.
     pub fn append(&mut self, block: Block) -> Result<()> {
         let Encoded { groups, rows, ends } = block.finish()?;
         if let Some((first, last)) = ends {

@@ -255,7 +255,7 @@ fn put_days(days: &[DaySum], into: &mut Vec<u8>) {
         let step = (i64::from(day.day.0) - i64::from(before)) as u64;
         let near = u16::try_from(step).unwrap_or(FAR).min(FAR);
         let plain = day.active == 1 && day.orders == 1;
-        let head = near << STEP | size as u16 * SIZE | if plain { PLAIN } else { 0 };
+        let head = (near << STEP) | (size as u16 * SIZE) | if plain { PLAIN } else { 0 };
         into.extend_from_slice(&head.to_le_bytes());
         match SIZES.get(size) {
             Some(bytes) => into.extend_from_slice(&net.to_le_bytes()[..*bytes]),
@@ -277,7 +277,7 @@ fn read_days(reader: &mut Reader<'_>, each: &mut impl FnMut(DaySum)) {
     let mut day = unzigzag(reader.number());
     for _ in 0..count {
         let head = reader.little(2) as u16;
-        let net = match SIZES.get(usize::from(head / SIZE & 3)) {
+        let net = match SIZES.get(usize::from((head / SIZE) & 3)) {
             Some(bytes) => reader.little(*bytes).into(),
             None => reader.wide(),
         };

@@ -1,6 +1,6 @@
 //! Numbers in as few bytes as they need: seven bits a byte, the least significant first (LEB128), signed ones zigzag.
 //!
-//! What a bucket keeps is written so. A customer's day takes about five bytes instead of the 24 of a struct, which is
+//! What a bucket keeps is mostly written so. A customer's day takes about five bytes instead of the 24 of a struct, which is
 //! what lets tens of millions of rows lie in memory, and what makes a spilled run small.
 
 pub fn put(into: &mut Vec<u8>, mut value: u64) {

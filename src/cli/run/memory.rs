@@ -11,8 +11,10 @@ use crate::job::{Blueprint, Reckoning};
 
 /// The program itself and the files' footers.
 const BASE: u64 = 64 << 20;
-/// A thread's batch and pages while it reads, its block of rows while it writes.
+/// A thread's batch and pages while it reads, its blocks of `customers` and `ledger` while it writes.
 const A_THREAD: u64 = 40 << 20;
+/// Its block of another ledger.
+const A_LEDGER: u64 = 20 << 20;
 /// Fewer rows in memory would mean more reading and writing of temporary files than computing.
 const ROWS: u64 = 32 << 20;
 
@@ -59,13 +61,16 @@ pub fn for_rows(
     threads: usize,
 ) -> Result<Option<usize>> {
     let threads = threads as u64;
-    let fixed = BASE + threads * A_THREAD;
+    let ledgers = blueprint.specs.iter().filter(|(_, spec)| spec.options.flag("ledger")).count() as u64;
+    let fixed = BASE + threads * (A_THREAD + ledgers * A_LEDGER);
     let Some(limit) = asked else {
         // Nobody asked: as much as leaves the machine alive.
         return Ok(available().map(|all| (all / 5 * 4).saturating_sub(fixed).max(ROWS)).map(share));
     };
     let reckoning = blueprint.reckon(pipeline)?;
     let rounds = reckoning.folds.iter().map(|f| f.round).max().unwrap_or(0);
+    // A fold that comes earlier than its round (of scores, by R and F) does so where others of that round have nothing to
+    // count, which would have taken more.
     let cells = |round: usize| reckoning.folds.iter().filter(|f| f.round == round).map(|f| f.cells).sum::<u64>();
     let cells = (0..=rounds).map(cells).max().unwrap_or(0);
     let tallies = cells.saturating_mul(CELL_BYTES).saturating_mul(threads);

@@ -110,6 +110,7 @@ impl PerCustomer for Customers {
             CustomerId::Integer(id) => table.row().int(Some(id)),
             CustomerId::Text(id) => table.row().text(Some(id)),
         };
+        // x, t_x, T and the mean value of repeat transactions (Fader, Hardie and Lee 2005).
         let bought = self.setting.transactions_by.before(&view, view.shape().as_of);
         let mut row = row
             .date(first)
@@ -156,7 +157,6 @@ pub(super) fn revenue_to_date(view: &View<'_>) -> i64 {
     sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64
 }
 
-/// x, t_x, T and the mean value of repeat transactions (Fader, Hardie and Lee 2005).
 impl Customers {
     fn units(&self, days: u32) -> f64 {
         f64::from(days) / self.setting.time_unit.days()

@@ -15,7 +15,7 @@ use tenure::error::Result;
 use tenure::job::{self, Blueprint, Computed, Gathered, Phase, Watch, Watched};
 use tenure::publish::{Block, Format, Options, Publication, RunId, TableWriter};
 use tenure::source::canonical::{Batch, Sink};
-use tenure::source::{self, BATCH_ROWS, Inspected, Unobserved};
+use tenure::source::{self, Inspected, ReadLimits, Unobserved};
 use tenure::table::Table;
 use tenure::timeline::identity::Identity;
 use tenure::timeline::scatter::Scatter;
@@ -110,7 +110,8 @@ fn scan(c: &mut Criterion, export: &Path) {
         let inspected = inspected(&pipeline);
         group.bench_function(name, |b| {
             b.iter(|| {
-                source::scan(&inspected, &pipeline, &Nowhere, &Unobserved, BATCH_ROWS).expect("the export reads")
+                source::scan(&inspected, &pipeline, &Nowhere, &Unobserved, ReadLimits::default())
+                    .expect("the export reads")
             });
         });
     }
@@ -121,7 +122,7 @@ fn scatter(c: &mut Criterion, export: &Path) {
     let pipeline = pipeline(export, "\"amount\"");
     let inspected = inspected(&pipeline);
     let kept = Kept::default();
-    source::scan(&inspected, &pipeline, &kept, &Unobserved, BATCH_ROWS).expect("the export reads");
+    source::scan(&inspected, &pipeline, &kept, &Unobserved, ReadLimits::default()).expect("the export reads");
     let batches = kept.0.into_inner().expect("no thread failed");
 
     let mut group = group(c, "scatter");
@@ -141,7 +142,7 @@ fn scatter(c: &mut Criterion, export: &Path) {
 }
 
 fn gather(pipeline: &Pipeline, inspected: &Inspected) -> Gathered {
-    job::gather(pipeline, inspected, BATCH_ROWS, Store::unlimited(), &Quiet).expect("the export reads")
+    job::gather(pipeline, inspected, ReadLimits::default(), Store::unlimited(), &Quiet).expect("the export reads")
 }
 
 fn fold(c: &mut Criterion, export: &Path) {

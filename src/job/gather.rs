@@ -7,7 +7,7 @@ use super::{Phase, Watch, Watched};
 use crate::config::{self, Pipeline, SourceKind};
 use crate::error::{Error, Result};
 use crate::source::canonical::Cost;
-use crate::source::{IdKind, Inspected, InspectedSource, Scan, scan};
+use crate::source::{IdKind, Inspected, InspectedSource, ReadLimits, Scan, scan};
 use crate::timeline::identity::Identity;
 use crate::timeline::labels::{LabelColumn, Labels};
 use crate::timeline::scatter::Scatter;
@@ -28,7 +28,7 @@ pub struct Gathered {
 pub fn gather(
     pipeline: &Pipeline,
     inspected: &Inspected,
-    batch_rows: usize,
+    limits: ReadLimits,
     store: Store,
     watch: &dyn Watch,
 ) -> Result<Gathered> {
@@ -37,7 +37,7 @@ pub fn gather(
     store.expect(rows);
     bring_together(pipeline, Identity::default(), store, &|scatter| {
         watch.phase(Phase::Scan, Some(rows));
-        scan(inspected, pipeline, scatter, &Watched(watch), batch_rows)
+        scan(inspected, pipeline, scatter, &Watched(watch), limits)
     })
 }
 

@@ -1,9 +1,12 @@
 //! The footer of a Parquet file: what it holds, without decoding any of it.
 
+mod outline;
+
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
@@ -13,6 +16,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::files::unreadable;
 use super::guard::guarded;
+use super::pages::size;
 use crate::error::{Error, Result};
 
 /// A file as its footer describes it.
@@ -25,6 +29,30 @@ pub struct Footer {
     pub rows: u64,
     /// XXH3-64 of the footer's bytes, hexadecimal.
     pub checksum: String,
+    /// Columns that nest too deep to be looked at; the metadata is without them.
+    pub too_deep: Vec<String>,
+}
+
+/// The memory that the footers of all files may take together.
+#[derive(Debug)]
+pub struct FooterMemory {
+    all: u64,
+    left: AtomicU64,
+}
+
+impl FooterMemory {
+    /// `bytes`: of all footers, decoded.
+    pub fn new(bytes: u64) -> FooterMemory {
+        FooterMemory { all: bytes, left: AtomicU64::new(bytes) }
+    }
+
+    fn take(&self, bytes: u64) -> Result<()> {
+        let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
+        taken.map(|_| ()).map_err(|_| {
+            Error::input(format!("the footers of the exports take more than {} of memory", size(self.all)))
+                .help("have the exports written in fewer row groups and columns, or name fewer files in `path`")
+        })
+    }
 }
 
 impl std::fmt::Debug for Footer {
@@ -47,13 +75,15 @@ const REWRITE: &str = "have the export written again, and delivered under its na
 ///
 /// # Errors
 /// A sentence with a remedy if it is not there, may not be read, is not Parquet, or is broken.
-pub fn open(path: &Path, shown: &str) -> Result<Footer> {
+pub fn open(path: &Path, shown: &str, memory: &FooterMemory) -> Result<Footer> {
     let mut file = File::open(path).map_err(|e| unreadable(path, &e))?;
     let about = file.metadata().map_err(|e| unreadable(path, &e))?;
     let modified = about.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
-    let footer = footer_bytes(&mut file, about.len(), path, shown)?;
+    let footer = footer_bytes(&mut file, about.len(), path, shown, memory)?;
     let broken = |what: String| Error::input(format!("{shown} is not a readable Parquet file: {what}")).help(REWRITE);
-    let metadata = match guarded(|| ParquetMetaDataReader::decode_metadata(&footer)) {
+    let outline = outline::outline(&footer).map_err(broken)?;
+    memory.take(outline.memory)?;
+    let metadata = match guarded(|| ParquetMetaDataReader::decode_metadata(&outline.bytes)) {
         Ok(Ok(metadata)) => metadata,
         Ok(Err(e)) => return Err(broken(e.to_string())),
         Err(panic) => return Err(broken(panic)),
@@ -73,11 +103,12 @@ pub fn open(path: &Path, shown: &str) -> Result<Footer> {
         modified: modified.map_or(0, |t| t.as_secs() as i64),
         rows,
         checksum: format!("{:016x}", xxh3_64(&footer)),
+        too_deep: outline.too_deep,
     })
 }
 
 /// The footer without its length and the magic number behind it.
-fn footer_bytes(file: &mut File, length: u64, path: &Path, shown: &str) -> Result<Vec<u8>> {
+fn footer_bytes(file: &mut File, length: u64, path: &Path, shown: &str, memory: &FooterMemory) -> Result<Vec<u8>> {
     let io = |e: std::io::Error| unreadable(path, &e);
     if length < 12 {
         return Err(Error::input(format!("{shown} is {length} bytes long, too short for a Parquet file")).help(REWRITE));
@@ -102,6 +133,9 @@ fn footer_bytes(file: &mut File, length: u64, path: &Path, shown: &str) -> Resul
     let size = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
     if size + 12 > length {
         return Err(Error::input(format!("{shown} is truncated: its footer should be {size} bytes long")).help(REWRITE));
+    }
+    if size > memory.all {
+        memory.take(size)?;
     }
     let mut footer = vec![0; size as usize];
     file.seek(SeekFrom::Start(length - 8 - size)).map_err(io)?;

@@ -1,7 +1,7 @@
 //! Reading exports: files → typed, exact, canonical rows, and what could not be used.
 //!
-//! The only place that reads exports. The `parquet` crate reads (page checksums verified where the file has them);
-//! only columns named in an `sql` or `filter` expression visit Polars.
+//! The only place that reads exports. Pages are checked (their checksums too, where the file has them) and decompressed
+//! in [`pages`]; the `parquet` crate decodes them; only columns named in an `sql` or `filter` expression visit Polars.
 //!
 //! ```text
 //! paths ─files─► footers ─inspect─► Inspected: every mapping bound, typed, compiled   (check, --dry-run end here)
@@ -23,17 +23,18 @@ mod files;
 mod footer;
 mod guard;
 mod inspect;
-mod integrity;
+mod pages;
 mod scan;
 mod statistics;
 #[cfg(test)]
 mod testing;
+mod thrift;
 
 pub use canonical::Needs;
 pub use columns::ids::IdKind;
 pub use condition::Condition;
-pub use inspect::{Inspected, InspectedFile, InspectedSource, RuledOut, inspect, mapped};
-pub use scan::{BATCH_ROWS, Scan, ScanObserver, Unobserved, scan};
+pub use inspect::{Inspected, InspectedFile, InspectedSource, RuledOut, inspect, inspect_within, mapped};
+pub use scan::{BATCH_ROWS, ReadLimits, Scan, ScanObserver, Unobserved, scan};
 
 use std::path::PathBuf;
 

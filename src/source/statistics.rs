@@ -38,12 +38,15 @@ impl Facts {
         Facts { least: value.clone(), greatest: value.clone(), valued: Some(!null), null: Some(null) }
     }
 
+    /// Of a column of which nothing is known.
+    pub fn unknown(kind: &DataType) -> Facts {
+        let null = new_null_array(kind, 1);
+        Facts { least: null.clone(), greatest: null, valued: None, null: None }
+    }
+
     /// Of a column of a file, the `root`th, that is read as `kind`. `zone`: where its instants become wall-clock times.
     pub fn of_group(metadata: &ParquetMetaData, group: usize, root: usize, kind: &DataType, zone: &TimeZone) -> Facts {
-        let unknown = || {
-            let null = new_null_array(kind, 1);
-            Facts { least: null.clone(), greatest: null, valued: None, null: None }
-        };
+        let unknown = || Facts::unknown(kind);
         // A footer may say anything.
         let facts = guarded(|| {
             let schema = metadata.file_metadata().schema_descr();

@@ -12,7 +12,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 
 use super::canonical::{Batch, CancelKind, Ids, NO_VALUE, Sink};
-use super::{Inspected, Needs, Scan, Unobserved, inspect, scan};
+use super::{Inspected, Needs, ReadLimits, Scan, Unobserved, inspect, scan};
 use crate::calendar::{Day, Period};
 use crate::config::*;
 use crate::error::{Error, Errors};
@@ -157,8 +157,16 @@ pub fn run_unpruned(pipeline: &Pipeline, batch_rows: usize) -> Result<(Scan, Del
 }
 
 pub fn deliver(pipeline: &Pipeline, inspected: &Inspected, batch_rows: usize) -> Result<(Scan, Delivered), Error> {
+    deliver_within(pipeline, inspected, ReadLimits { batch_rows, ..ReadLimits::default() })
+}
+
+pub fn deliver_within(
+    pipeline: &Pipeline,
+    inspected: &Inspected,
+    limits: ReadLimits,
+) -> Result<(Scan, Delivered), Error> {
     let sink = Keep::default();
-    let scan = scan(inspected, pipeline, &sink, &Unobserved, batch_rows)?;
+    let scan = scan(inspected, pipeline, &sink, &Unobserved, limits)?;
     let mut rows: Vec<String> = vec![];
     for batch in sink.0.into_inner().unwrap() {
         lines(&batch, &scan, &mut rows);

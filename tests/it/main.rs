@@ -18,12 +18,14 @@
 //! - [`memory`]: within a limit, what does not fit goes to temporary files, and threads are those asked for.
 //! - [`fallback`]: where a model has no answer.
 //! - [`odd_rows`]: rows that no figure can use are said.
+//! - [`bombs`]: files that claim more than they hold, written byte by byte ([`handmade`]).
 //! - [`mistakes`], [`signals`]: what goes wrong is said, and leaves nothing behind.
 
 #![expect(clippy::inconsistent_digit_grouping, reason = "12_34 is twelve pounds thirty-four")]
 
 mod acquisition;
 mod answers;
+mod bombs;
 mod commands;
 mod compare;
 mod contracts;
@@ -38,6 +40,7 @@ mod fitted;
 mod forecast;
 mod generate;
 mod habits;
+mod handmade;
 mod hostile;
 mod integrals;
 mod laws;

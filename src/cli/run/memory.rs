@@ -8,6 +8,7 @@ use crate::config::Pipeline;
 use crate::engine::reckon::CELL_BYTES;
 use crate::error::{Error, Result};
 use crate::job::{Blueprint, Reckoning};
+use crate::source::ReadLimits;
 
 /// The program itself and the files' footers.
 const BASE: u64 = 64 << 20;
@@ -79,6 +80,12 @@ pub fn for_rows(
         return Err(too_little(limit, needed, tallies, threads, &reckoning));
     }
     Ok(Some(share(limit - fixed - tallies)))
+}
+
+/// What reading may take of a limit; without one, as much as the library takes by itself.
+pub fn for_reading(asked: Option<u64>) -> ReadLimits {
+    let limits = ReadLimits::default();
+    ReadLimits { memory: asked.map_or(limits.memory, |limit| limit / 4), ..limits }
 }
 
 /// Of what is left: an eighth goes to bringing rows together, and to what the allocator does not give back.

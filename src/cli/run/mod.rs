@@ -136,7 +136,8 @@ impl Run<'_> {
         store: Store,
         publication: Publication,
     ) -> Result<publishing::Finished, Errors> {
-        let gathered = job::gather(self.pipeline, inspected, source::BATCH_ROWS, store, self.progress)?;
+        let limits = memory::for_reading(args.memory_limit);
+        let gathered = job::gather(self.pipeline, inspected, limits, store, self.progress)?;
         let as_of = gathered.shape.as_of;
         let mut checks = job::input_checks(self.pipeline, &gathered.scan, as_of, self.started.as_second());
         stop_if_failed(&checks, &gathered.scan.rejected)?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Fields};
 use parquet::file::statistics::Statistics;
 
 use super::fields::{self, Field, Role};
@@ -17,6 +17,7 @@ use crate::source::canonical::Needs;
 use crate::source::columns::Class;
 use crate::source::columns::ids::IdKind;
 use crate::source::expression::{Compiled, Parsed, Refusal, Type};
+use crate::source::pages::FileColumn;
 
 /// Where a column of a layout comes from in one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub enum Origin {
     File(usize),
     /// Said by a folder's name, the same in every row.
     Folder(Option<String>),
+    /// A column that nests too deep to be looked at. No mapping accepts it.
+    TooDeep,
 }
 
 /// The types of the columns read, shared by all files that have them alike, with everything compiled against them.
@@ -149,10 +152,19 @@ pub(super) fn bind(
     if binder.errors.len() > before {
         return None;
     }
+    let columns_of = |(file, (_, origins)): (&Opened, &(usize, Vec<Origin>))| file_columns(file, origins);
+    let file_columns = match opened.iter().zip(&places).map(columns_of).collect::<Result<Vec<_>, Error>>() {
+        Ok(columns) => columns,
+        Err(e) => {
+            errors.push(e.at(&pipeline.file, Some(source.span.clone())));
+            return None;
+        }
+    };
     let files = opened
         .into_iter()
         .zip(places)
-        .map(|(file, (layout, origins))| InspectedFile {
+        .zip(file_columns)
+        .map(|((file, (layout, origins)), columns)| InspectedFile {
             input: InputFile {
                 source: source.kind,
                 path: file.found.path,
@@ -166,9 +178,27 @@ pub(super) fn bind(
             footer: file.footer,
             layout,
             origins,
+            columns,
         })
         .collect();
     Some(Bound { source: InspectedSource { files, columns, fields, layouts, activity }, integer_ids })
+}
+
+/// The columns that are read of a file, in order.
+fn file_columns(file: &Opened, origins: &[Origin]) -> Result<Vec<FileColumn>, Error> {
+    let roots = origins.iter().filter_map(|origin| match origin {
+        Origin::File(root) => Some(*root),
+        Origin::Folder(_) | Origin::TooDeep => None,
+    });
+    let roots: BTreeSet<usize> = roots.collect();
+    let column = |root| {
+        FileColumn::new(&file.footer, root).map_err(|what| {
+            let name = file.footer.schema().field(root).name();
+            Error::input(format!("column {name} of {} cannot be read: {what}", file.found.shown))
+                .help("map another column, or have the export written again")
+        })
+    };
+    roots.into_iter().map(column).collect()
 }
 
 /// The columns of each file and of the folders around it. A folder's values are integers if all of a source's are.
@@ -185,6 +215,8 @@ fn offers(opened: &[Opened]) -> Vec<Offer> {
             let own = schema.fields().iter().enumerate();
             let mut columns: Vec<_> =
                 own.map(|(i, f)| (f.name().clone(), f.data_type().clone(), Origin::File(i))).collect();
+            let nested = || DataType::Struct(Fields::empty());
+            columns.extend(file.footer.too_deep.iter().map(|name| (name.clone(), nested(), Origin::TooDeep)));
             for (key, value) in &file.found.keys {
                 if !columns.iter().any(|(name, ..)| name == key) {
                     let kind = if integers[key.as_str()] { DataType::Int64 } else { DataType::Utf8View };

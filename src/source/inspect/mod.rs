@@ -21,7 +21,8 @@ use super::InputFile;
 use super::canonical::Needs;
 use super::columns::ids::IdKind;
 use super::files::{self, Found};
-use super::footer::{self, Footer};
+use super::footer::{self, Footer, FooterMemory};
+use super::pages::FileColumn;
 use crate::config::{Pipeline, Source, SourceKind};
 use crate::error::{Error, Errors};
 
@@ -53,6 +54,8 @@ pub struct InspectedFile {
     pub layout: usize,
     /// Where each column of the layout comes from.
     pub origins: Vec<Origin>,
+    /// The columns that are read of it, in order of [`FileColumn::root`].
+    pub columns: Vec<FileColumn>,
 }
 
 impl InspectedSource {
@@ -85,15 +88,27 @@ pub(crate) struct Opened {
     pub footer: Footer,
 }
 
+/// The memory that the footers of all exports may take, unless the caller says otherwise.
+const FOOTER_MEMORY: u64 = 1 << 30;
+
 /// Finds and opens every file of every source and matches them with the pipeline file, without decoding any data.
 ///
 /// # Errors
 /// All problems at once, each with its place in the pipeline file.
 pub fn inspect(pipeline: &Pipeline, needs: Needs) -> Result<Inspected, Errors> {
+    inspect_within(pipeline, needs, FOOTER_MEMORY)
+}
+
+/// As [`inspect`]; the decoded footers of all files take at most about `memory` bytes.
+///
+/// # Errors
+/// As [`inspect`]; and one if the footers take more.
+pub fn inspect_within(pipeline: &Pipeline, needs: Needs, memory: u64) -> Result<Inspected, Errors> {
+    let memory = FooterMemory::new(memory);
     let mut errors = vec![];
     let mut sources = BTreeMap::new();
     for (kind, source) in &pipeline.sources {
-        let opened = open(pipeline, *kind, source, &mut errors);
+        let opened = open(pipeline, *kind, source, &memory, &mut errors);
         if opened.is_empty() {
             continue;
         }
@@ -112,7 +127,13 @@ pub fn mapped(pipeline: &Pipeline, source: &Source, needs: Needs) -> Vec<Field> 
     fields::of(pipeline, source, needs, &activity::names(pipeline))
 }
 
-fn open(pipeline: &Pipeline, kind: SourceKind, source: &Source, errors: &mut Vec<Error>) -> Vec<Opened> {
+fn open(
+    pipeline: &Pipeline,
+    kind: SourceKind,
+    source: &Source,
+    memory: &FooterMemory,
+    errors: &mut Vec<Error>,
+) -> Vec<Opened> {
     let (found, mut lost) = files::resolve(&source.paths, &pipeline.base, &pipeline.file);
     errors.append(&mut lost);
     if source.paths.is_empty() {
@@ -123,11 +144,13 @@ fn open(pipeline: &Pipeline, kind: SourceKind, source: &Source, errors: &mut Vec
         );
     }
     let place = source.paths.first().map_or(source.span.clone(), |p| p.span.clone());
-    let footers: Vec<_> = found.par_iter().map(|f| footer::open(&f.path, &f.shown)).collect();
+    let footers: Vec<_> = found.par_iter().map(|f| footer::open(&f.path, &f.shown, memory)).collect();
     let mut opened = vec![];
     for (found, footer) in found.into_iter().zip(footers) {
         match footer {
             Ok(footer) => opened.push(Opened { found, footer }),
+            // That the footers take too much memory is said once, not of every file.
+            Err(e) if errors.iter().any(|known| known.what == e.what) => {}
             Err(e) => errors.push(e.at(&pipeline.file, Some(place.clone()))),
         }
     }

@@ -78,6 +78,7 @@ impl InspectedSource {
         layout.prune.as_ref().is_some_and(|prune| {
             prune.is_false(|column| match (&file.origins[column], &layout.types[column]) {
                 (Origin::Folder(value), kind) => Facts::constant(&constant(value.as_deref(), kind, 1)),
+                (Origin::TooDeep, kind) => Facts::unknown(kind),
                 (Origin::File(root), kind) => {
                     Facts::of_group(file.footer.metadata.metadata(), group, *root, kind, &prune.zone)
                 }

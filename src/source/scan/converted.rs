@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::source::Reason::*;
 use crate::source::canonical::Needs;
 use crate::source::testing::*;
-use crate::source::{Unobserved, inspect, scan};
+use crate::source::{ReadLimits, Unobserved, inspect, scan};
 
 fn texts(values: &[Option<&str>]) -> ArrayRef {
     Arc::new(StringArray::from(values.to_vec()))
@@ -356,7 +356,7 @@ fn rates_are_read_where_something_may_need_them() {
                 Ok(())
             }
         }
-        let scan = scan(&inspected, p, &Nowhere, &Unobserved, 10).unwrap();
+        let scan = scan(&inspected, p, &Nowhere, &Unobserved, ReadLimits::default()).unwrap();
         (scan.reports[&ExchangeRates].read, scan.columns[&ExchangeRates].clone())
     };
     assert_eq!(read(&p), (true, ["cur", "on", "rate"].map(String::from).into()));

@@ -4,6 +4,7 @@
 
 mod batch;
 mod currencies;
+mod pieces;
 mod reader;
 mod rows;
 mod traces;
@@ -26,6 +27,22 @@ use crate::money;
 
 /// Rows decoded at a time: large enough to amortise what is done per batch, small enough to stay in the cache.
 pub const BATCH_ROWS: usize = 32_768;
+
+/// What reading may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadLimits {
+    /// Rows decoded at a time, at most; fewer where the rows are wide.
+    pub batch_rows: usize,
+    /// Bytes of pages, dictionaries and batches in memory at a time, over all threads. Where not every thread can read a
+    /// row group within it, fewer threads read.
+    pub memory: u64,
+}
+
+impl Default for ReadLimits {
+    fn default() -> Self {
+        ReadLimits { batch_rows: BATCH_ROWS, memory: 1 << 30 }
+    }
+}
 
 /// Who watches a scan: a progress bar, a signal handler. Called from several threads.
 pub trait ScanObserver: Sync {
@@ -88,7 +105,7 @@ struct Part {
     verified: Option<bool>,
 }
 
-/// Reads every source and hands its rows to `sink`, on the rayon pool that it is called in, `batch_rows` at a time.
+/// Reads every source and hands its rows to `sink`, on the rayon pool that it is called in, batch by batch.
 ///
 /// # Errors
 /// The first problem, by file and row group, that makes a file unusable; what `sink` or `observer` return.
@@ -97,7 +114,7 @@ pub fn scan(
     pipeline: &Pipeline,
     sink: &dyn Sink,
     observer: &dyn ScanObserver,
-    batch_rows: usize,
+    limits: ReadLimits,
 ) -> Result<Scan> {
     let segments = pipeline.segments.iter().map(|_| Dictionary::default()).collect();
     let dictionaries = Dictionaries { segments, ..Dictionaries::default() };
@@ -110,8 +127,7 @@ pub fn scan(
         .partition(|(kind, ..)| *kind == SourceKind::ExchangeRates);
     let (own, digits) = (&pipeline.money.currency, pipeline.money.digits);
     let read = |tasks: &[Task], rates: &Rates| {
-        let reading =
-            Reading { inspected, pipeline, dictionaries: &dictionaries, rates, batch_rows: batch_rows.max(1) };
+        let reading = Reading { inspected, pipeline, dictionaries: &dictionaries, rates, limits };
         reading.all(tasks, sink, observer)
     };
     let mut parts = read(&first, &Rates::none(own, digits))?;
@@ -169,38 +185,90 @@ struct Reading<'a> {
     pipeline: &'a Pipeline,
     dictionaries: &'a Dictionaries,
     rates: &'a Rates,
-    batch_rows: usize,
+    limits: ReadLimits,
 }
 
 impl Reading<'_> {
     /// Reads row groups in parallel; what each gave, in the order of the tasks.
+    ///
+    /// Every thread has an equal share of the memory. Row groups that need more than a share are read afterwards, by as
+    /// few threads at a time as they fit.
     fn all(&self, tasks: &[Task], sink: &dyn Sink, observer: &dyn ScanObserver) -> Result<Vec<(Task, Part)>> {
-        let Reading { inspected, pipeline, dictionaries, rates, batch_rows } = *self;
         let failed = AtomicBool::new(false);
-        let parts: Vec<Option<Result<Part>>> = tasks
-            .par_iter()
-            .with_max_len(1)
-            .map(|(kind, file, group)| {
+        let mut outcomes: Vec<Option<Result<Outcome>>> = tasks.iter().map(|_| None).collect();
+        let mut waiting: Vec<usize> = (0..tasks.len()).collect();
+        let mut readers = rayon::current_num_threads().max(1);
+        while !waiting.is_empty() && !failed.load(Ordering::Relaxed) {
+            let share = Share { bytes: self.limits.memory / readers as u64, is_whole: readers == 1 };
+            let read = |task: &usize| {
                 if failed.load(Ordering::Relaxed) {
                     return None;
                 }
-                let source = &inspected.sources[kind];
-                let (kind, file, ids) = (*kind, *file, inspected.ids);
-                let place = batch::Place { pipeline, kind, source, file, ids, dictionaries, rates };
-                let part = if place.source.rules_out(file, *group) {
-                    reader::skip_group(&place, *group, observer)
-                } else {
-                    reader::read_group(&place, *group, batch_rows, sink, observer)
-                };
-                if part.is_err() {
+                let outcome = self.one(tasks[*task], share, sink, observer);
+                if outcome.is_err() {
                     failed.store(true, Ordering::Relaxed);
                 }
-                Some(part)
-            })
-            .collect();
-        let done = tasks.iter().zip(parts).filter_map(|(task, part)| Some((*task, part?)));
-        done.map(|(task, part)| Ok((task, part?))).collect()
+                Some((*task, outcome))
+            };
+            let done: Vec<Option<(usize, Result<Outcome>)>> = if readers == rayon::current_num_threads() {
+                waiting.par_iter().with_max_len(1).map(read).collect()
+            } else {
+                // One sequence of tasks for each reader.
+                let sequence = |first| waiting.iter().skip(first).step_by(readers).map(read).collect::<Vec<_>>();
+                (0..readers).into_par_iter().with_max_len(1).flat_map_iter(sequence).collect()
+            };
+            waiting.clear();
+            let mut most = 0;
+            for (task, outcome) in done.into_iter().flatten() {
+                if let Ok(Outcome::NeedsMemory(bytes)) = outcome {
+                    most = most.max(bytes);
+                    waiting.push(task);
+                } else {
+                    outcomes[task] = Some(outcome);
+                }
+            }
+            waiting.sort_unstable();
+            let fit = usize::try_from(self.limits.memory / most.max(1)).unwrap_or(usize::MAX);
+            readers = fit.clamp(1, (readers - 1).max(1));
+        }
+        let done = tasks.iter().zip(outcomes).filter_map(|(task, outcome)| Some((*task, outcome?)));
+        done.filter_map(|(task, outcome)| match outcome {
+            Ok(Outcome::Read(part)) => Some(Ok((task, *part))),
+            Ok(Outcome::NeedsMemory(_)) => None,
+            Err(e) => Some(Err(e)),
+        })
+        .collect()
     }
+
+    fn one(
+        &self,
+        (kind, file, group): Task,
+        share: Share,
+        sink: &dyn Sink,
+        observer: &dyn ScanObserver,
+    ) -> Result<Outcome> {
+        let Reading { inspected, pipeline, dictionaries, rates, limits } = *self;
+        let (source, ids) = (&inspected.sources[&kind], inspected.ids);
+        let place = batch::Place { pipeline, kind, source, file, ids, dictionaries, rates };
+        if place.source.rules_out(file, group) {
+            return reader::skip_group(&place, group, observer).map(|part| Outcome::Read(Box::new(part)));
+        }
+        reader::read_group(&place, group, limits.batch_rows.max(1), share, sink, observer)
+    }
+}
+
+/// The memory that a task may take.
+#[derive(Clone, Copy)]
+struct Share {
+    bytes: u64,
+    /// Nobody else reads: there is no more to wait for.
+    is_whole: bool,
+}
+
+enum Outcome {
+    Read(Box<Part>),
+    /// Nothing was read, because it takes so many bytes.
+    NeedsMemory(u64),
 }
 
 /// The sum of all costs has to fit a money column.
@@ -235,6 +303,8 @@ mod broken_files;
 mod converted;
 #[cfg(test)]
 mod decoded;
+#[cfg(test)]
+mod limited;
 #[cfg(test)]
 mod pruned;
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::{ScanObserver, scan};
 use crate::config::Pipeline;
 use crate::config::SourceKind::*;
 use crate::error::{Error, Result};
+use crate::source::ReadLimits;
 use crate::source::canonical::{Batch, Sink};
 use crate::source::testing::*;
 
@@ -323,8 +324,9 @@ fn progress_and_interruption_know_no_difference() {
     let p = filtered(dir.path(), "tx.parquet", "x > 4");
     let inspected = look(&p).unwrap();
     let observer = Counting::default();
-    scan(&inspected, &p, &Drain, &observer, 10).unwrap();
+    let limits = ReadLimits { batch_rows: 10, ..ReadLimits::default() };
+    scan(&inspected, &p, &Drain, &observer, limits).unwrap();
     assert_eq!(observer.0.load(Ordering::Relaxed), 5);
     let observer = Counting(AtomicU64::new(101));
-    assert_eq!(scan(&inspected, &p, &Drain, &observer, 10).unwrap_err().what, "stopped");
+    assert_eq!(scan(&inspected, &p, &Drain, &observer, limits).unwrap_err().what, "stopped");
 }

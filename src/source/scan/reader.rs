@@ -1,74 +1,82 @@
 //! One row group, batch by batch, or passed over.
 
 use std::fs::File;
+use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, new_null_array};
 use arrow::datatypes::DataType;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use super::batch::{Place, Scanner};
-use super::{Part, ScanObserver};
+use super::pieces::pieces;
+use super::{Outcome, Part, ScanObserver, Share};
 use crate::error::{Error, Result};
 use crate::source::SourceReport;
 use crate::source::canonical::Sink;
 use crate::source::files::{constant, unreadable};
 use crate::source::footer::is_called_text;
-use crate::source::guard::guarded;
 use crate::source::inspect::{InspectedFile, Origin};
-use crate::source::integrity::checksummed;
+use crate::source::pages::{Chunk, ColumnReader, Fault, FileColumn, Survey, batch_rows, size};
+
+/// Of a task's memory, the part that the texts of a batch may take when expressions write them out row by row.
+const TEXTS: u64 = 4;
+/// Fewer rows at a time cost more for each batch than for its rows; while others read, such a row group waits.
+const FEW_ROWS: u64 = 2048;
 
 pub(super) fn read_group(
     place: &Place<'_>,
     group: usize,
-    batch_rows: usize,
+    most_rows: usize,
+    share: Share,
     sink: &dyn Sink,
     observer: &dyn ScanObserver,
-) -> Result<Part> {
+) -> Result<Outcome> {
     let file = &place.source.files[place.file];
     let types = &place.source.layouts[file.layout].types;
     let mut first_row: u64 = (0..group).map(|g| file.rows_of(g)).sum();
     let expected = file.rows_of(group);
 
-    let mut roots: Vec<usize> =
-        file.origins.iter().filter_map(|o| if let Origin::File(i) = o { Some(*i) } else { None }).collect();
-    roots.sort_unstable();
-    roots.dedup();
-
     let handle = File::open(&file.input.path).map_err(|e| unreadable(&file.input.path, &e))?;
-    let mut rows = guarded(|| open(handle, file, group, &roots, batch_rows))
-        .unwrap_or_else(Err)
-        .map_err(|what| broken(file, &what))?;
+    let opened = match open(file, group, &Arc::new(handle), most_rows as u64, share) {
+        Err(Refused { fault: Fault::TooLarge(bytes), .. }) if !share.is_whole => {
+            return Ok(Outcome::NeedsMemory(bytes));
+        }
+        Err(refused) => return Err(refused.error(file, group, share)),
+        Ok(opened) => opened,
+    };
+    let Opened { mut columns, rows_at_once, checksummed } = opened;
 
     let mut scanner = Scanner::new(place);
     let mut part = Part::default();
     let mut read = 0;
-    loop {
+    while read < expected {
         if let Some(stop) = observer.stopped() {
             return Err(stop);
         }
-        let batch = match guarded(|| rows.next()) {
-            Ok(None) => break,
-            Ok(Some(Ok(batch))) => batch,
-            Ok(Some(Err(e))) => return Err(broken(file, &e.to_string())),
-            Err(panic) => return Err(broken(file, &panic)),
-        };
-        let n = batch.num_rows() as u64;
-        read += n;
-        if read > expected {
-            return Err(broken(file, "it holds more rows than its footer says"));
+        let rows = rows_at_once.min(expected - read) as usize;
+        let mut arrays = Vec::with_capacity(columns.len());
+        for (column, reader) in &mut columns {
+            let array = match reader.next() {
+                Ok(Some(array)) if array.len() == rows => array,
+                Ok(_) => {
+                    let fault = Fault::broken("its pages hold another number of rows than their headers say");
+                    return Err(Refused { column: Some(column), fault }.error(file, group, share));
+                }
+                Err(fault) => return Err(Refused { column: Some(column), fault }.error(file, group, share)),
+            };
+            check_text(&array, column, file)?;
+            arrays.push(array);
         }
-        let columns = columns(&batch, file, types, &roots);
-        check_text(&batch, file, &roots)?;
-        scanner.scan(&columns, batch.num_rows(), first_row, &mut part, sink)?;
-        first_row += n;
-        observer.rows(n);
+        for piece in pieces(&arrays, rows, share.bytes / TEXTS) {
+            let arrays: Vec<ArrayRef> = arrays.iter().map(|a| a.slice(piece.start, piece.len())).collect();
+            let columns = layout_columns(&arrays, piece.len(), file, types);
+            scanner.scan(&columns, piece.len(), first_row + piece.start as u64, &mut part, sink)?;
+        }
+        read += rows as u64;
+        first_row += rows as u64;
+        observer.rows(rows as u64);
     }
-    if read < expected {
-        return Err(broken(file, "it holds fewer rows than its footer says"));
-    }
-    part.verified = Some(verified(file, group, &roots));
-    Ok(part)
+    part.verified = Some(checksummed);
+    Ok(Outcome::Read(Box::new(part)))
 }
 
 /// A row group that the filter rules out: its rows count as if they had been read and left out.
@@ -82,66 +90,93 @@ pub(super) fn skip_group(place: &Place<'_>, group: usize, observer: &dyn ScanObs
     Ok(Part { report, ..Part::default() })
 }
 
-fn open(
-    handle: File,
-    file: &InspectedFile,
+struct Opened<'a> {
+    columns: Vec<(&'a FileColumn, ColumnReader)>,
+    rows_at_once: u64,
+    /// There are pages, and each carries a checksum, which is verified when the page is read.
+    checksummed: bool,
+}
+
+/// Looks at the headers of all pages, and prepares to read them in batches that fit the memory.
+fn open<'a>(
+    file: &'a InspectedFile,
     group: usize,
-    roots: &[usize],
-    batch_rows: usize,
-) -> Result<ParquetRecordBatchReader, String> {
-    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, file.footer.metadata.clone());
-    let mask = ProjectionMask::roots(builder.parquet_schema(), roots.iter().copied());
-    let builder = builder.with_row_groups(vec![group]).with_projection(mask).with_batch_size(batch_rows);
-    builder.build().map_err(|e| e.to_string())
+    handle: &Arc<File>,
+    most_rows: u64,
+    share: Share,
+) -> Result<Opened<'a>, Refused<'a>> {
+    let metadata = file.footer.metadata.metadata();
+    let mut chunks = vec![];
+    let mut surveys: Vec<Survey> = vec![];
+    for column in &file.columns {
+        let refused = |fault| Refused { column: Some(column), fault };
+        let chunk = Chunk::new(metadata, group, column.leaf, handle.clone(), file.input.bytes).map_err(refused)?;
+        surveys.push(chunk.survey(column.copies, share.bytes).map_err(refused)?);
+        chunks.push(chunk);
+    }
+    let most_rows = most_rows.min(file.rows_of(group)).max(1);
+    let all_columns = |fault| Refused { column: None, fault };
+    let rows_at_once = batch_rows(&surveys, most_rows, share.bytes).map_err(all_columns)?;
+    if !share.is_whole && rows_at_once < most_rows.min(FEW_ROWS) {
+        let bytes = surveys.iter().map(|s| s.memory(most_rows.min(FEW_ROWS))).fold(0, u64::saturating_add);
+        return Err(all_columns(Fault::TooLarge(bytes)));
+    }
+    let mut columns = vec![];
+    for ((column, chunk), survey) in file.columns.iter().zip(chunks).zip(&surveys) {
+        let reader = ColumnReader::new(metadata, group, column, chunk, survey, rows_at_once as usize);
+        columns.push((column, reader.map_err(|fault| Refused { column: Some(column), fault })?));
+    }
+    let checksummed = !surveys.is_empty() && surveys.iter().all(|survey| survey.checksummed);
+    Ok(Opened { columns, rows_at_once, checksummed })
 }
 
 /// Bytes that the writer did not call text come as texts too, unchecked by the reader.
-fn check_text(batch: &RecordBatch, file: &InspectedFile, roots: &[usize]) -> Result<()> {
+fn check_text(array: &ArrayRef, column: &FileColumn, file: &InspectedFile) -> Result<()> {
+    let Some(texts) = array.as_string_view_opt() else { return Ok(()) };
     let metadata = file.footer.metadata.metadata();
-    for (column, root) in batch.columns().iter().zip(roots) {
-        let Some(texts) = column.as_string_view_opt() else { continue };
-        if !is_called_text(metadata, *root) && texts.clone().to_binary_view().to_string_view().is_err() {
-            let name = batch.schema().field(roots.binary_search(root).unwrap_or(0)).name().clone();
-            return Err(Error::input(format!(
-                "column {name} of {} holds bytes that are not UTF-8 text",
-                file.input.shown
-            ))
+    if !is_called_text(metadata, column.root) && texts.clone().to_binary_view().to_string_view().is_err() {
+        let (name, shown) = (&column.name, &file.input.shown);
+        return Err(Error::input(format!("column {name} of {shown} holds bytes that are not UTF-8 text"))
             .help("export it as text (a STRING column), or map another column"));
-        }
     }
     Ok(())
 }
 
-/// The columns of the layout: from the batch, or the constant that a folder's name says.
-fn columns(batch: &RecordBatch, file: &InspectedFile, types: &[DataType], roots: &[usize]) -> Vec<ArrayRef> {
+/// The columns of the layout: from the file, or the constant that a folder's name says.
+fn layout_columns(arrays: &[ArrayRef], rows: usize, file: &InspectedFile, types: &[DataType]) -> Vec<ArrayRef> {
     let of = |(origin, kind): (&Origin, &DataType)| match origin {
-        Origin::File(root) => batch.column(roots.binary_search(root).unwrap_or(0)).clone(),
-        Origin::Folder(value) => constant(value.as_deref(), kind, batch.num_rows()),
+        Origin::File(root) => arrays[file.columns.binary_search_by_key(root, |c| c.root).unwrap_or(0)].clone(),
+        Origin::Folder(value) => constant(value.as_deref(), kind, rows),
+        Origin::TooDeep => new_null_array(kind, rows),
     };
     file.origins.iter().zip(types).map(of).collect()
 }
 
-fn broken(file: &InspectedFile, what: &str) -> Error {
-    let shown = &file.input.shown;
-    if what.contains("CRC checksum mismatch") {
-        return Error::input(format!("{shown} is damaged: a page does not match its checksum"))
-            .help("the file was altered after it was written: copy or export it again");
-    }
-    Error::input(format!("{shown} cannot be read: {what}"))
-        .help("have the export written again, and delivered under its name only when it is complete")
+/// A row group that cannot be read.
+struct Refused<'a> {
+    /// `None`: all columns together.
+    column: Option<&'a FileColumn>,
+    fault: Fault,
 }
 
-/// Whether every page that was read carries a checksum (which the reader then verified).
-fn verified(file: &InspectedFile, group: usize, roots: &[usize]) -> bool {
-    let metadata = file.footer.metadata.metadata();
-    let schema = metadata.file_metadata().schema_descr();
-    let Ok(mut handle) = File::open(&file.input.path) else { return false };
-    let leaves: Vec<usize> = (0..schema.num_columns())
-        .filter(|leaf| roots.binary_search(&schema.get_column_root_idx(*leaf)).is_ok())
-        .collect();
-    let all = leaves.iter().all(|leaf| {
-        guarded(|| metadata.row_group(group).column(*leaf).byte_range())
-            .is_ok_and(|(start, length)| checksummed(&mut handle, start, length))
-    });
-    all && !leaves.is_empty()
+impl Refused<'_> {
+    fn error(&self, file: &InspectedFile, group: usize, share: Share) -> Error {
+        let shown = &file.input.shown;
+        let column = self.column.map_or(String::new(), |column| format!(", column {}", column.name));
+        let place = format!("row group {}{column}", group + 1);
+        match &self.fault {
+            Fault::Broken(what) => Error::input(format!("{shown} cannot be read: {place}: {what}"))
+                .help("have the export written again, and delivered under its name only when it is complete"),
+            Fault::Damaged => Error::input(format!("{shown} is damaged: {place}: a page does not match its checksum"))
+                .help("the file was altered after it was written: copy or export it again"),
+            Fault::Unreadable(e) => Error::input(format!("{shown} cannot be read: {place}: {e}"))
+                .help("is the disk or network share in order?"),
+            Fault::TooLarge(bytes) => Error::input(format!(
+                "{shown} cannot be read: {place}: that takes {}, and this run has {} for reading",
+                size(*bytes),
+                size(share.bytes)
+            ))
+            .help("raise --memory-limit, or have the export written with smaller pages"),
+        }
+    }
 }

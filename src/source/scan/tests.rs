@@ -428,6 +428,7 @@ fn an_observer_can_stop_the_scan_and_a_sink_fail_it() {
             Err(Error::output("the disk is full"))
         }
     }
-    assert_eq!(scan(&inspected, &p, &Full, &Impatient, 10).unwrap_err().what, "interrupted");
-    assert_eq!(scan(&inspected, &p, &Full, &Unobserved, 10).unwrap_err().what, "the disk is full");
+    let limits = ReadLimits { batch_rows: 10, ..ReadLimits::default() };
+    assert_eq!(scan(&inspected, &p, &Full, &Impatient, limits).unwrap_err().what, "interrupted");
+    assert_eq!(scan(&inspected, &p, &Full, &Unobserved, limits).unwrap_err().what, "the disk is full");
 }

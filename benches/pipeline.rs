@@ -42,6 +42,7 @@ impl Watch for Quiet {
     fn stopped(&self) -> Result<()> {
         Ok(())
     }
+    fn few_workers(&self, _: usize, _: usize) {}
 }
 
 /// Takes rows and forgets them.

@@ -10,9 +10,11 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // Stage kinds are the registry that the pipeline file is decoded by.
     ("config", &["calendar", "error", "nearest", "stage"]),
     // Scoring hands customers to whatever writes rows of them: a trait, never a kind of stage.
-    ("engine", &["error", "exchange", "stage::PerCustomer", "table", "timeline"]),
+    ("engine", &["error", "exchange", "memory", "stage::PerCustomer", "table", "timeline"]),
     ("error", &[]),
     ("exchange", &["calendar", "error", "money"]),
+    // The allocator ends the process with an exit status of its own.
+    ("memory", &["error"]),
     ("money", &[]),
     ("nearest", &[]),
     ("publish", &["calendar", "check", "config::SourceKind", "error", "money", "source", "table"]),

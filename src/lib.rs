@@ -24,6 +24,7 @@ pub mod job;
 mod laws;
 #[cfg(test)]
 mod layers;
+pub mod memory;
 pub mod money;
 mod nearest;
 pub mod publish;
@@ -33,3 +34,8 @@ pub mod stats;
 pub mod table;
 pub mod tally;
 pub mod timeline;
+
+/// Tests count what they allocate, as the program does.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: memory::CountingAllocator = memory::CountingAllocator;

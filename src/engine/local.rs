@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::known::{Known, NodeId};
-use super::plan::{AnyFold, AnyTally, Needs, Plan, Work};
-use crate::error::Result;
+use super::plan::{AnyFold, AnyTally, FoldSpec, Needs, Plan, Work};
+use super::reckon::{self, CELL_BYTES, TABLE_BYTES};
+use super::workers;
+use crate::error::{Error, Result};
 use crate::exchange::Fault;
+use crate::memory;
 use crate::timeline::history::{Histories, Strangers};
 use crate::timeline::identity::BUCKETS;
 use crate::timeline::lens::Lens;
@@ -21,11 +22,14 @@ pub trait Observer: Sync {
     fn walked(&self, customers: u64);
     /// An error if the run is to stop.
     fn stopped(&self) -> Result<()>;
+    /// Only so many of the threads were at work to the end, because memory has no room for what more of them need.
+    fn few_workers(&self, workers: usize, threads: usize);
 }
 
 /// One fold of a walk, with its lens.
-struct Walker {
+struct Walker<'a> {
     node: NodeId,
+    spec: &'a FoldSpec,
     lens: usize,
     needs: Needs,
     fold: Box<dyn AnyFold>,
@@ -58,7 +62,7 @@ pub fn run(plan: &Plan, shape: Arc<Shape>, store: &Store, observer: &dyn Observe
                     if fold.is_idle() {
                         plan.learn(&mut known, id, fold.finish(fold.start())?)?;
                     } else {
-                        walkers.push(Walker { node: id, lens: *lens, needs: spec.needs, fold });
+                        walkers.push(Walker { node: id, lens: *lens, spec, needs: spec.needs, fold });
                     }
                 }
             }
@@ -73,44 +77,106 @@ pub fn run(plan: &Plan, shape: Arc<Shape>, store: &Store, observer: &dyn Observe
             return Err(known.shape.rates.error(missing));
         }
         known.strangers = strangers;
+        expect_room_for_tables(&walkers, &tallies)?;
         for (walker, tally) in walkers.iter().zip(tallies) {
             plan.learn(&mut known, walker.node, walker.fold.finish(tally)?)?;
         }
     }
 }
 
+/// Tables are made of tallies as a whole, before the first is written. Those that cannot fit are refused before the work
+/// on them begins.
+fn expect_room_for_tables(walkers: &[Walker<'_>], tallies: &[AnyTally]) -> Result<()> {
+    let tables = walkers.iter().zip(tallies).filter(|(walker, _)| walker.fold.is_tabled());
+    let sizes: Vec<(u64, &Walker<'_>)> =
+        tables.map(|(walker, tally)| (walker.fold.held(&**tally).saturating_mul(TABLE_BYTES), walker)).collect();
+    let needed = sizes.iter().map(|(bytes, _)| bytes).sum::<u64>();
+    let Some((bytes, largest)) = sizes.into_iter().max_by_key(|(bytes, _)| *bytes) else { return Ok(()) };
+    // The estimate may be half as much again as the tables will be.
+    if needed / 3 * 2 <= memory::room() {
+        return Ok(());
+    }
+    Err(Error::pipeline(format!(
+        "the run needs more memory than --memory-limit allows: its tables would take about {} MiB, {} MiB of them for {} \
+         by {}, and {} MiB are left",
+        needed >> 20,
+        bytes >> 20,
+        largest.spec.kind,
+        largest.spec.lens.period.name(),
+        memory::room() >> 20,
+    ))
+    .help(reckon::remedy(largest.fold.key_to_lower())))
+}
+
 fn walk(
-    walkers: &[Walker],
+    walkers: &[Walker<'_>],
     eyes: &(dyn Fn() -> Eyes + Sync),
     store: &Store,
     observer: &dyn Observer,
 ) -> Result<(Vec<AnyTally>, Strangers, Option<Fault>)> {
-    let start = || -> Vec<AnyTally> { walkers.iter().map(|w| w.fold.start()).collect() };
-    let state = (0..BUCKETS)
-        .into_par_iter()
-        .fold(
-            || Ok((start(), Walk::new(eyes()))),
-            |state: Result<(Vec<AnyTally>, Walk)>, bucket| {
-                let (mut tallies, mut walk) = state?;
-                observer.stopped()?;
-                walk.visit(bucket, store, observer, &mut |person| {
-                    for (walker, tally) in walkers.iter().zip(&mut tallies) {
-                        walker.fold.observe(&mut **tally, &person.through(walker.lens, walker.needs));
-                    }
-                    Ok(())
-                })?;
-                Ok((tallies, walk))
-            },
-        )
-        .map(|state| state.map(|(tallies, walk)| (tallies, walk.strangers, walk.eyes.missing())))
-        .try_reduce_with(|(mut tallies, mut strangers, missing), (others, more, too)| {
-            for ((walker, into), from) in walkers.iter().zip(&mut tallies).zip(others) {
-                walker.fold.merge(&mut **into, from);
+    let customers = store.customers();
+    let shape = eyes().shape().clone();
+    let cells = walkers.iter().map(|w| reckon::cells(&*w.fold, &shape, Some(customers)));
+    let bytes = cells.fold(0, u64::saturating_add).saturating_mul(CELL_BYTES);
+    let walking = Walking { walkers, eyes, store, observer };
+    let (tallies, walk) = workers::run(&walking, BUCKETS, bytes)?;
+    let missing = walk.eyes.missing().into_iter().chain(walk.missing).min();
+    Ok((tallies, walk.strangers, missing))
+}
+
+/// A walk over the buckets, for several workers.
+struct Walking<'a> {
+    walkers: &'a [Walker<'a>],
+    eyes: &'a (dyn Fn() -> Eyes + Sync),
+    store: &'a Store,
+    observer: &'a dyn Observer,
+}
+
+impl workers::Work for Walking<'_> {
+    type State = (Vec<AnyTally>, Walk);
+
+    fn start(&self) -> Self::State {
+        (self.walkers.iter().map(|w| w.fold.start()).collect(), Walk::new((self.eyes)()))
+    }
+
+    fn piece(&self, (tallies, walk): &mut Self::State, bucket: usize) -> Result<()> {
+        self.observer.stopped()?;
+        walk.visit(bucket, self.store, self.observer, &mut |person| {
+            for (walker, tally) in self.walkers.iter().zip(&mut *tallies) {
+                walker.fold.observe(&mut **tally, &person.through(walker.lens, walker.needs));
             }
-            strangers.merge(more);
-            Ok((tallies, strangers, missing.into_iter().chain(too).min()))
-        });
-    state.unwrap_or_else(|| Ok((start(), Strangers::default(), None)))
+            Ok(())
+        })
+    }
+
+    fn merge(&self, (into, walk): &mut Self::State, (from, other): Self::State) {
+        for ((walker, into), from) in self.walkers.iter().zip(into).zip(from) {
+            walker.fold.merge(&mut **into, from);
+        }
+        walk.strangers.merge(other.strangers);
+        walk.missing = walk.missing.into_iter().chain(other.eyes.missing()).chain(other.missing).min();
+    }
+
+    fn too_large(&self, (tallies, _): &Self::State) -> Error {
+        let bytes = |(walker, tally): (&Walker<'_>, &AnyTally)| walker.fold.held(&**tally).saturating_mul(CELL_BYTES);
+        let sizes = self.walkers.iter().zip(tallies).map(|(walker, tally)| (bytes((walker, tally)), walker));
+        let Some((bytes, largest)) = sizes.max_by_key(|(bytes, _)| *bytes) else {
+            return Error::pipeline("the run needs more memory than --memory-limit allows")
+                .help("raise --memory-limit");
+        };
+        Error::pipeline(format!(
+            "the run needs more memory than --memory-limit allows: most of it is for the tallies of {} by {}, which \
+             have grown to {} MiB",
+            largest.spec.kind,
+            largest.spec.lens.period.name(),
+            bytes.div_ceil(1 << 20),
+        ))
+        .help(reckon::remedy(largest.fold.key_to_lower()))
+    }
+
+    fn few(&self, workers: usize, threads: usize) {
+        self.observer.few_workers(workers, threads);
+    }
 }
 
 /// What a worker reads and looks with, from bucket to bucket.
@@ -118,11 +184,13 @@ struct Walk {
     eyes: Eyes,
     histories: Histories,
     strangers: Strangers,
+    /// The first exchange rate that other workers missed.
+    missing: Option<Fault>,
 }
 
 impl Walk {
     fn new(eyes: Eyes) -> Walk {
-        Walk { eyes, histories: Histories::default(), strangers: Strangers::default() }
+        Walk { eyes, histories: Histories::default(), strangers: Strangers::default(), missing: None }
     }
 
     /// Shows every customer of a bucket.
@@ -133,7 +201,7 @@ impl Walk {
         observer: &dyn Observer,
         show: &mut dyn FnMut(&Person<'_>) -> Result<()>,
     ) -> Result<()> {
-        let Walk { eyes, histories, strangers } = self;
+        let Walk { eyes, histories, strangers, .. } = self;
         let (integer_ids, as_of) = (eyes.shape().integer_ids, eyes.shape().as_of);
         let mut customers = 0;
         histories.each(&store.read(bucket)?, integer_ids, &mut |history| {
@@ -167,6 +235,7 @@ impl Observer for Silent {
     fn stopped(&self) -> Result<()> {
         Ok(())
     }
+    fn few_workers(&self, _: usize, _: usize) {}
 }
 
 /// All that a plan learns, unobserved.

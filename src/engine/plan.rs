@@ -45,6 +45,18 @@ pub trait Fold: Send + Sync + 'static {
     }
     /// An upper bound of the tally's cells, from periods and segment values.
     fn cells(&self, shape: &Shape) -> u64;
+    /// An upper bound of the cells that a tally of one customer has: of few customers no tally has more than their sum.
+    fn cells_of_one(&self, shape: &Shape) -> u64 {
+        self.cells(shape)
+    }
+    /// Whether about every cell becomes cells of a result table, which is in memory as a whole before it is written.
+    fn is_tabled(&self) -> bool {
+        false
+    }
+    /// The key of the stage, if there is one, that makes the tally smaller, beside its period and its segments.
+    fn key_to_lower(&self) -> Option<&'static str> {
+        None
+    }
     fn start(&self) -> Self::Tally;
     /// What later rounds have to reckon with before any customer was seen: a tally in which everything occurred that
     /// can. Only folds that others wait for have something to say here.
@@ -58,7 +70,7 @@ pub trait Fold: Send + Sync + 'static {
     /// Cannot fail: the scan quarantined what could.
     fn observe(&self, tally: &mut Self::Tally, customer: &View<'_>);
     fn merge(&self, into: &mut Self::Tally, from: Self::Tally);
-    /// How many cells a tally holds, for the law that `cells` bounds it.
+    /// How many cells a tally holds: at most [`cells`](Fold::cells).
     fn held(&self, tally: &Self::Tally) -> u64;
 }
 
@@ -70,13 +82,15 @@ type Derive = Box<dyn Fn(&Known) -> Result<Arc<dyn Any + Send + Sync>> + Send + 
 pub(crate) trait AnyFold: Send + Sync {
     fn spells(&self) -> bool;
     fn cells(&self, shape: &Shape) -> u64;
+    fn cells_of_one(&self, shape: &Shape) -> u64;
+    fn is_tabled(&self) -> bool;
+    fn key_to_lower(&self) -> Option<&'static str>;
     fn start(&self) -> AnyTally;
     fn is_idle(&self) -> bool;
     fn fullest(&self, shape: &Shape) -> AnyTally;
     fn observe(&self, tally: &mut (dyn Any + Send + Sync), customer: &View<'_>);
     fn merge(&self, into: &mut (dyn Any + Send + Sync), from: AnyTally);
     fn finish(&self, tally: AnyTally) -> Result<Arc<dyn Any + Send + Sync>>;
-    #[cfg(test)]
     fn held(&self, tally: &(dyn Any + Send + Sync)) -> u64;
     #[cfg(test)]
     fn encode(&self, tally: &(dyn Any + Send + Sync)) -> Result<Vec<u8>>;
@@ -93,6 +107,18 @@ impl<F: Fold> AnyFold for F {
 
     fn cells(&self, shape: &Shape) -> u64 {
         Fold::cells(self, shape)
+    }
+
+    fn cells_of_one(&self, shape: &Shape) -> u64 {
+        Fold::cells_of_one(self, shape)
+    }
+
+    fn is_tabled(&self) -> bool {
+        Fold::is_tabled(self)
+    }
+
+    fn key_to_lower(&self) -> Option<&'static str> {
+        Fold::key_to_lower(self)
     }
 
     fn start(&self) -> AnyTally {
@@ -120,7 +146,6 @@ impl<F: Fold> AnyFold for F {
         Ok(Arc::new(*tally))
     }
 
-    #[cfg(test)]
     fn held(&self, tally: &(dyn Any + Send + Sync)) -> u64 {
         Fold::held(self, tally.downcast_ref().expect(WRONG_TALLY))
     }

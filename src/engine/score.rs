@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use super::known::Known;
 use super::local::Observer;
+use super::workers;
 use crate::error::{Error, Result};
 use crate::stage::PerCustomer;
 use crate::table::Table;
@@ -26,6 +27,8 @@ use crate::timeline::view::Eyes;
 const BLOCK: usize = 1 << 15;
 /// Customers whose rows are in memory as cells at a time.
 const PIECE: usize = 1 << 9;
+/// What a block of one table takes at most while it is made, in bytes: of a ledger that has some ten rows a customer.
+const A_BLOCK: u64 = 20 << 20;
 /// Customers up to which per-customer tables are one file.
 const CUSTOMERS_A_PART: u64 = 1_000_000;
 
@@ -81,18 +84,12 @@ impl Score<'_> {
         // Where there is nobody a part has its columns all the same.
         let none: &[Place] = &[];
         let blocks = blocks.chain(places.sorted.is_empty().then_some(none));
+        let blocks: Vec<&[Place]> = blocks.collect();
         let waiting = Mutex::new(Waiting { next: 0, made: BTreeMap::new() });
-        // Handed out one after the other: what is made too early has to wait in memory.
-        blocks.enumerate().par_bridge().try_for_each(|(number, customers)| {
-            let made = self.block(part, customers, &places, sink)?;
-            let mut waiting =
-                waiting.lock().map_err(|_| Error::internal("a thread failed while it wrote customers"))?;
-            waiting.made.insert(number, made);
-            while let Some(blocks) = waiting.first() {
-                blocks.into_iter().enumerate().try_for_each(|(table, block)| sink.append(table, part, block))?;
-            }
-            Ok(())
-        })?;
+        // Blocks are handed out one after the other: what is made too early has to wait in memory.
+        let making = Making { score: self, part, blocks: &blocks, places: &places, sink, waiting };
+        let a_block = (self.tables.len() as u64).saturating_mul(A_BLOCK);
+        workers::run(&making, blocks.len(), a_block)?;
         (0..self.tables.len()).into_par_iter().try_for_each(|table| sink.close(table, part))
     }
 
@@ -131,6 +128,44 @@ impl Score<'_> {
             Some(missing) => Err(self.known.shape.rates.error(missing)),
             None => Ok(blocks),
         }
+    }
+}
+
+/// The blocks of a part in the making, for several workers.
+struct Making<'a, S: PartSink> {
+    score: &'a Score<'a>,
+    part: usize,
+    blocks: &'a [&'a [Place]],
+    places: &'a Places,
+    sink: &'a S,
+    waiting: Mutex<Waiting<S::Block>>,
+}
+
+impl<S: PartSink> workers::Work for Making<'_, S> {
+    type State = ();
+
+    fn start(&self) {}
+
+    fn piece(&self, (): &mut (), number: usize) -> Result<()> {
+        let made = self.score.block(self.part, self.blocks[number], self.places, self.sink)?;
+        let mut waiting =
+            self.waiting.lock().map_err(|_| Error::internal("a thread failed while it wrote customers"))?;
+        waiting.made.insert(number, made);
+        while let Some(blocks) = waiting.first() {
+            blocks.into_iter().enumerate().try_for_each(|(table, block)| self.sink.append(table, self.part, block))?;
+        }
+        Ok(())
+    }
+
+    fn merge(&self, (): &mut (), (): ()) {}
+
+    fn too_large(&self, (): &()) -> Error {
+        Error::pipeline("the run needs more memory than --memory-limit allows, to write the tables of customers")
+            .help("raise --memory-limit, or write fewer tables of customers (`ledger = true` of a stage is one)")
+    }
+
+    fn few(&self, workers: usize, threads: usize) {
+        self.score.observer.few_workers(workers, threads);
     }
 }
 

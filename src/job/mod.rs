@@ -13,12 +13,13 @@ pub use checks::{failures, input_checks};
 pub(crate) use gather::bring_together;
 pub use gather::{Gathered, gather};
 pub use plan::{Blueprint, blueprint, every_table};
-pub use reckon::Reckoning;
+pub use reckon::{Reckoning, make_room};
 
 use crate::check::Check;
 use crate::engine::known::Known;
 use crate::engine::local::{self, Observer};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::publish::segments::SegmentRow;
 use crate::source::ScanObserver;
 use crate::stage::churn_windows;
@@ -58,6 +59,8 @@ pub trait Watch: Sync {
     fn advance(&self, amount: u64);
     /// An error if the run is to stop.
     fn stopped(&self) -> Result<()>;
+    /// Only so many of the threads were at work to the end of this phase, because memory has no room for more.
+    fn few_workers(&self, workers: usize, threads: usize);
 }
 
 /// A watch as the scan and the walks want it.
@@ -78,6 +81,9 @@ impl Observer for Watched<'_> {
     }
     fn stopped(&self) -> Result<()> {
         self.0.stopped()
+    }
+    fn few_workers(&self, workers: usize, threads: usize) {
+        self.0.few_workers(workers, threads);
     }
 }
 
@@ -114,8 +120,11 @@ pub fn compute(blueprint: &Blueprint, gathered: &Gathered, watch: &dyn Watch) ->
         computed.checks.push(churn_windows::check(&habits, &known.shape));
     }
     let mut scorers = vec![];
-    for stage in &blueprint.stages {
+    for (stage, (_, spec)) in blueprint.stages.iter().zip(&blueprint.specs) {
         let finished = stage.finish(&known)?;
+        if memory::is_exceeded() {
+            return Err(too_large(&spec.name, &finished.tables));
+        }
         finished.tables.into_iter().for_each(|table| add(&mut computed.tables, table));
         computed.checks.extend(finished.checks);
         computed.headlines.extend(finished.headlines);
@@ -128,6 +137,16 @@ pub fn compute(blueprint: &Blueprint, gathered: &Gathered, watch: &dyn Watch) ->
         computed.per_customer.push(Box::new(Customers::new(setting.clone(), blueprint.lens, index, scorers)));
     }
     Ok(computed)
+}
+
+/// The tables of a stage that do not fit memory.
+fn too_large(stage: &str, tables: &[Table]) -> Error {
+    let largest = tables.iter().max_by_key(|table| table.rows());
+    let rows = largest.map_or(String::new(), |t| format!(": table {} has {} rows", t.schema.name, t.rows()));
+    Error::pipeline(format!(
+        "the run needs more memory than --memory-limit allows, for the tables of stage {stage}{rows}"
+    ))
+    .help("give the stage fewer segments or a lower `cap`, choose a longer `period`, or raise --memory-limit")
 }
 
 /// Several stages may write rows of one table: those tables have a column `stage`.

@@ -1,13 +1,15 @@
-//! How large a run's tallies can become, judged by its pipeline file alone.
+//! How large a run's tallies can become: judged by its pipeline file alone, and by what its exports turned out to hold.
 
 use std::sync::Arc;
 
 use super::dictionary::dictionary;
+use super::gather::Gathered;
 use super::plan::Blueprint;
 use crate::calendar::Day;
 use crate::config::Pipeline;
 use crate::engine::reckon::{Reckoned, reckon};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::memory;
 use crate::timeline::shape::Shape;
 
 /// Days of a window that the file leaves open: three years.
@@ -42,7 +44,56 @@ impl Blueprint {
             false,
             dictionary,
         );
-        let folds = reckon(&self.plan, Arc::new(shape))?;
+        let folds = reckon(&self.plan, Arc::new(shape), None)?;
         Ok(Reckoning { days: end.0 - start.0, assumed: from.is_none() || until.is_none(), folds })
     }
+}
+
+/// A run is refused where even one thread would need so many times the memory that it may take: no estimate is that
+/// wrong. All others begin, and end with a sentence if they do not fit.
+const HOPELESS: u64 = 2;
+
+/// After the scan: makes room for the tallies by moving rows to the temporary file, where the two do not fit memory
+/// together.
+///
+/// # Errors
+/// Pipeline: the tallies and tables of this run are far beyond what it may take. Output: rows cannot be moved.
+pub fn make_room(blueprint: &Blueprint, gathered: &mut Gathered) -> Result<()> {
+    let room = memory::room();
+    if room == u64::MAX {
+        return Ok(());
+    }
+    // Without a single row in memory there is this much.
+    let most = room.saturating_add(gathered.store.resident() as u64);
+    let customers = gathered.store.customers();
+    let folds = reckon(&blueprint.plan, gathered.shape.clone(), Some(customers))?;
+    refuse_the_hopeless(&folds, most)?;
+    let tallies = folds.iter().map(Reckoned::tally_bytes).fold(0, u64::saturating_add);
+    let wanted = tallies.saturating_mul(rayon::current_num_threads() as u64);
+    if wanted > room {
+        let kept = most.saturating_sub(wanted).max(most / 4);
+        gathered.store.spill_until_below(usize::try_from(kept).unwrap_or(usize::MAX))?;
+    }
+    Ok(())
+}
+
+fn refuse_the_hopeless(folds: &[Reckoned<'_>], most: u64) -> Result<()> {
+    let expected = || folds.iter().filter_map(|fold| Some((fold.expected_bytes()?, fold)));
+    let needed = expected().map(|(bytes, _)| bytes).fold(0, u64::saturating_add);
+    let Some((bytes, largest)) = expected().max_by_key(|(bytes, _)| *bytes).filter(|_| needed / HOPELESS > most) else {
+        return Ok(());
+    };
+    Err(Error::pipeline(format!(
+        "the run needs about {} of memory, {} of it for {} by {} and its tables; the memory limit leaves {}",
+        size(needed),
+        size(bytes),
+        largest.spec.kind,
+        largest.spec.lens.period.name(),
+        size(most),
+    ))
+    .help(largest.remedy()))
+}
+
+fn size(bytes: u64) -> String {
+    if bytes < 10 << 30 { format!("{} MiB", bytes >> 20) } else { format!("{} GiB", bytes >> 30) }
 }

@@ -41,6 +41,7 @@ impl Watch for Quiet {
     fn stopped(&self) -> Result<()> {
         Ok(())
     }
+    fn few_workers(&self, _: usize, _: usize) {}
 }
 
 /// Whose tables they are, and the per-customer ones in the order in which they would be written.

@@ -36,7 +36,7 @@ fn holds(world: &World) -> Result<(), TestCaseError> {
     let gathered = gather(world, &pipeline, Conduct { batch: 5, ..PLAIN }, Needs::ALL);
     let store = &gathered.store;
     let known = known_of(plan, gathered.shape.clone(), store);
-    let mut reckoned = reckon(plan, full(&gathered.shape)).unwrap().into_iter();
+    let mut reckoned = reckon(plan, full(&gathered.shape), None).unwrap().into_iter();
     for round in 0..plan.rounds() {
         let parts = [0, 1, 2].map(|n| tallies_of(plan, &known, store, &third(n), round));
         let whole = tallies_of(plan, &known, store, &(0..BUCKETS).collect::<Vec<_>>(), round);
@@ -71,6 +71,9 @@ fn holds(world: &World) -> Result<(), TestCaseError> {
             // The values from which the caps are learned are not known before the scan.
             let of_values = before.spec.kind == "segment values";
             prop_assert!(of_values || cells <= before.cells, "{what}: {cells} cells, {} reckoned", before.cells);
+            // And few customers have few.
+            let of_customers = store.customers() * fold.cells_of_one(&known.shape);
+            prop_assert!(held <= of_customers, "{} holds {} cells, its customers have {}", what, held, of_customers);
             for part in &parts {
                 prop_assert!(fold.held(&*part[i].tally) <= cells, "a part of {} is beyond its bound", what);
             }

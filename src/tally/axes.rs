@@ -39,9 +39,19 @@ impl Axes {
         Axes { index: Arc::new(index), segments: vec![] }
     }
 
-    /// How many cells there are at most.
-    pub fn cells(&self) -> u64 {
+    /// How many cells the run has, those of other stages' segments included.
+    pub fn cells_of_run(&self) -> u64 {
         self.index.cells.len() as u64
+    }
+
+    /// How many cells there are: everybody's, and those of each segment.
+    pub fn cells(&self) -> u64 {
+        1 + self.segments.iter().map(|(segment, _)| self.index.width(*segment) as u64).sum::<u64>()
+    }
+
+    /// The cells of one customer who stays in one of each segment.
+    pub fn of_one(&self) -> u64 {
+        1 + self.segments.len() as u64
     }
 
     /// The cells of a customer who stays in one per segment for good: for `opening` segments the value at the first

@@ -100,7 +100,7 @@ const SPEND_CELLS: u64 = (size_of::<(Spend, u8, u64)>() as u64).div_ceil(16);
 
 impl Buyers {
     fn limit(&self, cell: CellId) -> usize {
-        let values = self.axes.cells() as usize;
+        let values = self.axes.cells_of_run() as usize;
         if cell == ALL { MOST_CELLS } else { (MOST_CELLS / values).max(FEWEST_CELLS) }
     }
 
@@ -122,7 +122,12 @@ impl Fold for Buyers {
             let (histories, spends) = (Counts::<History, Weight>::bound(limit), Counts::<Spend, u64>::bound(limit));
             histories * HISTORY_CELLS + spends * SPEND_CELLS + 1
         };
-        bound(self.limit(ALL)) + (self.axes.cells() - 1) * bound(self.limit(ALL + 1))
+        // Of all values of the run, since they share the limit.
+        bound(self.limit(ALL)) + (self.axes.cells_of_run() - 1) * bound(self.limit(ALL + 1))
+    }
+
+    fn cells_of_one(&self, _: &Shape) -> u64 {
+        self.axes.of_one() * (HISTORY_CELLS + SPEND_CELLS + 1)
     }
 
     fn start(&self) -> BuyersTally {

@@ -310,6 +310,20 @@ impl Fold for Cohorts {
         self.axes.cells() * rows.sum::<usize>() as u64 + 3
     }
 
+    fn cells_of_one(&self, shape: &Shape) -> u64 {
+        // The oldest cohort has the most ages; a customer is in one cohort of everybody and of each segment.
+        let ages = self.reach(shape.frame(self.period), 0, shape.as_of);
+        self.axes.of_one() * ((ages + 1) * WIDTH + 2) as u64 + 3
+    }
+
+    fn is_tabled(&self) -> bool {
+        true
+    }
+
+    fn key_to_lower(&self) -> Option<&'static str> {
+        Some("max_age")
+    }
+
     fn start(&self) -> CohortTally {
         CohortTally::default()
     }

@@ -85,6 +85,10 @@ impl Fold for Means {
         days.saturating_mul(days) / 2 + 1
     }
 
+    fn cells_of_one(&self, _: &Shape) -> u64 {
+        1
+    }
+
     fn start(&self) -> MeansTally {
         BTreeMap::new()
     }

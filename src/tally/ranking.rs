@@ -275,6 +275,10 @@ impl<M: Measure> Fold for Fine<M> {
         ((1 << FINE) + (self.axes.cells() - 1) * (1 << FINE_OF_VALUES)) * self.most_bins * HEAP_CELLS
     }
 
+    fn cells_of_one(&self, _: &Shape) -> u64 {
+        self.axes.of_one() * HEAP_CELLS
+    }
+
     fn start(&self) -> FineTally {
         BTreeMap::new()
     }

@@ -54,6 +54,10 @@ impl<C: Counted> Fold for Series<C> {
         Lines::bound(C::WIDTH, self.periods - self.window, self.axes.cells())
     }
 
+    fn is_tabled(&self) -> bool {
+        true
+    }
+
     fn start(&self) -> Lines {
         Lines::new(C::WIDTH, self.window, self.periods)
     }

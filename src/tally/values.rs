@@ -48,10 +48,10 @@ impl Fold for Values {
 
     fn fullest(&self, shape: &Shape) -> ValueCounts {
         let ranks = |n: usize| (0..n as u32).map(|rank| (rank, (1, 1))).collect();
-        // Of pairs as many as fill the cap, and one beyond it: which they are does not matter.
+        // As many as fill the cap, and one beyond it: which they are does not matter.
         let most = |s: &SegmentColumn| match s.origin {
             Origin::Crossed(..) => s.cap + 1,
-            Origin::Column | Origin::Builtin(_) => s.values().len(),
+            Origin::Column | Origin::Builtin(_) => s.values().len().min(s.cap.saturating_add(1)),
         };
         ValueCounts { values: shape.dictionary.segments.iter().map(|s| ranks(most(s))).collect() }
     }

@@ -185,6 +185,8 @@ pub struct SegmentIndex {
     pub cells: Vec<SegmentCell>,
     /// Per segment: the cell of each rank, then of NULL.
     of: Vec<(Ranked, CellId)>,
+    /// Per segment: how many cells it has.
+    widths: Vec<usize>,
     /// Per segment: values that went to `other`.
     pub beyond_cap: Vec<usize>,
 }
@@ -194,9 +196,10 @@ impl SegmentIndex {
     pub fn learn(dictionary: &Dictionary, counts: &ValueCounts) -> SegmentIndex {
         let (name, value): (Arc<str>, Arc<str>) = ("all".into(), "all".into());
         let all = SegmentCell { segment: name, value, parts: None, is_other: false, customers: 0 };
-        let mut index = SegmentIndex { cells: vec![all], of: vec![], beyond_cap: vec![] };
+        let mut index = SegmentIndex { cells: vec![all], of: vec![], widths: vec![], beyond_cap: vec![] };
         let none_yet = BTreeMap::new();
         for (i, segment) in dictionary.segments.iter().enumerate() {
+            let before = index.cells.len();
             let counts = counts.values.get(i).unwrap_or(&none_yet);
             let count = |rank: u32| counts.get(&rank).copied().unwrap_or_default();
             let occurs = |(rank, (ever, _)): (&u32, &(i64, i64))| (*rank != NO_VALUE && *ever > 0).then_some(*rank);
@@ -240,10 +243,16 @@ impl SegmentIndex {
                 Origin::Crossed(..) => ALL,
                 _ => none.unwrap_or_else(|| cell(NONE.into(), None, false, count(NO_VALUE).1)),
             };
+            index.widths.push(index.cells.len() - before);
             index.beyond_cap.push(beyond.len());
             index.of.push((of, none));
         }
         index
+    }
+
+    /// How many cells a segment has.
+    pub fn width(&self, segment: usize) -> usize {
+        self.widths.get(segment).copied().unwrap_or(0)
     }
 
     pub fn cell(&self, segment: usize, rank: u32) -> CellId {

@@ -25,8 +25,6 @@ const LARGE: usize = 12 << 20;
 pub struct Store {
     /// Bytes that rows may take in memory.
     limit: usize,
-    /// Bytes from which a pot is settled.
-    large: usize,
     buckets: Vec<Mutex<Bucket>>,
     sealed: Vec<OnceLock<Sealed>>,
     /// What each bucket takes in memory, and all together.
@@ -74,7 +72,6 @@ impl Store {
         let limit = limit.unwrap_or(usize::MAX);
         Store {
             limit,
-            large: LARGE.min(limit / 16),
             buckets: (0..BUCKETS).map(|_| Mutex::default()).collect(),
             sealed: (0..BUCKETS).map(|_| OnceLock::new()).collect(),
             sizes: (0..BUCKETS).map(|_| AtomicUsize::new(0)).collect(),
@@ -107,11 +104,40 @@ impl Store {
     pub fn fill(&self, bucket: usize, rows: usize, put: impl FnOnce(&mut Pot)) -> Result<()> {
         let mut kept = self.buckets[bucket].lock().map_err(poisoned)?;
         put(&mut kept.pot);
-        let is_large = kept.pot.bytes() > self.large;
+        let is_large = kept.pot.bytes() > self.large();
         self.resize(bucket, &kept);
         drop(kept);
         self.arrived.fetch_add(rows as u64, Ordering::Relaxed);
         if is_large { self.settle(bucket) } else { Ok(()) }
+    }
+
+    /// Bytes from which a pot is settled: every thread may be settling one.
+    fn large(&self) -> usize {
+        LARGE.min(self.limit / 8 / rayon::current_num_threads().max(1))
+    }
+
+    /// Bytes that rows take in memory.
+    pub fn resident(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Moves sealed buckets to the temporary file, the largest first, until rows take at most so many bytes.
+    ///
+    /// # Errors
+    /// Output: it cannot be written.
+    pub fn spill_until_below(&mut self, bytes: usize) -> Result<()> {
+        let mut buckets: Vec<usize> = (0..BUCKETS).collect();
+        buckets.sort_by_key(|bucket| std::cmp::Reverse(self.sizes[*bucket].load(Ordering::Relaxed)));
+        for bucket in buckets {
+            if self.resident() <= bytes {
+                break;
+            }
+            let Some(mut sealed) = self.sealed[bucket].take() else { continue };
+            sealed.records = self.put_away(sealed.records)?;
+            self.set_size(bucket, 0);
+            self.sealed[bucket] = OnceLock::from(sealed);
+        }
+        Ok(())
     }
 
     /// Frees memory if there is too little: the largest buckets go to the temporary file.

@@ -87,18 +87,69 @@ fn a_run_within_little_memory_gives_the_same_bytes() {
 }
 
 #[test]
-fn too_little_memory_is_refused_before_anything_is_read() {
+fn what_cannot_fit_is_refused_with_the_key_to_lower() {
     let here = workspace("");
-    let outcome = here.tenure(&["run", "pipeline.toml", "--threads", "1", "--memory-limit", "100MiB"]);
-    outcome.exits(2).says(&["--memory-limit is 100.0 MiB, and this run needs at least"]);
-    // The tallies of days and many values are what is too large here.
+    let outcome = here.tenure(&["run", "pipeline.toml", "--threads", "1", "--memory-limit", "10MiB"]);
+    outcome.exits(2).says(&["--memory-limit is 10.0 MiB, and no run needs less than"]);
+    // The cohorts of days and many values are what is too large here, as the scan finds out.
     let here = workspace("");
     let many =
         ["--set", "calendar.period=day", "--set", "stages.cohort.max_age=900", "--set", "segments.country.cap=200"];
     let outcome = here.tenure(&[&["run", "pipeline.toml", "--memory-limit", "300MiB"][..], &many[..]].concat());
-    outcome.exits(2).says(&["needs at least", "max_age", "cap"]);
+    outcome.exits(2).says(&["the run needs about", "cohorts by day", "max_age", "cap", "period"]);
     here.tenure(&["run", "pipeline.toml", "--memory-limit", "much"]).exits(2).says(&["512MiB"]);
     assert_eq!(here.left_behind(), Vec::<String>::new());
+}
+
+/// Rows by day of customers with many values: the tallies of many threads do not fit, those of some do.
+#[test]
+fn a_run_uses_as_many_threads_as_memory_has_room_for() {
+    let here = workspace("");
+    let by_day = ["--set", "calendar.period=day", "--only", "churn", "--set", "segments.country.cap=200"];
+    let run = |threads, limit: &[&str]| {
+        here.tenure(&[&["run", "pipeline.toml", "--threads", threads][..], limit, &by_day[..]].concat())
+    };
+    run("2", &[]).exits(0);
+    let outcome = run("16", &["--memory-limit", "200MiB"]);
+    outcome.exits(0).says(&["of 16 threads, as many as the memory limit has room for"]);
+    let runs = std::fs::read_dir(here.join("out/runs")).expect("two runs");
+    let mut runs: Vec<_> = runs.map(|run| manifest(&run.expect("a run").path())).collect();
+    runs.sort_by_key(|m| m["run_id"].to_string());
+    assert_eq!(digests(&runs[0]), digests(&runs[1]), "the number of threads changes a table");
+    let peak = runs[1]["peak_memory_bytes"].as_u64().expect("this system says how much memory was used");
+    assert!(peak < (200 << 20) * 5 / 4, "{} MiB", peak >> 20);
+}
+
+/// The pipelines that ship need little, however many threads there are.
+#[test]
+fn shipped_pipelines_run_in_256_mebibytes_with_sixteen_threads() {
+    let here = Workspace::new();
+    for name in ["grocery", "saas", "cdnow"] {
+        let pipeline = format!("{}/pipelines/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+        let out = here.join(name);
+        let out = out.to_str().expect("a plain path");
+        here.tenure(&["run", &pipeline, "--threads", "16", "--memory-limit", "256MiB", "--out", out]).exits(0);
+        let peak = manifest(&here.join(name).join("latest"))["peak_memory_bytes"].as_u64();
+        assert!(peak.is_some_and(|bytes| bytes < 256 << 20), "{name}: {peak:?}");
+    }
+}
+
+/// `ulimit -v`: the default limit follows it, and where it is too little for that there is a sentence, never a signal.
+#[test]
+fn a_limit_of_the_address_space_is_heeded() {
+    let here = Workspace::new();
+    let pipeline = concat!(env!("CARGO_MANIFEST_DIR"), "/pipelines/grocery.toml");
+    for (kibibytes, fits) in [(100_000, false), (600_000, true)] {
+        let script =
+            format!("ulimit -v {kibibytes}; exec \"$0\" run \"$1\" --quiet --threads 16 --only churn --out out");
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &script]).arg(assert_cmd::cargo::cargo_bin!("tenure")).arg(pipeline);
+        let outcome = Outcome::from(command.current_dir(here.path()).output().expect("sh is there"));
+        outcome.exits(if fits { 0 } else { 3 });
+        if !fits {
+            outcome.says(&["error: "]);
+        }
+    }
 }
 
 #[test]

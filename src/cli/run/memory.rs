@@ -1,23 +1,25 @@
-//! How much memory a run may take, and what of it is left for rows.
+//! How much memory a run may take, and what of it is for rows.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
+use super::LogFormat;
 use crate::cli::numbers::size;
 use crate::config::Pipeline;
-use crate::engine::reckon::CELL_BYTES;
-use crate::error::{Error, Result};
-use crate::job::{Blueprint, Reckoning};
+use crate::error::{Error, Exit, Result};
+use crate::memory::{self, LastWords, Limit};
 use crate::source::ReadLimits;
 
-/// The program itself and the files' footers.
-const BASE: u64 = 64 << 20;
-/// A thread's batch and pages while it reads, its blocks of `customers` and `ledger` while it writes.
-const A_THREAD: u64 = 40 << 20;
-/// Its block of another ledger.
-const A_LEDGER: u64 = 20 << 20;
-/// Fewer rows in memory would mean more reading and writing of temporary files than computing.
-const ROWS: u64 = 32 << 20;
+/// The program's code, the stacks of its threads and what libraries keep, where the operating system does not say.
+const PROGRAM: u64 = 40 << 20;
+/// Less than this for rows would mean more reading and writing of temporary files than computing.
+const FEWEST_ROW_BYTES: u64 = 8 << 20;
+/// What a run needs beside its rows and threads: footers, dictionaries, small tallies.
+const BESIDE_ROWS: u64 = 8 << 20;
+/// No run is tried with less.
+const LEAST: u64 = PROGRAM + FEWEST_ROW_BYTES + 2 * BESIDE_ROWS;
 
 /// `4GiB`, `512 MiB`, `2G`, `1500000000`: binary units with an i or without a B, else decimal ones.
 pub fn bytes(text: &str) -> std::result::Result<u64, String> {
@@ -40,76 +42,123 @@ pub fn bytes(text: &str) -> std::result::Result<u64, String> {
     Ok((amount * factor as f64) as u64)
 }
 
-/// What this machine, or the container on it, lets a process have; nothing if it does not say.
+/// What the least of machine, container and `ulimit -v` lets this process have; nothing if none of them says.
 fn available() -> Option<u64> {
-    let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
     let total = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
         let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
         Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
     });
-    let container = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
-    container.into_iter().filter_map(number).chain(total).min()
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let number = |path: PathBuf| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let container = container_files(&groups).into_iter().filter_map(number);
+    total.into_iter().chain(container).chain(own_address_space()).min()
 }
 
-/// Bytes that rows may take in memory.
+fn own_address_space() -> Option<u64> {
+    address_space(&fs::read_to_string("/proc/self/limits").unwrap_or_default())
+}
+
+/// The files in which a container's memory limit may stand, from the text of `/proc/self/cgroup`: of the process' own
+/// group and of every group above it, in both versions of the interface.
+fn container_files(groups: &str) -> Vec<PathBuf> {
+    let mut files = vec![];
+    for line in groups.lines() {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(group)) = (parts.next(), parts.next()) else { continue };
+        let (root, name) = match controllers {
+            "" => ("/sys/fs/cgroup", "memory.max"),
+            list if list.split(',').any(|c| c == "memory") => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+            _ => continue,
+        };
+        let group = Path::new(group.trim_start_matches('/'));
+        files.extend(group.ancestors().map(|above| Path::new(root).join(above).join(name)));
+    }
+    files
+}
+
+/// The limit of the process' address space, from the text of `/proc/self/limits`.
+fn address_space(limits: &str) -> Option<u64> {
+    limits.lines().find_map(|line| line.strip_prefix("Max address space"))?.split_whitespace().next()?.parse().ok()
+}
+
+/// What is resident already, beyond what has been allocated: the program itself.
+fn program() -> u64 {
+    let known = memory::resident().map_or(PROGRAM, |bytes| bytes.saturating_sub(memory::in_use()));
+    // Its code becomes resident little by little.
+    known.max(PROGRAM)
+}
+
+/// Limits this process to what was asked for, or to four fifths of what there is.
 ///
 /// # Errors
-/// Pipeline: what was asked for is not even enough for everything else.
-pub fn for_rows(
-    asked: Option<u64>,
-    pipeline: &Pipeline,
-    blueprint: &Blueprint,
-    threads: usize,
-) -> Result<Option<usize>> {
-    let threads = threads as u64;
-    let ledgers = blueprint.specs.iter().filter(|(_, spec)| spec.options.flag("ledger")).count() as u64;
-    let fixed = BASE + threads * (A_THREAD + ledgers * A_LEDGER);
-    let Some(limit) = asked else {
-        // Nobody asked: as much as leaves the machine alive.
-        return Ok(available().map(|all| (all / 5 * 4).saturating_sub(fixed).max(ROWS)).map(share));
-    };
-    let reckoning = blueprint.reckon(pipeline)?;
-    let rounds = reckoning.folds.iter().map(|f| f.round).max().unwrap_or(0);
-    // A fold that comes earlier than its round (of scores, by R and F) does so where others of that round have nothing to
-    // count, which would have taken more.
-    let cells = |round: usize| reckoning.folds.iter().filter(|f| f.round == round).map(|f| f.cells).sum::<u64>();
-    let cells = (0..=rounds).map(cells).max().unwrap_or(0);
-    let tallies = cells.saturating_mul(CELL_BYTES).saturating_mul(threads);
-    let needed = fixed.saturating_add(tallies).saturating_add(ROWS);
-    if limit < needed {
-        return Err(too_little(limit, needed, tallies, threads, &reckoning));
+/// Pipeline: what was asked for is less than any run needs.
+pub fn limit(asked: Option<u64>, format: LogFormat) -> Result<()> {
+    if own_address_space().is_some() {
+        memory::share_address_space();
     }
-    Ok(Some(share(limit - fixed - tallies)))
+    let Some(process) = asked.or_else(|| available().map(|all| all / 5 * 4)) else { return Ok(()) };
+    if let Some(asked) = asked.filter(|asked| *asked < LEAST) {
+        return Err(Error::pipeline(format!(
+            "--memory-limit is {}, and no run needs less than {}",
+            size(asked),
+            size(LEAST)
+        ))
+        .help(format!("raise it; what a run needs beyond {} goes to temporary files where it can", size(LEAST))));
+    }
+    memory::set_limit(Limit { process, program: program() }, last_words(process, asked.is_some(), format));
+    Ok(())
 }
 
-/// What reading may take of a limit; without one, as much as the library takes by itself.
-pub fn for_reading(asked: Option<u64>) -> ReadLimits {
-    let limits = ReadLimits::default();
-    ReadLimits { memory: asked.map_or(limits.memory, |limit| limit / 4), ..limits }
-}
-
-/// Of what is left: an eighth goes to bringing rows together, and to what the allocator does not give back.
-fn share(left: u64) -> usize {
-    (left / 8 * 7) as usize
-}
-
-fn too_little(limit: u64, needed: u64, tallies: u64, threads: u64, reckoning: &Reckoning<'_>) -> Error {
-    let largest = reckoning.folds.iter().max_by_key(|fold| fold.cells);
-    let remedy = match largest {
-        Some(fold) if tallies > needed / 2 => {
-            let lower = if fold.spec.kind == "cohorts" { "`max_age` of the cohort stages or " } else { "" };
-            format!(
-                "most of it is for the tallies of {} by {}: lower {lower}the `cap` of the segments, choose a longer \
-                 period, or use fewer --threads",
-                fold.spec.kind,
-                fold.spec.lens.period.name()
-            )
+fn last_words(process: u64, asked: bool, format: LogFormat) -> LastWords {
+    let limit = if asked { "--memory-limit" } else { "the default of --memory-limit" };
+    let words = |what: String, help: &str| match format {
+        LogFormat::Text => format!("error: {what}\nhelp: {help}\n"),
+        LogFormat::Json => {
+            format!("{}\n", json!({ "event": "error", "what": what, "help": help, "status": Exit::Data as u8 }))
         }
-        _ if threads > 1 => "raise it, or use fewer --threads".to_owned(),
-        _ => "raise it".to_owned(),
     };
-    Error::pipeline(format!("--memory-limit is {}, and this run needs at least {}", size(limit), size(needed)))
-        .help(remedy)
+    LastWords {
+        passed_limit: words(
+            format!(
+                "the run needs more memory than {limit} allows ({} and a fifth); nothing was published",
+                size(process)
+            ),
+            "raise --memory-limit, use fewer --threads, lower the `cap` of the segments, or choose a longer `period`",
+        ),
+        refused: words(
+            format!(
+                "the operating system gives no more memory, although {limit} is {}; nothing was published",
+                size(process)
+            ),
+            "set --memory-limit below what the machine, the container and `ulimit -v` leave for this process",
+        ),
+    }
+}
+
+/// What reading may take: a quarter of what is left; without a limit, as much as the library takes by itself.
+pub fn for_reading() -> ReadLimits {
+    let limits = ReadLimits::default();
+    match memory::room() {
+        u64::MAX => limits,
+        room => ReadLimits { memory: room / 4, ..limits },
+    }
+}
+
+/// Threads that can read exports at a time, `a_thread` bytes each, such that half of the limit is left for rows.
+pub fn reading_threads(threads: usize, a_thread: u64) -> usize {
+    let fit = memory::room() / 2 / a_thread.max(1);
+    usize::try_from(fit).unwrap_or(usize::MAX).clamp(1, threads)
+}
+
+/// Bytes that rows may take in memory while so many threads read; `None` without any limit.
+pub fn for_rows(threads: usize, a_thread: u64) -> Option<usize> {
+    let room = memory::room();
+    if room == u64::MAX {
+        return None;
+    }
+    let left = room.saturating_sub((threads as u64).saturating_mul(a_thread)).saturating_sub(BESIDE_ROWS);
+    // As much again goes to bringing rows together, and to what the allocator does not give back.
+    usize::try_from((left / 2).max(FEWEST_ROW_BYTES)).ok()
 }
 
 /// Where temporary files go.
@@ -144,5 +193,31 @@ mod tests {
     #[test]
     fn a_machine_says_how_much_there_is() {
         assert!(!cfg!(target_os = "linux") || available().is_some_and(|bytes| bytes > 64 << 20));
+    }
+
+    #[test]
+    fn limits_stand_where_the_system_says() {
+        let limits = "Limit   Soft Limit  Hard Limit  Units\nMax address space         1048576000  unlimited  bytes\n";
+        assert_eq!(address_space(limits), Some(1_048_576_000));
+        assert_eq!(address_space("Max address space         unlimited            unlimited            bytes\n"), None);
+        let files = container_files("12:cpu,memory:/a\n5:cpu:/b\n0::/x/y\n");
+        let files: Vec<_> = files.iter().map(|f| f.display().to_string()).collect();
+        let expected = [
+            "/sys/fs/cgroup/memory/a/memory.limit_in_bytes",
+            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+            "/sys/fs/cgroup/x/y/memory.max",
+            "/sys/fs/cgroup/x/memory.max",
+            "/sys/fs/cgroup/memory.max",
+        ];
+        assert_eq!(files, expected);
+    }
+
+    #[test]
+    fn last_words_are_lines_of_the_format_that_was_asked_for() {
+        let text = last_words(1 << 30, true, LogFormat::Text).passed_limit;
+        assert!(text.starts_with("error: ") && text.contains("\nhelp: raise --memory-limit"), "{text}");
+        let json = last_words(1 << 30, false, LogFormat::Json).refused;
+        let event: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((event["event"].as_str(), event["status"].as_u64()), (Some("error"), Some(3)));
     }
 }

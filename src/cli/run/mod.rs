@@ -37,7 +37,8 @@ pub struct Args {
     /// Threads to use [default: one per processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// Memory to use, such as 4GiB: rows beyond it go to a temporary file [default: four fifths of the machine's]
+    /// Memory to use, such as 4GiB: rows beyond it go to a temporary file [default: four fifths of the least of machine,
+    /// container and `ulimit -v`]
     #[arg(long, value_name = "SIZE", value_parser = memory::bytes)]
     pub memory_limit: Option<u64>,
     /// Say what would be read, needed and written, and do nothing
@@ -77,24 +78,49 @@ impl Args {
 
 pub fn run(args: &Args, out: &mut (dyn Write + Send)) -> Result<Exit, Errors> {
     let pipeline = args.load()?;
-    let threads = args.threads.map_or(0, usize::from);
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|i| format!("tenure-{i}"))
-        .build()
-        .map_err(|e| Error::output("threads cannot be started").help("try fewer --threads").because(e))?;
-    pool.install(|| run_pipeline(args, &pipeline, out))
+    memory::limit(args.memory_limit, args.log_format)?;
+    let blueprint = job::blueprint(&pipeline, args.only.as_deref())?;
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    let allowed = args.threads.map_or_else(processors, usize::from);
+    let all = pool(allowed)?;
+    let inspected = all.install(|| source::inspect(&pipeline, blueprint.plan.needs()))?;
+    let started = all.current_num_threads();
+    let fitting = memory::reading_threads(started, inspected.bytes_a_thread(source::BATCH_ROWS));
+    let used = if fitting < started { pool(fitting)? } else { all };
+    used.install(|| run_pipeline(args, &pipeline, &blueprint, &inspected, allowed, out))
 }
 
-fn run_pipeline(args: &Args, pipeline: &Pipeline, out: &mut (dyn Write + Send)) -> Result<Exit, Errors> {
+/// A pool of so many threads, or of fewer where the operating system starts no more.
+fn pool(threads: usize) -> Result<rayon::ThreadPool> {
+    let mut wanted = threads;
+    loop {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(wanted).thread_name(|i| format!("tenure-{i}")).build();
+        match pool {
+            Err(_) if wanted > 1 => wanted /= 2,
+            Err(e) => {
+                return Err(Error::output("threads cannot be started").help("try --threads 1").because(e));
+            }
+            Ok(pool) => return Ok(pool),
+        }
+    }
+}
+
+fn run_pipeline(
+    args: &Args,
+    pipeline: &Pipeline,
+    blueprint: &Blueprint,
+    inspected: &source::Inspected,
+    allowed: usize,
+    out: &mut (dyn Write + Send),
+) -> Result<Exit, Errors> {
     let started = Timestamp::now();
     let interrupt = Interrupt::listen()?;
-    let blueprint = job::blueprint(pipeline, args.only.as_deref())?;
-    let inspected = source::inspect(pipeline, blueprint.plan.needs())?;
-    let limit = memory::for_rows(args.memory_limit, pipeline, &blueprint, rayon::current_num_threads())?;
+    let a_thread = inspected.bytes_a_thread(source::BATCH_ROWS);
+    let threads = rayon::current_num_threads();
+    let limit = memory::for_rows(threads, a_thread);
     let store = Store::new(limit, &memory::temporary(pipeline)?);
     if args.dry_run {
-        return dry_run::print(pipeline, &blueprint, &inspected, args.memory_limit, out);
+        return dry_run::print(pipeline, blueprint, inspected, args.memory_limit, out);
     }
     let options = Options {
         started,
@@ -106,8 +132,11 @@ fn run_pipeline(args: &Args, pipeline: &Pipeline, out: &mut (dyn Write + Send)) 
     interrupt.guard(publication.folder());
     let progress = Progress::new(args.quiet, args.log_format, interrupt);
     progress.begun(pipeline, publication.run_id(), publication.leftovers());
-    let run = Run { pipeline, blueprint: &blueprint, progress: &progress, started };
-    let outcome = run.compute_and_publish(args, &inspected, store, publication);
+    if threads < allowed {
+        progress.fewer_threads("run", threads, allowed);
+    }
+    let run = Run { pipeline, blueprint, progress: &progress, started };
+    let outcome = run.compute_and_publish(args, inspected, store, publication);
     progress.finish();
     match outcome {
         Ok(finished) => {
@@ -136,11 +165,12 @@ impl Run<'_> {
         store: Store,
         publication: Publication,
     ) -> Result<publishing::Finished, Errors> {
-        let limits = memory::for_reading(args.memory_limit);
-        let gathered = job::gather(self.pipeline, inspected, limits, store, self.progress)?;
+        let limits = memory::for_reading();
+        let mut gathered = job::gather(self.pipeline, inspected, limits, store, self.progress)?;
         let as_of = gathered.shape.as_of;
         let mut checks = job::input_checks(self.pipeline, &gathered.scan, as_of, self.started.as_second());
         stop_if_failed(&checks, &gathered.scan.rejected)?;
+        job::make_room(self.blueprint, &mut gathered)?;
         let mut computed = job::compute(self.blueprint, &gathered, self.progress)?;
         checks.append(&mut computed.checks);
         checks.sort();

@@ -70,6 +70,12 @@ impl Progress {
         }
     }
 
+    /// A phase uses fewer threads than it may, because memory has no room for more.
+    pub fn fewer_threads(&self, phase: &str, used: usize, threads: usize) {
+        self.say(&format!("{phase}: {used} of {threads} threads, as many as the memory limit has room for"));
+        self.event("fewer_threads", json!({ "phase": phase, "used": used, "threads": threads }));
+    }
+
     fn say(&self, sentence: &str) {
         if !self.quiet && !self.json {
             self.bar.suspend(|| {
@@ -160,5 +166,10 @@ impl Watch for Progress {
 
     fn stopped(&self) -> Result<()> {
         self.interrupt.check()
+    }
+
+    fn few_workers(&self, workers: usize, threads: usize) {
+        let phase = self.current.lock().ok().and_then(|c| c.phase.as_ref().map(|(phase, _)| phase.name()));
+        self.fewer_threads(phase.unwrap_or("run"), workers, threads);
     }
 }

@@ -6,6 +6,7 @@
 mod activity;
 mod bind;
 mod fields;
+mod footprint;
 mod prune;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,42 @@
+//! How much memory a thread takes while it reads a row group.
+
+use super::{Inspected, InspectedSource, Origin};
+
+/// A page of a column, compressed and not, and the dictionary: writers keep each at about a mebibyte.
+const PAGES: u64 = 4 << 20;
+/// A value of a decoded column, and what it becomes.
+const VALUE: u64 = 24;
+/// What a thread keeps beside columns: hashes of ids, places of rows.
+const BESIDE: u64 = 2 << 20;
+
+impl Inspected {
+    /// Bytes that a thread takes while it reads any row group of the run, by the footers.
+    pub fn bytes_a_thread(&self, batch_rows: usize) -> u64 {
+        let sources = self.sources.values().filter(|source| source.is_read());
+        sources.map(|source| source.bytes_a_thread(batch_rows as u64)).max().unwrap_or(0) + BESIDE
+    }
+}
+
+impl InspectedSource {
+    fn bytes_a_thread(&self, batch_rows: u64) -> u64 {
+        let mut most = 0;
+        for file in &self.files {
+            let metadata = file.footer.metadata.metadata();
+            let schema = metadata.file_metadata().schema_descr();
+            let is_read = |leaf: usize| {
+                let root = schema.get_column_root_idx(leaf);
+                file.origins.iter().any(|origin| matches!(origin, Origin::File(read) if *read == root))
+            };
+            let leaves: Vec<usize> = (0..schema.num_columns()).filter(|leaf| is_read(*leaf)).collect();
+            for group in metadata.row_groups() {
+                let rows = batch_rows.min(u64::try_from(group.num_rows()).unwrap_or(0));
+                let bytes = leaves.iter().map(|leaf| {
+                    let uncompressed = u64::try_from(group.column(*leaf).uncompressed_size()).unwrap_or(0);
+                    uncompressed.saturating_mul(2).min(PAGES) + rows * VALUE
+                });
+                most = most.max(bytes.fold(0, u64::saturating_add));
+            }
+        }
+        most
+    }
+}

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import struct
+import zlib
 
 import common
 import parquet
@@ -18,7 +19,7 @@ BOMBS = {}
 
 
 def bomb(*, seconds=common.HANG, codes=(0, 1, 2, 3)):
-    """Registers a bomb: a function that is given a folder and returns the pipeline file."""
+    """Registers a bomb: a function that makes a pipeline `p.toml`, and its exports, in a folder."""
 
     def register(make):
         BOMBS[make.__name__.replace("_", " ")] = (make, seconds, codes)
@@ -109,6 +110,30 @@ def a_customer_id_of_thirty_megabytes_in_many_rows(folder):
     columns, n = parquet.transactions(id_kind=BYTE_ARRAY), 2_000
     chunks = [parquet.constant(c, v, n) for c, v in zip(columns, (b"k" * (30 * MIB), 18_993, 1234))]
     return over(folder, columns, [(n, chunks)])
+
+
+@bomb(seconds=20)
+def four_customer_ids_of_a_hundred_and_fifty_megabytes(folder):
+    columns, n, size = parquet.transactions(id_kind=BYTE_ARRAY), 4, 150 * MIB
+    packer, packed = zlib.compressobj(1, wbits=31), b""
+    for i in range(n):
+        packed += packer.compress(struct.pack("<I", size) + b"%d" % i)
+        left = size - 1
+        while left:
+            piece = min(MIB, left)
+            packed += packer.compress(b"k" * piece)
+            left -= piece
+    packed += packer.flush()
+    ids = {"bytes": parquet.page(b"", n, size=n * (size + 4), packed=packed), "rows": n, "codec": parquet.GZIP}
+    rest = [parquet.constant(c, v, n) for c, v in zip(columns[1:], (18_993, 1234))]
+    return over(folder, columns, [(n, [ids, *rest])])
+
+
+@bomb(codes=(0, 3), seconds=8)
+def twenty_thousand_columns(folder):
+    columns, chunks = usual(1)
+    more = [Column(f"c{i}", INT32) for i in range(20_000)]
+    return over(folder, columns + more, [(1, chunks + [parquet.constant(c, 1, 1) for c in more])])
 
 
 @bomb(codes=(0, 3), seconds=8)
@@ -220,8 +245,8 @@ def run(suite):
                 for old in os.listdir(folder):
                     path = os.path.join(folder, old)
                     shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
-                file = make(folder)
-                args = [command, file] + (["--quiet", "--threads", "2", "--memory-limit", f"{LIMIT}MiB"] if command == "run" else [])
+                common.apart(make, folder)
+                args = [command, f"{folder}/p.toml"] + (["--quiet", "--threads", "2", "--memory-limit", f"{LIMIT}MiB"] if command == "run" else [])
                 ran = tenure(*args, folder=folder, timeout=3 * seconds + 4, cap=24 << 30)
                 wrong = no_crash(ran, memory=LIMIT * MIB * 5 // 4, seconds=seconds)
                 if not common.slow_only(wrong):

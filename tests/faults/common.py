@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -120,6 +121,21 @@ def wait(process, timeout=20.0, out=None):
 def tenure(*args, env=None, cap=None, folder=None, timeout=20.0, keep_out=False):
     out = tempfile.TemporaryFile() if keep_out else None
     return wait(start(args, env, cap, folder, out or subprocess.DEVNULL), timeout, out)
+
+
+def apart(work, *args):
+    """Calls `work` in a process of its own: what it takes in memory would count as the least peak of what is started later."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work(*args)
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    if status != 0:
+        raise SystemExit(f"{work.__name__} failed")
 
 
 def no_crash(ran, memory=None, seconds=HANG):

@@ -47,8 +47,8 @@ def change(kind, path, new):
 def run(suite):
     folder = os.path.realpath(suite.folder("inputs"))
     old, new, path = f"{folder}/old", f"{folder}/new", f"{folder}/x.parquet"
-    export(old, 100)
-    export(new, 300)
+    common.apart(export, old, 100)
+    common.apart(export, new, 300)
     file = common.pipeline(folder, path)
     args = ["run", file, "--quiet", "--threads", "1"]
     expected = []

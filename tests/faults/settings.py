@@ -15,7 +15,7 @@ def run(suite):
     folder = os.path.realpath(suite.folder("settings"))
     rows = 60_000 if suite.quick else 400_000
     files = 4
-    exports.folder(os.path.join(folder, "in"), 5, files=files, rows=rows, customers=rows // 2, groups=4, page_rows=10_000)
+    common.apart(lambda: exports.folder(f"{folder}/in", 5, files, rows=rows, customers=rows // 2, groups=4, page_rows=10_000))
     listed = [f"{folder}/in/part-{i}.parquet" for i in range(files)]
     orders = {"forwards": listed, "backwards": listed[::-1]}
     first, spilled = None, 0

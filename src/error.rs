@@ -116,6 +116,9 @@ impl std::error::Error for Error {
     }
 }
 
+/// How many errors are shown at once: what is wrong with a whole file of another kind helps nobody line by line.
+pub const SHOWN: usize = 50;
+
 /// One or more errors, never none: all that is wrong, in one go.
 #[derive(Debug)]
 pub struct Errors(Vec<Error>);
@@ -127,6 +130,11 @@ impl Errors {
     }
     pub fn iter(&self) -> impl Iterator<Item = &Error> {
         self.0.iter()
+    }
+    /// The first of them, as many as a person reads, and how many more there are.
+    pub fn first(&self) -> (&[Error], usize) {
+        let (first, more) = self.0.split_at(self.0.len().min(SHOWN));
+        (first, more.len())
     }
     /// The status of the gravest: a defect outranks the machine, the machine the data, the data the file.
     pub fn exit(&self) -> Exit {

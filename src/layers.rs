@@ -8,7 +8,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("calendar", &[]),
     ("check", &["table"]),
     // Stage kinds are the registry that the pipeline file is decoded by.
-    ("config", &["calendar", "error", "nearest", "stage"]),
+    ("config", &["calendar", "error", "nearest", "stage", "terminal"]),
     // Scoring hands customers to whatever writes rows of them: a trait, never a kind of stage.
     ("engine", &["error", "exchange", "memory", "stage::PerCustomer", "table", "timeline"]),
     ("error", &[]),
@@ -17,7 +17,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("memory", &["error"]),
     ("money", &[]),
     ("nearest", &[]),
-    ("publish", &["calendar", "check", "config::SourceKind", "error", "money", "source", "table"]),
+    ("publish", &["calendar", "check", "config::SourceKind", "error", "money", "source", "table", "terminal"]),
     ("source", &["calendar", "config", "error", "exchange", "money", "nearest"]),
     (
         "stage",
@@ -36,6 +36,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     ("stats", &[]),
     ("table", &["calendar"]),
+    ("terminal", &[]),
     ("tally", &["calendar", "engine::known", "engine::plan", "error", "exchange", "money", "stats", "timeline"]),
     // Canonical rows are what the scan and the buckets agree on: plain vectors, without a reader.
     ("timeline", &["calendar", "error", "exchange", "money", "source::canonical"]),

@@ -33,6 +33,7 @@ pub mod stage;
 pub mod stats;
 pub mod table;
 pub mod tally;
+pub mod terminal;
 pub mod timeline;
 
 /// Tests count what they allocate, as the program does.

@@ -10,14 +10,21 @@ pub(crate) fn listed<'a>(words: impl IntoIterator<Item = &'a str>, quote: &str) 
     }
 }
 
+/// In bytes: what is longer is no misspelt name.
+const LONGEST: usize = 200;
+
 /// The candidate nearest to `word`, if any is near enough to suggest: a typing mistake in three letters, the other
 /// case, `-` for `_`, or a beginning that only one candidate has.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |s: &str| s.trim().to_lowercase().replace(['-', ' '], "_");
+    // The distance of two texts costs the product of their lengths, and a page of text is no slip of a name.
+    if word.len() > LONGEST {
+        return None;
+    }
     let word = plain(word);
     let mut best: Option<(usize, f64, &str)> = None;
     let mut begins: Vec<&str> = vec![];
-    for candidate in candidates {
+    for candidate in candidates.into_iter().filter(|c| c.len() <= LONGEST) {
         let other = plain(candidate);
         let distance = strsim::osa_distance(&word, &other);
         let alike = strsim::jaro_winkler(&word, &other);
@@ -46,7 +53,9 @@ pub(crate) fn suggestion(written: &str, valid: &[&str], what: &str) -> String {
 /// All names, those most like `wrong` first, as a list for a message.
 pub(crate) fn nearest_first<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> String {
     const MOST: usize = 40;
-    let score = |name: &str| strsim::jaro_winkler(&wrong.to_lowercase(), &name.to_lowercase());
+    let beginning = |name: &str| name.chars().take(LONGEST).collect::<String>().to_lowercase();
+    let wrong = beginning(wrong);
+    let score = |name: &str| strsim::jaro_winkler(&wrong, &beginning(name));
     let mut scored: Vec<(f64, &str)> = names.map(|n| (score(n), n)).collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0));
     let more = scored.len().saturating_sub(MOST);

@@ -5,12 +5,14 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::numbers::count;
-use super::pipeline::{PipelineArgs, shown};
+use super::pipeline::{PipelineArgs, shown_output};
+use super::secrets;
 use super::stdout::{self, Format};
 use crate::config::{Location, locate};
 use crate::error::{Error, Errors, Exit};
 use crate::job;
 use crate::source::{self, Inspected, Needs};
+use crate::terminal::escaped;
 
 /// Find every problem of a pipeline file and of the exports' schemas, without computing anything
 #[derive(clap::Args, Clone, Debug)]
@@ -28,7 +30,10 @@ pub struct Args {
 #[derive(Serialize)]
 struct Verdict {
     fine: bool,
+    /// The first fifty.
     problems: Vec<Problem>,
+    /// How many more there are.
+    more_problems: usize,
     /// Worth knowing; a run would go on.
     warnings: Vec<String>,
     /// Empty with `--no-data`, or where a problem hides them.
@@ -71,16 +76,20 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Errors> {
     }
     let overrides = args.pipeline.overrides();
     let text_of = |path: &std::path::Path| std::fs::read_to_string(path).ok();
-    verdict.problems = errors
-        .iter()
-        .map(|e| Problem {
-            what: e.what.clone(),
-            help: e.help.clone(),
-            at: locate(e, &overrides, &text_of),
-            status: e.kind.exit() as u8,
-        })
-        .collect();
-    let exit = Errors::unless_empty(errors, ()).map_or_else(|errors| errors.exit(), |()| Exit::Done);
+    let problem = |e: &Error| Problem {
+        what: e.what.clone(),
+        help: e.help.clone(),
+        at: locate(e, &overrides, &text_of),
+        status: e.kind.exit() as u8,
+    };
+    let mut exit = Exit::Done;
+    if let Err(errors) = Errors::unless_empty(errors, ()) {
+        let errors = secrets::hide_errors(errors);
+        let (first, more) = errors.first();
+        verdict.problems = first.iter().map(problem).collect();
+        verdict.more_problems = more;
+        exit = errors.exit();
+    }
     stdout::json(out, &verdict)?;
     Ok(exit)
 }
@@ -89,6 +98,7 @@ fn look(args: &Args) -> (Verdict, Vec<Error>) {
     let mut verdict = Verdict {
         fine: false,
         problems: vec![],
+        more_problems: 0,
         warnings: vec![],
         sources: vec![],
         stages: vec![],
@@ -102,7 +112,7 @@ fn look(args: &Args) -> (Verdict, Vec<Error>) {
     let Some(pipeline) = pipeline else { return (verdict, errors) };
     if errors.is_empty() {
         verdict.stages = pipeline.stages.iter().map(|s| s.name.clone()).collect();
-        verdict.output = Some(shown(&pipeline.output.dir));
+        verdict.output = Some(shown_output(&pipeline));
         match job::blueprint(&pipeline, None) {
             Ok(blueprint) => verdict.tables = blueprint.tables().into_iter().map(|t| t.name).collect(),
             Err(e) => errors.push(e),
@@ -129,7 +139,7 @@ impl Verdict {
                 files: source.files.len(),
                 rows: source.rows(),
                 bytes: source.files.iter().map(|f| f.input.bytes).sum(),
-                columns: source.columns.clone(),
+                columns: source.written.clone(),
             });
         }
     }
@@ -141,10 +151,10 @@ fn text(args: &Args, verdict: &Verdict) -> String {
     let sources = if args.no_data { "exports not looked at".to_owned() } else { sources.join(", ") };
     let mut text = format!(
         "{} is fine: {sources}\n{}, {} into {}\n",
-        args.pipeline.pipeline.display(),
+        escaped(&args.pipeline.pipeline.display().to_string()),
         count(verdict.stages.len() as u64, "stage"),
         count(verdict.tables.len() as u64, "table"),
-        verdict.output.as_deref().unwrap_or_default(),
+        escaped(verdict.output.as_deref().unwrap_or_default()),
     );
     for warning in &verdict.warnings {
         text += &format!("warning: {warning}\n");

@@ -6,7 +6,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use super::stdout;
-use crate::error::{Errors, Exit};
+use crate::error::{Error, Errors, Exit};
 
 /// Print completions for a shell
 ///
@@ -21,7 +21,8 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Errors> {
     // The generator would panic at a reader that goes away.
     let mut text = vec![];
     clap_complete::generate(args.shell, &mut super::Cli::command(), "tenure", &mut text);
-    stdout::text(out, &text)
+    let text = String::from_utf8(text).map_err(|e| Error::internal("the completions are not UTF-8").because(e))?;
+    stdout::text(out, text)
 }
 
 #[cfg(test)]

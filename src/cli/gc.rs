@@ -11,6 +11,7 @@ use super::stdout;
 use crate::error::{Errors, Exit};
 use crate::publish::gc::{Removed, collect};
 use crate::publish::runs::RUNS;
+use crate::terminal::escaped;
 
 /// Remove old runs from an output folder, never the one that `latest` names
 #[derive(clap::Args, Clone, Debug)]
@@ -38,7 +39,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Errors> {
         (removed, bytes) = (removed + 1, bytes + r.bytes);
         if printed.is_ok() {
             let path = args.dir.join(RUNS).join(r.run_id.to_string());
-            printed = writeln!(out, "{verb} {} ({})", path.display(), size(r.bytes));
+            printed = writeln!(out, "{verb} {} ({})", escaped(&path.display().to_string()), size(r.bytes));
         }
     };
     let collected = collect(&args.dir, args.keep, args.dry_run, Timestamp::now(), &mut each)?;

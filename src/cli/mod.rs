@@ -12,10 +12,12 @@ mod render;
 mod run;
 pub mod run_dir;
 mod schemas;
+mod secrets;
 pub mod show;
 mod stdout;
 mod tables;
 
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -26,6 +28,7 @@ use crate::config::{Override, Style, render};
 use crate::error::{Errors, Exit};
 use crate::nearest::nearest;
 use crate::source::Condition;
+use crate::terminal::escaped_lines;
 
 /// Who stays, who leaves, what that costs and what a customer is worth: exact tables from Parquet exports
 #[derive(Debug, Parser)]
@@ -56,9 +59,13 @@ enum Command {
 
 /// Parses the command line, runs the command, prints what went wrong, and gives the exit status.
 pub fn main() -> ExitCode {
-    let command = Cli::try_parse().map_err(with_suggestion).unwrap_or_else(|e| e.exit()).command;
+    let command = match Cli::try_parse() {
+        Ok(parsed) => parsed.command,
+        Err(e) => return refuse(&with_suggestion(e)),
+    };
     panics::note();
     let exit = panics::guarded(|| command.run(&mut std::io::stdout())).unwrap_or_else(|errors| {
+        let errors = secrets::hide_errors(errors);
         match &command {
             Command::Run(args) if args.wants_events() => run::emit_errors(&errors),
             _ => report(&errors, &command.overrides()),
@@ -66,6 +73,18 @@ pub fn main() -> ExitCode {
         errors.exit()
     });
     ExitCode::from(exit as u8)
+}
+
+/// Prints help, or what is wrong with the command line.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    // Nobody is left to be told if standard error is gone.
+    let _ = match escaped_lines(&text) {
+        // What was typed is quoted, and must not reach the terminal as it is.
+        Cow::Owned(tame) => std::io::stderr().write_all(tame.as_bytes()),
+        Cow::Borrowed(_) => error.print(),
+    };
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Invalid as u8))
 }
 
 /// Names the command that was probably meant where clap finds none: short ones with two letters swapped.

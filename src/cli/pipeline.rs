@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::{self, Flawed, Override, Pipeline};
+use super::secrets;
+use crate::config::{self, Flawed, Output, Override, Pipeline};
 use crate::error::Errors;
 
 #[derive(clap::Args, Clone, Debug)]
@@ -26,12 +27,17 @@ impl PipelineArgs {
 
     /// The pipeline as this command line wants it.
     pub fn load(&self) -> Result<Pipeline, Errors> {
-        config::load(&self.pipeline, &self.overrides(), &environment)
+        self.examine().map_err(|flawed| flawed.errors)
     }
 
     /// The same, with what is left of a file with mistakes.
     pub fn examine(&self) -> Result<Pipeline, Flawed> {
-        config::examine(&self.pipeline, &self.overrides(), &environment)
+        let examined = config::examine(&self.pipeline, &self.overrides(), &environment);
+        match &examined {
+            Ok(pipeline) => secrets::keep(pipeline),
+            Err(flawed) => flawed.rest.iter().for_each(|rest| secrets::keep(rest)),
+        }
+        examined
     }
 }
 
@@ -53,6 +59,18 @@ pub(super) fn shown(path: &Path) -> String {
         (plain && !relative.as_os_str().is_empty()).then(|| relative.display().to_string())
     };
     relative().unwrap_or_else(|| path.display().to_string())
+}
+
+/// The output folder of a pipeline as [`shown`], or as the file has it if the environment was filled in.
+pub(super) fn shown_output(pipeline: &Pipeline) -> String {
+    let Output { dir, dir_text, .. } = &pipeline.output;
+    if !dir_text.is_filled_in() {
+        return shown(dir);
+    }
+    // A path of the environment may be absolute, which only the value says.
+    let below = if Path::new(dir_text.value()).is_absolute() { Path::new("") } else { &pipeline.base };
+    let below = below.strip_prefix(".").unwrap_or(below);
+    below.join(dir_text.written()).display().to_string()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use comfy_table::{CellAlignment, Table, TableComponent, presets};
 use crate::calendar::Day;
 use crate::error::{Error, Result};
 use crate::money;
+use crate::terminal::{escaped, escaped_but, escaped_json};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
@@ -16,7 +17,8 @@ pub enum Format {
     Text,
     /// One object a line; money is an exact decimal number, dates are ISO 8601
     Json,
-    /// RFC 4180, exact values; nothing between the commas is NULL, "" is empty text
+    /// RFC 4180, exact values; nothing between the commas is NULL, "" is empty text; text that a spreadsheet would
+    /// take for a formula stands behind a '
     Csv,
 }
 
@@ -79,15 +81,18 @@ pub(super) struct Renderer<'a> {
     out: &'a mut dyn Write,
     /// Text needs all rows before it knows the widths.
     kept: Vec<RecordBatch>,
+    /// Where it goes is a terminal, which reorders text from right to left.
+    terminal: bool,
 }
 
 impl<'a> Renderer<'a> {
-    pub fn begin(format: Format, schema: SchemaRef, out: &'a mut dyn Write) -> io::Result<Self> {
+    /// `terminal`: whether `out` is one.
+    pub fn begin(format: Format, schema: SchemaRef, terminal: bool, out: &'a mut dyn Write) -> io::Result<Self> {
         if format == Format::Csv {
             let names: Vec<String> = schema.fields().iter().map(|f| csv(Value::Text(f.name()))).collect();
             write!(out, "{}\r\n", names.join(","))?;
         }
-        Ok(Renderer { format, schema, out, kept: Vec::new() })
+        Ok(Renderer { format, schema, out, kept: Vec::new(), terminal })
     }
 
     pub fn rows(&mut self, batch: RecordBatch) -> io::Result<()> {
@@ -113,7 +118,7 @@ impl<'a> Renderer<'a> {
 
     pub fn finish(self, count: Count) -> io::Result<()> {
         if self.format == Format::Text {
-            for line in table(&self.schema, &self.kept).lines() {
+            for line in table(&self.schema, &self.kept, self.terminal).lines() {
                 writeln!(self.out, "{}", line.trim_end())?;
             }
             writeln!(self.out, "{}", count_line(count))?;
@@ -131,18 +136,22 @@ fn count_line(Count { shown, matching, all }: Count) -> String {
     }
 }
 
-fn table(schema: &SchemaRef, batches: &[RecordBatch]) -> String {
+fn table(schema: &SchemaRef, batches: &[RecordBatch], terminal: bool) -> String {
     let mut table = Table::new();
     table
         .load_preset(presets::NOTHING)
         .set_style(TableComponent::HeaderLines, '─')
         .set_style(TableComponent::MiddleHeaderIntersections, '─');
-    table.set_header(schema.fields().iter().map(|f| printable(f.name())));
+    table.set_header(schema.fields().iter().map(|f| escaped(f.name()).into_owned()));
     let largest = |i: usize| batches.iter().map(|b| largest_double(b.column(i))).fold(0.0, f64::max);
     let decimals: Vec<usize> = (0..schema.fields().len()).map(|i| if largest(i) < 1000.0 { 4 } else { 2 }).collect();
     for batch in batches {
         for row in 0..batch.num_rows() {
-            table.add_row(batch.columns().iter().zip(&decimals).map(|(c, &d)| text(value(c, row), d)));
+            let cell = |(column, &decimals): (&ArrayRef, &usize)| {
+                let text = text(value(column, row), decimals);
+                if terminal { isolated(text) } else { text }
+            };
+            table.add_row(batch.columns().iter().zip(&decimals).map(cell));
         }
     }
     for (i, field) in schema.fields().iter().enumerate() {
@@ -172,7 +181,7 @@ fn text(value: Value<'_>, decimals: usize) -> String {
         Value::Text("") => "\"\"".into(),
         // The word itself, quoted, so that it is not taken for NULL.
         Value::Text(NULL) => format!("\"{NULL}\""),
-        Value::Text(t) => printable(t),
+        Value::Text(t) => escaped(t).into_owned(),
         Value::Int(n) => n.to_string(),
         Value::Double(x) => rounded(x, decimals),
         Value::Date(d) => d.to_string(),
@@ -197,19 +206,9 @@ fn rounded(x: f64, decimals: usize) -> String {
     }
 }
 
-/// Text that stays in its cell: control characters are escaped (they could move the cursor or recolour the terminal),
-/// and text from right to left is isolated, so that a terminal does not reorder the columns beside it.
-fn printable(text: &str) -> String {
-    let steers = |c: char| matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2028}' | '\u{2029}' | '\u{2066}'..='\u{2069}');
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() || steers(c) {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    if shown.chars().any(is_right_to_left) { format!("\u{2068}{shown}\u{2069}") } else { shown }
+/// Text from right to left between isolates, so that a terminal does not reorder the columns beside it.
+fn isolated(text: String) -> String {
+    if text.chars().any(is_right_to_left) { format!("\u{2068}{text}\u{2069}") } else { text }
 }
 
 /// Hebrew, Arabic, Syriac, Thaana, N'Ko and their presentation forms, and the right-to-left supplementary planes.
@@ -219,7 +218,7 @@ fn is_right_to_left(c: char) -> bool {
 }
 
 fn json_text(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    escaped_json(&serde_json::Value::from(text).to_string()).into_owned()
 }
 
 /// The shortest decimal that reads back as the same float.
@@ -242,14 +241,28 @@ fn json(value: Value<'_>) -> String {
 fn csv(value: Value<'_>) -> String {
     match value {
         Value::Null => String::new(),
-        Value::Text(t) => {
-            let plain = !t.is_empty() && t.trim() == t && !t.contains([',', '"', '\r', '\n']);
-            if plain { t.into() } else { format!("\"{}\"", t.replace('"', "\"\"")) }
-        }
+        Value::Text(t) => csv_text(t),
         Value::Double(x) => exact(x).unwrap_or_default(),
         Value::Date(d) => d.to_string(),
         other => json(other),
     }
+}
+
+/// What a spreadsheet takes for the beginning of a formula; the wide forms too, which some of them make narrow.
+fn begins_a_formula(text: &str) -> bool {
+    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
+}
+
+/// A text as a cell of CSV. Line breaks stay as RFC 4180 has them; other characters that steer a terminal are escaped.
+fn csv_text(text: &str) -> String {
+    // A return that ends no line would hide what stands before it.
+    let lines: Vec<_> = text.split("\r\n").map(|line| escaped_but(line, |c| c == '\n')).collect();
+    let mut cell = lines.join("\r\n");
+    if begins_a_formula(text) {
+        cell.insert(0, '\'');
+    }
+    let plain = !cell.is_empty() && cell.trim() == cell && !cell.contains([',', '"', '\n']);
+    if plain { cell } else { format!("\"{}\"", cell.replace('"', "\"\"")) }
 }
 
 #[cfg(test)]
@@ -280,9 +293,32 @@ mod tests {
 
     #[test]
     fn text_cannot_leave_its_cell() {
-        assert_eq!(printable("a\u{1b}[31mb\nc\u{202e}d"), "a\\u{1b}[31mb\\nc\\u{202e}d");
-        assert_eq!(printable("مرحبا"), "\u{2068}مرحبا\u{2069}");
-        assert_eq!(printable("Zoë 日本"), "Zoë 日本");
+        assert_eq!(text(Value::Text("a\u{1b}[31mb\nc\u{202e}d"), 0), "a\\u{1b}[31mb\\nc\\u{202e}d");
+        assert_eq!(json(Value::Text("a\u{9b}b\u{202e}\u{7f}")), "\"a\\u009bb\\u202e\\u007f\"");
+        assert_eq!(csv(Value::Text("a\u{1b}[31mb\rc\u{202e}d")), "a\\u{1b}[31mb\\rc\\u{202e}d");
+        assert_eq!(isolated("مرحبا".into()), "\u{2068}مرحبا\u{2069}");
+        assert_eq!(isolated("Zoë 日本".into()), "Zoë 日本");
+    }
+
+    #[test]
+    fn text_in_csv_is_no_formula() {
+        for (value, cell) in [
+            ("=1+1", "'=1+1"),
+            ("+49 30", "'+49 30"),
+            ("-5", "'-5"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\t=1", "'\\t=1"),
+            ("\r=1", "'\\r=1"),
+            ("\n=1", "\"'\n=1\""),
+            ("＝1", "'＝1"),
+            ("=HYPERLINK(\"x\",1)", "\"'=HYPERLINK(\"\"x\"\",1)\""),
+            ("a=1", "a=1"),
+        ] {
+            assert_eq!(csv(Value::Text(value)), cell, "{value:?}");
+        }
+        assert_eq!(csv(Value::Int(-5)), "-5");
+        assert_eq!(csv(Value::Double(-0.5)), "-0.5");
+        assert_eq!(csv(Value::Decimal(-1234, 2)), "-12.34");
     }
 
     #[test]

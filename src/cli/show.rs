@@ -1,7 +1,7 @@
 //! `tenure show RUN_DIR TABLE`: a quick look at a table of a finished run.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
@@ -83,7 +83,7 @@ fn show(args: &Args, compile: CompileCondition<'_>, out: &mut dyn Write) -> std:
     let filtered = condition.is_some() || chosen.is_some();
     let mut left = args.head.unwrap_or(if args.format == Format::Text { HEAD } else { usize::MAX });
     let (mut shown, mut matching, mut seen_all) = (0u64, 0u64, false);
-    let mut render = Renderer::begin(args.format, schema, out)?;
+    let mut render = Renderer::begin(args.format, schema, std::io::stdout().is_terminal(), out)?;
     // Text says how many rows match, so it looks at all of them.
     while left > 0 || (filtered && args.format == Format::Text) {
         let Some(batch) = reader.next_batch()? else {

@@ -4,7 +4,9 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::secrets;
 use crate::error::{Error, Errors, Exit};
+use crate::terminal::{escaped_json, escaped_lines};
 
 /// Who reads the result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -50,13 +52,25 @@ pub(super) fn exit(outcome: Result<(), Halt>) -> Result<Exit, Errors> {
     }
 }
 
-/// Prints a whole result.
-pub(super) fn text(out: &mut dyn Write, text: impl AsRef<[u8]>) -> Result<Exit, Errors> {
-    exit(out.write_all(text.as_ref()).and_then(|()| out.flush()).map_err(Into::into))
+/// Prints a whole result, with nothing in it that a terminal would obey or that the environment gave.
+pub(super) fn text(out: &mut dyn Write, text: impl AsRef<str>) -> Result<Exit, Errors> {
+    text_with_place(out, text, "")
+}
+
+/// The same, and behind it the place of a published run, which stands as it is on disk.
+pub(super) fn text_with_place(out: &mut dyn Write, text: impl AsRef<str>, place: &str) -> Result<Exit, Errors> {
+    write(out, &escaped_lines(&(secrets::hide(text.as_ref()) + place)))
+}
+
+fn write(out: &mut dyn Write, text: &str) -> Result<Exit, Errors> {
+    exit(out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Into::into))
 }
 
 /// Prints a whole result as JSON, indented.
 pub(super) fn json(out: &mut dyn Write, value: &impl Serialize) -> Result<Exit, Errors> {
-    let document = serde_json::to_string_pretty(value);
-    text(out, document.map_err(|e| Error::internal("a result cannot be written as JSON").because(e))? + "\n")
+    let defect = |e| Error::internal("a result cannot be written as JSON").because(e);
+    let mut json = serde_json::to_value(value).map_err(defect)?;
+    secrets::hide_json(&mut json);
+    let document = serde_json::to_string_pretty(&json).map_err(defect)?;
+    write(out, &(escaped_json(&document) + "\n"))
 }

@@ -9,6 +9,7 @@ use super::reference::{
     Accepts, BASES, DATED, FREE_AFTER_PAID, LIVENESS, LTV_RATES, PASSING, RATE_MOVES, RATE_OF, WEEKDAYS, keys,
 };
 use super::section::{Section, word_of};
+use super::text::Text;
 use super::tree::{Entry, Node, Table, Value};
 use super::value::{ALWAYS, file_name};
 use super::{
@@ -126,8 +127,8 @@ fn section<T>(
     out
 }
 
-fn name(top: &mut Section<'_>, problems: &Problems, stem: &str) -> Sound<String> {
-    let written: Option<String> = top.get("name")?;
+fn name(top: &mut Section<'_>, problems: &Problems, stem: &str) -> Sound<Text> {
+    let written: Option<Text> = top.get("name")?;
     if let Some(name) = written {
         return Ok(name);
     }
@@ -137,7 +138,7 @@ fn name(top: &mut Section<'_>, problems: &Problems, stem: &str) -> Sound<String>
         return Err(problems.add(Problem::new(what).help(help).remote()));
     }
     top.resolve("name", stem.into());
-    Ok(stem.into())
+    Ok(Text::plain(stem))
 }
 
 fn calendar(top: &mut Section<'_>, problems: &Problems) -> Sound<Calendar> {
@@ -353,30 +354,40 @@ pub(super) fn default_dir(name: &str) -> String {
     format!("out/{name}")
 }
 
-fn output(top: &mut Section<'_>, problems: &Problems, name: &Sound<String>, base: &Path) -> Sound<Output> {
-    let written = top.resolved("name");
+fn output(top: &mut Section<'_>, problems: &Problems, name: &Sound<Text>, base: &Path) -> Sound<Output> {
     section(top, problems, "output", |s| {
         let default = match name {
-            Ok(name) => Ok((default_dir(name), Json::from(default_dir(written.as_str().unwrap_or(name))))),
+            Ok(name) => Ok((name.behind(&default_dir("")), Json::from(default_dir(name.written())))),
             Err(reported) => Err(*reported),
         };
-        let dir: Sound<String> = s.follow("dir", default);
+        let dir_text: Sound<Text> = s.follow("dir", default);
         let quarantine_limit = s.need("quarantine_limit");
         let mode = s.get("mode");
-        let temp_dir: Sound<Option<String>> = s.get("temp_dir");
+        let temp_dir_text: Sound<Option<Text>> = s.get("temp_dir");
+        let (dir_text, temp_dir_text) = (dir_text?, temp_dir_text?);
         Ok(Output {
-            dir: joined(base, &dir?),
+            dir: joined(base, dir_text.value()),
+            dir_text,
             quarantine_limit: quarantine_limit?,
             mode: mode?,
-            temp_dir: temp_dir?.map(|d| joined(base, &d)),
+            temp_dir: temp_dir_text.as_ref().map(|d| joined(base, d.value())),
+            temp_dir_text,
         })
     })
 }
 
-/// The entries of a table whose keys are names that the user chooses.
+/// How many entries such a table may have.
+const MOST_ENTRIES: usize = 1_000;
+
+/// The entries of a table whose keys are names that the user chooses: stages and segments.
 pub(super) fn entries<'a>(top: &Section<'a>, problems: &Problems, name: &'static str) -> Sound<Vec<&'a Entry>> {
     match top.node(name)? {
         None => Ok(vec![]),
+        Some(Node { value: Value::Table(table), .. }) if table.0.len() > MOST_ENTRIES => {
+            let what = format!("the pipeline has {} {name}, and at most {MOST_ENTRIES} are allowed", table.0.len());
+            let problem = Problem::new(what).at(table.0[MOST_ENTRIES].key_span.clone());
+            Err(problems.add(problem.help(format!("divide the {name} among several pipeline files"))))
+        }
         Some(Node { value: Value::Table(table), .. }) => Ok(table.0.iter().collect()),
         Some(node) => {
             let what = format!("`{name}` takes a table, not {}", node.described());

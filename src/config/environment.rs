@@ -6,7 +6,8 @@
 use std::ops::Range;
 
 use super::problems::{Problem, Problems};
-use super::tree::{Node, Table, Text, Value};
+use super::text::Text;
+use super::tree::{Node, Table, Value};
 
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -21,9 +22,10 @@ fn expand_node(node: &mut Node, file: &str, env: Lookup<'_>, problems: &Problems
     match &mut node.value {
         Value::Table(t) => expand(t, file, env, problems),
         Value::List(list) => list.iter_mut().for_each(|n| expand_node(n, file, env, problems)),
-        Value::Text(Text { raw, value }) => {
+        Value::Text(text) => {
             let mut faults = vec![];
-            *value = expand_text(raw, env, &mut faults);
+            let raw = text.written().to_owned();
+            *text = expand_text(&raw, env, &mut faults);
             let mut reported = None;
             for fault in faults {
                 // The string as decoded and as written differ by quotes and escapes: look for the reference itself.
@@ -48,17 +50,17 @@ struct Fault {
     help: String,
 }
 
-fn expand_text(raw: &str, env: Lookup<'_>, faults: &mut Vec<Fault>) -> String {
-    let mut out = String::with_capacity(raw.len());
+fn expand_text(raw: &str, env: Lookup<'_>, faults: &mut Vec<Fault>) -> Text {
+    let mut out = Text::unfilled(raw);
     let mut from = 0;
     while let Some(dollar) = raw[from..].find("${").map(|i| from + i) {
         if raw[from..dollar].ends_with('$') {
-            out.push_str(&raw[from..dollar - 1]);
-            out.push_str("${");
+            out.push(&raw[from..dollar - 1]);
+            out.push("${");
             from = dollar + 2;
             continue;
         }
-        out.push_str(&raw[from..dollar]);
+        out.push(&raw[from..dollar]);
         let Some(length) = raw[dollar..].find('}') else {
             let what = "a reference to the environment begins here and is not closed".to_string();
             faults.push(Fault { at: dollar..raw.len(), what, help: "write ${NAME}, or $${ for a literal ${".into() });
@@ -78,9 +80,9 @@ fn expand_text(raw: &str, env: Lookup<'_>, faults: &mut Vec<Fault>) -> String {
             faults.push(Fault { at: at.clone(), what, help: help.into() });
         } else {
             match (env(name), default) {
-                (Some(value), None) => out.push_str(&value),
-                (Some(value), Some(_)) if !value.is_empty() => out.push_str(&value),
-                (_, Some(default)) => out.push_str(default),
+                (Some(value), None) => out.fill(at.clone(), &value, true),
+                (Some(value), Some(_)) if !value.is_empty() => out.fill(at.clone(), &value, true),
+                (_, Some(default)) => out.fill(at.clone(), default, false),
                 (None, None) => {
                     let what = format!("the environment variable `{name}` is not set");
                     let help =
@@ -91,7 +93,7 @@ fn expand_text(raw: &str, env: Lookup<'_>, faults: &mut Vec<Fault>) -> String {
         }
         from = at.end;
     }
-    out.push_str(&raw[from..]);
+    out.push(&raw[from..]);
     out
 }
 
@@ -108,7 +110,7 @@ mod tests {
         };
         let mut faults = vec![];
         let out = expand_text(raw, &env, &mut faults);
-        if faults.is_empty() { Ok(out) } else { Err(faults.into_iter().map(|f| f.what).collect()) }
+        if faults.is_empty() { Ok(out.value().to_owned()) } else { Err(faults.into_iter().map(|f| f.what).collect()) }
     }
 
     #[test]

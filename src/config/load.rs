@@ -1,5 +1,6 @@
 //! Reading a pipeline file.
 
+use std::io::Read;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -10,7 +11,7 @@ use super::problems::{Layout, Problems};
 use super::salvage::salvage;
 use super::tree::Table;
 use super::{Pipeline, decode, environment};
-use crate::error::{Error, Errors};
+use crate::error::{Error, Errors, SHOWN};
 
 /// Pipeline files are written by people: what is larger than this is some other file, named by mistake.
 const LARGEST: u64 = 4 << 20;
@@ -44,11 +45,21 @@ pub fn examine(path: &Path, overrides: &[Override], env: &dyn Fn(&str) -> Option
         Error::pipeline(what).help("name a pipeline file, for example pipelines/grocery.toml").because(e)
     };
     let meta = std::fs::metadata(path).map_err(unreadable)?;
-    if meta.is_file() && meta.len() > LARGEST {
-        let what = format!("{} is {} MiB large, so it is not a pipeline file", path.display(), meta.len() >> 20);
-        return Err(Error::pipeline(what).help("name the TOML file that describes the pipeline").into());
+    let no_pipeline = |is: String| {
+        let what = format!("{} {is}, so it is not a pipeline file", path.display());
+        Error::pipeline(what).help("name the TOML file that describes the pipeline")
+    };
+    // A pipe that nobody writes to and a device without an end would be read for ever.
+    if !meta.is_file() && !meta.is_dir() {
+        return Err(no_pipeline("is a pipe, a socket or a device".into()).into());
     }
-    let bytes = std::fs::read(path).map_err(unreadable)?;
+    let mut bytes = vec![];
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    // It may grow while it is read.
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(no_pipeline(format!("is larger than {} MiB", LARGEST >> 20)).into());
+    }
     let text = String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
         let line = e.as_bytes()[..at].iter().filter(|b| **b == b'\n').count() + 1;
@@ -95,7 +106,9 @@ fn read(
     let (faults, readable) = (problems.spans(), !problems.of_the_syntax());
     match (problems.into_errors(&layout), pipeline) {
         (errors, _) if !errors.is_empty() => {
-            let rest = if readable { salvage(&file, &root, &faults).map(Box::new) } else { None };
+            // A file with more mistakes is some other file; and each is compared with each entry.
+            let rest = (readable && faults.len() <= SHOWN).then(|| salvage(&file, &root, &faults)).flatten();
+            let rest = rest.map(Box::new);
             Err(Flawed { errors: errors.into(), rest })
         }
         (_, Ok(pipeline)) => Ok(pipeline),

@@ -16,6 +16,7 @@ mod explain;
 mod load;
 mod overrides;
 mod problems;
+mod redactor;
 pub mod reference;
 mod render;
 mod salvage;
@@ -23,6 +24,7 @@ mod section;
 mod segments;
 mod sources;
 mod stages;
+mod text;
 mod tree;
 mod value;
 mod wants;
@@ -47,8 +49,10 @@ pub use canonical::{Canonical, columns as canonical_columns};
 pub use explain::{Setting, explain_settings};
 pub use load::{Flawed, examine, load, parse};
 pub use overrides::Override;
+pub use redactor::Redactor;
 pub use render::{Location, Style, locate, render};
 pub use stages::widest_options;
+pub use text::Text;
 
 /// A validated pipeline: what a run is to do.
 #[derive(Clone, Debug)]
@@ -56,7 +60,7 @@ pub struct Pipeline {
     /// The file as the user named it, and the folder that its relative paths start from.
     pub file: PathBuf,
     pub base: PathBuf,
-    pub name: String,
+    pub name: Text,
     /// SHA-256 of the file's bytes, hexadecimal.
     pub sha256: String,
     pub calendar: Calendar,
@@ -83,7 +87,7 @@ impl SegmentFrom {
 
 impl Segment {
     /// The column that gives its values, if it is of this source.
-    pub fn column_of(&self, kind: SourceKind) -> Option<&str> {
+    pub fn column_of(&self, kind: SourceKind) -> Option<&Text> {
         match &self.from {
             SegmentFrom::Column(source, column) if *source == kind => Some(column),
             _ => None,
@@ -115,7 +119,7 @@ pub struct Calendar {
 
 #[derive(Clone, Debug)]
 pub struct Money {
-    pub currency: String,
+    pub currency: Text,
     /// Minor-unit digits, 0 to 6.
     pub digits: u8,
     pub gross_margin: Option<f64>,
@@ -167,7 +171,7 @@ pub struct Customers {
 /// SQL as the user wrote it, with its place in the pipeline file for messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expression {
-    pub sql: String,
+    pub sql: Text,
     pub span: std::ops::Range<usize>,
 }
 
@@ -209,8 +213,8 @@ impl SourceKind {
 #[derive(Clone, Debug)]
 pub struct Source {
     pub kind: SourceKind,
-    /// Files, globs and folders, as written (after `${…}`), relative to [`Pipeline::base`].
-    pub paths: Vec<Located<String>>,
+    /// Files, globs and folders, relative to [`Pipeline::base`].
+    pub paths: Vec<Located<Text>>,
     pub filter: Option<Expression>,
     /// Canonical column → where it comes from. Required ones are present.
     pub columns: BTreeMap<String, Located<Mapping>>,
@@ -243,8 +247,8 @@ pub struct Scales {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mapping {
-    Column(String),
-    Sql(String),
+    Column(Text),
+    Sql(Text),
 }
 
 /// A value and its place in the pipeline file.
@@ -267,7 +271,7 @@ pub enum At {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SegmentFrom {
     /// A canonical column that the source maps, else a column of the export itself.
-    Column(SourceKind, String),
+    Column(SourceKind, Text),
     Builtin(Builtin),
 }
 
@@ -301,10 +305,13 @@ pub struct Stage {
 pub struct Output {
     /// Absolute, or relative to the working directory: already joined to [`Pipeline::base`].
     pub dir: PathBuf,
+    /// The same as the file has it: how to show it.
+    pub dir_text: Text,
     /// Share of rejected rows above which the run fails.
     pub quarantine_limit: f64,
     /// Unix mode of per-customer tables; `None`: readable by their owner alone.
     pub mode: Option<u32>,
     /// Where temporary files go; `None`: the system's.
     pub temp_dir: Option<PathBuf>,
+    pub temp_dir_text: Option<Text>,
 }

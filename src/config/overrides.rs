@@ -4,7 +4,8 @@
 use toml::de::{DeTable, DeValue};
 
 use super::problems::{Layout, Problem, Problems, Sound, Span};
-use super::tree::{Entry, Node, Table, Text, Value};
+use super::text::Text;
+use super::tree::{Entry, Node, Table, Value};
 
 /// A setting of the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,10 +41,14 @@ pub(super) fn apply(root: &mut Table, layout: &Layout<'_>, problems: &Problems) 
     }
 }
 
+/// In bytes: the whole path of a key is shorter.
+const LONGEST_KEY: usize = 1_000;
+
 /// The value is read as TOML writes it (`3`, `true`, `["a"]`, `2011-12-10`), else as the string that it is.
 fn parse(text: &str, span: &Span, problems: &Problems) -> Sound<(Vec<String>, Node)> {
     // A quoted key may hold `=` itself: the key ends at the first `=` before which a key is complete.
-    let key = text.match_indices('=').find_map(|(i, _)| Some((key_path(&text[..i])?, i)));
+    let ends = text.match_indices('=').take_while(|(i, _)| *i <= LONGEST_KEY);
+    let key = ends.into_iter().find_map(|(i, _)| Some((key_path(&text[..i])?, i)));
     let Some((path, equals)) = key else {
         let problem = Problem::new("`--set` takes a key, `=` and a value").at(span.clone());
         return Err(problems.add(problem.help("for example --set calendar.period=week")));

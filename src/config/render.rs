@@ -3,13 +3,12 @@
 use std::ops::Range;
 use std::path::Path;
 
-use annotate_snippets::{
-    AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str, renderer::DecorStyle,
-};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, renderer::DecorStyle};
 
 use super::overrides::Override;
 use super::problems::Layout;
 use crate::error::{Error, Errors};
+use crate::terminal::{escaped, escaped_but};
 
 /// How errors are shown.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +25,7 @@ impl Default for Style {
     }
 }
 
-/// All errors, one paragraph each, ending with a line break.
+/// The errors, one paragraph each, ending with a line break: of very many the first, and how many more there are.
 ///
 /// `overrides` are those of the command line: a place behind the end of the file lies in them. `text_of` gives a
 /// file's text, normally by reading it; an error whose file it cannot give is shown without the line.
@@ -38,7 +37,12 @@ pub fn render(
 ) -> String {
     let renderer = if style.colour { Renderer::styled().decor_style(DecorStyle::Unicode) } else { Renderer::plain() };
     let renderer = renderer.term_width(style.width);
-    let paragraphs: Vec<String> = errors.iter().map(|e| paragraph(e, overrides, &renderer, text_of)).collect();
+    let (first, more) = errors.first();
+    let mut paragraphs: Vec<String> = first.iter().map(|e| paragraph(e, overrides, &renderer, text_of)).collect();
+    if more > 0 {
+        let problems = if more == 1 { "problem is" } else { "problems are" };
+        paragraphs.push(format!("{more} more {problems} not shown"));
+    }
     paragraphs.join("\n\n") + "\n"
 }
 
@@ -48,30 +52,42 @@ fn paragraph(
     renderer: &Renderer,
     text_of: &dyn Fn(&Path) -> Option<String>,
 ) -> String {
-    let title = Level::ERROR.primary_title(error.what.as_str());
+    let title = Level::ERROR.primary_title(shown(&error.what));
     let mut group = Group::with_title(title);
     if let Some(place) = &error.place {
         let text = place.span.as_ref().and_then(|_| text_of(&place.file));
         let text_len = text.as_ref().map_or(usize::MAX, String::len);
         let (file, span) = Layout { file: &place.file, text_len, overrides }.place(place.span.clone());
-        let shown = normalize_untrusted_str(&file.display().to_string());
+        let path = shown(&file.display().to_string());
         group = match (text, span) {
             (Some(text), Some(span)) => {
-                let caret = AnnotationKind::Primary.span(caret(&text, span));
-                group.element(Snippet::source(text).path(shown).annotation(caret))
+                let Line { number, text, caret } = line(&text, span);
+                let caret = AnnotationKind::Primary.span(caret);
+                group.element(Snippet::source(text).line_start(number).path(path).annotation(caret))
             }
-            _ => group.element(annotate_snippets::Origin::path(shown)),
+            _ => group.element(Origin::path(path)),
         };
     }
     let mut cause = error.source.as_deref().map(|e| e as &dyn std::error::Error);
     while let Some(e) = cause {
-        group = group.element(Level::NOTE.message(normalize_untrusted_str(&format!("caused by: {e}"))));
+        group = group.element(Level::NOTE.message(shown(&format!("caused by: {e}"))));
         cause = e.source();
     }
     if let Some(help) = &error.help {
-        group = group.element(Level::HELP.message(normalize_untrusted_str(help)));
+        group = group.element(Level::HELP.message(shown(help)));
     }
     renderer.render(&[group])
+}
+
+/// Longer sentences are cut: a key of a million letters would be repeated as it is.
+const LONGEST: usize = 4_000;
+
+/// A sentence as it is shown: of a bearable length, with nothing in it that a terminal would obey.
+fn shown(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", escaped(&text[..end])),
+        None => escaped(text).into_owned(),
+    }
 }
 
 /// Where an error lies, for programs.
@@ -97,6 +113,39 @@ pub fn locate(error: &Error, overrides: &[Override], text_of: &dyn Fn(&Path) -> 
         (1 + before.matches('\n').count(), 1 + line.chars().count())
     });
     Some(Location { file: file.display().to_string(), line: at.map(|p| p.0), column: at.map(|p| p.1) })
+}
+
+/// In letters: more of a line is drawn neither before the place of an error nor behind it.
+const WIDEST: usize = 2_000;
+
+/// The line of a file that an error is drawn at.
+struct Line {
+    /// From 1.
+    number: usize,
+    text: String,
+    caret: Range<usize>,
+}
+
+/// The line that a span begins on, safe for a terminal, and the span within it.
+fn line(text: &str, span: Range<usize>) -> Line {
+    let caret = caret(text, span);
+    let start = text[..caret.start].rfind('\n').map_or(0, |i| i + 1);
+    let end = text[caret.end..].find('\n').map_or(text.len(), |i| caret.end + i);
+    let end = start + text[start..end].strip_suffix('\r').map_or(end - start, str::len);
+    // A tab is drawn as blanks, and no terminal is wider than what is kept.
+    let shown = |part: Range<usize>| {
+        let part = &text[part.start..part.end.max(part.start)];
+        let cut = part.char_indices().nth(WIDEST).map_or(part, |(end, _)| &part[..end]);
+        escaped_but(cut, |c| c == '\t')
+    };
+    let before = shown(start..caret.start.min(end));
+    let marked = shown(caret.start.min(end)..caret.end.min(end));
+    let after = shown(caret.end.min(end)..end);
+    Line {
+        number: 1 + text[..start].matches('\n').count(),
+        caret: before.len()..before.len() + marked.len(),
+        text: format!("{before}{marked}{after}"),
+    }
 }
 
 /// The part of a span that is drawn: within the text, on character boundaries, no further than its first line.

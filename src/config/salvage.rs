@@ -3,7 +3,8 @@
 
 use super::decode::{self, File};
 use super::problems::{Problems, Span};
-use super::tree::{Entry, Node, Table, Text, Value};
+use super::text::Text;
+use super::tree::{Entry, Node, Table, Value};
 use super::{Pipeline, SourceKind};
 
 /// The parts that looking at exports takes; stages and output have nothing to say about them.

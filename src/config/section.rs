@@ -3,13 +3,14 @@
 //! A misspelt key whose nearest valid name is absent is reported and then read as that name. So what is wrong with its
 //! value is found too, and nothing is called missing that is only misspelt.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json};
 
 use super::problems::{Problem, Problems, Reported, Sound, Span};
 use super::reference::{Accepts, Default, Key, home_of};
+use super::text::Text;
 use super::tree::{Entry, Node, Table, Value};
 use super::value::{Setting, Written, check, not_yet};
 use super::{ChurnAfter, Expression, Located, Reactivation, Scale};
@@ -108,12 +109,12 @@ impl<'a> Section<'a> {
         // The next part of each name: `excellent` of `benchmark.excellent` where the prefix is `benchmark.`.
         let mut parts: Vec<&'static str> = names.iter().filter_map(|n| n[prefix.len()..].split('.').next()).collect();
         parts.dedup();
-        let mut taken: Vec<&str> = table.0.iter().map(|e| e.key.as_str()).collect();
+        let mut taken: BTreeSet<&str> = table.0.iter().map(|e| e.key.as_str()).collect();
         for entry in &table.0 {
             let exact = parts.iter().find(|p| **p == entry.key).copied();
             let Some(part) = exact.or_else(|| {
                 let (meant, absent) = self.unknown(prefix, entry, &parts, &taken)?;
-                absent.then(|| taken.push(meant)).map(|()| meant)
+                (absent && taken.insert(meant)).then_some(meant)
             }) else {
                 continue;
             };
@@ -140,9 +141,9 @@ impl<'a> Section<'a> {
         prefix: &str,
         entry: &Entry,
         parts: &[&'static str],
-        taken: &[&str],
+        taken: &BTreeSet<&str>,
     ) -> Option<(&'static str, bool)> {
-        let absent = nearest(&entry.key, parts.iter().copied().filter(|p| !taken.contains(p)));
+        let absent = nearest(&entry.key, parts.iter().copied().filter(|p| !taken.contains(*p)));
         let meant = absent.or_else(|| nearest(&entry.key, parts.iter().copied()));
         let table = self.full(prefix.trim_end_matches('.'));
         let place = if table.is_empty() { String::new() } else { format!(" in [{table}]") };
@@ -328,9 +329,9 @@ macro_rules! from_setting {
     )*};
 }
 from_setting!(
-    Text => String, Flag => bool, Int => i64, Number => f64, Word => &'static str, Day => Day, ChurnAfter => ChurnAfter,
+    Text => Text, Flag => bool, Int => i64, Number => f64, Word => &'static str, Day => Day, ChurnAfter => ChurnAfter,
     Reactivation => Reactivation,
-    Zone => TimeZone, Mode => u32, Sql => Expression, Paths => Vec<Located<String>>, Scale => Scale,
+    Zone => TimeZone, Mode => u32, Sql => Expression, Paths => Vec<Located<Text>>, Scale => Scale,
     Reference => Written, References => Vec<Written>,
 );
 

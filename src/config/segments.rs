@@ -7,6 +7,7 @@ use super::problems::{Problem, Problems, Sound};
 use super::reference::{Accepts, MOMENTS, keys};
 use super::section::{Section, word_of};
 use super::sources::Sources;
+use super::text::Text;
 use super::tree::{Entry, Node, Table, Value, quoted};
 use super::value::{Written, not_yet};
 use super::{At, Segment, SegmentFrom, SourceKind};
@@ -128,14 +129,14 @@ fn source_column(
     path: &str,
     written: &Written,
     sources: &Sound<Sources>,
-) -> Sound<(SourceKind, String)> {
+) -> Sound<(SourceKind, Text)> {
     let names: Vec<&str> =
         SourceKind::ALL.into_iter().filter(|k| of_nobody(*k).is_none()).map(SourceKind::name).collect();
     let names = names.iter().copied();
     let the_sources = format!("the sources are {}", listed(names.clone(), "`"));
     let problem = |what: String, help: String| Problem::new(what).at(written.span.clone()).help(help);
-    let shown = quoted(&written.text.raw);
-    let Some((source, column)) = written.text.value.split_once('.').filter(|(_, c)| !c.trim().is_empty()) else {
+    let shown = quoted(written.text.written());
+    let Some((source, column)) = written.text.split_once('.').filter(|(_, c)| !c.value().trim().is_empty()) else {
         let what = format!("`{path}` takes {}, not {shown}", Accepts::SourceColumn.described());
         return Err(problems.add(problem(what, format!("put the source and a dot before the column; {the_sources}"))));
     };
@@ -144,7 +145,7 @@ fn source_column(
         return Err(problems.add(not_yet(&format!("source `{source}`"), &written.span).help(help)));
     }
     let Some(kind) = SourceKind::ALL.into_iter().find(|k| k.name() == source) else {
-        let meant = if written.text.filled_in() { None } else { nearest(source, names) };
+        let meant = if written.text.is_filled_in() { None } else { nearest(source, names) };
         let what = format!("`{path}` reads {shown}, and there is no such source");
         return Err(problems.add(problem(what, sentences([did_you_mean(meant, "`"), the_sources]))));
     };
@@ -160,5 +161,5 @@ fn source_column(
         let others = if configured.is_empty() { String::new() } else { format!(", or use a column of {configured}") };
         return Err(problems.add(problem(what, format!("add [sources.{source}]{others}")).remote()));
     }
-    Ok((kind, column.into()))
+    Ok((kind, column))
 }

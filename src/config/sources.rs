@@ -1,6 +1,6 @@
 //! `[sources]`: the exports, and how their columns map to the canonical ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 use serde_json::Value as Json;
@@ -9,6 +9,7 @@ use super::canonical::{columns as canonical, required_columns};
 use super::problems::{Problem, Problems, Sound, Span};
 use super::reference::{Accepts, CES_HIGH, keys, source_keys};
 use super::section::{SHORT, Seconds, Section};
+use super::text::Text;
 use super::tree::{Entry, Node, Value};
 use super::value::{Setting, check};
 use super::{Expression, Located, Mapping, Scale, Scales, Source, SourceKind};
@@ -48,7 +49,7 @@ fn source(
     node: &Node,
     zone: Sound<(TimeZone, Json)>,
 ) -> Sound<Source> {
-    let paths: Sound<Vec<Located<String>>> = s.need("path");
+    let paths: Sound<Vec<Located<Text>>> = s.need("path");
     let filter: Sound<Option<Expression>> = s.get("filter");
     let columns = columns(s, problems, kind);
     let timezone = s.follow("timezone", zone);
@@ -98,8 +99,9 @@ fn columns(s: &mut Section<'_>, problems: &Problems, kind: SourceKind) -> Sound<
     };
     let mut out = BTreeMap::new();
     let mut fault = None;
+    let written: BTreeSet<&str> = table.0.iter().map(|e| e.key.as_str()).collect();
     for entry in &table.0 {
-        let (name, known) = canonical_name(problems, kind, entry, |n| table.get(n).is_some());
+        let (name, known) = canonical_name(problems, kind, entry, |n| written.contains(n));
         match (mapping(problems, &format!("{path}.{}", entry.key), &entry.node), known) {
             (Ok(mapping), known) => {
                 out.insert(name, mapping);
@@ -108,7 +110,7 @@ fn columns(s: &mut Section<'_>, problems: &Problems, kind: SourceKind) -> Sound<
             (Err(reported), _) => {
                 // It is there, if wrong: nothing is missing.
                 let span = entry.node.span.clone();
-                out.insert(name, Located { value: Mapping::Column(String::new()), span });
+                out.insert(name, Located { value: Mapping::Column(Text::default()), span });
                 fault = Some(reported);
             }
         }

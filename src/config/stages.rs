@@ -99,7 +99,7 @@ fn kind(problems: &Problems, path: &str, entry: &Entry, table: &Table) -> Sound<
     let written = table.get("kind").or_else(|| table.0.iter().find(misspelt));
     let (word, span, named_by) = match written.map(|e| &e.node) {
         None => (entry.key.as_str(), &entry.key_span, None),
-        Some(Node { value: Value::Text(text), span }) => (text.value.as_str(), span, Some(text)),
+        Some(Node { value: Value::Text(text), span }) => (text.value(), span, Some(text)),
         Some(Node { value: Value::Broken(reported), .. }) => return Err(*reported),
         Some(node) => {
             let what = format!("`{path}.kind` takes {}, not {}", Accepts::Kind.described(), node.described());
@@ -110,7 +110,7 @@ fn kind(problems: &Problems, path: &str, entry: &Entry, table: &Table) -> Sound<
         return Ok((kind.name, Ok(())));
     }
     let offered = listed(KINDS.iter().map(|k| k.name), "`");
-    let shown = named_by.map_or(word, |text| text.raw.as_str());
+    let shown = named_by.map_or(word, |text| text.written());
     let meant = nearest(shown, kind_names());
     let (what, rest) = match named_by {
         Some(_) => (format!("`{path}.kind` names no kind of stage: \"{shown}\""), format!("the kinds are {offered}")),
@@ -206,10 +206,11 @@ fn named(
     let mut fault = None;
     for Written { text, span } in written {
         let names = || declared.iter().map(|d| d.name.as_str());
-        match names().position(|n| n == text.value) {
+        match names().position(|n| n == text.value()) {
             Some(i) if !out.contains(&i) => out.push(i),
             Some(_) => {
-                let problem = Problem::new(format!("`{}` names {} twice", s.full(key), quoted(&text.raw))).at(span);
+                let problem =
+                    Problem::new(format!("`{}` names {} twice", s.full(key), quoted(text.written()))).at(span);
                 fault = Some(problems.add(problem.help("remove one of them")));
             }
             None => {
@@ -217,8 +218,8 @@ fn named(
                     0 => "no segments are declared: add them under [segments]".to_string(),
                     _ => format!("the segments are {}", listed(names(), "`")),
                 };
-                let problem = Problem::new(format!("there is no segment {}", quoted(&text.raw))).at(span);
-                let help = sentences([did_you_mean(nearest(&text.raw, names()), "`"), valid]);
+                let problem = Problem::new(format!("there is no segment {}", quoted(text.written()))).at(span);
+                let help = sentences([did_you_mean(nearest(text.written(), names()), "`"), valid]);
                 fault = Some(problems.add(problem.help(help)));
             }
         }

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 use toml::value::Datetime;
 
 use super::problems::{Reported, Span};
+use super::text::Text;
 
 type Unreadable<'a> = dyn Fn(&Span) -> Option<Reported> + 'a;
 
@@ -31,25 +32,6 @@ pub(super) enum Value {
     Table(Table),
     /// Present, but unreadable, which was reported.
     Broken(Reported),
-}
-
-/// A string as written and as it reads once the environment is filled in. Only the first is ever shown or stored.
-#[derive(Clone, Debug)]
-pub(super) struct Text {
-    pub raw: String,
-    pub value: String,
-}
-
-impl Text {
-    pub fn plain(raw: impl Into<String>) -> Self {
-        let raw = raw.into();
-        Text { value: raw.clone(), raw }
-    }
-
-    /// Whether the environment went into the value, so that it must not be shown.
-    pub fn filled_in(&self) -> bool {
-        self.raw != self.value
-    }
 }
 
 /// Entries in the order of the file.
@@ -121,7 +103,7 @@ impl Node {
     /// What stands here, in words for a message.
     pub fn described(&self) -> String {
         match &self.value {
-            Value::Text(t) => format!("the string {}", quoted(&t.raw)),
+            Value::Text(t) => format!("the string {}", quoted(t.written())),
             Value::Int(i) => format!("the whole number {i}"),
             Value::Huge(text) => format!("the number {text}"),
             Value::Float(x) => format!("the number {x:?}"),
@@ -137,7 +119,7 @@ impl Node {
     /// As it goes into the manifest: references to the environment as they were written.
     pub fn json(&self) -> Json {
         match &self.value {
-            Value::Text(t) => t.raw.as_str().into(),
+            Value::Text(t) => t.written().into(),
             Value::Int(i) => (*i).into(),
             Value::Float(x) => (*x).into(),
             Value::Flag(b) => (*b).into(),

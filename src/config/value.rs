@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 use super::problems::{Problem, Problems, Reported, Sound, Span};
 use super::reference::{Accepts, Words, keys};
 use super::section::Section;
-use super::tree::{Node, Text, Value, quoted};
+use super::text::Text;
+use super::tree::{Node, Value, quoted};
 use super::{ChurnAfter, Expression, Located, Reactivation, Scale};
 use crate::calendar::Day;
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
@@ -16,7 +17,7 @@ use crate::stage::Ahead;
 /// A value that its key takes.
 #[derive(Clone, Debug)]
 pub(super) enum Setting {
-    Text(String),
+    Text(Text),
     Flag(bool),
     Int(i64),
     Number(f64),
@@ -32,7 +33,7 @@ pub(super) enum Setting {
     Zone(TimeZone),
     Mode(u32),
     Sql(Expression),
-    Paths(Vec<Located<String>>),
+    Paths(Vec<Located<Text>>),
     Scale(Scale),
     /// A column of a source.
     Reference(Written),
@@ -90,14 +91,14 @@ impl Judged<'_> {
     fn refuse(&self, help: impl Into<String>) -> Reported {
         let help: String = help.into();
         let found = match &self.node.value {
-            Value::Text(t) if self.takes_text() => quoted(&t.raw),
+            Value::Text(t) if self.takes_text() => quoted(t.written()),
             Value::Int(i) if matches!(self.accepts, Accepts::Int { .. } | Accepts::Number { .. }) => i.to_string(),
             Value::Float(x) if matches!(self.accepts, Accepts::Number { .. }) => format!("{x:?}"),
             Value::Huge(text) if matches!(self.accepts, Accepts::Number { .. }) => text.clone(),
             _ => self.node.described(),
         };
         let hidden = match &self.node.value {
-            Value::Text(t) if t.filled_in() => "what the environment holds is not shown, as it may be secret",
+            Value::Text(t) if t.is_filled_in() => "what the environment holds is not shown, as it may be secret",
             _ => "",
         };
         let problem = Problem::new(format!("`{}` takes {}, not {found}", self.key, self.accepts.described()));
@@ -150,21 +151,21 @@ impl Judged<'_> {
     }
 
     fn text(&self, text: &Text) -> Sound<Setting> {
-        let value = text.value.as_str();
+        let value = text.value();
         match self.accepts {
-            Accepts::Text if !value.trim().is_empty() => Ok(Setting::Text(value.into())),
+            Accepts::Text if !value.trim().is_empty() => Ok(Setting::Text(text.clone())),
             Accepts::SourceColumn => {
                 Ok(Setting::Reference(Written { text: text.clone(), span: self.node.span.clone() }))
             }
             Accepts::Sql if !value.trim().is_empty() => {
-                Ok(Setting::Sql(Expression { sql: value.into(), span: self.node.span.clone() }))
+                Ok(Setting::Sql(Expression { sql: text.clone(), span: self.node.span.clone() }))
             }
-            Accepts::FileName if file_name(value) => Ok(Setting::Text(value.into())),
+            Accepts::FileName if file_name(value) => Ok(Setting::Text(text.clone())),
             Accepts::Currency if value.len() == 3 && value.bytes().all(|b| b.is_ascii_uppercase()) => {
-                Ok(Setting::Text(value.into()))
+                Ok(Setting::Text(text.clone()))
             }
-            Accepts::Currency if text.raw.trim().len() == 3 && !text.filled_in() => {
-                let upper = text.raw.to_uppercase();
+            Accepts::Currency if text.written().trim().len() == 3 && !text.is_filled_in() => {
+                let upper = text.written().to_uppercase();
                 Err(self.refuse(did_you_mean(Some(upper.trim()), "\"")))
             }
             Accepts::Word(words) => self.word(text, words).map(Setting::Word),
@@ -181,23 +182,23 @@ impl Judged<'_> {
             Accepts::Duration => duration(value).map(Setting::Seconds).ok_or_else(|| self.refuse("")),
             Accepts::Zone => self.zone(value),
             Accepts::Mode => self.mode(value),
-            Accepts::Path => self.path(self.node, value).map(|p| Setting::Text(p.value)),
-            Accepts::Paths => Ok(Setting::Paths(vec![self.path(self.node, value)?])),
+            Accepts::Path => self.path(self.node, text).map(|p| Setting::Text(p.value)),
+            Accepts::Paths => Ok(Setting::Paths(vec![self.path(self.node, text)?])),
             _ => Err(self.refuse("")),
         }
     }
 
     fn word(&self, text: &Text, words: Words) -> Sound<&'static str> {
-        if let Some(word) = words.now.iter().find(|w| **w == text.value) {
+        if let Some(word) = words.now.iter().find(|w| **w == text.value()) {
             return Ok(word);
         }
-        if words.later.contains(&text.value.as_str()) {
-            let problem = not_yet(&format!("`{}` = {}", self.key, quoted(&text.raw)), &self.node.span);
+        if words.later.contains(&text.value()) {
+            let problem = not_yet(&format!("`{}` = {}", self.key, quoted(text.written())), &self.node.span);
             let instead = format!("this version offers {}", listed(words.now.iter().copied(), "\""));
             return Err(self.problems.add(problem.help(instead)));
         }
         let all = words.now.iter().chain(words.later).copied();
-        let suggestion = if text.filled_in() { None } else { nearest(&text.raw, all) };
+        let suggestion = if text.is_filled_in() { None } else { nearest(text.written(), all) };
         Err(self.refuse(did_you_mean(suggestion, "\"")))
     }
 
@@ -219,7 +220,7 @@ impl Judged<'_> {
         if list.is_empty() {
             return Err(self.refuse("name at least one file or folder"));
         }
-        self.each(list, Accepts::Path, |one, text| one.path(one.node, &text.value)).map(Setting::Paths)
+        self.each(list, Accepts::Path, |one, text| one.path(one.node, text)).map(Setting::Paths)
     }
 
     fn references(&self, list: &[Node]) -> Sound<Setting> {
@@ -241,13 +242,14 @@ impl Judged<'_> {
         list.iter().map(one).collect::<Vec<_>>().into_iter().collect()
     }
 
-    fn path(&self, node: &Node, value: &str) -> Sound<Located<String>> {
+    fn path(&self, node: &Node, text: &Text) -> Sound<Located<Text>> {
+        let value = text.value();
         if value.trim().is_empty() || value.contains('\0') {
             return Err(self.refuse(""));
         }
         let scheme = value.split_once("://").map(|(s, _)| s.to_ascii_lowercase());
         let Some(scheme) = scheme.filter(|s| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric())) else {
-            return Ok(Located { value: value.into(), span: node.span.clone() });
+            return Ok(Located { value: text.clone(), span: node.span.clone() });
         };
         let problem = match scheme.as_str() {
             "s3" | "s3a" | "gs" | "gcs" | "az" | "abfs" | "abfss" | "adl" => {
@@ -289,7 +291,7 @@ impl Judged<'_> {
 
     fn zone(&self, value: &str) -> Sound<Setting> {
         TimeZone::get(value).map(Setting::Zone).map_err(|_| {
-            let filled_in = matches!(&self.node.value, Value::Text(t) if t.filled_in());
+            let filled_in = matches!(&self.node.value, Value::Text(t) if t.is_filled_in());
             self.refuse(if filled_in { String::new() } else { near_zones(value) })
         })
     }

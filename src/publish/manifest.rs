@@ -16,6 +16,7 @@ use crate::check::Check;
 use crate::error::{Error, Result};
 use crate::source::InputFile;
 use crate::table::TableSchema;
+use crate::terminal::escaped_json;
 
 /// The manifest's file name in a run's folder.
 pub const FILE: &str = "manifest.json";
@@ -161,7 +162,8 @@ impl Manifest {
     /// As it goes into the file: keys in the order of the types above.
     pub(super) fn to_text(&self) -> Result<String> {
         let text = serde_json::to_string_pretty(self);
-        Ok(text.map_err(|e| Error::internal("the manifest cannot be written as JSON").because(e))? + "\n")
+        let text = text.map_err(|e| Error::internal("the manifest cannot be written as JSON").because(e))?;
+        Ok(escaped_json(&text).into_owned() + "\n")
     }
 }
 

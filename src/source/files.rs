@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, StringViewArray};
 use arrow::datatypes::DataType;
 
-use crate::config::Located;
+use crate::config::{Located, Text};
 use crate::error::Error;
 
 /// A file of a source, and what the folders around it say (`country=DE/year=2011/`).
@@ -25,7 +25,7 @@ const DEEPEST: usize = 32;
 
 /// Resolves files, globs and folders, relative to `base`: sorted, each file once. Every path that leads nowhere is an
 /// error at its place in `pipeline`.
-pub fn resolve(paths: &[Located<String>], base: &Path, pipeline: &Path) -> (Vec<Found>, Vec<Error>) {
+pub fn resolve(paths: &[Located<Text>], base: &Path, pipeline: &Path) -> (Vec<Found>, Vec<Error>) {
     let (mut files, mut errors) = (BTreeMap::new(), vec![]);
     for path in paths {
         let mut found = vec![];
@@ -34,7 +34,7 @@ pub fn resolve(paths: &[Located<String>], base: &Path, pipeline: &Path) -> (Vec<
                 for file in found {
                     // Two ways to one file are one file.
                     let identity = file.canonicalize().unwrap_or_else(|_| file.clone());
-                    files.entry(identity).or_insert_with(|| describe(file, base));
+                    files.entry(identity).or_insert_with(|| describe(file, base, &path.value));
                 }
             }
             Err(e) => errors.push(e.at(pipeline, Some(path.span.clone()))),
@@ -45,62 +45,65 @@ pub fn resolve(paths: &[Located<String>], base: &Path, pipeline: &Path) -> (Vec<
     (files, errors)
 }
 
-fn expand(text: &str, base: &Path, found: &mut Vec<PathBuf>) -> Result<(), Error> {
-    if let Some((scheme, _)) = text.split_once("://") {
-        return Err(Error::pipeline(format!("`{text}` is in a store ({scheme}), which this version does not read"))
+fn expand(pattern: &Text, base: &Path, found: &mut Vec<PathBuf>) -> Result<(), Error> {
+    let text = pattern.value();
+    if text.contains("://") {
+        return Err(Error::pipeline(format!("`{pattern}` is in a store, which this version does not read"))
             .help("copy the exports to a local folder; object stores come with a later version"));
     }
     let path = base.join(text);
+    let shown = |path: &Path| shown(path, base, pattern);
     match std::fs::metadata(&path) {
-        Ok(about) if about.is_dir() => folder(&path, DEEPEST, found)?,
+        Ok(about) if about.is_dir() => folder(&path, DEEPEST, found, &shown)?,
         Ok(_) => found.push(path.clone()),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && text.contains(['*', '?', '[']) => {
             // Only what the user wrote is a pattern, not the folder that it starts from.
             let below = glob::Pattern::escape(&base.join("").to_string_lossy());
             let pattern = if Path::new(text).is_absolute() { text.to_string() } else { format!("{below}{text}") };
             let matches = glob::glob(&pattern).map_err(|e| {
-                Error::pipeline(format!("`{text}` is not a pattern: {}", e.msg))
+                Error::pipeline(format!("`{pattern}` is not a pattern: {}", e.msg))
                     .help("`*` stands for any part of a name, `**` for any folders, `?` for one letter")
             })?;
             for entry in matches {
-                let entry = entry.map_err(|e| unreadable(e.path(), e.error()))?;
+                let entry = entry.map_err(|e| unreadable(&shown(e.path()), e.error()))?;
                 if entry.is_dir() {
                     // `exports/*` over hive folders means what lies in them; `**` lists their files by itself.
                     if !text.contains("**") {
-                        folder(&entry, DEEPEST, found)?;
+                        folder(&entry, DEEPEST, found, &shown)?;
                     }
                 } else {
                     found.push(entry);
                 }
             }
             if found.is_empty() {
-                return Err(Error::input(format!("no file matches `{text}`"))
+                return Err(Error::input(format!("no file matches `{pattern}`"))
                     .help(format!("looked below {}; is the export late, or the pattern wrong?", base.display())));
             }
         }
-        Err(e) => return Err(unreadable(&path, &e)),
+        Err(e) => return Err(unreadable(&shown(&path), &e)),
     }
     if found.is_empty() {
-        return Err(Error::input(format!("the folder `{text}` holds no Parquet file"))
+        return Err(Error::input(format!("the folder `{pattern}` holds no Parquet file"))
             .help("files count whose name ends in .parquet, .parq or .pq; is the export late?"));
     }
     Ok(())
 }
 
-fn folder(path: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Error> {
+/// `shown`: how a path is named in messages.
+fn folder(path: &Path, depth: usize, found: &mut Vec<PathBuf>, shown: &dyn Fn(&Path) -> String) -> Result<(), Error> {
     if depth == 0 {
-        return Err(Error::input(format!("the folders below {} nest too deep", path.display()))
+        return Err(Error::input(format!("the folders below {} nest too deep", shown(path)))
             .help("does a link lead back to a folder above it?"));
     }
-    for entry in std::fs::read_dir(path).map_err(|e| unreadable(path, &e))? {
-        let entry = entry.map_err(|e| unreadable(path, &e))?.path();
+    for entry in std::fs::read_dir(path).map_err(|e| unreadable(&shown(path), &e))? {
+        let entry = entry.map_err(|e| unreadable(&shown(path), &e))?.path();
         let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
         // What writers leave beside their data: _SUCCESS, _temporary, .crc
         if name.starts_with(['_', '.']) {
             continue;
         }
         if entry.is_dir() {
-            folder(&entry, depth - 1, found)?;
+            folder(&entry, depth - 1, found, shown)?;
         } else if [".parquet", ".parq", ".pq"].iter().any(|end| name.to_ascii_lowercase().ends_with(end)) {
             found.push(entry);
         }
@@ -108,9 +111,8 @@ fn folder(path: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Err
     Ok(())
 }
 
-/// A path that cannot be read, with what to do about it.
-pub fn unreadable(path: &Path, e: &std::io::Error) -> Error {
-    let shown = path.display();
+/// A path that cannot be read, as it is shown, with what to do about it.
+pub fn unreadable(shown: &str, e: &std::io::Error) -> Error {
     match e.kind() {
         std::io::ErrorKind::NotFound => Error::input(format!("there is no file {shown}"))
             .help("paths are relative to the pipeline file; is the export late, or the path wrong?"),
@@ -120,7 +122,20 @@ pub fn unreadable(path: &Path, e: &std::io::Error) -> Error {
     }
 }
 
-fn describe(path: PathBuf, base: &Path) -> Found {
+/// How a path that a pattern led to is shown: relative to the pipeline file's folder where it lies below it, with
+/// references to the environment as the pipeline file has them.
+fn shown(path: &Path, base: &Path, pattern: &Text) -> String {
+    let below = path.strip_prefix(base).unwrap_or(path);
+    if !pattern.is_filled_in() {
+        return below.to_string_lossy().into_owned();
+    }
+    let from = if Path::new(pattern.value()).is_absolute() { path } else { below };
+    let written = pattern.unexpanded(&from.to_string_lossy());
+    Path::new(&written).strip_prefix(base).map_or(written.clone(), |below| below.to_string_lossy().into_owned())
+}
+
+fn describe(path: PathBuf, base: &Path, pattern: &Text) -> Found {
+    let shown = shown(&path, base, pattern);
     let below = path.strip_prefix(base).unwrap_or(&path).to_path_buf();
     let folders = below.parent().into_iter().flat_map(Path::components);
     let keys = folders.filter_map(|part| match part {
@@ -131,7 +146,7 @@ fn describe(path: PathBuf, base: &Path) -> Found {
         }
         _ => None,
     });
-    Found { shown: below.to_string_lossy().into_owned(), keys: keys.collect(), path }
+    Found { shown, keys: keys.collect(), path }
 }
 
 /// The column that a folder's name says: the same value in every row, an integer or text.
@@ -189,7 +204,7 @@ mod tests {
     }
 
     fn find(dir: &Path, paths: &[&str]) -> (Vec<Found>, Vec<Error>) {
-        let paths: Vec<_> = paths.iter().map(|p| Located { value: p.to_string(), span: 3..5 }).collect();
+        let paths: Vec<_> = paths.iter().map(|p| Located { value: Text::plain(*p), span: 3..5 }).collect();
         resolve(&paths, dir, Path::new("p.toml"))
     }
 

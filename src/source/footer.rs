@@ -76,10 +76,10 @@ const REWRITE: &str = "have the export written again, and delivered under its na
 /// # Errors
 /// A sentence with a remedy if it is not there, may not be read, is not Parquet, or is broken.
 pub fn open(path: &Path, shown: &str, memory: &FooterMemory) -> Result<Footer> {
-    let mut file = File::open(path).map_err(|e| unreadable(path, &e))?;
-    let about = file.metadata().map_err(|e| unreadable(path, &e))?;
+    let mut file = File::open(path).map_err(|e| unreadable(shown, &e))?;
+    let about = file.metadata().map_err(|e| unreadable(shown, &e))?;
     let modified = about.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
-    let footer = footer_bytes(&mut file, about.len(), path, shown, memory)?;
+    let footer = footer_bytes(&mut file, about.len(), shown, memory)?;
     let broken = |what: String| Error::input(format!("{shown} is not a readable Parquet file: {what}")).help(REWRITE);
     let outline = outline::outline(&footer).map_err(broken)?;
     memory.take(outline.memory)?;
@@ -108,8 +108,8 @@ pub fn open(path: &Path, shown: &str, memory: &FooterMemory) -> Result<Footer> {
 }
 
 /// The footer without its length and the magic number behind it.
-fn footer_bytes(file: &mut File, length: u64, path: &Path, shown: &str, memory: &FooterMemory) -> Result<Vec<u8>> {
-    let io = |e: std::io::Error| unreadable(path, &e);
+fn footer_bytes(file: &mut File, length: u64, shown: &str, memory: &FooterMemory) -> Result<Vec<u8>> {
+    let io = |e: std::io::Error| unreadable(shown, &e);
     if length < 12 {
         return Err(Error::input(format!("{shown} is {length} bytes long, too short for a Parquet file")).help(REWRITE));
     }

@@ -61,7 +61,14 @@ pub fn pipeline(base: &Path) -> Pipeline {
         sources: BTreeMap::new(),
         segments: vec![],
         stages: vec![],
-        output: Output { dir: base.join("out"), quarantine_limit: 0.01, mode: None, temp_dir: None },
+        output: Output {
+            dir: base.join("out"),
+            dir_text: "out".into(),
+            quarantine_limit: 0.01,
+            mode: None,
+            temp_dir: None,
+            temp_dir_text: None,
+        },
         resolved: serde_json::Value::Null,
     }
 }
@@ -71,7 +78,7 @@ pub fn add_source(pipeline: &mut Pipeline, kind: SourceKind, path: &str, columns
     let mapped = columns.iter().enumerate().map(|(i, (name, from))| {
         let value = match from.strip_prefix('=') {
             Some(sql) => Mapping::Sql(sql.into()),
-            None => Mapping::Column(from.to_string()),
+            None => Mapping::Column((*from).into()),
         };
         (name.to_string(), Located { value, span: 100 + 10 * i..105 + 10 * i })
     });

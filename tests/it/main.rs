@@ -19,6 +19,8 @@
 //! - [`fallback`]: where a model has no answer.
 //! - [`odd_rows`]: rows that no figure can use are said.
 //! - [`bombs`]: files that claim more than they hold, written byte by byte ([`handmade`]).
+//! - [`secrets`]: what the environment holds is shown nowhere.
+//! - [`terminals`]: what a terminal would obey is escaped everywhere.
 //! - [`mistakes`], [`signals`]: what goes wrong is said, and leaves nothing behind.
 
 #![expect(clippy::inconsistent_digit_grouping, reason = "12_34 is twelve pounds thirty-four")]
@@ -59,9 +61,11 @@ mod published_fits;
 mod reconcile;
 mod risk;
 mod scenario;
+mod secrets;
 mod signals;
 mod small;
 mod support;
 mod survival_published;
+mod terminals;
 mod voice;
 mod worked;

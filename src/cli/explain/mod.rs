@@ -112,7 +112,7 @@ fn explain(pipeline: &Pipeline) -> Result<Explained, Errors> {
     let digits = Some(pipeline.money.digits);
     let rest = blueprint.tables().into_iter().filter(|t| !written.contains(&t.name.as_str()));
     Ok(Explained {
-        pipeline: pipeline.name.clone(),
+        pipeline: pipeline.name.to_string(),
         basis: match pipeline.customers.basis {
             Basis::Transactions => "transactions",
             Basis::Subscriptions => "subscriptions",

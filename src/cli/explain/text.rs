@@ -6,6 +6,7 @@ use super::{Explained, Part, SettingDoc};
 use crate::cli::numbers::{count, grouped, size};
 use crate::cli::schemas::{WIDTH, columns, indented};
 use crate::engine::reckon::CELL_BYTES;
+use crate::terminal::escaped;
 
 pub(super) fn whole(explained: &Explained) -> String {
     let Explained { pipeline, basis, period, liveness, .. } = explained;
@@ -25,14 +26,15 @@ pub(super) fn whole(explained: &Explained) -> String {
 
 fn inputs(input: &Input) -> String {
     let (read, left): (Vec<_>, Vec<_>) = input.columns.iter().partition(|c| c.read);
-    let mut text = format!("  {}: {}\n", input.source, input.path.join(", "));
+    let mut text = format!("  {}: {}\n", input.source, escaped(&input.path.join(", ")));
     if let Some(filter) = &input.filter {
-        text += &format!("    rows that satisfy {filter}\n");
+        text += &format!("    rows that satisfy {}\n", escaped(filter));
     }
-    text += &columns(read.iter().map(|c| [c.name.clone(), c.from.clone(), c.doc.clone()]), 4);
+    text +=
+        &columns(read.iter().map(|c| [escaped(&c.name).into_owned(), escaped(&c.from).into_owned(), c.doc.clone()]), 4);
     if !left.is_empty() {
         let names: Vec<&str> = left.iter().map(|c| c.name.as_str()).collect();
-        text += &format!("    mapped, and not read by this run: {}\n", names.join(", "));
+        text += &format!("    mapped, and not read by this run: {}\n", escaped(&names.join(", ")));
     }
     text
 }

@@ -4,13 +4,14 @@ use std::io::Write;
 
 use crate::calendar::Day;
 use crate::cli::numbers::{count, grouped, size};
-use crate::cli::pipeline::shown;
+use crate::cli::pipeline::shown_output;
 use crate::cli::schemas::columns;
 use crate::cli::stdout;
 use crate::config::Pipeline;
 use crate::error::{Errors, Exit};
 use crate::job::Blueprint;
 use crate::source::{Inspected, InspectedSource, RuledOut};
+use crate::terminal::escaped;
 
 /// A rule of thumb for memory and time, measured with the stages churn, cohort, revenue_churn and ltv by month on two
 /// cores: 1.5 million rows of 2,500 customers (least), 20 million rows of 2.2 million customers with text ids and order
@@ -75,7 +76,7 @@ fn text(
             count(source.files.len() as u64, "file"),
             size(files),
             if source.is_read() {
-                source.columns.join(", ")
+                escaped(&source.written.join(", ")).into_owned()
             } else {
                 "none: no stage and no segment asks for them".into()
             }
@@ -111,7 +112,7 @@ fn text(
     text += "\nwrite\n";
     text += &columns(blueprint.tables().into_iter().map(|t| [t.name, t.doc]), 2);
     let latest = if blueprint.whole { "then `latest` names it" } else { "and `latest` stays as it is (--only)" };
-    text + &format!("  into a new folder of {}/runs, {latest}\n", shown(&pipeline.output.dir))
+    text + &format!("  into a new folder of {}/runs, {latest}\n", shown_output(pipeline))
 }
 
 /// Files named before the rest is only counted.
@@ -119,7 +120,7 @@ const NAMED: usize = 12;
 
 fn listed(source: &InspectedSource) -> String {
     let named = source.files.iter().take(NAMED);
-    let mut text = columns(named.map(|f| [f.input.shown.clone(), count(f.input.rows, "row")]), 4);
+    let mut text = columns(named.map(|f| [escaped(&f.input.shown).into_owned(), count(f.input.rows, "row")]), 4);
     if source.files.len() > NAMED {
         text += &format!("    and {}\n", count((source.files.len() - NAMED) as u64, "more file"));
     }

@@ -170,7 +170,8 @@ pub fn temporary(pipeline: &Pipeline) -> Result<PathBuf> {
     if Path::is_dir(folder) {
         return Ok(folder.clone());
     }
-    Err(Error::output(format!("output.temp_dir is {}, which is no folder", folder.display()))
+    let written = pipeline.output.temp_dir_text.as_ref().map(ToString::to_string).unwrap_or_default();
+    Err(Error::output(format!("output.temp_dir is {written}, which is no folder"))
         .help("make it, or leave the key out: then TMPDIR says where temporary files go"))
 }
 

@@ -16,6 +16,7 @@ use self::progress::Progress;
 pub use self::progress::emit_errors;
 use super::interrupt::Interrupt;
 use super::pipeline::PipelineArgs;
+use super::secrets;
 use crate::config::Pipeline;
 use crate::error::{Error, Errors, Exit, Result};
 use crate::job::{self, Blueprint, Phase, Watch};
@@ -71,6 +72,7 @@ impl Args {
         let mut pipeline = self.pipeline.load()?;
         if let Some(out) = &self.out {
             pipeline.output.dir = out.clone();
+            pipeline.output.dir_text = out.display().to_string().into();
         }
         Ok(pipeline)
     }
@@ -174,6 +176,7 @@ impl Run<'_> {
         let mut computed = job::compute(self.blueprint, &gathered, self.progress)?;
         checks.append(&mut computed.checks);
         checks.sort();
+        secrets::hide_checks(&mut checks);
         stop_if_failed(&checks, &gathered.scan.rejected)?;
         computed.checks = checks;
         self.progress.phase(Phase::Score, Some(computed.customers));

@@ -14,12 +14,14 @@ use super::publishing::Finished;
 use crate::check::Status;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::numbers::grouped;
+use crate::cli::secrets;
 use crate::config::Pipeline;
 use crate::error::{Errors, Result};
 use crate::job::{Phase, Watch};
 use crate::publish::RunId;
 use crate::publish::manifest::Timing;
 use crate::publish::publication::Leftover;
+use crate::terminal::{escaped, escaped_json};
 
 /// One JSON object a line, with `event` and `at` first.
 fn emit(event: &str, fields: Value) {
@@ -27,16 +29,21 @@ fn emit(event: &str, fields: Value) {
     if let (Value::Object(line), Value::Object(fields)) = (&mut line, fields) {
         line.extend(fields);
     }
+    secrets::hide_json(&mut line);
     // Nobody is left to be told if standard error is gone.
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", escaped_json(&line.to_string()));
 }
 
-/// Errors as events, for who asked for events.
+/// Errors as events, for who asked for events: of very many the first, and how many more there are.
 pub fn emit_errors(errors: &Errors) {
-    for error in errors.iter() {
+    let (first, more) = errors.first();
+    for error in first {
         let place = error.place.as_ref().map(|p| p.file.display().to_string());
         let status = error.kind.exit() as u8;
         emit("error", json!({ "what": error.what, "help": error.help, "file": place, "status": status }));
+    }
+    if more > 0 {
+        emit("more_errors", json!({ "count": more }));
     }
 }
 
@@ -79,13 +86,13 @@ impl Progress {
     fn say(&self, sentence: &str) {
         if !self.quiet && !self.json {
             self.bar.suspend(|| {
-                let _ = writeln!(std::io::stderr().lock(), "{sentence}");
+                let _ = writeln!(std::io::stderr().lock(), "{}", escaped(&secrets::hide(sentence)));
             });
         }
     }
 
     pub fn begun(&self, pipeline: &Pipeline, run_id: &RunId, leftovers: &[Leftover]) {
-        self.event("run_started", json!({ "pipeline": pipeline.name, "run_id": run_id.to_string() }));
+        self.event("run_started", json!({ "pipeline": pipeline.name.written(), "run_id": run_id.to_string() }));
         for leftover in leftovers {
             let path = leftover.path.display().to_string();
             match &leftover.removed {

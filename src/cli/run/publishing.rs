@@ -86,7 +86,7 @@ pub fn publish(
         run_id: publication.run_id().to_string(),
         tenure_version: env!("CARGO_PKG_VERSION").into(),
         pipeline: PipelineFile {
-            name: pipeline.name.clone(),
+            name: pipeline.name.to_string(),
             file: pipeline.file.display().to_string(),
             sha256: pipeline.sha256.clone(),
         },

@@ -13,10 +13,11 @@ use crate::config::Pipeline;
 use crate::error::{Errors, Exit};
 use crate::money;
 use crate::stage::Figure;
+use crate::terminal::escaped;
 
 fn figure(figure: Figure, pipeline: &Pipeline) -> String {
     let digits = pipeline.money.digits;
-    let minor = |units: i128| amount(units, digits, &pipeline.money.currency);
+    let minor = |units: i128| amount(units, digits, pipeline.money.currency.written());
     match figure {
         Figure::Count(n) => grouped(n),
         Figure::Rate(r) => format!("{:.2} %", 100.0 * r),
@@ -43,7 +44,9 @@ fn right(table: &mut Table, columns: impl IntoIterator<Item = usize>) {
 
 /// What was read, rejected and written, how long it took, and the headline figures of the last complete period.
 pub fn print(finished: &Finished, pipeline: &Pipeline, out: &mut dyn Write) -> Result<Exit, Errors> {
-    stdout::text(out, text(finished, pipeline))
+    let latest = if finished.is_latest { ", now `latest`" } else { "; `latest` stays as it was (--only)" };
+    let place = format!("published {}{latest}\n", escaped(&shown(&finished.folder)));
+    stdout::text_with_place(out, text(finished, pipeline), &place)
 }
 
 fn text(finished: &Finished, pipeline: &Pipeline) -> String {
@@ -90,13 +93,7 @@ fn text(finished: &Finished, pipeline: &Pipeline) -> String {
         0 => String::new(),
         bytes => format!(", {} in temporary files", size(bytes)),
     };
-    text += &format!(
-        "{}; {:.2} seconds{memory}{temporary}\npublished {}{}\n",
-        tally(&finished.checks),
-        finished.seconds,
-        shown(&finished.folder),
-        if finished.is_latest { ", now `latest`" } else { "; `latest` stays as it was (--only)" },
-    );
+    text += &format!("{}; {:.2} seconds{memory}{temporary}\n", tally(&finished.checks), finished.seconds,);
     text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 

@@ -57,15 +57,15 @@ fn with(lines: &str) -> String {
 #[test]
 fn a_complete_pipeline_is_read_in_all_its_parts() {
     let p = good(RETAIL);
-    assert_eq!((p.name.as_str(), p.calendar.period), ("retail", Period::Month));
+    assert_eq!((p.name.value(), p.calendar.period), ("retail", Period::Month));
     assert_eq!(p.calendar.as_of.unwrap().to_string(), "2011-12-10");
     assert_eq!(p.calendar.observed_from.unwrap().to_string(), "2009-12-01");
     assert_eq!(p.calendar.timezone.iana_name(), Some("Europe/London"));
-    assert_eq!((p.money.currency.as_str(), p.money.digits, p.money.gross_margin), ("GBP", 2, Some(0.55)));
+    assert_eq!((p.money.currency.value(), p.money.digits, p.money.gross_margin), ("GBP", 2, Some(0.55)));
     assert_eq!((p.customers.basis, p.customers.churn_after), (Basis::Transactions, ChurnAfter::Days(90)));
     let tx = &p.sources[&SourceKind::Transactions];
     assert_eq!(
-        tx.paths.iter().map(|l| l.value.as_str()).collect::<Vec<_>>(),
+        tx.paths.iter().map(|l| l.value.value()).collect::<Vec<_>>(),
         ["exports/tx/**/*.parquet", "exports/late.parquet"]
     );
     assert_eq!(tx.columns["amount"].value, Mapping::Sql("Quantity * UnitPrice".into()));
@@ -110,7 +110,7 @@ fn a_subscription_company_is_read_in_all_its_parts() {
 #[test]
 fn defaults_hold_where_nothing_is_written() {
     let p = good(SMALLEST);
-    assert_eq!(p.name, "retail");
+    assert_eq!(p.name.value(), "retail");
     assert_eq!(p.output.dir, Path::new("pipelines/out/retail"));
     assert_eq!((p.output.mode, p.output.quarantine_limit, p.money.digits), (None, 0.01, 2));
     assert_eq!((p.customers.basis, p.customers.churn_after), (Basis::Transactions, ChurnAfter::OnePeriod));
@@ -138,9 +138,9 @@ fn what_is_resolved_holds_every_default_and_no_secret() {
     let text = SMALLEST.replace("\"tx.parquet\"", "[\"${EXPORTS}/${SECRET}\", \"${NONE:-late}\"]");
     let p = good(&(text + "filter = \"k = '${SECRET}'\"\n[stages.churn]\n"));
     let tx = &p.sources[&SourceKind::Transactions];
-    assert_eq!(tx.paths[0].value, "/mnt/exports/hunter2");
-    assert_eq!(tx.paths[1].value, "late");
-    assert_eq!(tx.filter.as_ref().unwrap().sql, "k = 'hunter2'");
+    assert_eq!(tx.paths[0].value.value(), "/mnt/exports/hunter2");
+    assert_eq!(tx.paths[1].value.value(), "late");
+    assert_eq!(tx.filter.as_ref().unwrap().sql.value(), "k = 'hunter2'");
     assert!(!p.resolved.to_string().contains("hunter2"));
     insta::assert_snapshot!("resolved", serde_json::to_string_pretty(&p.resolved).unwrap());
 }

@@ -13,16 +13,17 @@ use polars_expr::{ExpressionConversionState, create_physical_expr};
 use polars_plan::plans::{ExprToIRContext, to_expr_ir};
 
 use super::Refusal;
-use super::lower::{Lowering, internal_name};
+use super::lower::{LARGEST, Lowering, internal_name, parts, too_large};
 use super::parse::{Parsed, shorten};
 use super::types::Type;
+use crate::config::Text;
 use crate::source::bridge;
 use crate::source::guard::guarded;
 
 /// An expression that is allowed and fits the columns it names.
 #[derive(Clone)]
 pub struct Compiled {
-    sql: String,
+    sql: Text,
     columns: Vec<Given>,
     kind: Type,
     value: Arc<dyn PhysicalExpr>,
@@ -48,9 +49,18 @@ impl Compiled {
     /// `available`: the columns that may be named; `None`: there, but of a type that expressions cannot use.
     /// `zone`: where timestamps that carry a zone become wall-clock times.
     pub fn new(parsed: &Parsed, available: &[(String, Option<Type>)], zone: &TimeZone) -> Result<Compiled, Refusal> {
+        Self::compile(parsed, available, zone).map_err(|refusal| refusal.hiding(parsed.sql()))
+    }
+
+    fn compile(parsed: &Parsed, available: &[(String, Option<Type>)], zone: &TimeZone) -> Result<Compiled, Refusal> {
         let mut lowering = Lowering::new(available);
         let node = lowering.lower(&parsed.tree)?;
-        let overflows = lowering.overflows;
+        let overflows = lowering.into_overflows();
+        // Each test of an overflow repeats what it tests.
+        let all = std::iter::once(&node.expr).chain(&overflows);
+        if all.fold(0, |sum, expr| sum + parts(expr, LARGEST - sum)) == LARGEST {
+            return Err(too_large());
+        }
         let named = available.iter().enumerate().filter(|(_, (name, _))| parsed.columns().any(|c| c == name));
         let columns: Vec<Given> = named
             .filter_map(|(i, (name, kind))| {
@@ -71,10 +81,10 @@ impl Compiled {
             Ok(Err(e)) => Err(e.to_string()),
             Err(panic) => Err(panic),
         };
-        let failed = |e: String| Refusal::new(format!("`{}` cannot be computed: {e}", shorten(parsed.sql())));
+        let failed = |e: String| Refusal::new(format!("`{}` cannot be computed: {e}", shorten(parsed.sql().written())));
         let kind = node.kind;
         let compiled = Compiled {
-            sql: parsed.sql().to_string(),
+            sql: parsed.sql().clone(),
             kind,
             value: build(node.expr).map_err(failed)?,
             overflows: overflows.into_iter().map(|e| build(e).map_err(failed)).collect::<Result<_, _>>()?,
@@ -91,7 +101,7 @@ impl Compiled {
         self.kind
     }
 
-    pub fn sql(&self) -> &str {
+    pub fn sql(&self) -> &Text {
         &self.sql
     }
 
@@ -132,6 +142,9 @@ impl Compiled {
 
     /// Polars' message without its advice on Polars, and with the names that the user gave to columns.
     fn in_the_users_words(&self, message: &str) -> String {
+        if self.sql.is_filled_in() {
+            return "the environment is filled in, so that the value is not shown".into();
+        }
         let line = message.lines().next().unwrap_or_default();
         self.columns.iter().fold(line.to_string(), |text, given| {
             text.replace(&format!("'{}'", given.internal), &format!("`{}`", given.name))

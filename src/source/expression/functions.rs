@@ -2,11 +2,11 @@
 
 use polars::prelude::{Expr, RoundMode, StrptimeOptions, coalesce, when};
 use polars_plan::prelude::typed_lit;
-use sqlparser::ast::{Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments};
+use sqlparser::ast::{BinaryOperator, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments};
 
 use super::lower::{Lowering, not_allowed};
-use super::node::{Node, alike, coerce};
-use super::operators::date_part;
+use super::node::{Node, alike, coerce, number};
+use super::operators::{self, date_part};
 use super::types::{INT, Type};
 use super::{Refusal, literal};
 use crate::nearest::nearest;
@@ -16,7 +16,13 @@ type Rule = fn(&mut Lowering, &str, Vec<Node>) -> Lowered;
 
 /// Name, how it is called, fewest and most arguments, rule.
 const FUNCTIONS: &[(&str, &str, usize, usize, Rule)] = &[
-    ("ABS", "ABS(number)", 1, 1, |_, f, a| numeric(f, a, Expr::abs)),
+    ("ABS", "ABS(number)", 1, 1, |l, f, a| {
+        // The least integer has no positive counterpart.
+        if let Some(Node { kind: Type::Int { bits: 63.. }, expr, .. }) = a.first() {
+            l.overflows_where(expr.clone().eq(typed_lit(i64::MIN)));
+        }
+        numeric(f, a, Expr::abs)
+    }),
     ("CEIL", "CEIL(number)", 1, 1, |_, f, a| numeric(f, a, Expr::ceil)),
     ("CEILING", "CEILING(number)", 1, 1, |_, f, a| numeric(f, a, Expr::ceil)),
     ("COALESCE", "COALESCE(a, b, …)", 1, usize::MAX, |_, f, a| {
@@ -87,7 +93,8 @@ const FUNCTIONS: &[(&str, &str, usize, usize, Rule)] = &[
         let Some(format) = a.get(1).and_then(Node::text).map(str::to_string) else {
             return Err(Refusal::new("the format of STRPTIME has to be a text in 'single quotes'"));
         };
-        strptime(first_text(l, f, a)?, &format)
+        let a = a.into_iter().map(|node| l.guarded(node)).collect();
+        strptime(first_text(l, f, a)?, &format, l.is_strict())
     }),
     ("SUBSTR", "SUBSTR(text, 1, 4), counted from 1", 2, 3, |l, f, a| {
         let start = whole(f, a.get(1))?;
@@ -98,13 +105,13 @@ const FUNCTIONS: &[(&str, &str, usize, usize, Rule)] = &[
         Ok(Node::new(first_text(l, f, a)?.str().slice(typed_lit(from - 1), take), Type::Text))
     }),
     ("SUBSTRING", "SUBSTRING(text, 1, 4), counted from 1", 2, 3, |l, _, a| call(l, "SUBSTR", a)),
-    ("TO_TIMESTAMP", "TO_TIMESTAMP(seconds since 1970)", 1, 1, |_, f, mut a| {
+    ("TO_TIMESTAMP", "TO_TIMESTAMP(seconds since 1970)", 1, 1, |l, f, mut a| {
         let Some(seconds) = a.pop().filter(|n| n.kind.is_number()) else {
             return Err(Refusal::new(format!("{f} works on a number of seconds since 1970-01-01T00:00Z"))
                 .help("milliseconds are divided by 1000, as in TO_TIMESTAMP(\"ts\" / 1000)"));
         };
         let micros = match seconds.kind {
-            Type::Int { .. } => seconds.expr * typed_lit(1_000_000i64),
+            Type::Int { .. } => operators::arithmetic(l, seconds, &BinaryOperator::Multiply, number("1000000")?)?.expr,
             _ => (coerce(seconds, Type::Float)? * typed_lit(1e6))
                 .round(0, RoundMode::HalfToEven)
                 .strict_cast(INT.polars()),
@@ -229,10 +236,13 @@ fn trim(l: &mut Lowering, name: &str, arguments: Vec<Node>, f: fn(Expr, Expr) ->
 
 /// `wins(x, y)`: y replaces x. NULLs never win.
 fn extreme(name: &str, arguments: Vec<Node>, wins: fn(Expr, Expr) -> Expr) -> Lowered {
-    let (kind, exprs) = alike(name, arguments)?;
-    let best =
-        exprs.into_iter().reduce(|x, y| when(wins(x.clone(), y.clone()).or(x.clone().is_null())).then(y).otherwise(x));
-    best.map(|e| Node::new(e, kind)).ok_or_else(|| Refusal::new(format!("{name} needs values")))
+    let (kind, mut exprs) = alike(name, arguments)?;
+    let best = |x: Expr, y: Expr| when(wins(x.clone(), y.clone()).or(x.clone().is_null())).then(y).otherwise(x);
+    // Pair by pair: each comparison repeats its sides, which one after the other would treble with every value.
+    while exprs.len() > 1 {
+        exprs = exprs.chunks(2).filter_map(|pair| pair.iter().cloned().reduce(best)).collect();
+    }
+    exprs.pop().map(|e| Node::new(e, kind)).ok_or_else(|| Refusal::new(format!("{name} needs values")))
 }
 
 /// A whole number from 0 written out in the text.
@@ -244,13 +254,13 @@ fn whole(name: &str, argument: Option<&Node>) -> Result<i64, Refusal> {
     })
 }
 
-fn strptime(text: Expr, format: &str) -> Lowered {
+fn strptime(text: Expr, format: &str, strict: bool) -> Lowered {
     if format.contains("%z") || format.contains("%Z") || format.contains("%+") || format.contains("%s") {
         return Err(Refusal::new("STRPTIME reads times without a zone")
             .help("ISO 8601 texts with an offset are read as they are: map the column itself"));
     }
     let with_time = ["%H", "%I", "%T", "%R", "%r", "%X", "%c"].iter().any(|f| format.contains(f));
-    let options = StrptimeOptions { format: Some(format.into()), strict: true, exact: true, cache: false };
+    let options = StrptimeOptions { format: Some(format.into()), strict, exact: true, cache: false };
     Ok(if with_time {
         let kind = Type::Timestamp;
         Node::new(text.str().strptime(kind.polars(), options, typed_lit("raise")), kind)

@@ -10,20 +10,39 @@ use sqlparser::ast::{
 use super::node::{Literal, Node, alike, number};
 use super::parse::shorten;
 use super::types::{INT, Type};
-use super::{Refusal, functions, literal, operators};
+use super::{Refusal, functions, literal, nesting, operators};
 use crate::nearest::nearest;
 
 /// How deep an expression may nest; chains of AND and OR do not count.
 const DEEPEST: usize = 64;
 
+/// How many parts an expression may have once it is lowered. What is written once may be computed several times
+/// (`NULLIF(a, b)` is `CASE WHEN a = b THEN NULL ELSE a END`), which doubles with each of them within another.
+pub const LARGEST: usize = 50_000;
+
 type Lowered = Result<Node, Refusal>;
+
+/// How many parts an expression has, counted up to `most`.
+pub fn parts(expr: &Expr, most: usize) -> usize {
+    expr.into_iter().take(most).count()
+}
+
+/// The refusal of an expression that computes the same parts over and over.
+pub fn too_large() -> Refusal {
+    Refusal::new(format!("the expression computes more than {LARGEST} parts, some of them again and again"))
+        .help("compute part of it in the export")
+}
 
 /// The state of the walk.
 pub struct Lowering<'a> {
     /// Name and type of the columns that may be named; `None`: there, but of a type that expressions cannot use.
     pub columns: &'a [(String, Option<Type>)],
     /// Boolean expressions that are true in rows where 64-bit arithmetic overflowed.
-    pub overflows: Vec<Expr>,
+    overflows: Vec<Expr>,
+    /// Conditions under which SQL looks at the part that is being lowered; elsewhere no value of it may fail.
+    guards: Vec<Expr>,
+    /// Whether what is lowered is itself such a condition: it never fails and is NULL instead.
+    lenient: bool,
     depth: usize,
 }
 
@@ -34,7 +53,56 @@ pub fn internal_name(index: usize) -> PlSmallStr {
 
 impl<'a> Lowering<'a> {
     pub fn new(columns: &'a [(String, Option<Type>)]) -> Self {
-        Lowering { columns, overflows: vec![], depth: 0 }
+        Lowering { columns, overflows: vec![], guards: vec![], lenient: false, depth: 0 }
+    }
+
+    pub fn into_overflows(self) -> Vec<Expr> {
+        self.overflows
+    }
+
+    /// Notes rows where arithmetic overflows.
+    pub fn overflows_where(&mut self, overflows: Expr) {
+        if !self.lenient {
+            let guarded = self.guard().map_or(overflows.clone(), |guard| guard.and(overflows));
+            self.overflows.push(guarded);
+        }
+    }
+
+    /// Whether a value that cannot be computed ends the run here.
+    pub fn is_strict(&self) -> bool {
+        !self.lenient
+    }
+
+    /// The node, NULL in rows that SQL does not look at: what is strict about it cannot fail there.
+    pub fn guarded(&self, node: Node) -> Node {
+        match self.guard().filter(|_| node.literal.is_none()) {
+            Some(guard) => Node::new(when(guard).then(node.expr).otherwise(literal::null(node.kind)), node.kind),
+            None => node,
+        }
+    }
+
+    fn guard(&self) -> Option<Expr> {
+        if self.lenient { None } else { joined(&Op::And, self.guards.clone()) }
+    }
+
+    /// Lowers what SQL looks at only where all of `guards` are true.
+    fn lower_where(&mut self, guards: &[Expr], sql: &Sql) -> Lowered {
+        let outer = self.guards.len();
+        self.guards.extend_from_slice(guards);
+        let node = self.lower(sql);
+        self.guards.truncate(outer);
+        node
+    }
+
+    /// Lowers something as what never fails, to guard what it decides about; `None` where nothing fails anyhow.
+    fn leniently(&mut self, lower: impl FnOnce(&mut Self) -> Lowered) -> Result<Option<Node>, Refusal> {
+        if self.lenient {
+            return Ok(None);
+        }
+        self.lenient = true;
+        let lowered = lower(self);
+        self.lenient = false;
+        lowered.map(Some)
     }
 
     pub fn lower(&mut self, sql: &Sql) -> Lowered {
@@ -45,7 +113,11 @@ impl<'a> Lowering<'a> {
         self.depth += 1;
         let node = self.lower_inner(sql);
         self.depth -= 1;
-        node
+        let node = node?;
+        if parts(&node.expr, LARGEST) == LARGEST {
+            return Err(too_large());
+        }
+        Ok(node)
     }
 
     fn lower_inner(&mut self, sql: &Sql) -> Lowered {
@@ -98,18 +170,24 @@ impl<'a> Lowering<'a> {
                 self.like(expr, pattern, *negated, "(?is)")
             }
             Sql::Case { operand, conditions, else_result, .. } => {
+                let never_fails = operand.as_ref().map(|o| self.leniently(|this| this.lower(o))).transpose()?;
                 let operand = operand.as_ref().map(|o| self.lower(o)).transpose()?;
                 let (mut tests, mut results) = (vec![], vec![]);
+                // A branch is looked at where its test is true and none before it was.
+                let mut untrue = vec![];
                 for branch in conditions {
-                    let condition = self.lower(&branch.condition)?;
-                    tests.push(match &operand {
-                        Some(operand) => self.binary(operand.clone(), &Op::Eq, condition)?.expr,
-                        None => self.condition(condition)?,
-                    });
-                    results.push(self.lower(&branch.result)?);
+                    let condition = self.lower_where(&untrue, &branch.condition)?;
+                    tests.push(self.test(&operand, condition)?);
+                    let mut guards = untrue.clone();
+                    if let Some(condition) = self.leniently(|this| this.lower(&branch.condition))? {
+                        let holds = self.test(&never_fails.clone().flatten(), condition)?.fill_null(lit(false));
+                        guards.push(holds.clone());
+                        untrue.push(holds.not());
+                    }
+                    results.push(self.lower_where(&guards, &branch.result)?);
                 }
                 results.push(match else_result {
-                    Some(e) => self.lower(e)?,
+                    Some(e) => self.lower_where(&untrue, e)?,
                     None => Node::new(literal::null(Type::Null), Type::Null),
                 });
                 let (kind, mut results) = alike("CASE", results)?;
@@ -120,7 +198,8 @@ impl<'a> Lowering<'a> {
             }
             Sql::Cast { kind, expr, data_type, format: None, array: false } => {
                 let node = self.lower(expr)?;
-                let strict = matches!(kind, CastKind::Cast | CastKind::DoubleColon);
+                let strict = matches!(kind, CastKind::Cast | CastKind::DoubleColon) && !self.lenient;
+                let node = if strict { self.guarded(node) } else { node };
                 self.cast(node, data_type, strict)
             }
             Sql::Extract { field, expr, .. } => {
@@ -159,10 +238,7 @@ impl<'a> Lowering<'a> {
                 functions::call(self, name, arguments)
             }
             Sql::Function(call) => functions::lower(self, call),
-            Sql::Subquery(_) | Sql::Exists { .. } | Sql::InSubquery { .. } => {
-                Err(Refusal::new("a subquery is not allowed: an expression sees one row of one source")
-                    .help("join in the export, and map the joined column"))
-            }
+            Sql::Subquery(_) | Sql::Exists { .. } | Sql::InSubquery { .. } => Err(nesting::subquery()),
             Sql::Wildcard(_) | Sql::QualifiedWildcard(..) => Err(not_allowed("`*`")),
             Sql::Interval(_) => Err(Refusal::new("INTERVAL is not allowed in an expression")
                 .help("add whole days to a DATE instead: CAST(\"end\" AS DATE) + 1")),
@@ -206,32 +282,38 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// The test of a branch of CASE, a condition or a comparison with the operand.
+    fn test(&mut self, operand: &Option<Node>, condition: Node) -> Result<Expr, Refusal> {
+        match operand {
+            Some(operand) => Ok(self.binary(operand.clone(), &Op::Eq, condition)?.expr),
+            None => self.condition(condition),
+        }
+    }
+
     /// Flattens a chain of the same connective, however long, and joins it as a balanced tree.
     fn chain(&mut self, op: &Op, sql: &Sql) -> Lowered {
         let mut waiting = vec![sql];
         let mut operands = vec![];
+        // An operand is looked at where those before it have not decided.
+        let mut undecided = vec![];
         while let Some(next) = waiting.pop() {
             match next {
                 Sql::BinaryOp { left, op: inner, right } if inner == op => waiting.extend([&**right, &**left]),
                 other => {
-                    let node = self.lower(other)?;
+                    let node = self.lower_where(&undecided, other)?;
                     operands.push(self.condition(node)?);
+                    if !waiting.is_empty()
+                        && let Some(node) = self.leniently(|this| this.lower(other))?
+                    {
+                        let holds = self.condition(node)?;
+                        let open = if *op == Op::And { holds } else { holds.not() };
+                        undecided.push(open.fill_null(lit(true)));
+                    }
                 }
             }
         }
-        while operands.len() > 1 {
-            let mut pairs = operands.into_iter();
-            operands = std::iter::from_fn(|| {
-                let left = pairs.next()?;
-                Some(match pairs.next() {
-                    Some(right) if *op == Op::And => left.and(right),
-                    Some(right) => left.or(right),
-                    None => left,
-                })
-            })
-            .collect();
-        }
-        operands.pop().map(|e| Node::new(e, Type::Bool)).ok_or_else(|| Refusal::new("an empty condition"))
+        let all = joined(op, operands);
+        all.map(|e| Node::new(e, Type::Bool)).ok_or_else(|| Refusal::new("an empty condition"))
     }
 
     pub fn binary(&mut self, left: Node, op: &Op, right: Node) -> Lowered {
@@ -366,6 +448,23 @@ impl<'a> Lowering<'a> {
     pub fn as_text(&self, node: Node) -> Result<Expr, Refusal> {
         Ok(operators::cast(node, Type::Text, true)?.expr)
     }
+}
+
+/// The parts joined by a connective as a balanced tree, because trees are walked recursively.
+fn joined(op: &Op, mut parts: Vec<Expr>) -> Option<Expr> {
+    while parts.len() > 1 {
+        let mut pairs = parts.into_iter();
+        parts = std::iter::from_fn(|| {
+            let left = pairs.next()?;
+            Some(match pairs.next() {
+                Some(right) if *op == Op::And => left.and(right),
+                Some(right) => left.or(right),
+                None => left,
+            })
+        })
+        .collect();
+    }
+    parts.pop()
 }
 
 fn value_of(value: &ValueWithSpan) -> Lowered {

@@ -8,13 +8,19 @@
 //!
 //! Meaning, where dialects differ: `/` is exact division (`7 / 2` is `3.5`) and NULL for a divisor of zero; whole
 //! numbers are 64-bit, and a result beyond that is NULL; decimals stay exact under `+`, `-`, `*`; a literal with a point
-//! is a decimal; `ROUND` rounds halves away from zero; names are matched exactly, quoted or not.
+//! is a decimal; `ROUND` rounds halves away from zero; names are matched exactly, quoted or not. `CASE`, `AND` and `OR`
+//! are looked at from left to right: a CAST fails, and arithmetic overflows, only in rows that get there.
+//!
+//! A text is refused by its length, by how deep it nests and by how large it becomes once it is lowered, before anything
+//! is done with it that takes long or walks recursively.
 
 mod conjuncts;
+mod dialect;
 mod evaluate;
 mod functions;
 mod literal;
 mod lower;
+mod nesting;
 mod node;
 mod operators;
 mod parse;
@@ -25,6 +31,8 @@ pub use evaluate::Compiled;
 pub use functions::allowed_functions;
 pub use parse::Parsed;
 pub use types::Type;
+
+use crate::config::Text;
 
 /// Why an expression cannot be used, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +48,10 @@ impl Refusal {
     fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+    /// Without what the environment gave to the expression.
+    fn hiding(self, text: &Text) -> Self {
+        Refusal { what: text.hide(&self.what), help: self.help.map(|help| text.hide(&help)) }
     }
 }
 

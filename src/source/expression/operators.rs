@@ -1,5 +1,7 @@
 //! Arithmetic, casts and the parts of dates.
 
+use std::ops::Mul;
+
 use polars::prelude::{DataType, Expr, RoundMode, StrptimeOptions, when};
 use polars_plan::prelude::typed_lit;
 use sqlparser::ast::BinaryOperator as Op;
@@ -93,7 +95,9 @@ pub fn arithmetic(lowering: &mut Lowering, left: Node, op: &Op, right: Node) -> 
         (Type::Date, Op::Plus | Op::Minus, Type::Int { .. }) => {
             let days = left.expr.cast(DataType::Int32).cast(INT.polars());
             let days = if *op == Op::Plus { days + right.expr } else { days - right.expr };
-            return Ok(Node::new(days.strict_cast(DataType::Int32).cast(Type::Date.polars()), Type::Date));
+            let days =
+                if lowering.is_strict() { days.strict_cast(DataType::Int32) } else { days.cast(DataType::Int32) };
+            return Ok(Node::new(days.cast(Type::Date.polars()), Type::Date));
         }
         (Type::Date, Op::Minus, Type::Date) => {
             let days = |e: Expr| e.cast(DataType::Int32).cast(INT.polars());
@@ -113,10 +117,9 @@ pub fn arithmetic(lowering: &mut Lowering, left: Node, op: &Op, right: Node) -> 
     match (left.kind, right.kind) {
         (Type::Int { bits: a }, Type::Int { bits: b }) => {
             let bits = if *op == Op::Multiply { a.saturating_add(b) } else { a.max(b) + 1 };
-            if bits > 63 {
-                let float = |e: &Expr| e.clone().cast(Type::Float.polars());
-                let size = apply(op, float(&left.expr), float(&right.expr)).abs();
-                lowering.overflows.push(size.gt_eq(typed_lit(9_223_372_036_854_774_784.0)));
+            // The least integer, -2^63, is the only one as large as its bits say.
+            if bits > 62 {
+                lowering.overflows_where(overflows(op, &left.expr, &right.expr));
             }
             Ok(Node::new(apply(op, left.expr, right.expr), Type::Int { bits: bits.min(63) }))
         }
@@ -135,6 +138,21 @@ pub fn arithmetic(lowering: &mut Lowering, left: Node, op: &Op, right: Node) -> 
             let kind = Type::Decimal { scale };
             let widen = |n: Node| if n.kind == kind { n.expr } else { n.expr.strict_cast(kind.polars()) };
             Ok(Node::new(apply(op, widen(left), widen(right)), kind))
+        }
+    }
+}
+
+/// True in rows where the result is beyond 64 bits; Polars' own result wraps around there.
+fn overflows(op: &Op, l: &Expr, r: &Expr) -> Expr {
+    let negative = |e: &Expr| e.clone().lt(typed_lit(0i64));
+    let result = apply(op, l.clone(), r.clone());
+    match op {
+        // A sum of two numbers of one sign has that sign, and so has a difference of two of different signs.
+        Op::Plus => negative(l).eq(negative(r)).and(negative(&result).neq(negative(l))),
+        Op::Minus => negative(l).neq(negative(r)).and(negative(&result).neq(negative(l))),
+        _ => {
+            let wide = |e: Expr| e.strict_cast(Type::Decimal { scale: 0 }.polars());
+            wide(l.clone()).mul(wide(r.clone())).neq(wide(result))
         }
     }
 }

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{Expr, Visit, Visitor};
-use sqlparser::dialect::GenericDialect;
-use sqlparser::parser::Parser;
-use sqlparser::tokenizer::Token;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Token, Tokenizer};
 
-use super::Refusal;
+use super::dialect::Metered;
+use super::{Refusal, nesting};
+use crate::config::Text;
 
 /// Longer texts are refused: a syntax tree is walked recursively.
 const LONGEST: usize = 8_000;
@@ -17,36 +18,20 @@ const LONGEST: usize = 8_000;
 #[derive(Clone, Debug)]
 pub struct Parsed {
     pub(super) tree: Expr,
-    sql: String,
+    sql: Text,
     columns: BTreeSet<String>,
 }
 
 impl Parsed {
-    pub fn new(sql: &str) -> Result<Parsed, Refusal> {
-        if sql.trim().is_empty() {
-            return Err(Refusal::new("the SQL expression is empty").help("write a value, such as `TRUE` or a column"));
-        }
-        if sql.len() > LONGEST {
-            return Err(Refusal::new(format!("the SQL expression is longer than {LONGEST} bytes"))
-                .help("compute the column in the export instead"));
-        }
-        let not_sql = |e: &dyn std::fmt::Display| {
-            Refusal::new(format!("`{}` is not a SQL expression: {e}", shorten(sql)))
-                .help("text stands in 'single quotes', column names with capitals or spaces in \"double quotes\"")
-        };
-        let mut parser = Parser::new(&GenericDialect).try_with_sql(sql).map_err(|e| not_sql(&e))?;
-        let tree = parser.parse_expr().map_err(|e| not_sql(&e))?;
-        let rest = parser.peek_token();
-        if rest.token != Token::EOF {
-            return Err(not_sql(&format!("nothing is expected from `{}` on", rest.token)));
-        }
-        Ok(Parsed::of(tree, sql))
+    pub fn new(sql: impl Into<Text>) -> Result<Parsed, Refusal> {
+        let text = sql.into();
+        parse(&text).map_err(|refusal| refusal.hiding(&text))
     }
 
-    fn of(tree: Expr, sql: &str) -> Parsed {
+    fn of(tree: Expr, sql: &Text) -> Parsed {
         let mut names = Names::default();
         let _ = tree.visit(&mut names);
-        Parsed { tree, sql: sql.to_string(), columns: names.0 }
+        Parsed { tree, sql: sql.clone(), columns: names.0 }
     }
 
     /// Another tree, made from this one.
@@ -59,9 +44,38 @@ impl Parsed {
         self.columns.iter().map(String::as_str)
     }
 
-    pub fn sql(&self) -> &str {
+    pub fn sql(&self) -> &Text {
         &self.sql
     }
+}
+
+fn parse(text: &Text) -> Result<Parsed, Refusal> {
+    let sql = text.value();
+    if sql.trim().is_empty() {
+        return Err(Refusal::new("the SQL expression is empty").help("write a value, such as `TRUE` or a column"));
+    }
+    if sql.len() > LONGEST {
+        return Err(Refusal::new(format!("the SQL expression is longer than {LONGEST} bytes"))
+            .help("compute the column in the export instead"));
+    }
+    let not_sql = |e: &dyn std::fmt::Display| {
+        Refusal::new(format!("`{}` is not a SQL expression: {e}", shorten(text.written())))
+            .help("text stands in 'single quotes', column names with capitals or spaces in \"double quotes\"")
+    };
+    let tokens = Tokenizer::new(&Metered::new(0), sql).tokenize_with_location();
+    let tokens = tokens.map_err(|e| not_sql(&ParserError::from(e)))?;
+    nesting::check(tokens.iter().map(|t| &t.token))?;
+    let dialect = Metered::new(tokens.len());
+    let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
+    let tree = match parser.parse_expr() {
+        Err(ParserError::RecursionLimitExceeded) => return Err(nesting::too_deep()),
+        tree => tree.map_err(|e| not_sql(&e))?,
+    };
+    let rest = parser.peek_token();
+    if rest.token != Token::EOF {
+        return Err(not_sql(&format!("nothing is expected from `{}` on", rest.token)));
+    }
+    Ok(Parsed::of(tree, text))
 }
 
 #[derive(Default)]

@@ -16,7 +16,7 @@ pub enum Type {
     /// The type of a bare NULL, which fits everywhere.
     Null,
     Bool,
-    /// 64-bit; `bits` bounds the magnitude (below 2^bits), to know where overflow is possible.
+    /// 64-bit; `bits` bounds the magnitude (at most 2^bits), to know where overflow is possible.
     Int {
         bits: u8,
     },

@@ -45,7 +45,7 @@ pub fn compile(
     ids: Option<IdKind>,
 ) -> Result<Activity, Error> {
     let Some(activity) = &pipeline.customers.activity else { return Ok(Activity::Positive) };
-    match activity.sql.to_ascii_lowercase().split_whitespace().collect::<String>().as_str() {
+    match activity.sql.value().to_ascii_lowercase().split_whitespace().collect::<String>().as_str() {
         "amount>0" => return Ok(Activity::Positive),
         "true" => return Ok(Activity::Every),
         _ => {}

@@ -9,7 +9,7 @@ use parquet::file::statistics::Statistics;
 use super::fields::{self, Field, Role};
 use super::prune::Prune;
 use super::{Activity, InspectedFile, InspectedSource, Opened, activity};
-use crate::config::{Mapping, Pipeline, Source};
+use crate::config::{Mapping, Pipeline, Source, Text};
 use crate::error::Error;
 use crate::nearest::{nearest, nearest_first};
 use crate::source::InputFile;
@@ -90,17 +90,17 @@ pub(super) fn bind(
         .collect();
     let filter = source.filter.as_ref().and_then(|f| binder.parse(&f.sql, "filter", &f.span));
 
-    // Every column that anything names, and where it is named first.
-    let mut named: BTreeMap<&str, std::ops::Range<usize>> = BTreeMap::new();
+    // Every column that anything names, where it is named first, and how the file writes it there.
+    let mut named: BTreeMap<&str, (std::ops::Range<usize>, String)> = BTreeMap::new();
     let mut read: BTreeSet<&str> = BTreeSet::new();
     for (field, parsed) in fields.iter().zip(&parsed) {
-        let columns: Vec<&str> = match (&field.mapping, parsed) {
-            (Mapping::Column(name), _) => vec![name],
-            (_, Some(parsed)) => parsed.columns().collect(),
-            _ => vec![],
+        let (columns, text): (Vec<&str>, &Text) = match (&field.mapping, parsed) {
+            (Mapping::Column(name), _) => (vec![name.value()], name),
+            (Mapping::Sql(sql), Some(parsed)) => (parsed.columns().collect(), sql),
+            _ => continue,
         };
         for column in columns {
-            named.entry(column).or_insert_with(|| field.span.clone());
+            named.entry(column).or_insert_with(|| (field.span.clone(), text.hide(column)));
             if field.read {
                 read.insert(column);
             }
@@ -108,12 +108,12 @@ pub(super) fn bind(
     }
     if let (Some(parsed), Some(filter)) = (&filter, &source.filter) {
         for column in parsed.columns() {
-            named.entry(column).or_insert_with(|| filter.span.clone());
+            named.entry(column).or_insert_with(|| (filter.span.clone(), filter.sql.hide(column)));
             read.insert(column);
         }
     }
-    for (column, span) in &named {
-        binder.present_and_alike(column, span);
+    for (column, (span, written)) in &named {
+        binder.present_and_alike(column, written, span);
     }
     if binder.errors.len() > before {
         // Types are judged once every column is there, lest one mistake be reported twice.
@@ -121,6 +121,7 @@ pub(super) fn bind(
     }
 
     let columns: Vec<String> = read.iter().map(ToString::to_string).collect();
+    let written = read.iter().filter_map(|column| Some(named.get(column)?.1.clone())).collect();
     let mut layouts: Vec<Layout> = vec![];
     let mut classes: Vec<Option<Class>> = vec![None; fields.len()];
     let mut places = vec![];
@@ -181,7 +182,7 @@ pub(super) fn bind(
             columns,
         })
         .collect();
-    Some(Bound { source: InspectedSource { files, columns, fields, layouts, activity }, integer_ids })
+    Some(Bound { source: InspectedSource { files, columns, written, fields, layouts, activity }, integer_ids })
 }
 
 /// The columns that are read of a file, in order.
@@ -250,23 +251,25 @@ impl Binder<'_> {
         self.push(if let Some(help) = refusal.help { error.help(help) } else { error }, span);
     }
 
-    fn parse(&mut self, sql: &str, name: &str, span: &std::ops::Range<usize>) -> Option<Parsed> {
+    fn parse(&mut self, sql: &Text, name: &str, span: &std::ops::Range<usize>) -> Option<Parsed> {
         Parsed::new(sql).map_err(|refusal| self.refuse(refusal, name, span)).ok()
     }
 
     /// The column has to be in every file, and to hold the same class of values in all.
-    fn present_and_alike(&mut self, column: &str, span: &std::ops::Range<usize>) {
+    fn present_and_alike(&mut self, column: &str, written: &str, span: &std::ops::Range<usize>) {
         let find = |offer: &Offer| offer.columns.iter().find(|(n, ..)| n == column).map(|(_, t, _)| t.clone());
         let Some((first, kind)) = self.offers.iter().enumerate().find_map(|(i, o)| Some((i, find(o)?))) else {
             let names = || self.offers[0].columns.iter().map(|(n, ..)| n.as_str());
-            let meant = nearest(column, names()).map_or(String::new(), |n| format!("; did you mean `{n}`?"));
+            // What the environment gave is not compared with anything in public.
+            let asked = if written == column { column } else { "" };
+            let meant = nearest(asked, names()).map_or(String::new(), |n| format!("; did you mean `{n}`?"));
             let files = match self.opened {
                 [one] => one.found.shown.clone(),
                 [one, rest @ ..] => format!("{} and {} more files", one.found.shown, rest.len()),
                 [] => String::new(),
             };
-            let error = Error::pipeline(format!("there is no column `{column}` in {files}{meant}"))
-                .help(format!("the columns are {}", nearest_first(column, names())));
+            let error = Error::pipeline(format!("there is no column `{written}` in {files}{meant}"))
+                .help(format!("the columns are {}", nearest_first(asked, names())));
             return self.push(error, span);
         };
         // Of files that say nothing of a type, because it has no values in them, any other is the measure.
@@ -282,7 +285,7 @@ impl Binder<'_> {
         });
         if let Some((other, there)) = differs {
             let error = Error::input(format!(
-                "two schemas in one source: column `{column}` is {} in {} and {there} in {}",
+                "two schemas in one source: column `{written}` is {} in {} and {there} in {}",
                 class.name(),
                 self.opened[measure].found.shown,
                 self.opened[other].found.shown
@@ -316,8 +319,8 @@ impl Binder<'_> {
         for (i, field) in fields.iter().enumerate() {
             let (class, input) = match (&field.mapping, &parsed[i]) {
                 (Mapping::Column(name), _) => {
-                    let class = offer.columns.iter().find(|(n, ..)| n == name).map(|(_, t, _)| Class::of(t));
-                    let index = columns.iter().position(|c| c == name);
+                    let class = offer.columns.iter().find(|(n, ..)| n == name.value()).map(|(_, t, _)| Class::of(t));
+                    let index = columns.iter().position(|c| c == name.value());
                     (class, index.map_or(Input::Unread, Input::Column))
                 }
                 (_, Some(parsed)) => match compile(self, parsed, &field.name, &field.span) {
@@ -369,7 +372,7 @@ impl Binder<'_> {
         }
         let Mapping::Column(name) = &fields[index].mapping else { return Some(true) };
         let fits = |(file, offer): (&Opened, &Offer)| {
-            let found = offer.columns.iter().find(|(n, ..)| n == name);
+            let found = offer.columns.iter().find(|(n, ..)| n == name.value());
             match found {
                 Some((_, DataType::UInt64, Origin::File(root))) => unsigned_fit(file, *root),
                 _ => true,

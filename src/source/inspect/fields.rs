@@ -38,7 +38,7 @@ pub struct Field {
     pub segment: Option<usize>,
     /// Whether the run reads it; what is not read is checked all the same.
     pub read: bool,
-    /// The export's column or the expression, as it stands in the quarantine.
+    /// The export's column or the expression as the file has it, as it stands in the quarantine.
     pub label: std::sync::Arc<str>,
 }
 
@@ -61,7 +61,7 @@ fn is_asked_for(pipeline: &Pipeline, source: &Source, needs: Needs) -> bool {
 /// The fields of a source: its mapped columns in order of name, then its segments.
 pub fn of(pipeline: &Pipeline, source: &Source, needs: Needs, activity: &[String]) -> Vec<Field> {
     let label = |m: &Mapping| match m {
-        Mapping::Column(name) | Mapping::Sql(name) => name.as_str().into(),
+        Mapping::Column(text) | Mapping::Sql(text) => text.written().into(),
     };
     let mut fields: Vec<Field> = source
         .columns
@@ -92,10 +92,10 @@ pub fn of(pipeline: &Pipeline, source: &Source, needs: Needs, activity: &[String
         .collect();
     for (index, segment) in pipeline.segments.iter().enumerate() {
         let Some(column) = segment.column_of(source.kind) else { continue };
-        let mapped = source.columns.get(column);
+        let mapped = source.columns.get(column.value());
         let mapping = mapped.map_or_else(|| Mapping::Column(column.into()), |m| m.value.clone());
         fields.push(Field {
-            name: column.into(),
+            name: column.to_string(),
             label: label(&mapping),
             mapping,
             span: segment.span.clone(),

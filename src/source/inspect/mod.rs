@@ -41,6 +41,8 @@ pub struct InspectedSource {
     pub files: Vec<InspectedFile>,
     /// Columns of the export that are read, in order of name.
     pub columns: Vec<String>,
+    /// The same columns as the pipeline file names them: how to show them.
+    pub written: Vec<String>,
     pub fields: Vec<Field>,
     pub layouts: Vec<Layout>,
     /// Which transactions make a customer live.
@@ -135,7 +137,12 @@ fn open(
     memory: &FooterMemory,
     errors: &mut Vec<Error>,
 ) -> Vec<Opened> {
-    let (found, mut lost) = files::resolve(&source.paths, &pipeline.base, &pipeline.file);
+    let (mut found, mut lost) = files::resolve(&source.paths, &pipeline.base, &pipeline.file);
+    // What lies below a folder may bear a name that the environment holds for something else.
+    let redactor = pipeline.redactor();
+    for file in &mut found {
+        file.shown = redactor.hide(&file.shown).into_owned();
+    }
     errors.append(&mut lost);
     if source.paths.is_empty() {
         errors.push(

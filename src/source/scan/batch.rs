@@ -7,7 +7,7 @@ use arrow::compute::filter;
 
 use super::{Dictionaries, Part, currencies, rows, traces};
 use crate::calendar::Day;
-use crate::config::{Pipeline, SourceKind};
+use crate::config::{Mapping, Pipeline, SourceKind};
 use crate::error::{Error, Result};
 use crate::exchange::Rates;
 use crate::source::canonical::{NO_VALUE, Sink, ValueCode};
@@ -107,13 +107,18 @@ impl<'a> Scanner<'a> {
         part.report.rejected += rows.faults.len() as u64;
         part.report.after_as_of += rows.late.len() as u64;
         let file = &self.place.source.files[self.place.file].input.shown;
+        // What an expression makes of the environment is not the export's to show.
+        let given = |label: &str| {
+            let fields = self.place.source.fields.iter().filter(|f| &*f.label == label);
+            fields.into_iter().any(|f| matches!(&f.mapping, Mapping::Sql(sql) if sql.is_filled_in()))
+        };
         part.rejected.extend(rows.faults.into_rows().map(|(row, fault)| Rejected {
             source: self.place.kind,
             file: file.clone(),
             row: number(row),
             reason: fault.reason,
+            value: fault.value.filter(|_| !given(&fault.column)),
             column: fault.column.to_string(),
-            value: fault.value,
         }));
         Ok(())
     }

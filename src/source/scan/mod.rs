@@ -125,7 +125,7 @@ pub fn scan(
         .filter(|(_, source)| source.is_read())
         .flat_map(|(kind, source)| source.groups().map(move |(file, group)| (*kind, file, group)))
         .partition(|(kind, ..)| *kind == SourceKind::ExchangeRates);
-    let (own, digits) = (&pipeline.money.currency, pipeline.money.digits);
+    let (own, digits) = (pipeline.money.currency.value(), pipeline.money.digits);
     let read = |tasks: &[Task], rates: &Rates| {
         let reading = Reading { inspected, pipeline, dictionaries: &dictionaries, rates, limits };
         reading.all(tasks, sink, observer)

@@ -35,7 +35,7 @@ pub(super) fn read_group(
     let mut first_row: u64 = (0..group).map(|g| file.rows_of(g)).sum();
     let expected = file.rows_of(group);
 
-    let handle = File::open(&file.input.path).map_err(|e| unreadable(&file.input.path, &e))?;
+    let handle = File::open(&file.input.path).map_err(|e| unreadable(&file.input.shown, &e))?;
     let opened = match open(file, group, &Arc::new(handle), most_rows as u64, share) {
         Err(Refused { fault: Fault::TooLarge(bytes), .. }) if !share.is_whole => {
             return Ok(Outcome::NeedsMemory(bytes));

@@ -119,7 +119,8 @@ fn batches_threads_and_order_change_nothing() {
     let mut paths: Vec<_> = ["UK", "FR", "DE"].iter().map(|c| format!("tx/country={c}/*.parquet")).collect();
     paths.push("tx/**/*.parquet".into());
     let place = source.paths[0].clone();
-    source.paths = paths.into_iter().map(|value| crate::config::Located { value, ..place.clone() }).collect();
+    source.paths =
+        paths.into_iter().map(|value| crate::config::Located { value: value.into(), ..place.clone() }).collect();
     assert_eq!(run(&shuffled, 7).1, expected);
 }
 

@@ -29,6 +29,7 @@ mod statistics;
 #[cfg(test)]
 mod testing;
 mod thrift;
+mod walk;
 
 pub use canonical::Needs;
 pub use columns::ids::IdKind;

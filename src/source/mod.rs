@@ -22,6 +22,7 @@ pub mod expression;
 mod files;
 mod footer;
 mod guard;
+mod handle;
 mod inspect;
 mod pages;
 mod scan;

@@ -78,7 +78,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Errors> {
     let problem = |e: &Error| Problem {
         what: e.what.clone(),
         help: e.help.clone(),
-        at: locate(e, &overrides, &config::text),
+        at: locate(e, &overrides, &config::read_text),
         status: e.kind.exit() as u8,
     };
     let mut exit = Exit::Done;

@@ -52,7 +52,7 @@ pub fn examine(path: &Path, overrides: &[Override], env: &dyn Fn(&str) -> Option
 }
 
 /// The text of a pipeline file, to quote it in messages; `None` if it cannot be read any more.
-pub fn text(path: &Path) -> Option<String> {
+pub fn read_text(path: &Path) -> Option<String> {
     String::from_utf8(bytes(path).ok()?).ok()
 }
 

@@ -8,7 +8,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("calendar", &[]),
     ("check", &["table"]),
     // Stage kinds are the registry that the pipeline file is decoded by.
-    ("config", &["calendar", "error", "nearest", "stage", "terminal"]),
+    ("config", &["calendar", "error", "nearest", "regular_file", "stage", "terminal"]),
     // Scoring hands customers to whatever writes rows of them: a trait, never a kind of stage.
     ("engine", &["error", "exchange", "memory", "stage::PerCustomer", "table", "timeline"]),
     ("error", &[]),
@@ -18,7 +18,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("money", &[]),
     ("nearest", &[]),
     ("publish", &["calendar", "check", "config::SourceKind", "error", "money", "source", "table", "terminal"]),
-    ("source", &["calendar", "config", "error", "exchange", "money", "nearest"]),
+    ("regular_file", &[]),
+    ("source", &["calendar", "config", "error", "exchange", "money", "nearest", "regular_file"]),
     (
         "stage",
         &[
@@ -53,7 +54,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("toml", &["config"]),
     ("clap", &["cli"]),
     // Of timeline, the store alone: buckets may spill.
-    ("std::fs", &["config", "source", "timeline", "publish", "cli"]),
+    ("std::fs", &["config", "regular_file", "source", "timeline", "publish", "cli"]),
     ("std::env", &["publish", "cli"]),
 ];
 

@@ -28,6 +28,7 @@ pub mod memory;
 pub mod money;
 mod nearest;
 pub mod publish;
+mod regular_file;
 pub mod source;
 pub mod stage;
 pub mod stats;

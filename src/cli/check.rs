@@ -8,7 +8,7 @@ use super::numbers::count;
 use super::pipeline::{PipelineArgs, shown_output};
 use super::secrets;
 use super::stdout::{self, Format};
-use crate::config::{Location, locate};
+use crate::config::{self, Location, locate};
 use crate::error::{Error, Errors, Exit};
 use crate::job;
 use crate::source::{self, Inspected, Needs};
@@ -75,11 +75,10 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Errors> {
         };
     }
     let overrides = args.pipeline.overrides();
-    let text_of = |path: &std::path::Path| std::fs::read_to_string(path).ok();
     let problem = |e: &Error| Problem {
         what: e.what.clone(),
         help: e.help.clone(),
-        at: locate(e, &overrides, &text_of),
+        at: locate(e, &overrides, &config::read_text),
         status: e.kind.exit() as u8,
     };
     let mut exit = Exit::Done;

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::config::{Override, Style, render};
+use crate::config::{self, Override, Style, render};
 use crate::error::{Errors, Exit};
 use crate::nearest::nearest;
 use crate::source::Condition;
@@ -131,7 +131,7 @@ fn compile(sql: &str, schema: &arrow::datatypes::SchemaRef) -> crate::error::Res
 fn report(errors: &Errors, overrides: &[Override]) {
     let stderr = std::io::stderr();
     let style = Style { colour: stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none(), ..Style::default() };
-    let text = render(errors, overrides, style, &|path| std::fs::read_to_string(path).ok());
+    let text = render(errors, overrides, style, &config::read_text);
     // Nobody is left to be told if standard error is gone.
     let _ = stderr.lock().write_all(text.as_bytes());
 }

@@ -12,6 +12,7 @@ use super::salvage::salvage;
 use super::tree::Table;
 use super::{Pipeline, decode, environment};
 use crate::error::{Error, Errors, SHOWN};
+use crate::regular_file::{self, Refused};
 
 /// Pipeline files are written by people: what is larger than this is some other file, named by mistake.
 const LARGEST: u64 = 4 << 20;
@@ -40,26 +41,7 @@ pub fn load(path: &Path, overrides: &[Override], env: &dyn Fn(&str) -> Option<St
 
 /// Like [`load`], and of a file with mistakes also says what it would mean without them.
 pub fn examine(path: &Path, overrides: &[Override], env: &dyn Fn(&str) -> Option<String>) -> Result<Pipeline, Flawed> {
-    let unreadable = |e: std::io::Error| {
-        let what = format!("the pipeline file {} cannot be read: {}", path.display(), reason(&e));
-        Error::pipeline(what).help("name a pipeline file, for example pipelines/grocery.toml").because(e)
-    };
-    let meta = std::fs::metadata(path).map_err(unreadable)?;
-    let no_pipeline = |is: String| {
-        let what = format!("{} {is}, so it is not a pipeline file", path.display());
-        Error::pipeline(what).help("name the TOML file that describes the pipeline")
-    };
-    // A pipe that nobody writes to and a device without an end would be read for ever.
-    if !meta.is_file() && !meta.is_dir() {
-        return Err(no_pipeline("is a pipe, a socket or a device".into()).into());
-    }
-    let mut bytes = vec![];
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    // It may grow while it is read.
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(no_pipeline(format!("is larger than {} MiB", LARGEST >> 20)).into());
-    }
+    let bytes = bytes(path)?;
     let text = String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
         let line = e.as_bytes()[..at].iter().filter(|b| **b == b'\n').count() + 1;
@@ -67,6 +49,36 @@ pub fn examine(path: &Path, overrides: &[Override], env: &dyn Fn(&str) -> Option
         Error::pipeline(what).help("save the file as UTF-8").at(path, None)
     })?;
     read(path, &text, overrides, env)
+}
+
+/// The text of a pipeline file, to quote it in messages; `None` if it cannot be read any more.
+pub fn read_text(path: &Path) -> Option<String> {
+    String::from_utf8(bytes(path).ok()?).ok()
+}
+
+/// The bytes of a pipeline file: of a regular file, and of no more than fits one.
+fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
+    let unreadable = |e: std::io::Error| {
+        let what = format!("the pipeline file {} cannot be read: {}", path.display(), reason(&e));
+        Error::pipeline(what).help("name a pipeline file, for example pipelines/grocery.toml").because(e)
+    };
+    let no_pipeline = |is: String| {
+        let what = format!("{} {is}, so it is not a pipeline file", path.display());
+        Error::pipeline(what).help("name the TOML file that describes the pipeline")
+    };
+    // A pipe that nobody writes to and a device without an end would be read for ever.
+    let file = regular_file::open(path).map_err(|refused| match refused {
+        Refused::Io(e) => unreadable(e),
+        Refused::NotRegular if path.is_dir() => unreadable(std::io::ErrorKind::IsADirectory.into()),
+        Refused::NotRegular => no_pipeline("is a pipe, a socket or a device".into()),
+    })?;
+    let mut bytes = vec![];
+    // It may grow while it is read.
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(no_pipeline(format!("is larger than {} MiB", LARGEST >> 20)));
+    }
+    Ok(bytes)
 }
 
 fn reason(e: &std::io::Error) -> String {

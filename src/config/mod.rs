@@ -47,7 +47,7 @@ use crate::stage::{Builtin, Options, Policy};
 
 pub use canonical::{Canonical, columns as canonical_columns};
 pub use explain::{Setting, explain_settings};
-pub use load::{Flawed, examine, load, parse};
+pub use load::{Flawed, examine, load, parse, read_text};
 pub use overrides::Override;
 pub use redactor::Redactor;
 pub use render::{Location, Style, locate, render};

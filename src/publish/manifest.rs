@@ -208,7 +208,12 @@ impl From<&InputFile> for Input {
             source: f.source.name().into(),
             path: f.shown.clone(),
             bytes: f.bytes,
-            modified_at: Timestamp::from_second(f.modified).unwrap_or(Timestamp::UNIX_EPOCH),
+            // A file may bear any time, also one before or after all years of the calendar.
+            modified_at: Timestamp::from_second(f.modified).unwrap_or(if f.modified < 0 {
+                Timestamp::MIN
+            } else {
+                Timestamp::MAX
+            }),
             rows: f.rows,
             footer_checksum: f.footer_checksum.clone(),
             integrity: if f.verified { Integrity::Verified } else { Integrity::Unverified },

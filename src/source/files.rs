@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, StringViewArray};
 use arrow::datatypes::DataType;
 
+use super::walk;
 use crate::config::{Located, Text};
 use crate::error::Error;
 
@@ -20,21 +21,17 @@ pub struct Found {
     pub keys: BTreeMap<String, Option<String>>,
 }
 
-/// How deep folders are followed: deeper is a loop of links.
-const DEEPEST: usize = 32;
-
 /// Resolves files, globs and folders, relative to `base`: sorted, each file once. Every path that leads nowhere is an
 /// error at its place in `pipeline`.
 pub fn resolve(paths: &[Located<Text>], base: &Path, pipeline: &Path) -> (Vec<Found>, Vec<Error>) {
     let (mut files, mut errors) = (BTreeMap::new(), vec![]);
+    let mut canonical = Canonical::default();
     for path in paths {
-        let mut found = vec![];
-        match expand(&path.value, base, &mut found) {
-            Ok(()) => {
+        match expand(&path.value, base) {
+            Ok(found) => {
                 for file in found {
                     // Two ways to one file are one file.
-                    let identity = file.canonicalize().unwrap_or_else(|_| file.clone());
-                    files.entry(identity).or_insert_with(|| describe(file, base, &path.value));
+                    files.entry(canonical.of(&file)).or_insert_with(|| describe(file, base, &path.value));
                 }
             }
             Err(e) => errors.push(e.at(pipeline, Some(path.span.clone()))),
@@ -45,7 +42,7 @@ pub fn resolve(paths: &[Located<Text>], base: &Path, pipeline: &Path) -> (Vec<Fo
     (files, errors)
 }
 
-fn expand(pattern: &Text, base: &Path, found: &mut Vec<PathBuf>) -> Result<(), Error> {
+fn expand(pattern: &Text, base: &Path) -> Result<Vec<PathBuf>, Error> {
     let text = pattern.value();
     if text.contains("://") {
         return Err(Error::pipeline(format!("`{pattern}` is in a store, which this version does not read"))
@@ -54,61 +51,50 @@ fn expand(pattern: &Text, base: &Path, found: &mut Vec<PathBuf>) -> Result<(), E
     let path = base.join(text);
     let shown = |path: &Path| shown(path, base, pattern);
     match std::fs::metadata(&path) {
-        Ok(about) if about.is_dir() => folder(&path, DEEPEST, found, &shown)?,
-        Ok(_) => found.push(path.clone()),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound && text.contains(['*', '?', '[']) => {
-            // Only what the user wrote is a pattern, not the folder that it starts from.
-            let below = glob::Pattern::escape(&base.join("").to_string_lossy());
-            let pattern = if Path::new(text).is_absolute() { text.to_string() } else { format!("{below}{text}") };
-            let matches = glob::glob(&pattern).map_err(|e| {
-                Error::pipeline(format!("`{pattern}` is not a pattern: {}", e.msg))
-                    .help("`*` stands for any part of a name, `**` for any folders, `?` for one letter")
-            })?;
-            for entry in matches {
-                let entry = entry.map_err(|e| unreadable(&shown(e.path()), e.error()))?;
-                if entry.is_dir() {
-                    // `exports/*` over hive folders means what lies in them; `**` lists their files by itself.
-                    if !text.contains("**") {
-                        folder(&entry, DEEPEST, found, &shown)?;
-                    }
-                } else {
-                    found.push(entry);
-                }
+        Ok(about) if about.is_dir() => {
+            let found = walk::folder(&path, &shown)?;
+            if found.is_empty() {
+                return Err(Error::input(format!("the folder `{pattern}` holds no Parquet file"))
+                    .help("files count whose name ends in .parquet, .parq or .pq; is the export late?"));
             }
+            Ok(found)
+        }
+        Ok(_) => Ok(vec![path]),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound && text.contains(['*', '?', '[']) => {
+            let found = walk::pattern(pattern, base, &shown)?;
             if found.is_empty() {
                 return Err(Error::input(format!("no file matches `{pattern}`"))
                     .help(format!("looked below {}; is the export late, or the pattern wrong?", base.display())));
             }
+            Ok(found)
         }
-        Err(e) => return Err(unreadable(&shown(&path), &e)),
+        Err(e) => Err(unreadable(&shown(&path), &e)),
     }
-    if found.is_empty() {
-        return Err(Error::input(format!("the folder `{pattern}` holds no Parquet file"))
-            .help("files count whose name ends in .parquet, .parq or .pq; is the export late?"));
-    }
-    Ok(())
 }
 
-/// `shown`: how a path is named in messages.
-fn folder(path: &Path, depth: usize, found: &mut Vec<PathBuf>, shown: &dyn Fn(&Path) -> String) -> Result<(), Error> {
-    if depth == 0 {
-        return Err(Error::input(format!("the folders below {} nest too deep", shown(path)))
-            .help("does a link lead back to a folder above it?"));
-    }
-    for entry in std::fs::read_dir(path).map_err(|e| unreadable(&shown(path), &e))? {
-        let entry = entry.map_err(|e| unreadable(&shown(path), &e))?.path();
-        let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        // What writers leave beside their data: _SUCCESS, _temporary, .crc
-        if name.starts_with(['_', '.']) {
-            continue;
+/// Finds out which paths lead to the same file: those with the same path without links.
+#[derive(Default)]
+struct Canonical {
+    /// A folder and its path without links: that of the last file, for many files lie in few folders.
+    folder: Option<(PathBuf, PathBuf)>,
+}
+
+impl Canonical {
+    fn of(&mut self, file: &Path) -> PathBuf {
+        let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else { return file.to_path_buf() };
+        if file.is_symlink() {
+            return file.canonicalize().unwrap_or_else(|_| file.to_path_buf());
         }
-        if entry.is_dir() {
-            folder(&entry, depth - 1, found, shown)?;
-        } else if [".parquet", ".parq", ".pq"].iter().any(|end| name.to_ascii_lowercase().ends_with(end)) {
-            found.push(entry);
+        if let Some((last, canonical)) = &self.folder
+            && last == folder
+        {
+            return canonical.join(name);
         }
+        let Ok(canonical) = walk::or_here(folder).canonicalize() else { return file.to_path_buf() };
+        let found = canonical.join(name);
+        self.folder = Some((folder.to_path_buf(), canonical));
+        found
     }
-    Ok(())
 }
 
 /// A path that cannot be read, as it is shown, with what to do about it.

@@ -2,9 +2,7 @@
 
 mod outline;
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,6 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::files::unreadable;
 use super::guard::guarded;
+use super::handle::InputHandle;
 use super::pages::size;
 use crate::error::{Error, Result};
 
@@ -23,9 +22,6 @@ use crate::error::{Error, Result};
 #[derive(Clone)]
 pub struct Footer {
     pub metadata: ArrowReaderMetadata,
-    pub bytes: u64,
-    /// Seconds since the epoch.
-    pub modified: i64,
     pub rows: u64,
     /// XXH3-64 of the footer's bytes, hexadecimal.
     pub checksum: String,
@@ -71,15 +67,19 @@ impl Footer {
 const MAGIC: &[u8; 4] = b"PAR1";
 const REWRITE: &str = "have the export written again, and delivered under its name only when it is complete";
 
-/// Opens a file and reads its footer.
+/// Reads the footer of a file.
 ///
 /// # Errors
-/// A sentence with a remedy if it is not there, may not be read, is not Parquet, or is broken.
-pub fn open(path: &Path, shown: &str, memory: &FooterMemory) -> Result<Footer> {
-    let mut file = File::open(path).map_err(|e| unreadable(shown, &e))?;
-    let about = file.metadata().map_err(|e| unreadable(shown, &e))?;
-    let modified = about.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
-    let footer = footer_bytes(&mut file, about.len(), shown, memory)?;
+/// A sentence with a remedy if it cannot be read, is not Parquet, is broken, or changes meanwhile.
+pub fn read(handle: &InputHandle, shown: &str, memory: &FooterMemory) -> Result<Footer> {
+    let footer = decode(handle, shown, memory);
+    // What is wrong with a file that changes is that it changes.
+    handle.unchanged(shown)?;
+    footer
+}
+
+fn decode(handle: &InputHandle, shown: &str, memory: &FooterMemory) -> Result<Footer> {
+    let footer = footer_bytes(handle, shown, memory)?;
     let broken = |what: String| Error::input(format!("{shown} is not a readable Parquet file: {what}")).help(REWRITE);
     let outline = outline::outline(&footer).map_err(broken)?;
     memory.take(outline.memory)?;
@@ -97,26 +97,19 @@ pub fn open(path: &Path, shown: &str, memory: &FooterMemory) -> Result<Footer> {
         Ok(Err(e)) => return Err(broken(e.to_string())),
         Err(panic) => return Err(broken(panic)),
     };
-    Ok(Footer {
-        metadata,
-        bytes: about.len(),
-        modified: modified.map_or(0, |t| t.as_secs() as i64),
-        rows,
-        checksum: format!("{:016x}", xxh3_64(&footer)),
-        too_deep: outline.too_deep,
-    })
+    Ok(Footer { metadata, rows, checksum: format!("{:016x}", xxh3_64(&footer)), too_deep: outline.too_deep })
 }
 
 /// The footer without its length and the magic number behind it.
-fn footer_bytes(file: &mut File, length: u64, shown: &str, memory: &FooterMemory) -> Result<Vec<u8>> {
-    let io = |e: std::io::Error| unreadable(shown, &e);
+fn footer_bytes(handle: &InputHandle, shown: &str, memory: &FooterMemory) -> Result<Vec<u8>> {
+    let length = handle.state.bytes;
+    let read = |at: u64, bytes: &mut [u8]| handle.file().read_exact_at(bytes, at).map_err(|e| unreadable(shown, &e));
     if length < 12 {
         return Err(Error::input(format!("{shown} is {length} bytes long, too short for a Parquet file")).help(REWRITE));
     }
     let (mut head, mut tail) = ([0; 4], [0; 8]);
-    file.read_exact(&mut head).map_err(io)?;
-    file.seek(SeekFrom::End(-8)).map_err(io)?;
-    file.read_exact(&mut tail).map_err(io)?;
+    read(0, &mut head)?;
+    read(length - 8, &mut tail)?;
     if &tail[4..] == b"PARE" {
         return Err(Error::input(format!("{shown} is an encrypted Parquet file, which is not supported"))
             .help("have the export written without Parquet encryption"));
@@ -138,8 +131,7 @@ fn footer_bytes(file: &mut File, length: u64, shown: &str, memory: &FooterMemory
         memory.take(size)?;
     }
     let mut footer = vec![0; size as usize];
-    file.seek(SeekFrom::Start(length - 8 - size)).map_err(io)?;
-    file.read_exact(&mut footer).map_err(io)?;
+    read(length - 8 - size, &mut footer)?;
     Ok(footer)
 }
 

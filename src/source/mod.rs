@@ -22,6 +22,7 @@ pub mod expression;
 mod files;
 mod footer;
 mod guard;
+mod handle;
 mod inspect;
 mod pages;
 mod scan;
@@ -29,6 +30,7 @@ mod statistics;
 #[cfg(test)]
 mod testing;
 mod thrift;
+mod walk;
 
 pub use canonical::Needs;
 pub use columns::ids::IdKind;

@@ -1,10 +1,12 @@
-"""An export changes while it is read: it is replaced, overwritten, appended to, cut, deleted, at random moments.
+"""An export changes while it is read: it is replaced, overwritten in several ways, appended to, cut, deleted, or a link leads
+elsewhere, at random moments.
 
 What is published is all of the old file or all of the new one; else the run ends with exit 3 and says so.
 """
 
 import array
 import json
+import mmap
 import os
 import shutil
 import time
@@ -13,7 +15,19 @@ import common
 import parquet
 from common import no_crash, published, start, tenure, wait
 
-KINDS = ("replaced", "overwritten", "appended to", "cut", "deleted")
+KINDS = (
+    "replaced",
+    "overwritten",
+    "overwritten in one call",
+    "overwritten from the end",
+    "overwritten and the time set back",
+    "overwritten through a mapping",
+    "emptied and written again",
+    "appended to",
+    "cut",
+    "deleted",
+    "a link that leads elsewhere",
+)
 GROUPS, ROWS = 40, 25_000
 
 
@@ -35,6 +49,25 @@ def change(kind, path, new):
     elif kind == "overwritten":
         with open(new, "rb") as source, open(path, "r+b") as target:
             shutil.copyfileobj(source, target, 1 << 16)
+    elif kind == "overwritten in one call":
+        with open(new, "rb") as source, open(path, "r+b", buffering=0) as target:
+            target.write(source.read())
+    elif kind == "overwritten from the end":
+        with open(new, "rb") as source, open(path, "r+b", buffering=0) as target:
+            for at in reversed(range(0, os.path.getsize(new), 1 << 16)):
+                target.write(os.pread(source.fileno(), 1 << 16, target.seek(at)))
+    elif kind == "overwritten and the time set back":
+        before = os.stat(path)
+        change("overwritten", path, new)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    elif kind == "overwritten through a mapping":
+        with open(new, "rb") as source, open(path, "r+b") as target, mmap.mmap(target.fileno(), 0) as mapped:
+            mapped[:] = source.read()
+    elif kind == "emptied and written again":
+        shutil.copy(new, path)
+    elif kind == "a link that leads elsewhere":
+        os.symlink(new, path + ".link")
+        os.rename(path + ".link", path)
     elif kind == "appended to":
         with open(path, "ab") as file:
             file.write(b"more" * 1000)
@@ -65,6 +98,8 @@ def run(suite):
         for i in range(4 if suite.quick else 100):
             delay = suite.random("input", kind, i).uniform(0, lasts)
             shutil.rmtree(folder + "/out", ignore_errors=True)
+            if os.path.lexists(path):
+                os.unlink(path)
             shutil.copy(old, path)
             shutil.copy(new, folder + "/next")
             process = start(args, folder=folder)

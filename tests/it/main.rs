@@ -22,6 +22,7 @@
 //! - [`secrets`]: what the environment holds is shown nowhere.
 //! - [`terminals`]: what a terminal would obey is escaped everywhere.
 //! - [`mistakes`], [`signals`]: what goes wrong is said, and leaves nothing behind.
+//! - [`replaced`]: exports that change while they are read, and files that are none.
 
 #![expect(clippy::inconsistent_digit_grouping, reason = "12_34 is twelve pounds thirty-four")]
 
@@ -59,6 +60,7 @@ mod policies;
 mod published;
 mod published_fits;
 mod reconcile;
+mod replaced;
 mod risk;
 mod scenario;
 mod secrets;

@@ -87,7 +87,7 @@ fn text(
             text += &format!(
                 "    by the footers the filter leaves nothing of {} of {}: {} are not read\n",
                 grouped(groups as u64),
-                count(source.groups().count() as u64, "row group"),
+                count(source.files.iter().map(|f| f.group_count() as u64).sum(), "row group"),
                 count(left_out, "row")
             );
         }

@@ -28,8 +28,9 @@ impl InspectedSource {
                 file.origins.iter().any(|origin| matches!(origin, Origin::File(read) if *read == root))
             };
             let leaves: Vec<usize> = (0..schema.num_columns()).filter(|leaf| is_read(*leaf)).collect();
+            // Neighbouring row groups are read together until they fill a batch.
+            let rows = batch_rows.min(file.input.rows);
             for group in metadata.row_groups() {
-                let rows = batch_rows.min(u64::try_from(group.num_rows()).unwrap_or(0));
                 let bytes = leaves.iter().map(|leaf| {
                     let uncompressed = u64::try_from(group.column(*leaf).uncompressed_size()).unwrap_or(0);
                     uncompressed.saturating_mul(2).min(PAGES) + rows * VALUE

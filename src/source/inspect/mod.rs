@@ -7,6 +7,7 @@ mod activity;
 mod bind;
 mod fields;
 mod footprint;
+mod open;
 mod prune;
 
 use std::collections::BTreeMap;
@@ -16,16 +17,18 @@ use rayon::prelude::*;
 pub use activity::{Activity, Canonical};
 pub use bind::{Input, Layout, Origin, SqlInput};
 pub use fields::{Field, Role};
+pub(crate) use open::Opened;
 pub use prune::RuledOut;
 
 use super::InputFile;
 use super::canonical::Needs;
 use super::columns::ids::IdKind;
-use super::files::{self, Found};
-use super::footer::{self, Footer, FooterMemory};
+use super::files;
+use super::footer::{Footer, FooterMemory};
+use super::handle::{FileState, InputHandle};
 use super::pages::FileColumn;
 use crate::config::{Pipeline, Source, SourceKind};
-use crate::error::{Error, Errors};
+use crate::error::{Error, Errors, Result};
 
 /// The exports of a run, found, opened and matched with the pipeline file.
 #[derive(Clone, Debug)]
@@ -53,6 +56,10 @@ pub struct InspectedSource {
 pub struct InspectedFile {
     pub input: InputFile,
     pub footer: Footer,
+    /// The state that the footer describes.
+    pub(crate) state: FileState,
+    /// Open since the footer was read, where there are few files.
+    pub(crate) kept: Option<InputHandle>,
     /// Index into [`InspectedSource::layouts`].
     pub layout: usize,
     /// Where each column of the layout comes from.
@@ -79,17 +86,48 @@ impl InspectedFile {
         u64::try_from(self.footer.metadata.metadata().row_group(group).num_rows()).unwrap_or(0)
     }
 
+    /// Bytes of the columns that are read of a row group, after decompression, by the footer.
+    pub(crate) fn bytes_of(&self, group: usize) -> u64 {
+        let group = self.footer.metadata.metadata().row_group(group);
+        let bytes = self.columns.iter().map(|c| u64::try_from(group.column(c.leaf).uncompressed_size()).unwrap_or(0));
+        bytes.fold(0, u64::saturating_add)
+    }
+
     pub fn group_count(&self) -> usize {
         self.footer.metadata.metadata().num_row_groups()
     }
+
+    /// A handle on the file that the footer describes.
+    ///
+    /// # Errors
+    /// If its path leads to no such file any more, or the file has changed since.
+    pub(crate) fn open(&self) -> Result<InputHandle> {
+        match &self.kept {
+            Some(handle) => handle.unchanged(&self.input.shown).map(|()| handle.clone()),
+            None => self.reopen(),
+        }
+    }
+
+    fn reopen(&self) -> Result<InputHandle> {
+        InputHandle::reopen(&self.input.path, &self.input.shown, &self.state)
+    }
 }
 
-/// A file with its footer, not yet matched with anything.
-#[derive(Clone, Debug)]
-pub(crate) struct Opened {
-    pub found: Found,
-    pub footer: Footer,
+impl Inspected {
+    /// To be called after the last read: makes sure that every file is what it was when its footer was read. Then no row
+    /// came from another file or another version of it, also if nothing of a file had to be read. Paths are opened
+    /// again, because network file systems look at the server then.
+    ///
+    /// # Errors
+    /// The first file that was replaced, changed or deleted.
+    pub fn confirm(&self) -> Result<()> {
+        let files: Vec<&InspectedFile> = self.sources.values().flat_map(|source| &source.files).collect();
+        files.par_iter().find_map_first(|file| file.reopen().err()).map_or(Ok(()), Err)
+    }
 }
+
+/// So many files at most stay open from their inspection to the end: a system may allow a process as few as 256.
+const MOST_KEPT_OPEN: usize = 128;
 
 /// The memory that the footers of all exports may take, unless the caller says otherwise.
 const FOOTER_MEMORY: u64 = 1 << 30;
@@ -110,8 +148,10 @@ pub fn inspect_within(pipeline: &Pipeline, needs: Needs, memory: u64) -> Result<
     let memory = FooterMemory::new(memory);
     let mut errors = vec![];
     let mut sources = BTreeMap::new();
+    let mut keep = MOST_KEPT_OPEN;
     for (kind, source) in &pipeline.sources {
-        let opened = open(pipeline, *kind, source, &memory, &mut errors);
+        let opened = open(pipeline, *kind, source, keep, &memory, &mut errors);
+        keep -= opened.iter().filter(|file| file.kept.is_some()).count();
         if opened.is_empty() {
             continue;
         }
@@ -130,10 +170,12 @@ pub fn mapped(pipeline: &Pipeline, source: &Source, needs: Needs) -> Vec<Field> 
     fields::of(pipeline, source, needs, &activity::names(pipeline))
 }
 
+/// `keep`: how many of the files stay open.
 fn open(
     pipeline: &Pipeline,
     kind: SourceKind,
     source: &Source,
+    keep: usize,
     memory: &FooterMemory,
     errors: &mut Vec<Error>,
 ) -> Vec<Opened> {
@@ -152,11 +194,10 @@ fn open(
         );
     }
     let place = source.paths.first().map_or(source.span.clone(), |p| p.span.clone());
-    let footers: Vec<_> = found.par_iter().map(|f| footer::open(&f.path, &f.shown, memory)).collect();
     let mut opened = vec![];
-    for (found, footer) in found.into_iter().zip(footers) {
-        match footer {
-            Ok(footer) => opened.push(Opened { found, footer }),
+    for result in open::open_all(&found, keep, memory) {
+        match result {
+            Ok(file) => opened.push(file),
             // That the footers take too much memory is said once, not of every file.
             Err(e) if errors.iter().any(|known| known.what == e.what) => {}
             Err(e) => errors.push(e.at(&pipeline.file, Some(place.clone()))),

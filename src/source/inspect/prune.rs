@@ -3,12 +3,15 @@
 //! Such a group is not read, and its rows count as left out, as they would if they had been read. Only what is wrong with
 //! it stays unseen: damage, and values on which another part of the filter would have failed.
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use std::ops::Range;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
+use arrow::compute::concat;
 use jiff::tz::TimeZone;
 use rayon::prelude::*;
 
-use super::InspectedSource;
 use super::bind::Origin;
+use super::{InspectedFile, InspectedSource};
 use crate::source::expression::{Compiled, Fact, Parsed, Type, necessary, stand_in};
 use crate::source::files::constant;
 use crate::source::guard::guarded;
@@ -46,15 +49,29 @@ impl Prune {
         Some(Prune { necessary, facts, zone: zone.clone() })
     }
 
-    /// Whether it certainly does not hold. Facts that it fails on, such as values too large for a cast, are no certainty.
-    fn is_false(&self, of_column: impl Fn(usize) -> Facts) -> bool {
-        let given = self.facts.iter().flat_map(|(column, facts)| {
-            let known = of_column(*column);
-            facts.iter().map(move |fact| known.get(*fact))
-        });
-        let given: Vec<ArrayRef> = given.collect();
-        let Ok(Ok(holds)) = guarded(|| self.necessary.evaluate(&given, 1)) else { return false };
-        holds.as_boolean_opt().is_some_and(|holds| holds.is_valid(0) && !holds.value(0))
+    /// Of each of `count` row groups, whether it certainly does not hold. Facts that it fails on, such as values too large
+    /// for a cast, are no certainty. `of_column`: the facts of a column in a row group.
+    fn are_false(&self, count: usize, of_column: impl Fn(usize, usize) -> Facts) -> Vec<bool> {
+        let known: Vec<Vec<Facts>> =
+            self.facts.iter().map(|(column, _)| (0..count).map(|group| of_column(*column, group)).collect()).collect();
+        let all = |groups: Range<usize>| -> Option<BooleanArray> {
+            let mut given: Vec<ArrayRef> = vec![];
+            for ((_, facts), known) in self.facts.iter().zip(&known) {
+                for fact in facts {
+                    let of_groups: Vec<ArrayRef> = known[groups.clone()].iter().map(|k| k.get(*fact)).collect();
+                    let of_groups: Vec<&dyn Array> = of_groups.iter().map(|a| &**a).collect();
+                    given.push(concat(&of_groups).ok()?);
+                }
+            }
+            let holds = guarded(|| self.necessary.evaluate(&given, groups.len())).ok()?.ok()?;
+            holds.as_boolean_opt().filter(|holds| holds.len() == groups.len()).cloned()
+        };
+        let is_false = |holds: &BooleanArray, i: usize| holds.is_valid(i) && !holds.value(i);
+        match all(0..count) {
+            Some(holds) => (0..count).map(|i| is_false(&holds, i)).collect(),
+            // One group's facts fail; the others are judged without it.
+            None => (0..count).map(|i| all(i..i + 1).is_some_and(|holds| is_false(&holds, 0))).collect(),
+        }
     }
 }
 
@@ -66,31 +83,28 @@ pub struct RuledOut {
 }
 
 impl InspectedSource {
-    /// Every row group: index of its file, and its own there.
-    pub fn groups(&self) -> impl Iterator<Item = (usize, usize)> {
-        self.files.iter().enumerate().flat_map(|(file, about)| (0..about.group_count()).map(move |group| (file, group)))
-    }
-
-    /// Whether the footer proves that no row of a row group satisfies the filter.
-    pub fn rules_out(&self, file: usize, group: usize) -> bool {
+    /// Of each of these row groups of a file, whether the footer proves that no row of it satisfies the filter.
+    pub fn rules_out(&self, file: usize, groups: Range<usize>) -> Vec<bool> {
         let file = &self.files[file];
         let layout = &self.layouts[file.layout];
-        layout.prune.as_ref().is_some_and(|prune| {
-            prune.is_false(|column| match (&file.origins[column], &layout.types[column]) {
-                (Origin::Folder(value), kind) => Facts::constant(&constant(value.as_deref(), kind, 1)),
-                (Origin::TooDeep, kind) => Facts::unknown(kind),
-                (Origin::File(root), kind) => {
-                    Facts::of_group(file.footer.metadata.metadata(), group, *root, kind, &prune.zone)
-                }
-            })
+        let Some(prune) = &layout.prune else { return vec![false; groups.len()] };
+        let first = groups.start;
+        prune.are_false(groups.len(), |column, group| match (&file.origins[column], &layout.types[column]) {
+            (Origin::Folder(value), kind) => Facts::constant(&constant(value.as_deref(), kind, 1)),
+            (Origin::TooDeep, kind) => Facts::unknown(kind),
+            (Origin::File(root), kind) => {
+                Facts::of_group(file.footer.metadata.metadata(), first + group, *root, kind, &prune.zone)
+            }
         })
     }
 
     /// The row groups that a scan passes over.
     pub fn ruled_out(&self) -> RuledOut {
-        let groups: Vec<(usize, usize)> = self.groups().collect();
-        let ruled_out = groups.into_par_iter().filter(|(file, group)| self.rules_out(*file, *group));
-        let rows: Vec<u64> = ruled_out.map(|(file, group)| self.files[file].rows_of(group)).collect();
+        let of_file = |(index, file): (usize, &InspectedFile)| {
+            let groups = (0..file.group_count()).zip(self.rules_out(index, 0..file.group_count()));
+            groups.filter(|(_, out)| *out).map(|(group, _)| file.rows_of(group)).collect::<Vec<u64>>()
+        };
+        let rows: Vec<u64> = self.files.par_iter().enumerate().flat_map_iter(of_file).collect();
         RuledOut { groups: rows.len(), rows: rows.into_iter().fold(0, u64::saturating_add) }
     }
 }

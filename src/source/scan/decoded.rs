@@ -26,7 +26,7 @@ fn decoded_for(p: &Pipeline, kind: SourceKind, needs: Needs) -> Vec<String> {
         let (start, length) = column.byte_range();
         bytes[start as usize..(start + length) as usize].fill(0xFF);
         std::fs::write(&file.input.path, &bytes).unwrap();
-        match deliver(p, &inspected, 10) {
+        match deliver(p, &inspect(p, needs).unwrap(), 10) {
             Ok((_, got)) => assert_eq!(got, expected),
             Err(_) => needed.push(column.column_path().string()),
         }

@@ -7,6 +7,7 @@ mod currencies;
 mod pieces;
 mod reader;
 mod rows;
+mod tasks;
 mod traces;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
+use self::tasks::{Task, tasks};
 use super::canonical::{Cost, Sink};
 use super::columns::ids::IdKind;
 use super::columns::texts::Dictionary;
@@ -94,7 +96,7 @@ struct Dictionaries {
     reasons: Dictionary,
 }
 
-/// What one row group gave.
+/// What the row groups of one task gave.
 #[derive(Debug, Default)]
 struct Part {
     report: SourceReport,
@@ -108,7 +110,8 @@ struct Part {
 /// Reads every source and hands its rows to `sink`, on the rayon pool that it is called in, batch by batch.
 ///
 /// # Errors
-/// The first problem, by file and row group, that makes a file unusable; what `sink` or `observer` return.
+/// The first problem, by file and row group, that makes a file unusable; a file that has changed since it was inspected;
+/// what `sink` or `observer` return.
 pub fn scan(
     inspected: &Inspected,
     pipeline: &Pipeline,
@@ -123,8 +126,8 @@ pub fn scan(
         .sources
         .iter()
         .filter(|(_, source)| source.is_read())
-        .flat_map(|(kind, source)| source.groups().map(move |(file, group)| (*kind, file, group)))
-        .partition(|(kind, ..)| *kind == SourceKind::ExchangeRates);
+        .flat_map(|(kind, source)| tasks(*kind, source, limits.batch_rows.max(1)))
+        .partition(|task| task.kind == SourceKind::ExchangeRates);
     let (own, digits) = (pipeline.money.currency.value(), pipeline.money.digits);
     let read = |tasks: &[Task], rates: &Rates| {
         let reading = Reading { inspected, pipeline, dictionaries: &dictionaries, rates, limits };
@@ -137,6 +140,7 @@ pub fn scan(
         false => Arc::new(Rates::none(own, digits)),
     };
     parts.extend(read(&rest, &rates)?);
+    inspected.confirm()?;
 
     let mut scan = Scan {
         reports: BTreeMap::new(),
@@ -151,7 +155,7 @@ pub fn scan(
         columns: BTreeMap::new(),
     };
     let mut verified: BTreeMap<(SourceKind, usize), bool> = BTreeMap::new();
-    for ((kind, file, _), mut part) in parts {
+    for (Task { kind, file, .. }, mut part) in parts {
         combine(scan.reports.entry(kind).or_default(), &part.report);
         scan.rejected.append(&mut part.rejected);
         scan.costs.append(&mut part.costs);
@@ -176,9 +180,6 @@ pub fn scan(
     Ok(scan)
 }
 
-/// A source, a file of it and a row group of that.
-type Task = (SourceKind, usize, usize);
-
 /// What all tasks share.
 struct Reading<'a> {
     inspected: &'a Inspected,
@@ -189,7 +190,7 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// Reads row groups in parallel; what each gave, in the order of the tasks.
+    /// Reads row groups in parallel; what each task gave, in their order.
     ///
     /// Every thread has an equal share of the memory. Row groups that need more than a share are read afterwards, by as
     /// few threads at a time as they fit.
@@ -204,7 +205,7 @@ impl Reading<'_> {
                 if failed.load(Ordering::Relaxed) {
                     return None;
                 }
-                let outcome = self.one(tasks[*task], share, sink, observer);
+                let outcome = self.one(&tasks[*task], share, sink, observer);
                 if outcome.is_err() {
                     failed.store(true, Ordering::Relaxed);
                 }
@@ -231,7 +232,7 @@ impl Reading<'_> {
             let fit = usize::try_from(self.limits.memory / most.max(1)).unwrap_or(usize::MAX);
             readers = fit.clamp(1, (readers - 1).max(1));
         }
-        let done = tasks.iter().zip(outcomes).filter_map(|(task, outcome)| Some((*task, outcome?)));
+        let done = tasks.iter().zip(outcomes).filter_map(|(task, outcome)| Some((task.clone(), outcome?)));
         done.filter_map(|(task, outcome)| match outcome {
             Ok(Outcome::Read(part)) => Some(Ok((task, *part))),
             Ok(Outcome::NeedsMemory(_)) => None,
@@ -240,20 +241,11 @@ impl Reading<'_> {
         .collect()
     }
 
-    fn one(
-        &self,
-        (kind, file, group): Task,
-        share: Share,
-        sink: &dyn Sink,
-        observer: &dyn ScanObserver,
-    ) -> Result<Outcome> {
+    fn one(&self, task: &Task, share: Share, sink: &dyn Sink, observer: &dyn ScanObserver) -> Result<Outcome> {
         let Reading { inspected, pipeline, dictionaries, rates, limits } = *self;
-        let (source, ids) = (&inspected.sources[&kind], inspected.ids);
+        let (kind, file, source, ids) = (task.kind, task.file, &inspected.sources[&task.kind], inspected.ids);
         let place = batch::Place { pipeline, kind, source, file, ids, dictionaries, rates };
-        if place.source.rules_out(file, group) {
-            return reader::skip_group(&place, group, observer).map(|part| Outcome::Read(Box::new(part)));
-        }
-        reader::read_group(&place, group, limits.batch_rows.max(1), share, sink, observer)
+        reader::read(&place, task, limits.batch_rows.max(1), share, sink, observer)
     }
 }
 
@@ -309,6 +301,8 @@ mod limited;
 mod pruned;
 #[cfg(test)]
 mod pruned_or_not;
+#[cfg(test)]
+mod replaced;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -1,19 +1,17 @@
-//! One row group, batch by batch, or passed over.
-
-use std::fs::File;
-use std::sync::Arc;
+//! The row groups of a task, batch by batch.
 
 use arrow::array::{Array, ArrayRef, AsArray, new_null_array};
+use arrow::compute::concat;
 use arrow::datatypes::DataType;
 
 use super::batch::{Place, Scanner};
 use super::pieces::pieces;
-use super::{Outcome, Part, ScanObserver, Share};
-use crate::error::{Error, Result};
-use crate::source::SourceReport;
+use super::{Outcome, Part, ScanObserver, Share, Task};
+use crate::error::{Error, Kind, Result};
 use crate::source::canonical::Sink;
-use crate::source::files::{constant, unreadable};
+use crate::source::files::constant;
 use crate::source::footer::is_called_text;
+use crate::source::handle::InputHandle;
 use crate::source::inspect::{InspectedFile, Origin};
 use crate::source::pages::{Chunk, ColumnReader, Fault, FileColumn, Survey, batch_rows, size};
 
@@ -22,37 +20,71 @@ const TEXTS: u64 = 4;
 /// Fewer rows at a time cost more for each batch than for its rows; while others read, such a row group waits.
 const FEW_ROWS: u64 = 2048;
 
-pub(super) fn read_group(
+/// Reads the row groups of a task, but for those that the filter rules out: their rows count as if they had been read and
+/// left out.
+pub(super) fn read(
     place: &Place<'_>,
-    group: usize,
+    task: &Task,
     most_rows: usize,
     share: Share,
     sink: &dyn Sink,
     observer: &dyn ScanObserver,
 ) -> Result<Outcome> {
     let file = &place.source.files[place.file];
-    let types = &place.source.layouts[file.layout].types;
-    let mut first_row: u64 = (0..group).map(|g| file.rows_of(g)).sum();
-    let expected = file.rows_of(group);
+    let ruled_out = place.source.rules_out(task.file, task.groups.clone());
+    let mut delivery = Delivery::new(place, task, most_rows, share, sink, observer);
+    if ruled_out.iter().all(|out| *out) {
+        task.groups.clone().try_for_each(|group| delivery.pass_over(file.rows_of(group)))?;
+        return Ok(Outcome::Read(Box::new(delivery.finish()?)));
+    }
+    let input = file.open()?;
+    let outcome = read_groups(&input, task, &ruled_out, delivery);
+    if !outcome.as_ref().is_err_and(|e| matches!(e.kind, Kind::Interrupted | Kind::Terminated)) {
+        // What is wrong with a file that changes is that it changes.
+        input.unchanged(&file.input.shown)?;
+    }
+    outcome
+}
 
-    let handle = File::open(&file.input.path).map_err(|e| unreadable(&file.input.shown, &e))?;
-    let opened = match open(file, group, &Arc::new(handle), most_rows as u64, share) {
-        Err(Refused { fault: Fault::TooLarge(bytes), .. }) if !share.is_whole => {
-            return Ok(Outcome::NeedsMemory(bytes));
+fn read_groups(input: &InputHandle, task: &Task, ruled_out: &[bool], mut delivery: Delivery<'_>) -> Result<Outcome> {
+    let (file, share) = (delivery.file, delivery.share);
+    // Nothing is delivered before it is known that each row group fits the share.
+    let mut groups = vec![];
+    for (group, out) in task.groups.clone().zip(ruled_out) {
+        if *out {
+            groups.push((group, None));
+            continue;
         }
-        Err(refused) => return Err(refused.error(file, group, share)),
-        Ok(opened) => opened,
-    };
-    let Opened { mut columns, rows_at_once, checksummed } = opened;
+        match Surveyed::new(file, group, input, delivery.most_rows, share) {
+            Ok(surveyed) => groups.push((group, Some(surveyed))),
+            Err(Refused { fault: Fault::TooLarge(bytes), .. }) if !share.is_whole => {
+                return Ok(Outcome::NeedsMemory(bytes));
+            }
+            Err(refused) => return Err(refused.error(file, group, share)),
+        }
+    }
+    let mut verified = true;
+    for (group, surveyed) in groups {
+        match surveyed {
+            None => delivery.pass_over(file.rows_of(group))?,
+            Some(surveyed) => {
+                verified &= surveyed.checksummed;
+                decode(group, surveyed, &mut delivery)?;
+            }
+        }
+    }
+    Ok(Outcome::Read(Box::new(Part { verified: Some(verified), ..delivery.finish()? })))
+}
 
-    let mut scanner = Scanner::new(place);
-    let mut part = Part::default();
+/// Decodes a row group in batches that fit the memory.
+fn decode(group: usize, surveyed: Surveyed<'_>, delivery: &mut Delivery<'_>) -> Result<()> {
+    let (file, share, expected) = (delivery.file, delivery.share, delivery.file.rows_of(group));
+    let Surveyed { rows_at_once, memory, .. } = surveyed;
+    let mut columns = surveyed.readers(file, group).map_err(|refused| refused.error(file, group, share))?;
     let mut read = 0;
     while read < expected {
-        if let Some(stop) = observer.stopped() {
-            return Err(stop);
-        }
         let rows = rows_at_once.min(expected - read) as usize;
+        delivery.make_room(rows, memory)?;
         let mut arrays = Vec::with_capacity(columns.len());
         for (column, reader) in &mut columns {
             let array = match reader.next() {
@@ -66,68 +98,173 @@ pub(super) fn read_group(
             check_text(&array, column, file)?;
             arrays.push(array);
         }
-        for piece in pieces(&arrays, rows, share.bytes / TEXTS) {
-            let arrays: Vec<ArrayRef> = arrays.iter().map(|a| a.slice(piece.start, piece.len())).collect();
-            let columns = layout_columns(&arrays, piece.len(), file, types);
-            scanner.scan(&columns, piece.len(), first_row + piece.start as u64, &mut part, sink)?;
-        }
+        delivery.push(arrays, rows, memory);
         read += rows as u64;
-        first_row += rows as u64;
-        observer.rows(rows as u64);
     }
-    part.verified = Some(checksummed);
-    Ok(Outcome::Read(Box::new(part)))
+    Ok(())
 }
 
-/// A row group that the filter rules out: its rows count as if they had been read and left out.
-pub(super) fn skip_group(place: &Place<'_>, group: usize, observer: &dyn ScanObserver) -> Result<Part> {
-    if let Some(stop) = observer.stopped() {
-        return Err(stop);
-    }
-    let rows = place.source.files[place.file].rows_of(group);
-    observer.rows(rows);
-    let report = SourceReport { rows, filtered: rows, ..SourceReport::default() };
-    Ok(Part { report, ..Part::default() })
+/// Collects decoded rows until they fill a batch, and has them scanned.
+struct Delivery<'a> {
+    file: &'a InspectedFile,
+    types: &'a [DataType],
+    scanner: Scanner<'a>,
+    most_rows: usize,
+    share: Share,
+    sink: &'a dyn Sink,
+    observer: &'a dyn ScanObserver,
+    part: Part,
+    /// For each column, the decoded arrays that wait.
+    waiting: Vec<Vec<ArrayRef>>,
+    rows_waiting: usize,
+    /// Bytes that decoding them took at most.
+    bytes_waiting: u64,
+    /// Rows of the file before those that wait.
+    first_row: u64,
 }
 
-struct Opened<'a> {
-    columns: Vec<(&'a FileColumn, ColumnReader)>,
+impl<'a> Delivery<'a> {
+    fn new(
+        place: &'a Place<'a>,
+        task: &Task,
+        most_rows: usize,
+        share: Share,
+        sink: &'a dyn Sink,
+        observer: &'a dyn ScanObserver,
+    ) -> Self {
+        let file = &place.source.files[place.file];
+        Delivery {
+            file,
+            types: &place.source.layouts[file.layout].types,
+            scanner: Scanner::new(place),
+            most_rows,
+            share,
+            sink,
+            observer,
+            part: Part::default(),
+            waiting: vec![vec![]; file.columns.len()],
+            rows_waiting: 0,
+            bytes_waiting: 0,
+            first_row: task.first_row,
+        }
+    }
+
+    /// Makes sure that so many more rows can be decoded, which takes so many bytes.
+    fn make_room(&mut self, rows: usize, bytes: u64) -> Result<()> {
+        let too_many = self.rows_waiting + rows > self.most_rows;
+        let too_large = self.bytes_waiting.saturating_add(bytes) > self.share.bytes;
+        if too_many || too_large { self.flush() } else { self.stop_if_asked() }
+    }
+
+    fn push(&mut self, arrays: Vec<ArrayRef>, rows: usize, bytes: u64) {
+        self.waiting.iter_mut().zip(arrays).for_each(|(waiting, array)| waiting.push(array));
+        self.rows_waiting += rows;
+        self.bytes_waiting = self.bytes_waiting.saturating_add(bytes);
+    }
+
+    /// Rows that the filter leaves out without a look at them.
+    fn pass_over(&mut self, rows: u64) -> Result<()> {
+        self.flush()?;
+        self.part.report.rows += rows;
+        self.part.report.filtered += rows;
+        self.first_row += rows;
+        self.observer.rows(rows);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.stop_if_asked()?;
+        let rows = std::mem::take(&mut self.rows_waiting);
+        self.bytes_waiting = 0;
+        if rows == 0 {
+            self.waiting.iter_mut().for_each(Vec::clear);
+            return Ok(());
+        }
+        let arrays: Vec<ArrayRef> =
+            self.waiting.iter_mut().map(|w| together(std::mem::take(w))).collect::<Result<_>>()?;
+        for piece in pieces(&arrays, rows, self.share.bytes / TEXTS) {
+            let arrays: Vec<ArrayRef> = arrays.iter().map(|a| a.slice(piece.start, piece.len())).collect();
+            let columns = layout_columns(&arrays, piece.len(), self.file, self.types);
+            let first_row = self.first_row + piece.start as u64;
+            self.scanner.scan(&columns, piece.len(), first_row, &mut self.part, self.sink)?;
+        }
+        self.first_row += rows as u64;
+        self.observer.rows(rows as u64);
+        Ok(())
+    }
+
+    fn stop_if_asked(&self) -> Result<()> {
+        self.observer.stopped().map_or(Ok(()), Err)
+    }
+
+    fn finish(mut self) -> Result<Part> {
+        self.flush()?;
+        Ok(self.part)
+    }
+}
+
+/// Arrays of one type, one behind the other.
+fn together(mut arrays: Vec<ArrayRef>) -> Result<ArrayRef> {
+    if arrays.len() == 1 {
+        return Ok(arrays.remove(0));
+    }
+    let parts: Vec<&dyn Array> = arrays.iter().map(|array| &**array).collect();
+    concat(&parts).map_err(|e| Error::internal("decoded row groups cannot be put together").because(e))
+}
+
+/// A row group whose page headers have been looked at.
+struct Surveyed<'a> {
+    /// For each column that is read.
+    columns: Vec<(&'a FileColumn, Chunk, Survey)>,
     rows_at_once: u64,
+    /// Bytes that reading so many rows takes.
+    memory: u64,
     /// There are pages, and each carries a checksum, which is verified when the page is read.
     checksummed: bool,
 }
 
-/// Looks at the headers of all pages, and prepares to read them in batches that fit the memory.
-fn open<'a>(
-    file: &'a InspectedFile,
-    group: usize,
-    handle: &Arc<File>,
-    most_rows: u64,
-    share: Share,
-) -> Result<Opened<'a>, Refused<'a>> {
-    let metadata = file.footer.metadata.metadata();
-    let mut chunks = vec![];
-    let mut surveys: Vec<Survey> = vec![];
-    for column in &file.columns {
-        let refused = |fault| Refused { column: Some(column), fault };
-        let chunk = Chunk::new(metadata, group, column.leaf, handle.clone(), file.input.bytes).map_err(refused)?;
-        surveys.push(chunk.survey(column.copies, share.bytes).map_err(refused)?);
-        chunks.push(chunk);
+impl<'a> Surveyed<'a> {
+    /// Looks at the headers of all pages, and says in what batches they fit the memory.
+    fn new(
+        file: &'a InspectedFile,
+        group: usize,
+        input: &InputHandle,
+        most_rows: usize,
+        share: Share,
+    ) -> Result<Self, Refused<'a>> {
+        let metadata = file.footer.metadata.metadata();
+        let mut columns = vec![];
+        let mut surveys: Vec<Survey> = vec![];
+        for column in &file.columns {
+            let refused = |fault| Refused { column: Some(column), fault };
+            let handle = input.file().clone();
+            let chunk = Chunk::new(metadata, group, column.leaf, handle, file.input.bytes).map_err(refused)?;
+            surveys.push(chunk.survey(column.copies, share.bytes).map_err(refused)?);
+            columns.push((column, chunk));
+        }
+        let most_rows = (most_rows as u64).min(file.rows_of(group)).max(1);
+        let all_columns = |fault| Refused { column: None, fault };
+        let rows_at_once = batch_rows(&surveys, most_rows, share.bytes).map_err(all_columns)?;
+        let memory = |rows| surveys.iter().map(|s| s.memory(rows)).fold(0, u64::saturating_add);
+        if !share.is_whole && rows_at_once < most_rows.min(FEW_ROWS) {
+            return Err(all_columns(Fault::TooLarge(memory(most_rows.min(FEW_ROWS)))));
+        }
+        let memory = memory(rows_at_once);
+        let checksummed = !surveys.is_empty() && surveys.iter().all(|survey| survey.checksummed);
+        let columns = columns.into_iter().zip(surveys).map(|((column, chunk), survey)| (column, chunk, survey));
+        Ok(Surveyed { columns: columns.collect(), rows_at_once, memory, checksummed })
     }
-    let most_rows = most_rows.min(file.rows_of(group)).max(1);
-    let all_columns = |fault| Refused { column: None, fault };
-    let rows_at_once = batch_rows(&surveys, most_rows, share.bytes).map_err(all_columns)?;
-    if !share.is_whole && rows_at_once < most_rows.min(FEW_ROWS) {
-        let bytes = surveys.iter().map(|s| s.memory(most_rows.min(FEW_ROWS))).fold(0, u64::saturating_add);
-        return Err(all_columns(Fault::TooLarge(bytes)));
+
+    /// What decodes each column.
+    fn readers(self, file: &InspectedFile, group: usize) -> Result<Vec<(&'a FileColumn, ColumnReader)>, Refused<'a>> {
+        let metadata = file.footer.metadata.metadata();
+        let rows = self.rows_at_once as usize;
+        let reader = |(column, chunk, survey): (&'a FileColumn, Chunk, Survey)| {
+            let reader = ColumnReader::new(metadata, group, column, chunk, &survey, rows);
+            Ok((column, reader.map_err(|fault| Refused { column: Some(column), fault })?))
+        };
+        self.columns.into_iter().map(reader).collect()
     }
-    let mut columns = vec![];
-    for ((column, chunk), survey) in file.columns.iter().zip(chunks).zip(&surveys) {
-        let reader = ColumnReader::new(metadata, group, column, chunk, survey, rows_at_once as usize);
-        columns.push((column, reader.map_err(|fault| Refused { column: Some(column), fault })?));
-    }
-    let checksummed = !surveys.is_empty() && surveys.iter().all(|survey| survey.checksummed);
-    Ok(Opened { columns, rows_at_once, checksummed })
 }
 
 /// Bytes that the writer did not call text come as texts too, unchecked by the reader.

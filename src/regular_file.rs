@@ -1,0 +1,58 @@
+//! Opening files that others name, without waiting for what is no file.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+/// Why a path is not opened.
+#[derive(Debug)]
+pub enum Refused {
+    /// A folder, pipe, socket or device.
+    NotRegular,
+    Io(io::Error),
+}
+
+impl From<io::Error> for Refused {
+    fn from(e: io::Error) -> Refused {
+        Refused::Io(e)
+    }
+}
+
+/// Opens a regular file for reading. Pipes and devices are told by their type, and opening one does not block.
+///
+/// # Errors
+/// Whatever the path leads to is no regular file, is not there or may not be read.
+pub fn open(path: &Path) -> Result<File, Refused> {
+    let regular = |about: &Metadata| if about.is_file() { Ok(()) } else { Err(Refused::NotRegular) };
+    // Opening some devices acts on them, so that the type is looked at before; and after, for the path may have changed.
+    regular(&std::fs::metadata(path)?)?;
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    regular(&file.metadata()?)?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_not_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let socket = dir.path().join("socket");
+        let _listening = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
+        for path in [pipe, socket, link, "/dev/zero".into(), dir.path().into()] {
+            assert!(matches!(open(&path), Err(Refused::NotRegular)), "{}", path.display());
+        }
+        assert!(matches!(open(&dir.path().join("nothing")), Err(Refused::Io(_))));
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        assert!(open(&dir.path().join("file")).is_ok());
+    }
+}

@@ -24,6 +24,7 @@ pub mod gc;
 mod hybrid;
 pub mod lock;
 pub mod manifest;
+mod page_header;
 pub mod publication;
 pub mod quarantine;
 pub mod read;

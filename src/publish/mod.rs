@@ -19,6 +19,7 @@ pub mod crash;
 pub mod dates;
 mod dictionary;
 pub mod failure;
+mod files;
 mod format;
 pub mod gc;
 mod hybrid;
@@ -36,7 +37,7 @@ mod writer;
 pub use block::Block;
 pub use format::Format;
 pub use manifest::Manifest;
-pub use publication::{Options, Publication, Published};
+pub use publication::{Options, Publication, Published, Reservation};
 pub use run_id::RunId;
 pub use writer::{Blocks, TableWriter, WrittenFile};
 

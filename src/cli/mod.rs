@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 
+use self::interrupt::Interrupt;
 use crate::config::{self, Override, Style, render};
 use crate::error::{Errors, Exit};
 use crate::nearest::nearest;
@@ -59,6 +60,13 @@ enum Command {
 
 /// Parses the command line, runs the command, prints what went wrong, and gives the exit status.
 pub fn main() -> ExitCode {
+    // Before anything else: a run that is asked to stop in its first milliseconds ends like later ones. Should listening
+    // fail, the run itself says so.
+    if std::env::args_os().nth(1).is_some_and(|command| command == "run") {
+        let _ = Interrupt::listen();
+    }
+    // Without it a file that grows too large ends the process without a word; nothing else depends on it.
+    let _ = interrupt::outlive_file_size_limit();
     let command = match Cli::try_parse() {
         Ok(parsed) => parsed.command,
         Err(e) => return refuse(&with_suggestion(e)),

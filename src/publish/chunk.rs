@@ -1,17 +1,18 @@
 //! The pages of a column of a row group, compressed, with what a file's metadata says of them.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use parquet::basic::{BoundaryOrder, Compression, Encoding, EncodingMask, PageType, ZstdLevel};
 use parquet::bloom_filter::Sbbf;
-use parquet::column::page::{CompressedPage, Page, PageWriteSpec, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder, PageEncodingStats};
 use parquet::file::statistics::Statistics;
-use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 use zstd::bulk::Compressor;
 
+use super::page_header::{Content, page_header};
 use crate::error::Error;
 
 /// The level of compression.
@@ -43,9 +44,11 @@ pub(super) struct Chunk {
 /// Pages of a chunk: first the dictionary, if there is one, then the rows.
 pub(super) struct Pages<'z> {
     zstd: &'z mut Zstd,
-    sink: TrackedWrite<Vec<u8>>,
+    sink: Vec<u8>,
     has_dictionary: bool,
-    data_at: Option<u64>,
+    /// Where the first page of rows begins.
+    data_at: Option<usize>,
+    /// Bytes of all pages before compression, headers included.
     uncompressed: usize,
     rows: usize,
     encoding: Encoding,
@@ -64,7 +67,7 @@ impl<'z> Pages<'z> {
     pub fn new(zstd: &'z mut Zstd, encoding: Encoding) -> Pages<'z> {
         Pages {
             zstd,
-            sink: TrackedWrite::new(vec![]),
+            sink: vec![],
             has_dictionary: false,
             data_at: None,
             uncompressed: 0,
@@ -77,45 +80,31 @@ impl<'z> Pages<'z> {
 
     /// The dictionary, each of its values plain.
     pub fn dictionary(&mut self, values: &[u8], count: usize) -> Result<()> {
-        let buf = self.compress(values)?;
         self.has_dictionary = true;
-        let page = Page::DictionaryPage {
-            buf,
-            num_values: u32::try_from(count)?,
-            encoding: Encoding::PLAIN,
-            is_sorted: false,
-        };
-        self.write(page, values.len()).map(drop)
+        self.write(Content::Dictionary, count, values).map(drop)
     }
 
     /// A page of rows: levels and values.
     pub fn data(&mut self, content: &[u8], rows: usize) -> Result<()> {
-        let page = Page::DataPage {
-            buf: self.compress(content)?,
-            num_values: u32::try_from(rows)?,
-            encoding: self.encoding,
-            def_level_encoding: Encoding::RLE,
-            rep_level_encoding: Encoding::RLE,
-            statistics: None,
-        };
-        let spec = self.write(page, content.len())?;
-        self.data_at.get_or_insert(spec.offset);
+        let page = self.write(Content::Rows(self.encoding), rows, content)?;
+        self.data_at.get_or_insert(page.start);
         self.data_pages += 1;
         self.rows += rows;
         self.offsets.append_row_count(rows as i64);
-        self.offsets.append_offset_and_size(spec.offset as i64, i32::try_from(spec.compressed_size)?);
+        self.offsets.append_offset_and_size(page.start as i64, i32::try_from(page.len())?);
         Ok(())
     }
 
-    fn compress(&mut self, bytes: &[u8]) -> Result<Bytes> {
-        self.zstd.compressor.compress(bytes).map(Bytes::from).map_err(|e| ParquetError::External(Box::new(e)))
-    }
-
-    fn write(&mut self, page: Page, uncompressed: usize) -> Result<PageWriteSpec> {
-        let page = CompressedPage::new(page, uncompressed);
-        let spec = SerializedPageWriter::new(&mut self.sink).write_page(page)?;
-        self.uncompressed += spec.uncompressed_size;
-        Ok(spec)
+    /// Appends a page and says where it lies, its header included.
+    fn write(&mut self, content: Content, values: usize, uncompressed: &[u8]) -> Result<Range<usize>> {
+        let compress = self.zstd.compressor.compress(uncompressed);
+        let compressed = compress.map_err(|e| ParquetError::External(Box::new(e)))?;
+        let header = page_header(content, values, uncompressed.len(), &compressed)?;
+        let start = self.sink.len();
+        self.sink.extend_from_slice(&header);
+        self.sink.extend_from_slice(&compressed);
+        self.uncompressed += header.len() + uncompressed.len();
+        Ok(start..self.sink.len())
     }
 
     pub fn finish(self, descr: ColumnDescPtr, summary: Summary) -> Result<Chunk> {
@@ -127,7 +116,7 @@ impl<'z> Pages<'z> {
         }
         let count = self.data_pages;
         stats.push(PageEncodingStats { page_type: PageType::DATA_PAGE, encoding: self.encoding, count });
-        let bytes = self.sink.into_inner()?;
+        let bytes = self.sink;
         let metadata = ColumnChunkMetaData::builder(descr)
             .set_compression(self.zstd.compression)
             .set_encodings_mask(EncodingMask::new_from_encodings(encodings.iter()))

@@ -17,6 +17,10 @@ pub fn output(doing: impl Display, cause: io::Error) -> Error {
         ErrorKind::QuotaExceeded => {
             ("the disk quota is used up", "free space, raise the quota, or choose another folder with `--out`")
         }
+        ErrorKind::FileTooLarge => (
+            "it would grow beyond the largest file that the process or the file system may have",
+            "raise the limit (`ulimit -f`), or choose a folder on another file system with `--out`",
+        ),
         ErrorKind::PermissionDenied => {
             ("permission denied", "give this user write permission there, or choose another folder with `--out`")
         }

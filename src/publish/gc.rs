@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::failure;
 use super::lock::Lock;
-use super::publication::TEMPORARY;
+use super::publication::{REMOVED, TEMPORARY};
 use super::run_id::RunId;
 use super::runs::{self, LATEST, RUNS};
+use super::{failure, files};
 use crate::error::{Error, Result};
 
 /// What was, or with `dry_run` would be, removed.
@@ -31,7 +31,7 @@ pub struct Removed {
 /// that is not a complete run. Calls `each` after every removal.
 ///
 /// A run is renamed to a temporary name first, so that one half removed never looks like a run; the next run into the
-/// folder would finish the removal.
+/// folder would finish the removal. Links are never followed: of one, the link alone could go.
 ///
 /// # Errors
 /// Pipeline: `out` is no output folder. Output: another process holds it, or a run cannot be removed.
@@ -43,6 +43,7 @@ pub fn collect(
     each: &mut dyn FnMut(&Removed),
 ) -> Result<Collected> {
     let folder = out.join(RUNS);
+    files::expect_no_link(&folder)?;
     if !folder.is_dir() {
         return Err(Error::pipeline(format!("{} is not an output folder: it has no folder `{RUNS}`", out.display()))
             .help("name the `dir` of a pipeline's [output], such as out/retail"));
@@ -61,7 +62,7 @@ pub fn collect(
         let gone = Removed { run_id: run_id.clone(), bytes: runs::size(&path) };
         if !dry_run {
             let doing = || format!("remove {}", path.display());
-            let aside = folder.join(format!("{TEMPORARY}gc-{run_id}"));
+            let aside = folder.join(format!("{TEMPORARY}{REMOVED}{run_id}"));
             fs::rename(&path, &aside).map_err(|e| failure::output(doing(), e))?;
             fs::remove_dir_all(&aside).map_err(|e| failure::output(doing(), e))?;
         }
@@ -134,6 +135,26 @@ mod tests {
         collect_days(dir.path(), 1, false);
         assert!(others.iter().all(|n| runs.join(n).is_dir()));
         assert!(!runs.join(id(1)).exists());
+    }
+
+    #[test]
+    fn nothing_behind_a_link_is_removed() {
+        let (dir, elsewhere) = (folder(2), folder(2));
+        let run = elsewhere.path().join(RUNS).join(id(1));
+        // A run that is a link, and a link within a run.
+        symlink(&run, dir.path().join(RUNS).join("20261030T000000Z-00000000")).unwrap();
+        symlink(&run, dir.path().join(RUNS).join(id(1)).join("more")).unwrap();
+        let mut each = |_: &Removed| ();
+        let got = collect(dir.path(), 1, false, now(), &mut each).unwrap();
+        assert_eq!((got.removed.len(), got.kept), (1, 1), "a link is no run");
+        assert!(!dir.path().join(RUNS).join(id(1)).exists());
+        // All runs behind a link.
+        fs::remove_dir_all(dir.path().join(RUNS)).unwrap();
+        symlink(elsewhere.path().join(RUNS), dir.path().join(RUNS)).unwrap();
+        let e = collect(dir.path(), 1, false, now(), &mut each).unwrap_err();
+        assert!(e.kind == Kind::Output && e.what.contains("which is not followed"), "{}", e.what);
+        assert!(run.join("ledger/part-00000.parquet").is_file());
+        assert_eq!(runs::list(elsewhere.path()).unwrap().len(), 2);
     }
 
     #[test]

@@ -2,15 +2,17 @@
 //! with a manifest is a complete run.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::SCHEMA_VERSION;
 use super::format::Format;
+use super::run_id::RunId;
 use super::writer::{WrittenFile, hexadecimal};
+use super::{SCHEMA_VERSION, files};
 use crate::calendar::Day;
 use crate::check::Check;
 use crate::error::{Error, Result};
@@ -20,6 +22,8 @@ use crate::terminal::escaped_json;
 
 /// The manifest's file name in a run's folder.
 pub const FILE: &str = "manifest.json";
+/// Bytes of a manifest that is still read: one of half a million input files.
+const LARGEST: u64 = 256 << 20;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -55,6 +59,13 @@ pub struct Manifest {
     #[serde(default)]
     pub temporary_bytes: u64,
     pub checks: Vec<Check>,
+}
+
+/// What every version of the manifest has.
+#[derive(Deserialize)]
+struct Head {
+    schema_version: u64,
+    tenure_version: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,25 +145,34 @@ impl Manifest {
     /// Input: there is none, it is not one, or a later version of tenure wrote it.
     pub fn read(run: &Path) -> Result<Manifest> {
         let path = run.join(FILE);
-        let text = fs::read_to_string(&path).map_err(|e| {
-            Error::input(format!("cannot read {}", path.display()))
+        let shown = path.display();
+        let unreadable = |e| {
+            Error::input(format!("cannot read {shown}"))
                 .help("a finished run has one: name a folder under `runs`, or run the pipeline again")
                 .because(e)
-        })?;
-        let broken = |e| {
-            Error::input(format!("{} is not the manifest of a run", path.display()))
-                .help("it was changed after the run; run the pipeline again")
-                .because(e)
         };
-        let value: serde_json::Value = serde_json::from_str(&text).map_err(broken)?;
-        match value.get("schema_version").and_then(serde_json::Value::as_u64) {
-            Some(v) if v > u64::from(SCHEMA_VERSION) => {
-                let by = value.get("tenure_version").and_then(|v| v.as_str()).unwrap_or("a later version");
-                Err(Error::input(format!("{} was written by tenure {by}, in a shape that is new", path.display()))
-                    .help(format!("read it with that version; this is {}", env!("CARGO_PKG_VERSION"))))
-            }
-            _ => serde_json::from_value(value).map_err(broken),
+        let broken = || {
+            Error::input(format!("{shown} is not the manifest of a run"))
+                .help("it was changed after the run; run the pipeline again")
+        };
+        let file = files::open(&path).map_err(unreadable)?;
+        let mut text = String::new();
+        file.take(LARGEST + 1).read_to_string(&mut text).map_err(unreadable)?;
+        if text.len() as u64 > LARGEST {
+            return Err(broken().because(format!("it is larger than {} MiB", LARGEST >> 20)));
         }
+        // Of a later shape, nothing but its version is known.
+        let head: Head = serde_json::from_str(&text).map_err(|e| broken().because(e))?;
+        if head.schema_version > u64::from(SCHEMA_VERSION) {
+            let by = head.tenure_version.filter(|v| v.len() < 40).unwrap_or_else(|| "a later version".into());
+            return Err(Error::input(format!("{shown} was written by tenure {by}, in a shape that is new"))
+                .help(format!("read it with that version; this is {}", env!("CARGO_PKG_VERSION"))));
+        }
+        let manifest: Manifest = serde_json::from_str(&text).map_err(|e| broken().because(e))?;
+        if RunId::parse(&manifest.run_id).is_none() {
+            return Err(broken().because("its `run_id` is not the id of a run"));
+        }
+        Ok(manifest)
     }
 
     pub fn table(&self, name: &str) -> Option<&TableEntry> {
@@ -332,8 +352,31 @@ pub(crate) mod tests {
         for broken in ["", "{", "[]", "null", "{\"schema_version\": 1}", "{\"schema_version\": \"x\"}"] {
             assert!(what(broken).ends_with("manifest.json is not the manifest of a run"), "{broken}");
         }
+        let nested = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert!(what(&nested).ends_with("manifest.json is not the manifest of a run"));
+        let mut odd = example("not a run", vec![]).to_text().unwrap();
+        assert!(what(&odd).ends_with("manifest.json is not the manifest of a run"));
+        odd = odd.replace("not a run", "20261121T204501Z-1a2b3c4d").replace("\"rows\": 2", "\"rows\": -2");
+        assert!(what(&odd).ends_with("manifest.json is not the manifest of a run"));
         let newer = what("{\"schema_version\": 99, \"tenure_version\": \"9.1.0\"}");
         assert!(newer.contains("was written by tenure 9.1.0"), "{newer}");
+    }
+
+    #[test]
+    fn a_manifest_that_is_no_plain_file_or_endless_is_a_sentence() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        let what = || Manifest::read(dir.path()).unwrap_err();
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        assert!(what().what.starts_with("cannot read "));
+        fs::remove_file(&path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        assert!(what().what.starts_with("cannot read "));
+        fs::remove_file(&path).unwrap();
+        // A sparse file of a terabyte.
+        fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        assert!(what().what.ends_with("is not the manifest of a run"));
+        assert!(what().source.unwrap().to_string().contains("larger than 256 MiB"));
     }
 
     #[test]

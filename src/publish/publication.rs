@@ -1,29 +1,33 @@
 //! A run's output on its way: a temporary folder that becomes a run at once, or leaves nothing.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use super::format::Format;
-use super::lock::Lock;
+use super::lock::{Lock, LockText};
 use super::manifest::{self, Manifest};
 use super::run_id::RunId;
-use super::runs::{LATEST, RUNS};
+use super::runs::{self, LATEST, RUNS};
 use super::writer::{TableWriter, WrittenFile, is_per_customer, restrict_folder};
-use super::{crash, failure};
+use super::{crash, failure, files};
 use crate::error::{Error, Result};
 use crate::table::{Table, TableSchema};
 
 /// Begins the name of a run under way, or of one being removed, in [`RUNS`].
 pub(super) const TEMPORARY: &str = ".tmp-";
+/// Stands behind [`TEMPORARY`] in the name of a run that `gc` is removing.
+pub(super) const REMOVED: &str = "gc-";
 /// Begins the name of a link that is to become `latest`.
 const NEXT_LATEST: &str = ".latest-";
+/// How long [`Cleanup::run`] goes on while other threads still write.
+const CLEANING: Duration = Duration::from_millis(400);
 
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -37,17 +41,40 @@ pub struct Options {
     pub mode: Option<u32>,
 }
 
+/// An output folder that is ours for a run: its lock is held.
+#[derive(Debug)]
+pub struct Reservation {
+    out: PathBuf,
+    run_id: RunId,
+    options: Options,
+    lock: Lock,
+}
+
 /// A run's output under way. Dropped without [`Publication::commit`], it leaves nothing behind.
 #[derive(Debug)]
 pub struct Publication {
     out: PathBuf,
     run_id: RunId,
+    /// The temporary folder; while the run appears, the folder of the run.
     folder: PathBuf,
+    /// The folder's permissions once the run is published.
+    mode: u32,
     options: Options,
-    leftovers: Vec<Leftover>,
     committed: bool,
     /// Released last: fields drop after [`Drop::drop`] has removed the folder.
-    _lock: Lock,
+    lock: Lock,
+}
+
+/// A run that is complete and synced, and that nobody sees yet.
+#[derive(Debug)]
+pub struct Prepared(Publication);
+
+/// Removes what a run has written so far, from a thread that ends the process without the run's consent.
+#[derive(Debug)]
+pub struct Cleanup {
+    /// The temporary folder, once there is one.
+    folder: Option<PathBuf>,
+    lock: LockText,
 }
 
 /// What a killed run left, and whether it could be removed.
@@ -58,38 +85,96 @@ pub struct Leftover {
 }
 
 /// A run as published.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Published {
     pub run_id: RunId,
     pub folder: PathBuf,
+    /// Why the run might not survive a power failure: the last sync failed.
+    pub unsynced: Option<Error>,
 }
 
-impl Publication {
-    /// Takes the lock of output folder `out`, cleans what killed runs left and makes the temporary folder. If
-    /// `run_id` is taken, the run gets the next one.
+impl Reservation {
+    /// Makes output folder `out` where it is missing and takes its lock.
     ///
     /// # Errors
-    /// Output: another run holds the folder; it cannot be written; its file system has no symbolic links.
-    pub fn begin(out: &Path, run_id: RunId, options: Options) -> Result<Publication> {
+    /// Output: another run holds the folder; it cannot be written; something of it is a link.
+    pub fn take(out: &Path, run_id: RunId, options: Options) -> Result<Reservation> {
         let runs = out.join(RUNS);
         let create = |e| failure::output(format_args!("create {}", runs.display()), e);
-        fs::create_dir_all(&runs).map_err(create)?;
+        create_output(out).map_err(create)?;
+        files::expect_no_link(&runs)?;
+        files::create_or_find_folder(&runs).map_err(create)?;
         let lock = Lock::take(out, options.started, options.wait)?;
         crash::point("after-lock");
+        Ok(Reservation { out: out.into(), run_id, options, lock })
+    }
+
+    /// Removes what killed runs left, which may take a while.
+    ///
+    /// # Errors
+    /// Output: the folder cannot be listed. What cannot be removed is no error.
+    pub fn clean(&mut self) -> Result<Vec<Leftover>> {
         // Whoever holds the lock is the only run here: every temporary name is a leftover.
-        let mut leftovers = remove_leftovers(&runs, TEMPORARY)?;
-        leftovers.extend(remove_leftovers(out, NEXT_LATEST)?);
-        let mut run_id = run_id;
-        while fs::symlink_metadata(runs.join(run_id.to_string())).is_ok() {
+        let mut leftovers = remove_leftovers(&self.out.join(RUNS), TEMPORARY)?;
+        leftovers.extend(remove_leftovers(&self.out, NEXT_LATEST)?);
+        Ok(leftovers)
+    }
+
+    /// The process that held the folder before and did not end by itself, if there is one.
+    pub fn unended(&self) -> Option<&str> {
+        self.lock.unended()
+    }
+
+    /// What another thread needs to give the folder back.
+    pub fn cleanup(&self) -> Cleanup {
+        Cleanup { folder: None, lock: self.lock.text() }
+    }
+
+    /// Makes the temporary folder. If the run id is taken, the run gets the next one.
+    ///
+    /// # Errors
+    /// Output: the folder cannot be written; its file system has no symbolic links.
+    pub fn begin(self) -> Result<Publication> {
+        let Reservation { out, mut run_id, options, lock } = self;
+        let is_taken = |name: String| fs::symlink_metadata(out.join(RUNS).join(name)).is_ok();
+        while is_taken(run_id.to_string()) || is_taken(format!("{TEMPORARY}{run_id}")) {
             run_id = run_id.next();
         }
         if options.switch_latest {
-            expect_links(out, &run_id)?;
+            expect_links(&out, &run_id)?;
         }
-        let folder = runs.join(format!("{TEMPORARY}{run_id}"));
-        fs::create_dir(&folder).map_err(|e| failure::output(format_args!("create {}", folder.display()), e))?;
+        let folder = out.join(RUNS).join(format!("{TEMPORARY}{run_id}"));
+        let create = |e| failure::output(format_args!("create {}", folder.display()), e);
+        files::create_folder(&folder).map_err(create)?;
+        let mut publication = Publication { out, run_id, folder, mode: 0, options, committed: false, lock };
+        publication
+            .close_folder()
+            .map_err(|e| failure::output(format_args!("restrict {}", publication.folder.display()), e))?;
         crash::point("after-folder");
-        Ok(Publication { out: out.into(), run_id, folder, options, leftovers, committed: false, _lock: lock })
+        Ok(publication)
+    }
+}
+
+impl Publication {
+    /// Takes output folder `out`, cleans it and makes the temporary folder of the run.
+    ///
+    /// # Errors
+    /// As [`Reservation::take`] and [`Reservation::begin`].
+    pub fn begin(out: &Path, run_id: RunId, options: Options) -> Result<Publication> {
+        let mut reservation = Reservation::take(out, run_id, options)?;
+        reservation.clean()?;
+        reservation.begin()
+    }
+
+    /// Until the run is published nobody else may look into its folder.
+    fn close_folder(&mut self) -> io::Result<()> {
+        self.mode = fs::symlink_metadata(&self.folder)?.permissions().mode();
+        fs::set_permissions(&self.folder, Permissions::from_mode(self.mode & !0o077))
+    }
+
+    /// What another thread needs to remove the run.
+    pub fn cleanup(&self) -> Cleanup {
+        Cleanup { folder: Some(self.folder.clone()), lock: self.lock.text() }
     }
 
     pub fn run_id(&self) -> &RunId {
@@ -99,11 +184,6 @@ impl Publication {
     /// The temporary folder, for files beside the tables, such as `report.html`.
     pub fn folder(&self) -> &Path {
         &self.folder
-    }
-
-    /// What killed runs had left, for the log.
-    pub fn leftovers(&self) -> &[Leftover] {
-        &self.leftovers
     }
 
     /// Writes a whole table as one file, sorted by its key.
@@ -133,58 +213,87 @@ impl Publication {
     pub fn part(&self, schema: Arc<TableSchema>, format: Format, index: usize) -> Result<TableWriter> {
         let folder = self.folder.join(&schema.name);
         let create = |e| failure::output(format_args!("create {}", folder.display()), e);
-        match fs::create_dir(&folder) {
-            Ok(()) if is_per_customer(&schema) => restrict_folder(&folder, self.options.mode).map_err(create)?,
-            Ok(()) => {}
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
-            Err(e) => return Err(create(e)),
+        if files::create_or_find_folder(&folder).map_err(create)? && is_per_customer(&schema) {
+            restrict_folder(&folder, self.options.mode).map_err(create)?;
         }
         let name = format!("{}/part-{index:05}.parquet", schema.name);
         TableWriter::create(&self.folder, &name, schema, format, self.options.mode)
     }
 
-    /// Makes the run appear: manifest last, everything synced, one rename, then `latest`.
+    /// Makes the run appear, whole or not at all.
+    ///
+    /// # Errors
+    /// As [`Publication::prepare`] and [`Prepared::publish`].
+    pub fn commit(self, manifest: &Manifest) -> Result<Published> {
+        self.prepare(manifest)?.publish()
+    }
+
+    /// Completes the run where nobody sees it: the manifest last, everything synced.
     ///
     /// # Errors
     /// Output: something cannot be written; the last published run is then as it was. Internal: the manifest does not
     /// list the files of the folder.
-    pub fn commit(mut self, manifest: &Manifest) -> Result<Published> {
+    pub fn prepare(self, manifest: &Manifest) -> Result<Prepared> {
         self.expect_listed(manifest)?;
         crash::point("before-manifest");
         let path = self.folder.join(manifest::FILE);
         let text = manifest.to_text()?;
-        File::create_new(&path)
-            .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        files::create(&path, files::PUBLIC)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
             .map_err(|e| failure::output(format_args!("write {}", path.display()), e))?;
         crash::point("before-sync");
+        fs::set_permissions(&self.folder, Permissions::from_mode(self.mode))
+            .map_err(|e| failure::output(format_args!("open {} to its readers", self.folder.display()), e))?;
         sync_tree(&self.folder)?;
-        crash::point("before-rename");
-        let (runs, folder) = (self.out.join(RUNS), self.out.join(RUNS).join(self.run_id.to_string()));
-        fs::rename(&self.folder, &folder)
-            .map_err(|e| failure::output(format_args!("rename {} to {}", self.folder.display(), self.run_id), e))?;
-        self.committed = true;
-        sync(&runs)?;
-        crash::point("before-latest");
-        if self.options.switch_latest {
-            self.switch_latest().map_err(|e| {
-                let doing = format!("switch {} (the run is complete in {})", self.latest().display(), folder.display());
-                failure::output(doing, e)
-            })?;
-        }
-        crash::point("after-latest");
-        Ok(Published { run_id: self.run_id.clone(), folder })
+        Ok(Prepared(self))
     }
 
     fn latest(&self) -> PathBuf {
         self.out.join(LATEST)
     }
 
+    /// Gives the run its name, then makes `latest` name it. What fails before the run is published takes it back.
+    fn appear(&mut self) -> Result<Published> {
+        let runs = self.out.join(RUNS);
+        let folder = runs.join(self.run_id.to_string());
+        fs::rename(&self.folder, &folder)
+            .map_err(|e| failure::output(format_args!("rename {} to {}", self.folder.display(), self.run_id), e))?;
+        self.folder.clone_from(&folder);
+        // A run of some stages is published by its name alone.
+        self.committed = !self.options.switch_latest;
+        let synced = sync(&runs);
+        crash::point("before-latest");
+        let synced = if self.committed {
+            synced
+        } else {
+            synced?;
+            self.switch_latest().map_err(|e| failure::output(format_args!("switch {}", self.latest().display()), e))?;
+            self.committed = true;
+            Ok(())
+        };
+        let unsynced = synced.and_then(|()| sync(&self.out)).err();
+        crash::point("after-latest");
+        Ok(Published { run_id: self.run_id.clone(), folder, unsynced })
+    }
+
     fn switch_latest(&self) -> io::Result<()> {
         let next = self.out.join(format!("{NEXT_LATEST}{}", self.run_id));
         symlink(Path::new(RUNS).join(self.run_id.to_string()), &next)?;
         crash::point("within-latest");
-        fs::rename(&next, self.latest())?;
-        File::open(&self.out)?.sync_all()
+        match fs::rename(&next, self.latest()) {
+            // On a network a call may succeed and its answer be lost.
+            Err(_) if self.is_latest() => Ok(()),
+            Err(e) => {
+                // What cannot be removed now is a leftover to the next run.
+                let _ = fs::remove_file(&next);
+                Err(e)
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn is_latest(&self) -> bool {
+        runs::latest(&self.out).as_ref() == Some(&self.run_id)
     }
 
     /// A file that the manifest forgets, or one that it invents, would make a run that cannot be trusted.
@@ -199,9 +308,12 @@ impl Publication {
             if !listed.insert(path.clone()) {
                 return defect(format!("{} is listed twice", file.path));
             }
-            let found = fs::metadata(&path).map(|m| m.len());
-            if !matches!(&found, Ok(bytes) if *bytes == file.bytes) {
-                return defect(format!("{} should have {} bytes", file.path, file.bytes));
+            match fs::symlink_metadata(&path) {
+                Ok(found) if found.is_file() && found.len() == file.bytes => {}
+                Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                    return Err(failure::output(format_args!("look at {}", path.display()), e));
+                }
+                _ => return defect(format!("{} should have {} bytes", file.path, file.bytes)),
             }
         }
         let mut found = Vec::new();
@@ -217,11 +329,56 @@ impl Publication {
 
 impl Drop for Publication {
     fn drop(&mut self) {
-        if !self.committed {
-            // What cannot be removed now is a leftover to the next run.
-            let _ = fs::remove_dir_all(&self.folder);
+        if self.committed {
+            return;
+        }
+        // What cannot be removed now is a leftover to the next run, so it must not look like a run.
+        let temporary = self.out.join(RUNS).join(format!("{TEMPORARY}{}", self.run_id));
+        if self.folder != temporary && fs::rename(&self.folder, &temporary).is_ok() {
+            self.folder = temporary;
+        }
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Prepared {
+    /// Makes the run appear: one rename, then `latest`.
+    ///
+    /// # Errors
+    /// Output: something cannot be written or synced; the last published run is then as it was, and this one is gone.
+    /// What fails once the run is published is no error, see [`Published::unsynced`].
+    pub fn publish(mut self) -> Result<Published> {
+        crash::point("before-rename");
+        self.0.appear()
+    }
+}
+
+impl Cleanup {
+    /// Removes the folder, although other threads may still write into it, and lets the next run know that this one
+    /// ended in order.
+    pub fn run(&self) {
+        let began = Instant::now();
+        if let Some(folder) = &self.folder {
+            while fs::remove_dir_all(folder).is_err() && folder.exists() && began.elapsed() < CLEANING {}
+        }
+        self.lock.clear();
+    }
+}
+
+/// Makes an output folder and those above it that are missing, so that their names survive a power failure.
+fn create_output(out: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = out.ancestors().take_while(|p| !p.as_os_str().is_empty() && !p.exists()).collect();
+    files::create_output(out)?;
+    for made in missing {
+        let above = made.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        match File::open(above) {
+            Ok(folder) => folder.sync_all()?,
+            // Who may write into a folder need not be able to read it, and then cannot sync it either.
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(e) => return Err(e),
         }
     }
+    Ok(())
 }
 
 /// Says early, not after an hour's work, that `latest` could not be switched.
@@ -252,14 +409,18 @@ fn no_links(out: &Path, cause: io::Error) -> Error {
     }
 }
 
+/// Removes what carries a temporary name of ours. Links are removed, never followed.
 fn remove_leftovers(folder: &Path, prefix: &str) -> Result<Vec<Leftover>> {
     let list = |e| failure::output(format_args!("list {}", folder.display()), e);
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(list)? {
-        let path = entry.map_err(list)?.path();
-        if path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(prefix)) {
-            let is_folder = fs::symlink_metadata(&path).is_ok_and(|m| m.is_dir());
-            let removed = if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        let entry = entry.map_err(list)?;
+        let name = entry.file_name();
+        let id = name.to_str().and_then(|name| name.strip_prefix(prefix));
+        let is_ours = id.is_some_and(|id| RunId::parse(id.strip_prefix(REMOVED).unwrap_or(id)).is_some());
+        if is_ours {
+            let path = entry.path();
+            let removed = if files::is_folder(&path) { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             found.push(Leftover { path, removed });
         }
     }

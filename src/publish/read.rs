@@ -1,40 +1,82 @@
-//! Reading a published table back, batch by batch.
+//! Reading a published table back, batch by batch, after its files were compared with the manifest.
+//!
+//! A table is believed once the SHA-256 of each of its files is that of the manifest. Small tables are read into memory
+//! once and then both hashed and decoded there. Of larger ones every file is opened once, hashed, and decoded from the
+//! same open file; should somebody overwrite it in between, the checksums of its pages tell. Hashing takes about a
+//! second for every one or two gigabytes.
 
 use std::fs::File;
+use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Component, Path, PathBuf};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
+use parquet::file::reader::ChunkReader;
+use sha2::{Digest, Sha256};
 
+use super::files;
 use super::manifest::{FileEntry, TableEntry};
+use super::writer::hexadecimal;
 use crate::error::{Error, Result};
+
+/// Bytes of a table that is read into memory whole.
+const IN_MEMORY: u64 = 64 << 20;
+/// Bytes read at a time while a file is hashed.
+const PIECE: usize = 1 << 18;
+/// Rows decoded at a time.
+const BATCH: usize = 8192;
 
 /// The rows of a table in the order of its files.
 pub struct TableReader {
     schema: SchemaRef,
-    /// What is still to be opened, last first.
-    files: Vec<(PathBuf, u64)>,
-    current: Option<(PathBuf, ParquetRecordBatchReader)>,
+    /// What is still to be read, last first.
+    files: Vec<Verified>,
+    current: Current,
+}
+
+struct Current {
+    path: PathBuf,
+    reader: ParquetRecordBatchReader,
+}
+
+/// A file whose bytes are those that the run has written.
+struct Verified {
+    path: PathBuf,
+    rows: u64,
+    contents: Contents,
+}
+
+enum Contents {
+    Memory(Bytes),
+    File(File),
 }
 
 impl TableReader {
-    /// Opens a table of the run in folder `run`.
+    /// Opens a table of the run in folder `run` and compares all its files with the manifest.
     ///
     /// # Errors
     /// Input: a file is missing or was changed after the run.
     pub fn open(run: &Path, table: &TableEntry) -> Result<TableReader> {
-        let files: Result<Vec<_>> = table.files.iter().map(|f| Ok((path(run, f)?, f.bytes))).collect();
-        let mut files = files?;
+        let mut bytes = 0u64;
+        let opened = table.files.iter().map(|entry| {
+            let (path, file) = open(run, entry)?;
+            bytes = bytes.saturating_add(entry.bytes);
+            Ok((path, file, entry))
+        });
+        let opened: Vec<_> = opened.collect::<Result<_>>()?;
+        let verified = opened.into_iter().map(|(path, file, entry)| verified(path, file, entry, bytes <= IN_MEMORY));
+        let mut files: Vec<Verified> = verified.collect::<Result<_>>()?;
         files.reverse();
-        let Some((first, bytes)) = files.pop() else {
+        let Some(first) = files.pop() else {
             return Err(Error::input(format!("the manifest lists no files of table {}", table.name)).help(AGAIN));
         };
-        let reader = open(&first, bytes)?;
-        let schema = arrow::array::RecordBatchReader::schema(&reader);
-        Ok(TableReader { schema, files, current: Some((first, reader)) })
+        let current = first.reader()?;
+        let schema = arrow::array::RecordBatchReader::schema(&current.reader);
+        Ok(TableReader { schema, files, current })
     }
 
     pub fn schema(&self) -> &SchemaRef {
@@ -47,44 +89,101 @@ impl TableReader {
     /// Input: a file cannot be read, or was changed after the run.
     pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         loop {
-            if let Some((path, reader)) = &mut self.current {
-                let next = guarded(path, || reader.next().transpose().map_err(ParquetError::from))?;
-                if next.is_some() {
-                    return Ok(next);
-                }
+            let Current { path, reader } = &mut self.current;
+            let next = guarded(path, || reader.next().transpose().map_err(ParquetError::from))?;
+            if next.is_some() {
+                return Ok(next);
             }
-            let Some((path, bytes)) = self.files.pop() else { return Ok(None) };
-            let reader = open(&path, bytes)?;
-            self.current = Some((path, reader));
+            let Some(file) = self.files.pop() else { return Ok(None) };
+            self.current = file.reader()?;
+            if arrow::array::RecordBatchReader::schema(&self.current.reader).fields() != self.schema.fields() {
+                let path = self.current.path.display();
+                return Err(Error::input(format!("{path} has other columns than the parts before it")).help(AGAIN));
+            }
         }
     }
 }
 
 const AGAIN: &str = "it was changed after the run; run the pipeline again, or show another run";
 
-/// A manifest's paths stay within its run.
-fn path(run: &Path, file: &FileEntry) -> Result<PathBuf> {
-    let relative = Path::new(&file.path);
-    if relative.components().all(|c| matches!(c, Component::Normal(_))) {
-        Ok(run.join(relative))
+/// A manifest's paths stay within its run, and so do files: links are not followed.
+fn open(run: &Path, entry: &FileEntry) -> Result<(PathBuf, File)> {
+    let relative = Path::new(&entry.path);
+    if !relative.components().all(|c| matches!(c, Component::Normal(_))) {
+        return Err(Error::input(format!("the manifest names {}, which lies outside its run", entry.path)).help(AGAIN));
+    }
+    let path = run.join(relative);
+    let within_links = relative.ancestors().skip(1).any(|folder| !files::is_folder(&run.join(folder)));
+    let opened = if within_links {
+        Err(io::Error::other("its folder is a link or missing"))
     } else {
-        Err(Error::input(format!("the manifest names {}, which lies outside its run", file.path)).help(AGAIN))
+        files::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)))
+    };
+    let (found, file) = opened.map_err(|e| unreadable(&path, e))?;
+    if found != entry.bytes {
+        let what = format!("{} has {found} bytes, but {} according to the manifest", path.display(), entry.bytes);
+        return Err(Error::input(what).help(AGAIN));
+    }
+    Ok((path, file))
+}
+
+fn unreadable(path: &Path, cause: io::Error) -> Error {
+    Error::input(format!("cannot read {}", path.display()))
+        .help("check that it is there and readable: per-customer tables are readable by their owner alone")
+        .because(cause)
+}
+
+/// Compares a file with its SHA-256 in the manifest. `in_memory`: keeps its bytes.
+fn verified(path: PathBuf, mut file: File, entry: &FileEntry, in_memory: bool) -> Result<Verified> {
+    let mut hash = Sha256::new();
+    let contents = if in_memory {
+        let mut bytes = Vec::new();
+        // It may grow while it is read; one byte more than expected is enough to tell.
+        let most = entry.bytes.saturating_add(1);
+        file.take(most).read_to_end(&mut bytes).map_err(|e| unreadable(&path, e))?;
+        hash.update(&bytes);
+        Contents::Memory(bytes.into())
+    } else {
+        update(&mut hash, &mut file).map_err(|e| unreadable(&path, e))?;
+        Contents::File(file)
+    };
+    if hexadecimal(&hash.finalize()) != entry.sha256 {
+        return Err(Error::input(format!("{} does not have the SHA-256 of the manifest", path.display())).help(AGAIN));
+    }
+    Ok(Verified { path, rows: entry.rows, contents })
+}
+
+fn update(hash: &mut Sha256, file: &mut File) -> io::Result<()> {
+    let mut piece = vec![0; PIECE];
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(()),
+            Ok(read) => hash.update(&piece[..read]),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
     }
 }
 
-fn open(path: &Path, bytes: u64) -> Result<ParquetRecordBatchReader> {
-    let cannot = |e| {
-        Error::input(format!("cannot read {}", path.display()))
-            .help("check that it is there and readable: per-customer tables are readable by their owner alone")
-            .because(e)
-    };
-    let file = File::open(path).map_err(cannot)?;
-    let found = file.metadata().map_err(cannot)?.len();
-    if found != bytes {
-        let what = format!("{} has {found} bytes, but {bytes} according to the manifest", path.display());
-        return Err(Error::input(what).help(AGAIN));
+impl Verified {
+    fn reader(self) -> Result<Current> {
+        let Verified { path, rows, contents } = self;
+        let reader = match contents {
+            Contents::Memory(bytes) => reader(&path, rows, bytes),
+            Contents::File(file) => reader(&path, rows, file),
+        }?;
+        Ok(Current { path, reader })
     }
-    guarded(path, || ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(8192).build())
+}
+
+fn reader(path: &Path, rows: u64, file: impl ChunkReader + 'static) -> Result<ParquetRecordBatchReader> {
+    guarded(path, || {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(BATCH);
+        match builder.metadata().file_metadata().num_rows() {
+            found if u64::try_from(found) == Ok(rows) => builder.build(),
+            found => Err(ParquetError::General(format!("{found} rows, but {rows} according to the manifest"))),
+        }
+    })
 }
 
 /// The `parquet` crate answers some malformed files with a panic.
@@ -159,19 +258,71 @@ mod tests {
         );
         for at in 0..good.len() {
             let mut bad = good.clone();
-            bad[at] ^= 0x5A;
+            bad[at] ^= 1 << (at % 8);
             fs::write(&path, bad).unwrap();
-            // Either it reads all the same or there is an error; never a panic.
-            let _: Result<()> = read(&entry);
+            // Nothing is shown of the parts before it either.
+            let e = TableReader::open(dir.path(), &entry).err().unwrap();
+            assert!(e.what.ends_with("c.parquet does not have the SHA-256 of the manifest"), "byte {at}: {}", e.what);
+            assert_eq!(e.kind, crate::error::Kind::Input);
         }
-        fs::write(&path, vec![0; good.len()]).unwrap();
-        assert!(read(&entry).unwrap_err().what.ends_with("c.parquet is not readable as Parquet"));
-        fs::remove_file(&path).unwrap();
+        fs::write(&path, &good).unwrap();
+        read(&entry).unwrap();
+        let mut other_rows = entry.clone();
+        other_rows.files[2].rows += 1;
+        assert!(read(&other_rows).unwrap_err().source.unwrap().to_string().contains("rows, but"));
+        fs::rename(&path, dir.path().join("moved")).unwrap();
         assert!(read(&entry).unwrap_err().what.contains("cannot read"));
+        std::os::unix::fs::symlink("moved", &path).unwrap();
+        assert!(read(&entry).unwrap_err().what.contains("cannot read"), "a link");
         let mut outside = entry.clone();
-        outside.files[0].path = "../a.parquet".into();
-        assert!(read(&outside).unwrap_err().what.contains("outside its run"));
+        for elsewhere in ["../a.parquet", "/etc/passwd", "./a.parquet", "x/../a.parquet"] {
+            outside.files[0].path = elsewhere.into();
+            assert!(read(&outside).unwrap_err().what.contains("outside its run"), "{elsewhere}");
+        }
+        for nowhere in ["", "a.parquet/b", "\0", "x/a.parquet"] {
+            outside.files[0].path = nowhere.into();
+            assert!(read(&outside).unwrap_err().what.contains("cannot read"), "{nowhere:?}");
+        }
         outside.files.clear();
         assert!(read(&outside).unwrap_err().what.contains("lists no files"));
+    }
+
+    #[test]
+    fn what_is_not_parquet_is_a_sentence_although_its_digest_is_right() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut entry = written(dir.path());
+        let (good, path) = (fs::read(dir.path().join("c.parquet")).unwrap(), dir.path().join("c.parquet"));
+        let mut attempt = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            entry.files[2].sha256 = hexadecimal(&Sha256::digest(bytes));
+            entry.files[2].bytes = bytes.len() as u64;
+            let mut reader = TableReader::open(dir.path(), &entry)?;
+            while reader.next_batch()?.is_some() {}
+            Ok(())
+        };
+        let e: Error = attempt(&vec![0; good.len()]).unwrap_err();
+        assert!(e.what.ends_with("c.parquet is not readable as Parquet"));
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 0x5A;
+            // Either it reads all the same or there is an error; never a panic.
+            let _: Result<()> = attempt(&bad);
+        }
+    }
+
+    #[test]
+    fn large_tables_are_hashed_and_read_from_the_open_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let entry = written(dir.path());
+        let parts = entry.files.iter().map(|f| {
+            let (path, file) = open(dir.path(), f).unwrap();
+            verified(path, file, f, false).unwrap()
+        });
+        let rows: usize =
+            parts.map(|part| part.reader().unwrap().reader.map(|b| b.unwrap().num_rows()).sum::<usize>()).sum();
+        assert_eq!(rows, 10_020);
+        let changed = FileEntry { sha256: "0".repeat(64), ..entry.files[0].clone() };
+        let (path, file) = open(dir.path(), &changed).unwrap();
+        assert!(verified(path, file, &changed, false).is_err());
     }
 }

@@ -11,7 +11,7 @@ use super::run_id::RunId;
 pub const RUNS: &str = "runs";
 pub const LATEST: &str = "latest";
 
-/// The complete runs in output folder `out`, oldest first; none if there is no such folder.
+/// The complete runs in output folder `out`, oldest first; none if there is no such folder. A link to a run is none.
 ///
 /// # Errors
 /// What the operating system says of a folder that is there and cannot be listed.
@@ -24,7 +24,8 @@ pub fn list(out: &Path) -> io::Result<Vec<RunId>> {
     for entry in entries {
         let entry = entry?;
         let id = entry.file_name().to_str().and_then(RunId::parse);
-        runs.extend(id.filter(|_| entry.path().join(manifest::FILE).is_file()));
+        let is_run = || entry.file_type().is_ok_and(|t| t.is_dir()) && entry.path().join(manifest::FILE).is_file();
+        runs.extend(id.filter(|_| is_run()));
     }
     runs.sort();
     Ok(runs)

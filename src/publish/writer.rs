@@ -1,12 +1,12 @@
 //! One table, or one part of it, into one Parquet file whose bytes depend on its rows alone.
 //!
 //! Rows come as blocks that were encoded elsewhere, or as pieces of any size. Encodings are the plain old ones, which
-//! every reader of the last ten years knows. (Page checksums would be written if the `parquet` crate could; it only
-//! verifies them. The manifest has the SHA-256 of every file.)
+//! every reader of the last ten years knows. Every page carries a checksum, and the manifest has the SHA-256 of every
+//! file.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use super::block::{Block, Encoded, Layout, RowGroup, expect_before};
 use super::column::Design;
 use super::dictionary::Repeats;
 use super::format::Format;
-use super::{SCHEMA_VERSION, crash, failure};
+use super::{SCHEMA_VERSION, crash, failure, files};
 use crate::error::{Error, Result};
 use crate::table::{ColumnSpec, Table, TableSchema, Type, Values};
 
@@ -49,8 +49,8 @@ pub struct TableWriter {
 }
 
 impl TableWriter {
-    /// Creates `folder/name`, readable by its owner alone where the table has customer ids, unless `mode` says
-    /// otherwise.
+    /// Creates `folder/name`: readable by its owner alone where the table holds rows of customers or rejected rows,
+    /// unless `mode` says otherwise; other tables are readable by everybody, as far as the umask allows.
     ///
     /// # Errors
     /// Output: the file cannot be created.
@@ -63,9 +63,7 @@ impl TableWriter {
     ) -> Result<Self> {
         let path = folder.join(name);
         let private = is_private(&schema);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(if private { 0o600 } else { 0o666 });
-        let mut file = options.open(&path);
+        let mut file = files::create(&path, if private { files::PRIVATE } else { files::PUBLIC });
         if let (true, Some(mode), Ok(f)) = (private, mode, &file) {
             // Said in so many words, so the process' umask has no part in it.
             if let Err(e) = f.set_permissions(Permissions::from_mode(mode)) {
@@ -180,7 +178,7 @@ pub(super) fn is_per_customer(schema: &TableSchema) -> bool {
 
 /// Restricts a folder of parts as its files are: whoever may read them may enter.
 pub(super) fn restrict_folder(folder: &Path, mode: Option<u32>) -> io::Result<()> {
-    let files = mode.unwrap_or(0o600);
+    let files = mode.unwrap_or(files::PRIVATE);
     fs::set_permissions(folder, Permissions::from_mode(files | (files & 0o444) >> 2))
 }
 

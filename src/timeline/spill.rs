@@ -1,10 +1,14 @@
 //! Temporary files: one, without a name from the moment it is made, so that it is gone when the process is, whatever
-//! ends it.
+//! ends it; readable by its owner alone.
 
 use std::fs::File;
+#[cfg(target_os = "linux")]
+use std::fs::OpenOptions;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+#[cfg(target_os = "linux")]
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -45,7 +49,7 @@ impl Spill {
             let file = match &open.file {
                 Some(file) => file.clone(),
                 None => {
-                    let made = tempfile::tempfile_in(&self.folder).map_err(|e| self.unwritable(&e, 0, None))?;
+                    let made = unnamed(&self.folder).map_err(|e| self.unwritable(&e, 0, None))?;
                     open.file.insert(made.into()).clone()
                 }
             };
@@ -73,6 +77,15 @@ impl Spill {
     fn unwritable(&self, cause: &io::Error, wanted: u64, share: Option<f64>) -> Error {
         let folder = self.folder.display();
         let cause = io::Error::new(cause.kind(), cause.to_string());
+        if cause.kind() == io::ErrorKind::FileTooLarge {
+            return Error::output(format!(
+                "the temporary file in {folder} would grow to {}, beyond the largest file that the process or the file \
+                 system may have",
+                mebibytes(wanted)
+            ))
+            .help("raise the limit (`ulimit -f`) or --memory-limit, or name another folder by `output.temp_dir`")
+            .because(cause);
+        }
         if !matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
             return Error::output(format!("temporary files cannot be written to {folder}"))
                 .help("name a folder for them by `output.temp_dir`, or by the environment's TMPDIR")
@@ -89,6 +102,35 @@ impl Spill {
         .because(cause)
     }
 }
+
+/// A new file that never has a name.
+#[cfg(target_os = "linux")]
+fn unnamed(folder: &Path) -> io::Result<File> {
+    // O_EXCL: nobody can give it a name later either.
+    let flags = libc::O_TMPFILE | libc::O_EXCL;
+    let made = OpenOptions::new().read(true).write(true).custom_flags(flags).mode(PRIVATE).open(folder);
+    match made {
+        // A file system that knows only files with names.
+        Err(e) if matches!(e.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR | libc::EINVAL)) => unlinked(folder),
+        other => other,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn unnamed(folder: &Path) -> io::Result<File> {
+    unlinked(folder)
+}
+
+/// A new file whose name is taken away at once.
+fn unlinked(folder: &Path) -> io::Result<File> {
+    let (file, path) = tempfile::Builder::new().prefix("tenure-").tempfile_in(folder)?.into_parts();
+    path.close()?;
+    Ok(file)
+}
+
+/// Readable by its owner alone.
+#[cfg(target_os = "linux")]
+const PRIVATE: u32 = 0o600;
 
 fn mebibytes(bytes: u64) -> String {
     format!("{} MiB", bytes.div_ceil(1 << 20))
@@ -111,6 +153,25 @@ mod tests {
         }
         assert_eq!(spill.written(), 8);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_file_is_private_and_has_no_name() {
+        use std::os::unix::fs::MetadataExt;
+        let folder = tempfile::tempdir().unwrap();
+        for file in [unnamed(folder.path()).unwrap(), unlinked(folder.path()).unwrap()] {
+            let found = file.metadata().unwrap();
+            assert_eq!((found.mode() & 0o777, found.nlink()), (0o600, 0));
+            file.write_all_at(b"x", 0).unwrap();
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_that_may_not_grow_is_a_sentence() {
+        let limited = io::Error::from(io::ErrorKind::FileTooLarge);
+        let error = Spill::new(Path::new("/t")).unwritable(&limited, 300 << 20, Some(0.5));
+        assert!(error.what.contains("/t would grow to 300 MiB") && error.help.unwrap().contains("ulimit -f"));
     }
 
     #[test]

@@ -22,6 +22,8 @@
 //! - [`secrets`]: what the environment holds is shown nowhere.
 //! - [`terminals`]: what a terminal would obey is escaped everywhere.
 //! - [`mistakes`], [`signals`]: what goes wrong is said, and leaves nothing behind.
+//! - [`links`]: planted links are not followed, and permissions are bounded; [`truth`]: messages and exit status say what
+//!   has happened.
 //! - [`replaced`]: exports that change while they are read, and files that are none.
 
 #![expect(clippy::inconsistent_digit_grouping, reason = "12_34 is twelve pounds thirty-four")]
@@ -48,6 +50,7 @@ mod hostile;
 mod integrals;
 mod laws;
 mod ledger;
+mod links;
 mod looked_at;
 mod loyal;
 mod memory;
@@ -69,5 +72,6 @@ mod small;
 mod support;
 mod survival_published;
 mod terminals;
+mod truth;
 mod voice;
 mod worked;

@@ -59,22 +59,72 @@ fn a_signal_stops_the_run_within_two_seconds_and_leaves_nothing() {
         let before = here.left_behind();
         let mut stopped = 0;
         for delay in moments() {
+            let child = start(&here);
+            listens(&child);
             // Over before the signal came, or while it came: a run as good as any.
-            let Some((outcome, took)) = stopped_by(signal, start(&here), delay) else { break };
+            let Some((outcome, took)) = stopped_by(signal, child, delay) else { break };
             if outcome.code == Some(0) {
                 break;
             }
-            // In its first milliseconds a process does not listen yet, and dies of the signal itself.
-            if outcome.code.is_some() || delay > Duration::from_millis(100) {
-                outcome.exits(code);
-                stopped += 1;
-            }
+            outcome.exits(code);
+            stopped += 1;
             assert!(took < Duration::from_secs(2), "{signal} after {delay:?} took {took:?}");
             assert_eq!(here.left_behind(), before, "{signal} after {delay:?}\n{outcome}");
         }
         assert!(stopped > 0, "the run was never long enough to be stopped by {signal}");
     }
     assert!(!Table::read(&here.join("out/latest"), "churn").rows.is_empty());
+}
+
+/// Waits until the process has its listener, which it starts before anything else: while the operating system loads the
+/// program, a signal is its end.
+fn listens(child: &Child) {
+    let caught = |status: String| {
+        let mask = status.lines().find_map(|l| l.strip_prefix("SigCgt:")).map(|m| u64::from_str_radix(m.trim(), 16));
+        matches!(mask, Some(Ok(mask)) if mask & (1 << 14) != 0)
+    };
+    let began = Instant::now();
+    while !std::fs::read_to_string(format!("/proc/{}/status", child.id())).is_ok_and(caught) {
+        assert!(began.elapsed() < Duration::from_secs(10), "the program does not listen for SIGTERM");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn at_any_moment_from_the_first_on_a_signal_ends_the_run_or_the_run_is_published() {
+    let here = Workspace::of(&Scenario::purchases(
+        (0..2_000).map(|n| Transaction::new(n % 40, crate::days::day("2020-01-03") + n % 180, 10_00 + n)).collect(),
+    ));
+    here.run().exits(0);
+    let began = Instant::now();
+    here.run().exits(0);
+    let whole = began.elapsed().as_micros() as i64;
+    let mut dice = Dice::new(7);
+    let mut ends = std::collections::BTreeMap::new();
+    for turn in 0..60 {
+        let before = here.left_behind();
+        let child = start(&here);
+        listens(&child);
+        // Every other one as early as can be.
+        let delay = if turn % 2 == 0 { turn * 50 } else { dice.below(whole + whole / 4) };
+        std::thread::sleep(Duration::from_micros(delay as u64));
+        let pid = child.id().to_string();
+        let _ =
+            Command::new("kill").args(["-s", "TERM", &pid]).stderr(Stdio::null()).status().expect("kill is a program");
+        let outcome = Outcome::from(child.wait_with_output().expect("our own child"));
+        *ends.entry(outcome.code).or_insert(0) += 1;
+        match outcome.code {
+            Some(0) => assert!(here.left_behind().len() > before.len(), "{delay} µs: published\n{outcome}"),
+            Some(143) => {
+                outcome.says(&["terminated; nothing was published"]);
+                assert_eq!(here.left_behind(), before, "{delay} µs: {outcome}");
+            }
+            _ => panic!("{delay} µs: {outcome}"),
+        }
+        // Nothing to tell the next run, which an unclean end would leave.
+        assert_eq!(std::fs::read_to_string(here.join("out/.lock")).expect("the lock"), "", "{delay} µs: {outcome}");
+    }
+    assert!(ends.get(&Some(143)).is_some_and(|n| *n >= 10), "{ends:?}");
 }
 
 #[test]

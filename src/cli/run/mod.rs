@@ -15,12 +15,13 @@ use jiff::Timestamp;
 use self::progress::Progress;
 pub use self::progress::emit_errors;
 use super::interrupt::Interrupt;
+use super::panics;
 use super::pipeline::PipelineArgs;
 use super::secrets;
 use crate::config::Pipeline;
 use crate::error::{Error, Errors, Exit, Result};
 use crate::job::{self, Blueprint, Phase, Watch};
-use crate::publish::{Options, Publication, RunId};
+use crate::publish::{Options, Publication, Reservation, RunId};
 use crate::source;
 use crate::timeline::store::Store;
 
@@ -45,7 +46,7 @@ pub struct Args {
     /// Say what would be read, needed and written, and do nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Neither progress nor summary, errors alone
+    /// Neither progress nor summary: errors, and warnings about the output folder
     #[arg(long, short)]
     pub quiet: bool,
     /// How progress is told on standard error
@@ -79,6 +80,10 @@ impl Args {
 }
 
 pub fn run(args: &Args, out: &mut (dyn Write + Send)) -> Result<Exit, Errors> {
+    let interrupt = Interrupt::listen()?;
+    if args.wants_events() {
+        interrupt.tell_as_event();
+    }
     let pipeline = args.load()?;
     memory::limit(args.memory_limit, args.log_format)?;
     let blueprint = job::blueprint(&pipeline, args.only.as_deref())?;
@@ -89,7 +94,7 @@ pub fn run(args: &Args, out: &mut (dyn Write + Send)) -> Result<Exit, Errors> {
     let started = all.current_num_threads();
     let fitting = memory::reading_threads(started, inspected.bytes_a_thread(source::BATCH_ROWS));
     let used = if fitting < started { pool(fitting)? } else { all };
-    used.install(|| run_pipeline(args, &pipeline, &blueprint, &inspected, allowed, out))
+    used.install(|| run_pipeline(args, &pipeline, &blueprint, &inspected, allowed, &interrupt, out))
 }
 
 /// A pool of so many threads, or of fewer where the operating system starts no more.
@@ -113,10 +118,10 @@ fn run_pipeline(
     blueprint: &Blueprint,
     inspected: &source::Inspected,
     allowed: usize,
+    interrupt: &Interrupt,
     out: &mut (dyn Write + Send),
 ) -> Result<Exit, Errors> {
     let started = Timestamp::now();
-    let interrupt = Interrupt::listen()?;
     let a_thread = inspected.bytes_a_thread(source::BATCH_ROWS);
     let threads = rayon::current_num_threads();
     let limit = memory::for_rows(threads, a_thread);
@@ -130,26 +135,31 @@ fn run_pipeline(
         switch_latest: blueprint.whole,
         mode: pipeline.output.mode,
     };
-    let publication = Publication::begin(&pipeline.output.dir, RunId::new(started, &pipeline.sha256), options)?;
-    interrupt.guard(publication.folder());
-    let progress = Progress::new(args.quiet, args.log_format, interrupt);
-    progress.begun(pipeline, publication.run_id(), publication.leftovers());
+    let run_id = RunId::new(started, &pipeline.sha256);
+    let mut reservation = interrupt.reserve(|| Reservation::take(&pipeline.output.dir, run_id, options))?;
+    let unended = reservation.unended().map(str::to_owned);
+    let leftovers = reservation.clean()?;
+    let publication = interrupt.begin(reservation)?;
+    let progress = Progress::new(args.quiet, args.log_format, interrupt.clone());
+    progress.begun(pipeline, publication.run_id());
+    progress.last_run(pipeline, unended.as_deref(), &leftovers);
     if threads < allowed {
         progress.fewer_threads("run", threads, allowed);
     }
     let run = Run { pipeline, blueprint, progress: &progress, started };
     let outcome = run.compute_and_publish(args, inspected, store, publication);
+    interrupt.ended();
     progress.finish();
-    match outcome {
-        Ok(finished) => {
-            progress.published(&finished);
-            if !args.quiet && args.log_format == LogFormat::Text {
-                summary::print(&finished, pipeline, out)?;
-            }
-            Ok(Exit::Done)
+    let finished = outcome?;
+    // The run is published, so whatever fails from here on is a warning.
+    progress.published(&finished);
+    if !args.quiet && args.log_format == LogFormat::Text {
+        let printed = panics::guarded(|| summary::print(&finished, pipeline, out));
+        if let Err(errors) = printed {
+            progress.summary_failed(&finished, &errors);
         }
-        Err(errors) => Err(errors),
     }
+    Ok(Exit::Done)
 }
 
 struct Run<'a> {

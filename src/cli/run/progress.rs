@@ -14,9 +14,10 @@ use super::publishing::Finished;
 use crate::check::Status;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::numbers::grouped;
+use crate::cli::pipeline::{shown, shown_output};
 use crate::cli::secrets;
 use crate::config::Pipeline;
-use crate::error::{Errors, Result};
+use crate::error::{Error, Errors, Result};
 use crate::job::{Phase, Watch};
 use crate::publish::RunId;
 use crate::publish::manifest::Timing;
@@ -45,6 +46,12 @@ pub fn emit_errors(errors: &Errors) {
     if more > 0 {
         emit("more_errors", json!({ "count": more }));
     }
+}
+
+/// An error and what it was caused by, in one line.
+fn reasons(error: &Error) -> String {
+    let causes = std::iter::successors(error.source.as_deref().map(|e| e as &dyn std::error::Error), |e| e.source());
+    causes.fold(error.what.clone(), |text, cause| format!("{text}: {cause}"))
 }
 
 pub struct Progress {
@@ -91,16 +98,55 @@ impl Progress {
         }
     }
 
-    pub fn begun(&self, pipeline: &Pipeline, run_id: &RunId, leftovers: &[Leftover]) {
+    /// What has to be known even by who wants no progress.
+    fn warn(&self, sentence: &str) {
+        if !self.json {
+            self.bar.suspend(|| {
+                let _ = writeln!(std::io::stderr().lock(), "warning: {}", escaped(&secrets::hide(sentence)));
+            });
+        }
+    }
+
+    pub fn begun(&self, pipeline: &Pipeline, run_id: &RunId) {
         self.event("run_started", json!({ "pipeline": pipeline.name.written(), "run_id": run_id.to_string() }));
+    }
+
+    /// Whether the last run into the output folder ended, and what it left. `unended`: the process that held the
+    /// folder and did not end by itself.
+    pub fn last_run(&self, pipeline: &Pipeline, unended: Option<&str>, leftovers: &[Leftover]) {
+        if unended.is_none() && leftovers.is_empty() {
+            return;
+        }
+        let holder = unended.map(|who| format!(" ({who})")).unwrap_or_default();
+        self.warn(&format!(
+            "the last `tenure run` or `tenure gc` in {} did not end by itself{holder}: it was killed, or the machine \
+             stopped",
+            shown_output(pipeline)
+        ));
+        self.event("last_run_did_not_end", json!({ "folder": shown_output(pipeline), "process": unended }));
         for leftover in leftovers {
-            let path = leftover.path.display().to_string();
+            let path = shown(&leftover.path);
             match &leftover.removed {
-                Ok(()) => self.say(&format!("removed {path}, which a killed run had left")),
-                Err(e) => self.say(&format!("warning: {path}, which a killed run left, cannot be removed: {e}")),
+                Ok(()) => self.say(&format!("removed {path}, which it had left")),
+                Err(e) => self.warn(&format!("{path}, which it had left, cannot be removed: {e}")),
             }
+            let path = leftover.path.display().to_string();
             self.event("leftover", json!({ "path": path, "removed": leftover.removed.is_ok() }));
         }
+    }
+
+    /// From here on a signal changes nothing.
+    ///
+    /// # Errors
+    /// Interrupted, Terminated: a signal has come before.
+    pub fn about_to_publish(&self) -> Result<()> {
+        self.interrupt.hold_off()
+    }
+
+    /// The summary could not be printed; the run is published all the same.
+    pub fn summary_failed(&self, finished: &Finished, errors: &Errors) {
+        let why: Vec<String> = errors.iter().map(reasons).collect();
+        self.warn(&format!("the run is published in {}, but {}", shown(&finished.folder), why.join("; ")));
     }
 
     /// Ends the phase under way.
@@ -110,6 +156,11 @@ impl Progress {
     }
 
     pub fn published(&self, finished: &Finished) {
+        if let Some(e) = &finished.unsynced {
+            let why = reasons(e);
+            self.warn(&format!("the run is published, but may not survive a power failure: {why}"));
+            self.event("not_synced", json!({ "detail": why }));
+        }
         for check in finished.checks.iter().filter(|c| c.status == Status::Warn) {
             self.event("warning", json!({ "check": check.check, "subject": check.subject, "expected": check.expected, "actual": check.actual, "detail": check.detail }));
         }

@@ -11,7 +11,7 @@ use crate::calendar::Day;
 use crate::check::{self, Check};
 use crate::config::SourceKind;
 use crate::engine::score::Score;
-use crate::error::{Errors, Result};
+use crate::error::{Error, Errors, Result};
 use crate::job::{Computed, Gathered, Phase, Watch, Watched};
 use crate::publish::manifest::{self, Input, Manifest, PipelineFile, TableEntry};
 use crate::publish::{self, Format, Publication};
@@ -23,6 +23,8 @@ use crate::table::Table;
 pub struct Finished {
     pub run_id: String,
     pub folder: PathBuf,
+    /// Why the run might not survive a power failure.
+    pub unsynced: Option<Error>,
     pub is_latest: bool,
     pub reports: BTreeMap<SourceKind, SourceReport>,
     pub tables: Vec<TableEntry>,
@@ -106,10 +108,13 @@ pub fn publish(
         checks: computed.checks,
     };
     run.progress.stopped()?;
-    let published = publication.commit(&manifest)?;
+    let prepared = publication.prepare(&manifest)?;
+    run.progress.about_to_publish()?;
+    let published = prepared.publish()?;
     Ok(Finished {
         run_id: published.run_id.to_string(),
         folder: published.folder,
+        unsynced: published.unsynced,
         is_latest: run.blueprint.whole,
         reports: gathered.scan.reports.clone(),
         tables: manifest.tables,

@@ -203,6 +203,53 @@ fn pages_of_a_large_row_group_are_read_and_within_their_bounds() {
     holds(&table).unwrap();
 }
 
+/// Where each page of a file begins and ends, its header included.
+fn pages(metadata: &ParquetMetaData) -> Vec<Range<usize>> {
+    let mut pages = vec![];
+    for (group, index) in
+        (0..metadata.num_row_groups()).map(|i| (metadata.row_group(i), metadata.page_index_for_row_group(i)))
+    {
+        for (i, chunk) in group.columns().iter().enumerate() {
+            if let Some(at) = chunk.dictionary_page_offset() {
+                pages.push(at as usize..chunk.data_page_offset() as usize);
+            }
+            for page in index.page_locations(i).unwrap() {
+                pages.push(page.offset as usize..page.offset as usize + page.compressed_page_size as usize);
+            }
+        }
+    }
+    pages
+}
+
+/// A header has at most so many bytes.
+const HEADER: usize = 48;
+
+#[test]
+fn a_flipped_bit_of_any_page_is_found_by_its_checksum() {
+    let row = |i: u32| ((i / 700) as u8, (i % 700) as u16, i64::from(i).wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as i64));
+    let table = table(&(0..PAGE as u32 + 77).map(row).collect::<Vec<_>>());
+    let dir = tempfile::tempdir().unwrap();
+    let (_, metadata) = written(dir.path(), &table);
+    let good = std::fs::read(dir.path().join("t.parquet")).unwrap();
+    let pages = pages(&metadata);
+    // Two pages of rows a column, and dictionaries.
+    assert!(pages.len() > 2 * table.schema.columns.len(), "{}", pages.len());
+    let read = |bytes: Vec<u8>| {
+        let mut reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).unwrap().build().unwrap();
+        reader.try_for_each(|batch| batch.map(drop))
+    };
+    read(good.clone()).unwrap();
+    for page in pages {
+        let within = (page.start + HEADER..page.end).step_by(page.len().div_ceil(5)).chain([page.end - 1]);
+        for at in within {
+            let mut bad = good.clone();
+            bad[at] ^= 1 << (at % 8);
+            let found = read(bad).expect_err("a page without a checksum").to_string();
+            assert!(found.contains("CRC"), "byte {at} of the page at {page:?}: {found}");
+        }
+    }
+}
+
 /// NULLs at the end of a sorted column, pages and columns of nothing else, and zeros of either sign.
 #[test]
 fn pages_without_values_are_read_and_said_to_be_so() {

@@ -173,6 +173,118 @@ fn latest_that_is_no_link_and_a_file_as_folder_are_said_early() {
     assert!(e.what.contains("has no symbolic links") && e.help.is_some());
 }
 
+#[test]
+fn what_fails_before_latest_has_moved_takes_the_run_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path();
+    let good = publish(out, 0).run_id.to_string();
+    let prepared = |second| {
+        let p = begin(out, second).unwrap();
+        let manifest = fill(&p);
+        p.prepare(&manifest).unwrap()
+    };
+    // `latest` cannot be switched.
+    let ready = prepared(60);
+    let elsewhere = out.join("elsewhere");
+    fs::rename(out.join("latest"), &elsewhere).unwrap();
+    fs::create_dir(out.join("latest")).unwrap();
+    let e = ready.publish().unwrap_err();
+    assert!(e.kind == Kind::Output && e.what.contains("cannot switch"), "{}", e.what);
+    assert_eq!(names(&out.join("runs")), [good.as_str()]);
+    fs::remove_dir(out.join("latest")).unwrap();
+    fs::rename(&elsewhere, out.join("latest")).unwrap();
+    assert_eq!(names(out), [".lock", "latest", "runs"]);
+    // The run cannot get its name.
+    let ready = prepared(60);
+    let taken = out.join("runs").join(RunId::new(at(60), "1a2b3c4d").to_string());
+    fs::write(&taken, "taken").unwrap();
+    let e = ready.publish().unwrap_err();
+    assert!(e.kind == Kind::Output && e.what.contains("cannot rename"), "{}", e.what);
+    fs::remove_file(&taken).unwrap();
+    assert_eq!(names(&out.join("runs")), [good.as_str()]);
+    assert_eq!(latest_is_complete(out), Some(good));
+    publish(out, 60);
+}
+
+#[test]
+fn folders_and_files_have_the_modes_they_should_have_at_any_moment() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("a/b");
+    let p = begin(&out, 0).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(p.folder()), 0o700, "until the run is published");
+    let manifest = fill(&p);
+    let run = p.commit(&manifest).unwrap().folder;
+    // By a usual umask; tests/it/links.rs has others.
+    for folder in [&dir.path().join("a"), &out, &out.join("runs"), &run] {
+        assert_eq!(mode(folder) & !0o755, 0, "{}", folder.display());
+        assert_eq!(mode(folder) & 0o700, 0o700, "{}", folder.display());
+    }
+    for file in [run.join("churn.parquet"), run.join("manifest.json"), out.join(".lock")] {
+        assert_eq!(mode(&file) & !0o644, 0, "{}", file.display());
+    }
+}
+
+#[test]
+fn planted_links_are_not_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, elsewhere) = (dir.path().join("out"), dir.path().join("elsewhere"));
+    fs::create_dir_all(elsewhere.join("sub")).unwrap();
+    fs::write(elsewhere.join("precious"), "precious").unwrap();
+    let id = RunId::new(at(0), "1a2b3c4d");
+    // In place of `runs`.
+    fs::create_dir(&out).unwrap();
+    symlink(&elsewhere, out.join("runs")).unwrap();
+    let e = begin(&out, 0).unwrap_err();
+    assert!(e.kind == Kind::Output && e.what.contains("which is not followed"), "{}", e.what);
+    fs::remove_file(out.join("runs")).unwrap();
+    // At the temporary names, as files and folders; these are removed as leftovers.
+    fs::create_dir(out.join("runs")).unwrap();
+    symlink(&elsewhere, out.join(format!("runs/.tmp-{id}"))).unwrap();
+    symlink(elsewhere.join("precious"), out.join(format!("runs/.tmp-gc-{id}"))).unwrap();
+    fs::hard_link(elsewhere.join("precious"), out.join(format!(".latest-{id}"))).unwrap();
+    // The run's own name, and `latest`.
+    symlink(&elsewhere, out.join(format!("runs/{id}"))).unwrap();
+    symlink(&elsewhere, out.join("latest")).unwrap();
+    // What has names like ours, but not ours, stays.
+    fs::create_dir(out.join("runs/.tmp-mine")).unwrap();
+    let published = publish(&out, 0);
+    assert_eq!(published.run_id, id.next(), "the name that a link has is taken");
+    assert_eq!(names(&out.join("runs")), [".tmp-mine".to_owned(), id.to_string(), id.next().to_string()]);
+    // Within the run's folder.
+    let p = begin(&out, 60).unwrap();
+    symlink(elsewhere.join("precious"), p.folder().join("churn.parquet")).unwrap();
+    assert!(p.write(&table("churn", Type::Int, 5), FORMAT).is_err());
+    symlink(elsewhere.join("sub"), p.folder().join("ledger")).unwrap();
+    assert!(p.part(table("ledger", Type::CustomerId, 5).schema, FORMAT, 0).is_err());
+    drop(p);
+    let p = begin(&out, 60).unwrap();
+    let manifest = fill(&p);
+    symlink(elsewhere.join("precious"), p.folder().join("manifest.json")).unwrap();
+    assert!(p.prepare(&manifest).is_err());
+    assert_eq!(names(&elsewhere), ["precious", "sub"]);
+    assert!(names(&elsewhere.join("sub")).is_empty());
+    assert_eq!(fs::read_to_string(elsewhere.join("precious")).unwrap(), "precious");
+}
+
+#[test]
+fn a_cleanup_removes_the_run_and_its_trace() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut reservation = Reservation::take(dir.path(), RunId::new(at(0), ""), options()).unwrap();
+    let given_back = reservation.cleanup();
+    assert!(reservation.clean().unwrap().is_empty());
+    let p = reservation.begin().unwrap();
+    fill(&p);
+    given_back.run();
+    assert!(p.folder().exists(), "that was before it had a folder");
+    p.cleanup().run();
+    assert!(names(&dir.path().join("runs")).is_empty());
+    assert_eq!(fs::read_to_string(dir.path().join(".lock")).unwrap(), "", "the next run has nothing to tell");
+    drop(p);
+    assert_eq!(Reservation::take(dir.path(), RunId::new(at(0), ""), options()).unwrap().unended(), None);
+}
+
 const OUT: &str = "TENURE_TEST_OUT";
 
 /// The process that the next test kills; on its own it does nothing.
@@ -204,6 +316,8 @@ fn a_kill_at_any_moment_leaves_a_complete_latest_and_the_next_run_cleans_up() {
         let renamed = crash::POINTS.iter().position(|p| *p == "before-latest").unwrap();
         assert_eq!(complete, if i < renamed { vec![good.clone()] } else { vec![good.clone(), killed] }, "{point}");
 
+        let unended = Reservation::take(out, RunId::new(at(120), ""), options()).unwrap().unended().map(str::to_owned);
+        assert!(unended.is_some_and(|who| who.starts_with("pid ")), "{point}: the next run learns of it");
         let next = publish(out, 120).run_id.to_string();
         assert_eq!(latest_is_complete(out), Some(next.clone()), "{point}");
         assert_eq!(names(out), [".lock", "latest", "runs"], "{point}");

@@ -272,7 +272,8 @@ fn per_customer_files_are_private_unless_told_otherwise() {
     let plain = dir.path().join("plain");
     fs::write(&plain, "").unwrap();
     let by_umask = fs::metadata(plain).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode("c", keyed(vec![]).schema, Some(0o600)), by_umask);
+    assert_eq!(mode("c", keyed(vec![]).schema, Some(0o600)), by_umask & 0o644);
+    assert_eq!(mode("d", Arc::new(crate::publish::quarantine::schema()), None), 0o600);
     restrict_folder(dir.path(), Some(0o640)).unwrap();
     assert_eq!(fs::metadata(dir.path()).unwrap().permissions().mode() & 0o777, 0o750);
     restrict_folder(dir.path(), None).unwrap();
@@ -281,7 +282,7 @@ fn per_customer_files_are_private_unless_told_otherwise() {
 
 #[test]
 fn a_full_disk_is_a_sentence() {
-    let Ok(full) = OpenOptions::new().write(true).open("/dev/full") else {
+    let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") else {
         eprintln!("skipped: this system has no /dev/full");
         return;
     };

@@ -6,7 +6,7 @@ use crate::check::{Check, Status};
 use crate::config::{Pipeline, SourceKind};
 use crate::engine::known::Known;
 use crate::error::Error;
-use crate::source::{Rejected, Scan};
+use crate::source::{Rejections, Scan};
 use crate::tally::census::CensusTally;
 use crate::timeline::history::Strangers;
 use crate::timeline::segments::SegmentIndex;
@@ -81,8 +81,9 @@ pub fn input_checks(pipeline: &Pipeline, scan: &Scan, as_of: Day, now: i64) -> V
             _ if share > limit => Status::Fail,
             _ => Status::Warn,
         };
-        let reasons = reasons(scan, *kind);
-        let detail = format!("share of rows that could not be used ({} of {looked_at}{reasons})", report.rejected);
+        let (reasons, beyond) = (reasons(scan, *kind), beyond(scan, *kind));
+        let detail =
+            format!("share of rows that could not be used ({} of {looked_at}{reasons}){beyond}", report.rejected);
         let expected = Some(format!("at most {}", percent(limit)));
         checks.push(check("quarantine", name, status, expected, percent(share), detail));
         if let Some(seconds) = pipeline.sources.get(kind).and_then(|s| s.freshness) {
@@ -102,11 +103,19 @@ fn percent(share: f64) -> String {
 /// The reasons of a source's quarantine with their counts, for the sentence.
 fn reasons(scan: &Scan, kind: SourceKind) -> String {
     let mut counts = std::collections::BTreeMap::new();
-    for rejected in scan.rejected.iter().filter(|r| r.source == kind) {
-        *counts.entry(rejected.reason.name()).or_insert(0u64) += 1;
+    for ((reason, _), rows) in scan.rejected.of(kind).iter().flat_map(|source| &source.counts) {
+        *counts.entry(reason.name()).or_insert(0u64) += rows;
     }
     let list: Vec<_> = counts.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
     if list.is_empty() { String::new() } else { format!(": {}", list.join(", ")) }
+}
+
+/// Where table `quarantine` has not every row of a source: how many it has, and by column what all of them are.
+fn beyond(scan: &Scan, kind: SourceKind) -> String {
+    let Some(source) = scan.rejected.of(kind).filter(|source| source.beyond() > 0) else { return String::new() };
+    let columns: Vec<_> =
+        source.counts.iter().map(|((r, column), n)| format!("{} in {column} {n}", r.name())).collect();
+    format!("; table quarantine holds the first {} of these rows; of all: {}", source.rows.len(), columns.join(", "))
 }
 
 fn freshness(source: &str, limit: i64, newest: Option<i64>, now: i64) -> Check {
@@ -228,12 +237,20 @@ fn term_checks(census: &CensusTally) -> Vec<Check> {
 }
 
 /// The first rows of a source that could not be used, for whoever has to find them.
-fn examples(rejected: &[Rejected], source: &str) -> String {
-    let shown = rejected.iter().filter(|r| r.source.name() == source).take(5).map(|r| {
-        let value = r.value.as_deref().map_or("NULL".to_owned(), |v| format!("{v:?}"));
+fn examples(rejected: &Rejections, source: &str) -> String {
+    let shown = rejected.rows().filter(|r| r.source.name() == source).take(5).map(|r| {
+        let value = r.value.as_deref().map_or("NULL".to_owned(), |v| format!("{:?}", beginning(v)));
         format!("row {} of {}, {} = {value} ({})", r.row, r.file, r.column, r.reason.name())
     });
     shown.collect::<Vec<_>>().join("; ")
+}
+
+/// A value as far as a message shows it; the table has more of it.
+fn beginning(value: &str) -> String {
+    match value.char_indices().nth(200) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value.to_owned(),
+    }
 }
 
 /// Every row of the basis source was rejected, so that there is not even a window.
@@ -244,7 +261,7 @@ pub(super) fn nothing_usable(scan: &Scan, kind: SourceKind) -> Error {
 }
 
 /// The checks that keep a run from being published, as errors.
-pub fn failures(checks: &[Check], rejected: &[Rejected]) -> Vec<Error> {
+pub fn failures(checks: &[Check], rejected: &Rejections) -> Vec<Error> {
     let failed = checks.iter().filter(|c| c.status == Status::Fail);
     failed
         .map(|c| {

@@ -35,10 +35,16 @@ pub fn gather(
     let read = inspected.sources.values().filter(|source| source.is_read());
     let rows = read.map(InspectedSource::rows).sum();
     store.expect(rows);
+    let limits = ReadLimits { kept: limits.kept.min(kept_bytes(store.limit())), ..limits };
     bring_together(pipeline, Identity::default(), store, &|scatter| {
         watch.phase(Phase::Scan, Some(rows));
         scan(inspected, pipeline, scatter, &Watched(watch), limits)
     })
+}
+
+/// Bytes that a scan may take for texts, costs and rates, beside what rows may take.
+fn kept_bytes(rows: usize) -> usize {
+    (rows / 4).max(16 << 20)
 }
 
 /// Lets `deliver` hand all rows to a scatter. `identity` is the default but in tests.
@@ -110,5 +116,5 @@ fn shape(pipeline: &Pipeline, scan: &Scan, store: &Store) -> Result<Shape> {
 }
 
 fn cost(cost: &Cost, channels: &LabelColumn) -> CostRow {
-    CostRow { day: cost.period_start, amount: cost.amount, channel: channels.rank(cost.channel) }
+    CostRow { day: cost.period_start, amount: cost.amount, rows: cost.rows, channel: channels.rank(cost.channel) }
 }

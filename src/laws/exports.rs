@@ -168,6 +168,7 @@ pub fn deliver(
     let cost = |spent: &Spent| Cost {
         period_start: spent.day,
         amount: spent.amount,
+        rows: 1,
         channel: channels.code(spent.channel.filter(|_| needs.channels)),
     };
     let mut costs: Vec<Cost> = in_order(&world.costs, order).iter().map(cost).collect();
@@ -175,7 +176,7 @@ pub fn deliver(
     Ok(Scan {
         reports,
         files: vec![],
-        rejected: vec![],
+        rejected: Default::default(),
         dictionaries: dictionaries.into_iter().map(|codes| codes.0).collect(),
         channels: channels.0,
         reasons: reasons.0,

@@ -216,7 +216,8 @@ pub struct Customers {
     pub channels: Vec<ValueCode>,
     pub referred: Vec<bool>,
     pub segments: Vec<(usize, Vec<ValueCode>)>,
-    /// Canonical bytes of everything mapped in the row: of two conflicting rows of a customer the greater wins.
+    /// Canonical bytes of everything mapped in the row, of a long text its beginning and a hash: of two conflicting rows of
+    /// a customer the greater wins.
     pub canonical: Vec<Box<[u8]>>,
 }
 
@@ -256,12 +257,14 @@ pub trait Sink: Sync {
     fn accept(&self, batch: Batch) -> crate::error::Result<()>;
 }
 
-/// A row of the small side table of acquisition costs.
+/// The acquisition costs of a day and channel.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cost {
     pub period_start: Day,
     /// Minor units.
     pub amount: i64,
+    /// Rows of the export that this is the sum of.
+    pub rows: u64,
     /// Last, as codes are numbered by chance.
     pub channel: ValueCode,
 }

@@ -15,6 +15,7 @@
 //! files; only the numbering of segment values differs, and [`Scan`] says what each number stands for.
 
 mod bridge;
+mod budget;
 pub mod canonical;
 mod columns;
 mod condition;
@@ -25,6 +26,7 @@ mod guard;
 mod handle;
 mod inspect;
 mod pages;
+mod rejections;
 mod scan;
 mod statistics;
 #[cfg(test)]
@@ -33,12 +35,15 @@ mod thrift;
 mod walk;
 
 pub use canonical::Needs;
+pub use columns::faults::LONGEST_VALUE;
 pub use columns::ids::IdKind;
 pub use condition::Condition;
 pub use inspect::{Inspected, InspectedFile, InspectedSource, RuledOut, inspect, inspect_within, mapped};
+pub use rejections::{KEPT_BYTES, KEPT_ROWS, RejectedRows, Rejections};
 pub use scan::{BATCH_ROWS, ReadLimits, Scan, ScanObserver, Unobserved, scan};
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::calendar::Day;
 use crate::config::SourceKind;
@@ -48,14 +53,14 @@ use crate::config::SourceKind;
 pub struct Rejected {
     pub source: SourceKind,
     /// Path relative to the pipeline file's folder where it lies below it, else as found.
-    pub file: String,
+    pub file: Arc<str>,
     /// Row in the file, from 1.
     pub row: u64,
     pub reason: Reason,
     /// The export's column (or the expression) at fault.
-    pub column: String,
-    /// The value at fault as text, NULL where there was none.
-    pub value: Option<String>,
+    pub column: Arc<str>,
+    /// The value at fault as text, cut after [`LONGEST_VALUE`] characters, NULL where there was none.
+    pub value: Option<Box<str>>,
 }
 
 /// Why a row could not be used.
@@ -96,6 +101,8 @@ pub enum Reason {
     RateNotPositive,
     /// A rate of a million million million and more.
     RateOverflow,
+    /// A customer id, a segment's value, a channel, a reason or a currency of more bytes than are kept of one.
+    TextTooLong,
 }
 
 impl Reason {
@@ -126,6 +133,7 @@ impl Reason {
             Reason::RateNotNumeric => "rate_not_numeric",
             Reason::RateNotPositive => "rate_not_positive",
             Reason::RateOverflow => "rate_overflow",
+            Reason::TextTooLong => "text_too_long",
         }
     }
 }

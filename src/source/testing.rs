@@ -179,7 +179,8 @@ pub fn deliver_within(
         lines(&batch, &scan, &mut rows);
     }
     rows.sort();
-    let delivered = Delivered { rows, rejected: scan.rejected.clone(), reports: format!("{:?}", scan.reports) };
+    let delivered =
+        Delivered { rows, rejected: scan.rejected.rows().cloned().collect(), reports: format!("{:?}", scan.reports) };
     Ok((scan, delivered))
 }
 

@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     fn learnt(values: &[&str], counts: &[(u32, i64)], cap: usize) -> (LabelIndex, Vec<String>) {
-        let labels = LabelColumn::new(values);
+        let labels = LabelColumn::new(&values.iter().map(|v| Arc::from(*v)).collect::<Vec<_>>());
         let index = LabelIndex::learn(&labels, &counts.iter().copied().collect(), cap, Of::Channels);
         let shown = (0..values.len() as u32).map(|r| index.name(index.slot(r)).to_string()).collect();
         (index, shown)

@@ -19,28 +19,28 @@ pub struct LabelColumn {
 
 impl LabelColumn {
     /// `values[code]` is the text behind a code.
-    pub fn new(values: &[impl AsRef<str>]) -> LabelColumn {
-        let values: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
-        let mut order: Vec<usize> = (0..values.len()).collect();
-        order.sort_by_key(|i| values[*i]);
+    pub fn new(values: &[Arc<str>]) -> LabelColumn {
+        let mut order: Vec<u32> = (0..values.len() as u32).collect();
+        order.sort_unstable_by_key(|code| &*values[*code as usize]);
         let mut ranks = vec![0; values.len()];
         let mut sorted: Vec<Arc<str>> = Vec::with_capacity(values.len());
-        for i in order {
-            if sorted.last().is_none_or(|last| **last != *values[i]) {
-                sorted.push(values[i].into());
+        for code in order {
+            let value = &values[code as usize];
+            if sorted.last() != Some(value) {
+                sorted.push(value.clone());
             }
-            ranks[i] = sorted.len() as u32 - 1;
+            ranks[code as usize] = sorted.len() as u32 - 1;
         }
         LabelColumn { values: sorted, ranks }
     }
 
     /// The same, where a text of nothing but blanks says nothing.
-    pub fn without_blanks(values: &[impl AsRef<str>]) -> LabelColumn {
+    pub fn without_blanks(values: &[Arc<str>]) -> LabelColumn {
         let mut labels = LabelColumn::new(values);
         labels.values.retain(|v| !v.trim().is_empty());
         let sorted = &labels.values;
         let rank = |text: &str| sorted.binary_search_by(|v| (**v).cmp(text)).map_or(NO_VALUE, |rank| rank as u32);
-        labels.ranks = values.iter().map(|v| rank(v.as_ref())).collect();
+        labels.ranks = values.iter().map(|value| rank(value)).collect();
         labels
     }
 
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn ranks_go_by_text_and_blanks_say_nothing() {
-        let labels = LabelColumn::without_blanks(&["price", "", "bugs", " \u{a0}", "price"]);
+        let labels = LabelColumn::without_blanks(&["price", "", "bugs", " \u{a0}", "price"].map(Arc::from));
         assert_eq!(labels.values().iter().map(|v| &**v).collect::<Vec<_>>(), ["bugs", "price"]);
         assert_eq!(
             [0, 1, 2, 3, 4, 5, NO_VALUE].map(|code| labels.rank(code)),

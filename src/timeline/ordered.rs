@@ -44,6 +44,8 @@ fn put<T: Copy + Ord>(into: &mut Vec<T>, rows: &[T], bare: impl Fn(&T) -> T, ran
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::calendar::Day;
     use crate::timeline::history::CustomerId;
@@ -52,7 +54,7 @@ mod tests {
     #[test]
     fn the_numbering_of_reasons_decides_nothing() {
         let seen = |texts: [&str; 2]| {
-            let labels = Labels { reasons: LabelColumn::new(&texts), ..Labels::default() };
+            let labels = Labels { reasons: LabelColumn::new(&texts.map(Arc::from)), ..Labels::default() };
             let code = |text: &str| texts.iter().position(|t| *t == text).unwrap() as u32;
             let mut terms = ["price", "bugs"].map(|r| Term { reason: code(r), ..Term::running(Day(0), 5) });
             terms.sort_unstable();

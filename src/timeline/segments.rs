@@ -49,7 +49,7 @@ pub struct Dictionary {
 
 impl SegmentColumn {
     /// `values[code]` is the text behind a code.
-    pub fn new(name: &str, at: At, cap: usize, values: &[impl AsRef<str>]) -> SegmentColumn {
+    pub fn new(name: &str, at: At, cap: usize, values: &[Arc<str>]) -> SegmentColumn {
         SegmentColumn { name: name.into(), at, cap, origin: Origin::Column, labels: LabelColumn::new(values) }
     }
 
@@ -63,7 +63,7 @@ impl SegmentColumn {
         if self.origin != Origin::Column {
             return self.clone();
         }
-        let values: Vec<String> = (0..=self.cap).map(|i| i.to_string()).collect();
+        let values: Vec<Arc<str>> = (0..=self.cap).map(|i| i.to_string().into()).collect();
         SegmentColumn::new(&self.name, self.at, self.cap, &values)
     }
 
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn the_cap_keeps_the_most_frequent_and_ties_go_by_text() {
-        let values = ["d", "b", "a", "c"].map(String::from);
+        let values = ["d", "b", "a", "c"].map(Arc::from);
         let dictionary = Dictionary { segments: vec![SegmentColumn::new("plan", At::Latest, 2, &values)] };
         assert_eq!((dictionary.segments[0].rank(0), dictionary.segments[0].rank(NO_VALUE)), (3, NO_VALUE));
         let counts = [(0, (2, 1)), (1, (2, 2)), (2, (9, 3)), (3, (1, 1)), (NO_VALUE, (4, 4))].into();
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn pairs_have_cells_only_where_they_occur() {
-        let texts = |all: &[&str]| all.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
+        let texts = |all: &[&str]| all.iter().map(|t| Arc::from(*t)).collect::<Vec<_>>();
         let column = |name, at, values: &[&str]| SegmentColumn::new(name, at, 2, &texts(values));
         let segments = vec![column("land", At::Latest, &["de", "fr"]), column("plan", At::Opening, &["pro"])];
         let mut dictionary = Dictionary { segments };

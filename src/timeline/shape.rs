@@ -25,6 +25,8 @@ pub struct CostRow {
     pub day: Day,
     /// Minor units.
     pub amount: i64,
+    /// Rows of the export that this is the sum of.
+    pub rows: u64,
     /// A rank among [`Labels::channels`], [`NO_VALUE`](crate::source::canonical::NO_VALUE) where it is of no channel.
     pub channel: u32,
 }

@@ -87,6 +87,11 @@ impl Store {
         Store::new(None, &std::env::temp_dir())
     }
 
+    /// Bytes that rows may take in memory.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// So many rows will arrive in all: a full disk is answered with what is needed.
     pub fn expect(&self, rows: u64) {
         self.expected.store(rows, Ordering::Relaxed);

@@ -15,6 +15,7 @@
 //! - [`hostile`]: histories that no model was made for.
 //! - [`laws`]: the same input, however it is cut up, gives the same bytes.
 //! - [`commands`]: what the commands say that look without computing, and how options act.
+//! - [`bounded`]: files that claim millions of rows, and texts of any length, within the memory limit.
 //! - [`memory`]: within a limit, what does not fit goes to temporary files, and threads are those asked for.
 //! - [`fallback`]: where a model has no answer.
 //! - [`odd_rows`]: rows that no figure can use are said.
@@ -31,6 +32,7 @@
 mod acquisition;
 mod answers;
 mod bombs;
+mod bounded;
 mod commands;
 mod compare;
 mod contracts;

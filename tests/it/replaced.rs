@@ -195,7 +195,7 @@ fn an_export_that_changes_is_never_mixed() {
             *counts.entry(what).or_insert(0) += 1;
         }
         noticed_at_all += counts.get("noticed").unwrap_or(&0);
-        println!("{kind}: {counts:?}");
+        eprintln!("{kind}: {counts:?}");
     }
     assert!(noticed_at_all > 0, "no change came while the file was read: the runs are too short for this test");
 }

@@ -196,7 +196,7 @@ impl Run<'_> {
 
 /// # Errors
 /// One for each check that failed.
-fn stop_if_failed(checks: &[crate::check::Check], rejected: &[source::Rejected]) -> Result<(), Errors> {
+fn stop_if_failed(checks: &[crate::check::Check], rejected: &source::Rejections) -> Result<(), Errors> {
     let failed = job::failures(checks, rejected);
     if failed.is_empty() { Ok(()) } else { Err(failed.into()) }
 }

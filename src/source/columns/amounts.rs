@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::*;
 
 use super::faults::Faults;
+use super::texts::LONGEST;
 use super::widen;
 use crate::money::{self, Exact, MAX_MINOR, Minor, NotMoney};
 use crate::source::Reason;
@@ -18,7 +19,7 @@ pub struct Amounts {
 }
 
 /// Reads a column that [`Class`](super::Class) found to hold numbers or texts.
-pub fn read(array: &dyn Array, digits: u8, label: &Arc<str>, faults: &mut Faults) -> Amounts {
+pub fn read(array: &ArrayRef, digits: u8, label: &Arc<str>, faults: &mut Faults) -> Amounts {
     macro_rules! integers {
         ($type:ty) => {{
             let power = 10i128.pow(u32::from(digits));
@@ -74,7 +75,7 @@ pub fn read(array: &dyn Array, digits: u8, label: &Arc<str>, faults: &mut Faults
 }
 
 fn fill(
-    array: &dyn Array,
+    array: &ArrayRef,
     values: impl Iterator<Item = Result<Minor, NotMoney>>,
     label: &Arc<str>,
     faults: &mut Faults,
@@ -155,7 +156,7 @@ pub fn is_blank(array: &dyn Array, row: usize) -> bool {
         || array.as_string_view_opt().is_some_and(|texts| texts.value(row).is_empty())
 }
 
-fn texts(array: &dyn Array, digits: u8, label: &Arc<str>, faults: &mut Faults) -> Amounts {
+fn texts(array: &ArrayRef, digits: u8, label: &Arc<str>, faults: &mut Faults) -> Amounts {
     let mut amounts = Amounts::default();
     for (row, text) in array.as_string_view().iter().enumerate() {
         let minor = match text.filter(|t| !t.is_empty()).map(|t| parse(t, digits)) {
@@ -188,8 +189,11 @@ fn parse(text: &str, digits: u8) -> Option<Result<Minor, NotMoney>> {
     number(text).map(|exact| exact.and_then(minor))
 }
 
-/// A plain decimal number, `-12.34` or `1.5e3`; `None` if the text is anything else.
+/// A plain decimal number, `-12.34` or `1.5e3`; `None` if the text is anything else, or longer than [`LONGEST`].
 fn number(text: &str) -> Option<Result<Exact, NotMoney>> {
+    if text.len() > LONGEST {
+        return None;
+    }
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
         None => (text, 0),
@@ -230,7 +234,7 @@ mod tests {
         let mut faults = Faults::default();
         let amounts = read(&array, digits, &"amount".into(), &mut faults);
         assert_eq!(amounts.units.len(), array.len());
-        (amounts.units, faults.into_rows().map(|(r, f)| (r, f.reason)).collect())
+        (amounts.units, faults.iter().map(|f| (f.row, f.reason)).collect())
     }
 
     #[test]

@@ -1,61 +1,114 @@
 //! The faulty rows of a batch, each with the first fault found.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Write};
 use std::sync::Arc;
 
-use arrow::array::Array;
+use arrow::array::{Array, ArrayRef};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
-use arrow::util::display::array_value_to_string;
+use arrow::error::ArrowError;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::source::Reason;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    pub reason: Reason,
-    /// The export's column, or the expression.
-    pub column: Arc<str>,
-    pub value: Option<String>,
+/// Rows of the current batch that cannot be used. Columns are looked at in a fixed order, and the first fault stays.
+///
+/// A row costs a few bytes here, however long its value is: values stay in their arrays until somebody asks for them.
+#[derive(Debug, Default)]
+pub struct Faults {
+    /// Row → index into `causes`.
+    rows: BTreeMap<usize, usize>,
+    causes: Vec<Cause>,
 }
 
-/// Rows of the current batch that cannot be used. Columns are looked at in a fixed order, and the first fault stays.
-#[derive(Debug, Default)]
-pub struct Faults(BTreeMap<usize, Fault>);
+/// What rows have in common that are faulty in the same way.
+#[derive(Debug)]
+struct Cause {
+    reason: Reason,
+    column: Arc<str>,
+    /// Where the values stand; `None` where a row has none.
+    values: Option<ArrayRef>,
+    rows: u64,
+}
 
-/// Longer values are cut in the quarantine.
-const LONGEST_VALUE: usize = 200;
+/// A faulty row.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault<'a> {
+    pub row: usize,
+    pub reason: Reason,
+    /// The export's column, or the expression.
+    pub column: &'a Arc<str>,
+    values: Option<&'a ArrayRef>,
+}
+
+impl Fault<'_> {
+    /// The value at fault as text, cut after [`LONGEST_VALUE`] characters; `None` where there is none.
+    pub fn value(&self) -> Option<String> {
+        shown(self.values?, self.row)
+    }
+}
+
+/// Characters of a value that the quarantine shows. A longer one is cut here and ends in `…`.
+pub const LONGEST_VALUE: usize = 1000;
 
 impl Faults {
-    pub fn mark(&mut self, row: usize, reason: Reason, column: &Arc<str>, value: Option<String>) {
-        self.0.entry(row).or_insert_with(|| Fault { reason, column: column.clone(), value });
+    /// Marks a row that has no value.
+    pub fn mark(&mut self, row: usize, reason: Reason, column: &Arc<str>) {
+        self.put(row, reason, column, None);
     }
 
-    /// Marks the row with the value that stands in `array`, NULL for none.
-    pub fn mark_value(&mut self, row: usize, reason: Reason, column: &Arc<str>, array: &dyn Array) {
-        if !self.0.contains_key(&row) {
-            self.mark(row, reason, column, shown(array, row));
+    /// Marks the row with the value that stands in `values`, NULL for none.
+    pub fn mark_value(&mut self, row: usize, reason: Reason, column: &Arc<str>, values: &ArrayRef) {
+        self.put(row, reason, column, Some(values));
+    }
+
+    fn put(&mut self, row: usize, reason: Reason, column: &Arc<str>, values: Option<&ArrayRef>) {
+        if self.contains(row) {
+            return;
         }
+        let same = |cause: &Cause| {
+            let same_values = match (&cause.values, values) {
+                (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+                (a, b) => a.is_none() && b.is_none(),
+            };
+            cause.reason == reason && same_values && cause.column == *column
+        };
+        let cause = self.causes.iter().position(same).unwrap_or_else(|| {
+            self.causes.push(Cause { reason, column: column.clone(), values: values.cloned(), rows: 0 });
+            self.causes.len() - 1
+        });
+        self.causes[cause].rows += 1;
+        self.rows.insert(row, cause);
     }
 
     pub fn contains(&self, row: usize) -> bool {
-        !self.0.is_empty() && self.0.contains_key(&row)
+        !self.rows.is_empty() && self.rows.contains_key(&row)
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.rows.is_empty()
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.rows.len()
     }
 
     /// In order of row.
-    pub fn into_rows(self) -> impl Iterator<Item = (usize, Fault)> {
-        self.0.into_iter()
+    pub fn iter(&self) -> impl Iterator<Item = Fault<'_>> {
+        self.rows.iter().map(|(row, cause)| {
+            let Cause { reason, column, values, .. } = &self.causes[*cause];
+            Fault { row: *row, reason: *reason, column, values: values.as_ref() }
+        })
+    }
+
+    /// How many rows have each reason and column; a pair may come several times.
+    pub fn counts(&self) -> impl Iterator<Item = (Reason, &Arc<str>, u64)> {
+        self.causes.iter().map(|cause| (cause.reason, &cause.column, cause.rows))
     }
 
     pub fn rows(&self) -> impl Iterator<Item = usize> {
-        self.0.keys().copied()
+        self.rows.keys().copied()
     }
 }
 
@@ -64,19 +117,50 @@ pub fn shown(array: &dyn Array, row: usize) -> Option<String> {
     if array.logical_nulls().is_some_and(|n| n.is_null(row)) {
         return None;
     }
-    let text = match array.data_type() {
+    let mut text = Cut::default();
+    let written = match array.data_type() {
         // Instants are printed by their offset, as names of zones need a database.
         DataType::Timestamp(unit, Some(_)) => {
             cast(&array.slice(row, 1), &DataType::Timestamp(*unit, Some("+00:00".into())))
-                .and_then(|one| array_value_to_string(&one, 0))
+                .and_then(|one| write_value(&one, 0, &mut text))
         }
-        _ => array_value_to_string(array, row),
+        _ => write_value(array, row, &mut text),
+    };
+    // A value that cannot be printed is shown as far as it could be.
+    debug_assert!(written.is_ok(), "{written:?}");
+    Some(text.0)
+}
+
+fn write_value(array: &dyn Array, row: usize, into: &mut Cut) -> Result<(), ArrowError> {
+    let options = FormatOptions::default();
+    let formatter = ArrayFormatter::try_new(array, &options)?;
+    // The only error of `Cut` says that it is full.
+    let _ = write!(into, "{}", formatter.value(row));
+    Ok(())
+}
+
+/// Takes the first characters of what is written and refuses the rest, so that a long value is never copied whole.
+#[derive(Default)]
+struct Cut(String, usize);
+
+impl Write for Cut {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let Cut(kept, length) = self;
+        let room = LONGEST_VALUE.saturating_sub(*length);
+        match text.char_indices().nth(room) {
+            None => {
+                kept.push_str(text);
+                *length += text.chars().count();
+                Ok(())
+            }
+            Some((end, _)) => {
+                kept.push_str(&text[..end]);
+                kept.push('…');
+                *length = LONGEST_VALUE;
+                Err(fmt::Error)
+            }
+        }
     }
-    .unwrap_or_default();
-    Some(match text.char_indices().nth(LONGEST_VALUE) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    })
 }
 
 #[cfg(test)]
@@ -87,14 +171,28 @@ mod tests {
     #[test]
     fn the_first_fault_of_a_row_stays_and_values_are_readable() {
         let mut faults = Faults::default();
-        let at = TimestampSecondArray::from(vec![Some(0), None]).with_timezone("Europe/London");
+        let at: ArrayRef = Arc::new(TimestampSecondArray::from(vec![Some(0), None]).with_timezone("Europe/London"));
         faults.mark_value(0, Reason::TimeOutOfRange, &"at".into(), &at);
-        faults.mark(0, Reason::NoAmount, &"amount".into(), None);
+        faults.mark(0, Reason::NoAmount, &"amount".into());
         faults.mark_value(1, Reason::NoTime, &"at".into(), &at);
-        let rows: Vec<_> = faults.into_rows().map(|(row, f)| (row, f.reason, f.value)).collect();
+        faults.mark(2, Reason::NoTime, &"at".into());
+        let rows: Vec<_> = faults.iter().map(|f| (f.row, f.reason, f.value())).collect();
         assert_eq!(rows[0], (0, Reason::TimeOutOfRange, Some("1970-01-01T00:00:00Z".into())));
-        assert_eq!(rows[1], (1, Reason::NoTime, None));
-        let long = StringViewArray::from(vec!["é".repeat(5000)]);
+        assert_eq!(rows[1..], [(1, Reason::NoTime, None), (2, Reason::NoTime, None)]);
+        let counted: Vec<_> = faults.counts().map(|(reason, column, n)| (reason, &**column, n)).collect();
+        let no_time = (Reason::NoTime, "at", 1);
+        assert_eq!(counted, [(Reason::TimeOutOfRange, "at", 1), no_time, no_time]);
+    }
+
+    #[test]
+    fn a_long_value_is_cut_by_characters_and_a_value_of_just_that_length_is_not() {
+        for (length, expected) in [(LONGEST_VALUE - 1, "é"), (LONGEST_VALUE, "é"), (LONGEST_VALUE + 1, "…")] {
+            let value = StringViewArray::from(vec!["é".repeat(length)]);
+            let text = shown(&value, 0).unwrap();
+            assert_eq!(text.chars().count(), length);
+            assert!(text.ends_with(expected), "{length}");
+        }
+        let long = StringViewArray::from(vec!["é".repeat(5 * LONGEST_VALUE)]);
         assert_eq!(shown(&long, 0).unwrap().chars().count(), LONGEST_VALUE + 1);
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::*;
 
 use super::faults::Faults;
@@ -19,14 +19,15 @@ pub enum IdKind {
     Text,
 }
 
-/// Longer ids are no ids, and a batch of them would not fit its buffers.
-pub const LONGEST: usize = 64 * 1024;
+/// Bytes of a customer id, at most. Every customer's is kept, and stands in tables of one row a customer and period.
+pub const LONGEST_ID: usize = 512;
 
-/// Reads a column of texts or whole numbers; NULL and the empty text are no customer.
+/// Reads a column of texts or whole numbers; NULL and the empty text are no customer, and a text longer than [`LONGEST_ID`]
+/// is no id.
 ///
 /// # Errors
 /// The row, and a sentence, for an id that no table can hold.
-pub fn read(array: &dyn Array, kind: IdKind, label: &Arc<str>, faults: &mut Faults) -> Result<Ids, (usize, String)> {
+pub fn read(array: &ArrayRef, kind: IdKind, label: &Arc<str>, faults: &mut Faults) -> Result<Ids, (usize, String)> {
     macro_rules! integers {
         ($type:ty) => {{
             let values = array.as_primitive::<$type>().values();
@@ -37,7 +38,7 @@ pub fn read(array: &dyn Array, kind: IdKind, label: &Arc<str>, faults: &mut Faul
         }};
     }
     let ids = match array.data_type() {
-        DataType::Utf8View => return text(array, label, faults),
+        DataType::Utf8View => return Ok(text(array, label, faults)),
         DataType::Int64 if kind == IdKind::Integer => {
             Ok(Ids::Integer(array.as_primitive::<Int64Type>().values().to_vec()))
         }
@@ -58,7 +59,7 @@ pub fn read(array: &dyn Array, kind: IdKind, label: &Arc<str>, faults: &mut Faul
     if let Some(nulls) = array.logical_nulls() {
         for row in 0..array.len() {
             if nulls.is_null(row) {
-                faults.mark(row, Reason::NoCustomer, label, None);
+                faults.mark(row, Reason::NoCustomer, label);
             }
         }
     }
@@ -83,19 +84,20 @@ fn decimal(values: impl Iterator<Item = impl std::fmt::Display>) -> Ids {
     Ids::Text(texts)
 }
 
-fn text(array: &dyn Array, label: &Arc<str>, faults: &mut Faults) -> Result<Ids, (usize, String)> {
+fn text(array: &ArrayRef, label: &Arc<str>, faults: &mut Faults) -> Ids {
     // Most ids are short, and all of a column are about as long.
     let mut texts = Texts::with_capacity(array.len(), 16 * array.len());
     for (row, id) in array.as_string_view().iter().enumerate() {
-        let id = id.unwrap_or("");
+        let mut id = id.unwrap_or("");
         if id.is_empty() {
             faults.mark_value(row, Reason::NoCustomer, label, array);
-        } else if id.len() > LONGEST {
-            return Err((row, format!("a customer id is {} bytes long", id.len())));
+        } else if id.len() > LONGEST_ID {
+            faults.mark_value(row, Reason::TextTooLong, label, array);
+            id = "";
         }
         texts.push(id);
     }
-    Ok(Ids::Text(texts))
+    Ids::Text(texts)
 }
 
 #[cfg(test)]
@@ -140,12 +142,19 @@ mod tests {
     }
 
     #[test]
+    fn ids_beyond_the_longest_are_faulty() {
+        let texts: ArrayRef = Arc::new(StringViewArray::from(vec!["x".repeat(LONGEST_ID), "x".repeat(LONGEST_ID + 1)]));
+        let mut faults = Faults::default();
+        let Ids::Text(ids) = read(&texts, IdKind::Text, &"id".into(), &mut faults).unwrap() else { panic!("texts") };
+        assert_eq!((ids.get(0).len(), ids.get(1).len()), (LONGEST_ID, 0));
+        assert_eq!(faults.iter().map(|f| (f.row, f.reason)).collect::<Vec<_>>(), [(1, Reason::TextTooLong)]);
+    }
+
+    #[test]
     fn ids_that_no_table_holds_are_errors() {
         let mut faults = Faults::default();
-        let long = StringViewArray::from(vec!["x".repeat(LONGEST + 1)]);
-        assert!(read(&long, IdKind::Text, &"id".into(), &mut faults).is_err());
-        let big = UInt64Array::from(vec![u64::MAX]);
+        let big: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX]));
         assert_eq!(read(&big, IdKind::Integer, &"id".into(), &mut faults).unwrap_err().0, 0);
-        assert_eq!(ids(Arc::new(big), IdKind::Text).0, [u64::MAX.to_string()]);
+        assert_eq!(ids(big, IdKind::Text).0, [u64::MAX.to_string()]);
     }
 }

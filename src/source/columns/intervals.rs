@@ -1,5 +1,7 @@
 //! Billing intervals as people write them.
 
+use super::texts::LONGEST;
+
 /// Whole months, or days where `months` is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interval {
@@ -24,6 +26,9 @@ const LONGEST_MONTHS: i64 = 1200;
 
 /// `month`, `Yearly`, `3 months`, `2weeks`, `every 6 months`, `P1Y`; `None` for anything else.
 pub fn parse(text: &str) -> Option<Interval> {
+    if text.len() > LONGEST {
+        return None;
+    }
     let text = text.trim().to_ascii_lowercase();
     let text = text.strip_prefix("every ").or_else(|| text.strip_prefix("per ")).unwrap_or(&text).trim();
     if let Some(iso) = text.strip_prefix('p') {

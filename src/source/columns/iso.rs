@@ -1,5 +1,7 @@
 //! ISO 8601 dates and times, read by their form alone.
 
+use super::texts::LONGEST;
+
 /// A point of time as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
@@ -22,9 +24,9 @@ impl Moment {
 }
 
 /// `2011-12-09`, `2011-12-09T12:50`, `2011-12-09 12:50:00.123`, with `Z`, `+01`, `+0100` or `+01:00` behind a time.
-/// Nothing else: no other order, no other separators, no surrounding blanks.
+/// Nothing else: no other order, no other separators, no surrounding blanks, no more bytes than [`LONGEST`].
 pub fn parse(text: &[u8]) -> Option<Moment> {
-    if text.len() < 10 || text[4] != b'-' || text[7] != b'-' {
+    if !(10..=LONGEST).contains(&text.len()) || text[4] != b'-' || text[7] != b'-' {
         return None;
     }
     let (year, month, date) = (number(&text[0..4])?, number(&text[5..7])?, number(&text[8..10])?);

@@ -1,6 +1,6 @@
 //! Opaque ids in 16 bytes (see [`PackedId`]).
 
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, AsArray, StringViewArray};
 use arrow::datatypes::*;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -29,7 +29,7 @@ pub fn read(array: &dyn Array) -> Vec<PackedId> {
         };
     }
     match array.data_type() {
-        DataType::Utf8View => array.as_string_view().iter().map(|v| v.map_or(0, |v| pack(v.as_bytes()))).collect(),
+        DataType::Utf8View => texts(array.as_string_view()),
         DataType::Int8 => integers!(Int8Type),
         DataType::Int16 => integers!(Int16Type),
         DataType::Int32 => integers!(Int32Type),
@@ -41,6 +41,23 @@ pub fn read(array: &dyn Array) -> Vec<PackedId> {
         // A column without values: the schema was checked before.
         _ => vec![0; array.len()],
     }
+}
+
+/// Rows with the view of the row before have its text, which is then not looked at again, however long it is.
+fn texts(texts: &StringViewArray) -> Vec<PackedId> {
+    let (mut before, mut packed) = (0, pack(b""));
+    (0..texts.len())
+        .map(|row| {
+            let view = texts.views()[row];
+            if texts.is_null(row) {
+                return 0;
+            }
+            if view != before {
+                (before, packed) = (view, pack(texts.value(row).as_bytes()));
+            }
+            packed
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -9,7 +9,14 @@ use arrow::datatypes::*;
 
 use super::widen;
 use crate::calendar::Day;
+use crate::error::{Error, Result};
+use crate::source::budget::Budget;
 use crate::source::canonical::{NO_VALUE, ValueCode};
+
+/// Bytes of a text that a run keeps or reads something from, at most: values of segments, channels, reasons, currencies,
+/// numbers and times as text. A longer one is a fault of its row. Customer ids have their own bound,
+/// [`LONGEST_ID`](super::ids::LONGEST_ID).
+pub const LONGEST: usize = 4096;
 
 /// A column whose values can be had as text: texts as they are, whole numbers and decimals plain, floats as their
 /// shortest decimal, booleans as `true` and `false`, dates as ISO 8601.
@@ -42,9 +49,17 @@ fn plain(x: f64) -> String {
     if x == 0.0 { "0".to_string() } else { x.to_string() }
 }
 
-/// The values of one segment, numbered in the order in which the scan met them.
-#[derive(Debug, Default)]
-pub struct Dictionary(Mutex<Known>);
+/// The values of one segment, or of channels or reasons, numbered in the order in which the scan met them.
+#[derive(Debug)]
+pub struct Dictionary<'a> {
+    /// What the values are, for messages.
+    name: String,
+    budget: &'a Budget,
+    known: Mutex<Known>,
+}
+
+/// Bytes that a value takes beside its text: here, in the order of all values, and in the counts of each thread.
+const VALUE_BYTES: usize = 256;
 
 #[derive(Debug, Default)]
 struct Known {
@@ -52,75 +67,112 @@ struct Known {
     values: Vec<Arc<str>>,
 }
 
-impl Dictionary {
-    fn code(&self, text: &str) -> (Arc<str>, ValueCode) {
+impl<'a> Dictionary<'a> {
+    /// `name`: what the values are, as messages say it. `budget`: what their texts may take in memory.
+    pub fn new(name: String, budget: &'a Budget) -> Dictionary<'a> {
+        Dictionary { name, budget, known: Mutex::default() }
+    }
+
+    /// # Errors
+    /// Input: there are more values than the memory for them holds.
+    fn code(&self, text: &str) -> Result<(Arc<str>, ValueCode)> {
         // A poisoned lock means that another worker panicked between two complete states.
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((value, code)) = known.codes.get_key_value(text) {
-            return (value.clone(), *code);
+            return Ok((value.clone(), *code));
+        }
+        let values = known.values.len();
+        if !self.budget.spend(text.len() + VALUE_BYTES) || values == NO_VALUE as usize {
+            return Err(self.full(values));
         }
         let value: Arc<str> = text.into();
-        let code = known.values.len() as ValueCode;
+        let code = values as ValueCode;
         known.values.push(value.clone());
         known.codes.insert(value.clone(), code);
-        (value, code)
+        Ok((value, code))
+    }
+
+    fn full(&self, values: usize) -> Error {
+        Error::input(format!(
+            "{} too many different values: the first {values} of them do not fit the {} that texts may take in memory",
+            self.name, self.budget
+        ))
+        .help(
+            "map a column of fewer different values, or raise --memory-limit, of which a part goes to such texts; `cap` \
+             bounds what tables show, after all values were read",
+        )
     }
 
     /// The text of every code.
     pub fn into_values(self) -> Vec<Arc<str>> {
-        self.0.into_inner().unwrap_or_else(PoisonError::into_inner).values
+        self.known.into_inner().unwrap_or_else(PoisonError::into_inner).values
     }
 }
 
-/// What one worker knows of a dictionary, so that the lock is taken once per worker and value.
+/// What one worker knows of a dictionary, so that the lock is mostly taken once per worker and value.
 pub struct Coder<'a> {
-    dictionary: &'a Dictionary,
+    dictionary: &'a Dictionary<'a>,
     known: HashMap<Arc<str>, ValueCode>,
     /// String views seen in this batch, by a hash of the view: equal views are equal texts.
     views: Vec<(u128, ValueCode)>,
 }
 
 const VIEWS: usize = 512;
+/// Values that a worker knows by itself, at most: with more, it forgets them and asks again.
+const KNOWN: usize = 1 << 15;
 /// No view: a length beyond every string's.
 const NO_VIEW: u128 = u128::MAX;
 
 impl<'a> Coder<'a> {
-    pub fn new(dictionary: &'a Dictionary) -> Self {
+    pub fn new(dictionary: &'a Dictionary<'a>) -> Self {
         Coder { dictionary, known: HashMap::new(), views: vec![(NO_VIEW, 0); VIEWS] }
     }
 
-    pub fn codes(&mut self, array: &ArrayRef) -> Vec<ValueCode> {
+    /// The codes of a column. Calls `too_long` for each row whose text is longer than [`LONGEST`], and gives it no value.
+    ///
+    /// # Errors
+    /// Input: there are more values than the memory for them holds.
+    pub fn codes(&mut self, array: &ArrayRef, too_long: &mut dyn FnMut(usize)) -> Result<Vec<ValueCode>> {
         if let Some(views) = array.as_string_view_opt() {
             // A view longer than twelve bytes points into this batch's buffers.
             self.views.fill((NO_VIEW, 0));
             return (0..views.len())
                 .map(|row| {
                     if views.is_null(row) {
-                        return NO_VALUE;
+                        return Ok(NO_VALUE);
                     }
                     let view = views.views()[row];
                     let slot = ((view ^ (view >> 64)) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - 9);
                     let (seen, code) = self.views[slot as usize];
                     if seen == view {
-                        return code;
+                        return Ok(code);
                     }
-                    let code = self.code(views.value(row));
+                    let text = views.value(row);
+                    if text.len() > LONGEST {
+                        too_long(row);
+                        return Ok(NO_VALUE);
+                    }
+                    let code = self.code(text)?;
                     self.views[slot as usize] = (view, code);
-                    code
+                    Ok(code)
                 })
                 .collect();
         }
+        // Only texts are ever long.
         let texts = AsText::new(array);
-        (0..array.len()).map(|row| texts.get(row).map_or(NO_VALUE, |text| self.code(&text))).collect()
+        (0..array.len()).map(|row| texts.get(row).map_or(Ok(NO_VALUE), |text| self.code(&text))).collect()
     }
 
-    fn code(&mut self, text: &str) -> ValueCode {
+    fn code(&mut self, text: &str) -> Result<ValueCode> {
         if let Some(code) = self.known.get(text) {
-            return *code;
+            return Ok(*code);
         }
-        let (value, code) = self.dictionary.code(text);
+        let (value, code) = self.dictionary.code(text)?;
+        if self.known.len() >= KNOWN {
+            self.known.clear();
+        }
         self.known.insert(value, code);
-        code
+        Ok(code)
     }
 }
 
@@ -150,13 +202,15 @@ mod tests {
 
     #[test]
     fn workers_share_codes_and_long_values_do_not_collide_across_batches() {
-        let dictionary = Dictionary::default();
+        let budget = Budget::new(usize::MAX);
+        let dictionary = Dictionary::new("segment country has".into(), &budget);
         let (mut one, mut two) = (Coder::new(&dictionary), Coder::new(&dictionary));
         let batch = |texts: Vec<Option<&str>>| -> ArrayRef { Arc::new(StringViewArray::from(texts)) };
-        let a = one.codes(&batch(vec![Some("DE"), None, Some("a value beyond twelve bytes, first"), Some("DE")]));
+        let codes = |coder: &mut Coder<'_>, texts| coder.codes(&batch(texts), &mut |_| panic!("short")).unwrap();
+        let a = codes(&mut one, vec![Some("DE"), None, Some("a value beyond twelve bytes, first"), Some("DE")]);
         // Same length, same first bytes and the same place in its buffer, but another text.
-        let b = one.codes(&batch(vec![Some("FR"), None, Some("a value beyond twelve bytes, other"), Some("")]));
-        let c = two.codes(&batch(vec![Some("FR"), Some("DE")]));
+        let b = codes(&mut one, vec![Some("FR"), None, Some("a value beyond twelve bytes, other"), Some("")]);
+        let c = codes(&mut two, vec![Some("FR"), Some("DE")]);
         let values = {
             drop((one, two));
             dictionary.into_values()
@@ -168,5 +222,44 @@ mod tests {
         assert_eq!((a[0], a[1], b[0]), (a[3], NO_VALUE, c[0]));
         assert_eq!(a[0], c[1]);
         assert_eq!(texts(&b)[3].as_deref(), Some(""));
+    }
+
+    #[test]
+    fn a_text_beyond_the_longest_has_no_code() {
+        let budget = Budget::new(usize::MAX);
+        let dictionary = Dictionary::new("segment country has".into(), &budget);
+        let texts = [LONGEST, LONGEST + 1, LONGEST + 1].map(|n| "x".repeat(n));
+        let array: ArrayRef = Arc::new(StringViewArray::from_iter_values(texts.iter()));
+        let mut long = vec![];
+        let codes = Coder::new(&dictionary).codes(&array, &mut |row| long.push(row)).unwrap();
+        assert_eq!((codes, long), (vec![0, NO_VALUE, NO_VALUE], vec![1, 2]));
+        assert_eq!(dictionary.into_values().len(), 1);
+    }
+
+    #[test]
+    fn more_values_than_fit_are_an_error_and_known_ones_are_not() {
+        let budget = Budget::new(3 * (VALUE_BYTES + 2));
+        let dictionary = Dictionary::new("segment country has".into(), &budget);
+        let mut coder = Coder::new(&dictionary);
+        let batch = |texts: &[&str]| -> ArrayRef { Arc::new(StringViewArray::from_iter_values(texts)) };
+        for _ in 0..3 {
+            assert_eq!(coder.codes(&batch(&["DE", "FR", "ES"]), &mut |_| ()).unwrap(), [0, 1, 2]);
+        }
+        let error = coder.codes(&batch(&["DE", "IT"]), &mut |_| ()).unwrap_err();
+        assert!(error.what.starts_with("segment country has too many different values: the first 3"), "{}", error.what);
+    }
+
+    #[test]
+    fn a_worker_that_forgets_asks_again() {
+        let budget = Budget::new(usize::MAX);
+        let dictionary = Dictionary::new("segment country has".into(), &budget);
+        let mut coder = Coder::new(&dictionary);
+        let values: Vec<String> = (0..2 * KNOWN + 5).map(|n| n.to_string()).collect();
+        let array: ArrayRef = Arc::new(StringViewArray::from_iter_values(&values));
+        let expected: Vec<ValueCode> = (0..values.len() as ValueCode).collect();
+        for _ in 0..2 {
+            assert_eq!(coder.codes(&array, &mut |_| ()).unwrap(), expected);
+            assert!(coder.known.len() <= KNOWN);
+        }
     }
 }

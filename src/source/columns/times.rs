@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, PrimitiveArray};
+use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray};
 use arrow::datatypes::{
     ArrowPrimitiveType, DataType, Date32Type, Date64Type, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType, TimestampSecondType,
@@ -38,7 +38,7 @@ pub struct Times {
 }
 
 /// Reads a column that [`Class`](super::Class) found to hold times; faults are marked in order of rows.
-pub fn read(array: &dyn Array, role: Role, clock: &mut Clock, label: &Arc<str>, faults: &mut Faults) -> Times {
+pub fn read(array: &ArrayRef, role: Role, clock: &mut Clock, label: &Arc<str>, faults: &mut Faults) -> Times {
     let mut times = match array.data_type() {
         DataType::Date32 => dates(array.as_primitive::<Date32Type>(), i64::from),
         DataType::Date64 => dates(array.as_primitive::<Date64Type>(), |ms| ms.div_euclid(86_400_000)),
@@ -77,10 +77,10 @@ pub fn read(array: &dyn Array, role: Role, clock: &mut Clock, label: &Arc<str>, 
     times
 }
 
-fn unusual(array: &dyn Array, row: usize, day: Day, role: Role, label: &Arc<str>, faults: &mut Faults) -> Day {
+fn unusual(array: &ArrayRef, row: usize, day: Day, role: Role, label: &Arc<str>, faults: &mut Faults) -> Day {
     let missing = array.is_null(row) || day == Day::NEVER;
     match role {
-        Role::When if missing => faults.mark(row, Reason::NoTime, label, None),
+        Role::When if missing => faults.mark(row, Reason::NoTime, label),
         _ if missing => return Day::NEVER,
         Role::EndOrNever if day > Day::LATEST => return Day::NEVER,
         Role::EndOrFar if day > Day::LATEST => return Day::LATEST,
@@ -115,7 +115,7 @@ fn stamps<T: ArrowPrimitiveType<Native = i64>>(
     Times { days, instants, wall }
 }
 
-fn texts(array: &dyn Array, clock: &mut Clock, label: &Arc<str>, faults: &mut Faults) -> Times {
+fn texts(array: &ArrayRef, clock: &mut Clock, label: &Arc<str>, faults: &mut Faults) -> Times {
     let texts = array.as_string_view();
     let (mut days, mut instants) = (Vec::with_capacity(texts.len()), Vec::with_capacity(texts.len()));
     for (row, text) in texts.iter().enumerate() {
@@ -149,7 +149,7 @@ fn texts(array: &dyn Array, clock: &mut Clock, label: &Arc<str>, faults: &mut Fa
 mod tests {
     use super::*;
     use arrow::array::{
-        ArrayRef, Date32Array, Date64Array, StringViewArray, TimestampMicrosecondArray, TimestampMillisecondArray,
+        Date32Array, Date64Array, StringViewArray, TimestampMicrosecondArray, TimestampMillisecondArray,
         TimestampNanosecondArray, TimestampSecondArray,
     };
     use jiff::tz::TimeZone;
@@ -163,7 +163,7 @@ mod tests {
         let mut faults = Faults::default();
         let times = read(&array, role, clock, &"at".into(), &mut faults);
         let days = times.days.iter().map(|d| if *d == Day::NEVER { "-".into() } else { d.to_string() }).collect();
-        (days, faults.into_rows().map(|(r, f)| (r, f.reason)).collect())
+        (days, faults.iter().map(|f| (f.row, f.reason)).collect())
     }
 
     #[test]
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn instants_order_rows_within_a_day_and_say_whether_they_are_wall_clock() {
         let mut faults = Faults::default();
-        let naive = TimestampMillisecondArray::from(vec![5, 3]);
+        let naive: ArrayRef = Arc::new(TimestampMillisecondArray::from(vec![5, 3]));
         let times = read(&naive, Role::When, &mut london(), &"at".into(), &mut faults);
         assert_eq!((times.instants, times.wall), (vec![5000, 3000], true));
         let mut other = Clock::new(&TimeZone::get("Asia/Tokyo").unwrap(), &TimeZone::UTC);

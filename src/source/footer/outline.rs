@@ -436,7 +436,7 @@ mod tests {
             let roots: Vec<&str> = schema.root_schema().get_fields().iter().map(|f| f.name()).collect();
             let starts = |group: usize| {
                 let columns = decoded.row_group(group).columns().iter();
-                columns.map(|c| c.data_page_offset()).collect::<Vec<_>>()
+                columns.map(ColumnChunkMetaData::data_page_offset).collect::<Vec<_>>()
             };
             if depth <= DEEPEST {
                 assert!(matches!(outline.bytes, Cow::Borrowed(_)) && outline.too_deep.is_empty());

@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef};
+use arrow::array::ArrayRef;
 use arrow::compute::filter;
 
-use super::{Dictionaries, Part, currencies, rows, traces};
+use super::{Findings, Part, currencies, rows, traces};
 use crate::calendar::Day;
 use crate::config::{Mapping, Pipeline, SourceKind};
 use crate::error::{Error, Result};
 use crate::exchange::Rates;
+use crate::source::Reason;
 use crate::source::canonical::{NO_VALUE, Sink, ValueCode};
 use crate::source::columns::ids::IdKind;
 use crate::source::columns::texts::Coder;
 use crate::source::columns::times::Times;
 use crate::source::columns::{Clock, Faults};
 use crate::source::inspect::{Field, Input, InspectedSource, Layout, Role, SqlInput};
-use crate::source::{Reason, Rejected};
 
 /// Where a task reads, and what all tasks share.
 #[derive(Clone, Copy)]
@@ -26,7 +26,7 @@ pub(super) struct Place<'a> {
     pub source: &'a InspectedSource,
     pub file: usize,
     pub ids: IdKind,
-    pub dictionaries: &'a Dictionaries,
+    pub findings: &'a Findings<'a>,
     /// What other currencies are worth; none while these are read themselves.
     pub rates: &'a Rates,
 }
@@ -40,6 +40,8 @@ pub(super) struct Scanner<'a> {
     coders: Vec<(usize, usize, Coder<'a>)>,
     channels: Coder<'a>,
     reasons: Coder<'a>,
+    /// The file, as it stands in the quarantine.
+    shown: Arc<str>,
 }
 
 /// The rows of a batch after the filter.
@@ -53,12 +55,12 @@ pub(super) struct Rows<'a> {
 
 impl<'a> Scanner<'a> {
     pub fn new(place: &'a Place<'a>) -> Self {
-        let layout = &place.source.layouts[place.source.files[place.file].layout];
+        let file = &place.source.files[place.file];
+        let layout = &place.source.layouts[file.layout];
+        let dictionaries = &place.findings.dictionaries;
         let segments = place.source.fields.iter().enumerate();
         let coders = segments
-            .filter_map(|(i, f)| {
-                f.segment.map(|segment| (i, segment, Coder::new(&place.dictionaries.segments[segment])))
-            })
+            .filter_map(|(i, f)| f.segment.map(|segment| (i, segment, Coder::new(&dictionaries.segments[segment]))))
             .collect();
         let zone = place.pipeline.sources.get(&place.kind).map(|s| &s.timezone);
         let calendar = &place.pipeline.calendar.timezone;
@@ -67,8 +69,9 @@ impl<'a> Scanner<'a> {
             layout,
             clock: Clock::new(zone.unwrap_or(calendar), calendar),
             coders,
-            channels: Coder::new(&place.dictionaries.channels),
-            reasons: Coder::new(&place.dictionaries.reasons),
+            channels: Coder::new(&dictionaries.channels),
+            reasons: Coder::new(&dictionaries.reasons),
+            shown: file.input.shown.as_str().into(),
         }
     }
 
@@ -106,20 +109,13 @@ impl<'a> Scanner<'a> {
         }
         part.report.rejected += rows.faults.len() as u64;
         part.report.after_as_of += rows.late.len() as u64;
-        let file = &self.place.source.files[self.place.file].input.shown;
         // What an expression makes of the environment is not the export's to show.
-        let given = |label: &str| {
-            let fields = self.place.source.fields.iter().filter(|f| &*f.label == label);
-            fields.into_iter().any(|f| matches!(&f.mapping, Mapping::Sql(sql) if sql.is_filled_in()))
+        let fields = &self.place.source.fields;
+        let is_secret = |label: &str| {
+            let mut named = fields.iter().filter(|f| &*f.label == label);
+            named.any(|f| matches!(&f.mapping, Mapping::Sql(sql) if sql.is_filled_in()))
         };
-        part.rejected.extend(rows.faults.into_rows().map(|(row, fault)| Rejected {
-            source: self.place.kind,
-            file: file.clone(),
-            row: number(row),
-            reason: fault.reason,
-            value: fault.value.filter(|_| !given(&fault.column)),
-            column: fault.column.to_string(),
-        }));
+        self.place.findings.rejected.add(self.place.kind, &self.shown, &rows.faults, &is_secret, &number);
         Ok(())
     }
 
@@ -195,28 +191,31 @@ impl<'a> Scanner<'a> {
     }
 
     /// Codes of the segments on this source.
-    pub fn segments(&mut self, rows: &Rows<'_>) -> Result<Vec<(usize, Vec<ValueCode>)>> {
+    pub fn segments(&mut self, rows: &mut Rows<'_>) -> Result<Vec<(usize, Vec<ValueCode>)>> {
         let mut coders = std::mem::take(&mut self.coders);
         let codes = coders
             .iter_mut()
-            .map(|(field, segment, coder)| Ok((*segment, coder.codes(&self.array(rows, *field)?))))
+            .map(|(field, segment, coder)| {
+                let array = self.array(rows, *field)?;
+                Ok((*segment, codes(coder, &array, &self.about(*field).label, &mut rows.faults)?))
+            })
             .collect();
         self.coders = coders;
         codes
     }
 
     /// Codes of a column of channels; [`NO_VALUE`] where this run does not read it.
-    pub fn channels(&mut self, rows: &Rows<'_>, name: &str) -> Result<Vec<ValueCode>> {
+    pub fn channels(&mut self, rows: &mut Rows<'_>, name: &str) -> Result<Vec<ValueCode>> {
         let Some(index) = self.field(name) else { return Ok(vec![NO_VALUE; rows.n]) };
         let array = self.array(rows, index)?;
-        Ok(self.channels.codes(&array))
+        codes(&mut self.channels, &array, &self.place.source.fields[index].label, &mut rows.faults)
     }
 
     /// The same of a column of reasons.
-    pub fn reasons(&mut self, rows: &Rows<'_>, name: &str) -> Result<Vec<ValueCode>> {
+    pub fn reasons(&mut self, rows: &mut Rows<'_>, name: &str) -> Result<Vec<ValueCode>> {
         let Some(index) = self.field(name) else { return Ok(vec![NO_VALUE; rows.n]) };
         let array = self.array(rows, index)?;
-        Ok(self.reasons.codes(&array))
+        codes(&mut self.reasons, &array, &self.place.source.fields[index].label, &mut rows.faults)
     }
 
     /// Rows dated at or after a configured as_of are dropped and counted.
@@ -241,6 +240,11 @@ impl Rows<'_> {
     }
 }
 
+/// The codes of a column; a row whose text is too long is faulty.
+fn codes(coder: &mut Coder<'_>, array: &ArrayRef, label: &Arc<str>, faults: &mut Faults) -> Result<Vec<ValueCode>> {
+    coder.codes(array, &mut |row| faults.mark_value(row, Reason::TextTooLong, label, array))
+}
+
 /// Keeps the entries of the rows that stay.
 pub(super) fn retain<T>(values: &mut Vec<T>, keep: Option<&[bool]>) {
     if let Some(keep) = keep {
@@ -253,6 +257,6 @@ pub(super) fn retain<T>(values: &mut Vec<T>, keep: Option<&[bool]>) {
 }
 
 /// Marks a row with the value of another column's array.
-pub(super) fn mark(rows: &mut Rows<'_>, row: usize, reason: Reason, label: &Arc<str>, array: &dyn Array) {
+pub(super) fn mark(rows: &mut Rows<'_>, row: usize, reason: Reason, label: &Arc<str>, array: &ArrayRef) {
     rows.faults.mark_value(row, reason, label, array);
 }

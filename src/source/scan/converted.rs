@@ -169,7 +169,7 @@ fn rates_that_are_none_are_set_aside_with_their_place() {
     with_rates(&mut p);
     assert_eq!(units(&p).unwrap(), [800]);
     let (scan, got) = run(&p, 5);
-    let found: Vec<_> = got.rejected.iter().map(|r| (r.row, r.reason, r.column.as_str(), r.value.as_deref())).collect();
+    let found: Vec<_> = got.rejected.iter().map(|r| (r.row, r.reason, &*r.column, r.value.as_deref())).collect();
     assert_eq!(
         found,
         [

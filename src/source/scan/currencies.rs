@@ -14,6 +14,7 @@ use crate::money::{self, NotMoney};
 use crate::source::Reason;
 use crate::source::canonical::Term;
 use crate::source::columns::amounts::{self, Amounts};
+use crate::source::columns::texts::LONGEST;
 
 /// Rows of the small side table of rates. None is late: one from as_of on is only used where as_of itself needs it.
 pub(super) fn rates(scanner: &mut Scanner<'_>, rows: &mut Rows<'_>, part: &mut Part) -> Result<()> {
@@ -22,7 +23,7 @@ pub(super) fn rates(scanner: &mut Scanner<'_>, rows: &mut Rows<'_>, part: &mut P
     let index = scanner.required("rate")?;
     let array = scanner.array(rows, index)?;
     let label = &scanner.about(index).label;
-    let (mut days, mut instants) = (vec![], vec![]);
+    let (mut days, mut instants, mut rates) = (vec![], vec![], vec![]);
     for (row, currency) in currencies.iter().enumerate() {
         let rate = match amounts::exact(&array, row) {
             Some(Ok(number)) => Rate::new(number).map_err(|e| match e {
@@ -40,32 +41,38 @@ pub(super) fn rates(scanner: &mut Scanner<'_>, rows: &mut Rows<'_>, part: &mut P
                 days.push(at.days[row]);
                 instants.push(at.instants[row]);
                 part.report.rates_rounded += u64::from(rounded);
-                part.rates.push(RateRow { currency: currency.clone(), day: at.days[row], rate });
+                rates.push(RateRow { currency: currency.clone(), day: at.days[row], rate });
             }
             (Ok(_), _) => {}
         }
     }
+    scanner.place.findings.rates.add(rates.into_iter())?;
     span(&mut part.report, &days);
     newest_instant(scanner, &mut part.report, &instants, at.wall);
     Ok(())
 }
 
-/// The currency of each rate; one without is set aside.
+/// The currency of each rate; one without, or of a name that is none, is set aside.
 fn read_names(scanner: &Scanner<'_>, rows: &mut Rows<'_>) -> Result<Vec<Option<Arc<str>>>> {
     let index = scanner.required("currency")?;
     let array = scanner.array(rows, index)?;
+    let label = &scanner.about(index).label;
     let texts = array.as_string_view_opt();
-    let mut last: Option<Arc<str>> = None;
+    let (n, mut last): (usize, Option<Arc<str>>) = (rows.n, None);
     let mut name = |row: usize| {
         let text = texts.filter(|t| t.is_valid(row)).map(|t| t.value(row)).filter(|t| !t.is_empty())?;
+        if text.len() > LONGEST {
+            mark(rows, row, Reason::TextTooLong, label, &array);
+            return None;
+        }
         if last.as_deref() != Some(text) {
             last = Some(text.into());
         }
         last.clone()
     };
-    let names: Vec<_> = (0..rows.n).map(&mut name).collect();
+    let names: Vec<_> = (0..n).map(&mut name).collect();
     for row in (0..rows.n).filter(|row| names[*row].is_none()) {
-        mark(rows, row, Reason::NoCurrency, &scanner.about(index).label, &array);
+        mark(rows, row, Reason::NoCurrency, label, &array);
     }
     Ok(names)
 }

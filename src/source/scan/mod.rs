@@ -7,6 +7,7 @@ mod currencies;
 mod pieces;
 mod reader;
 mod rows;
+mod side_tables;
 mod tasks;
 mod traces;
 
@@ -16,16 +17,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
+use self::side_tables::{Costs, RatesRead};
 use self::tasks::{Task, tasks};
+use super::budget::Budget;
 use super::canonical::{Cost, Sink};
 use super::columns::ids::IdKind;
 use super::columns::texts::Dictionary;
 use super::inspect::Inspected;
-use super::{InputFile, Rejected, SourceReport};
+use super::rejections::{Collector, Rejections};
+use super::{InputFile, SourceReport};
 use crate::config::{Pipeline, SourceKind};
 use crate::error::{Error, Result};
-use crate::exchange::{RateRow, Rates};
-use crate::money;
+use crate::exchange::Rates;
 
 /// Rows decoded at a time: large enough to amortise what is done per batch, small enough to stay in the cache.
 pub const BATCH_ROWS: usize = 32_768;
@@ -38,11 +41,14 @@ pub struct ReadLimits {
     /// Bytes of pages, dictionaries and batches in memory at a time, over all threads. Where not every thread can read a
     /// row group within it, fewer threads read.
     pub memory: u64,
+    /// Bytes for what is kept until the end of the run: texts of segments, channels and reasons, costs and rates, all
+    /// together. A scan that meets more ends with an error.
+    pub kept: usize,
 }
 
 impl Default for ReadLimits {
     fn default() -> Self {
-        ReadLimits { batch_rows: BATCH_ROWS, memory: 1 << 30 }
+        ReadLimits { batch_rows: BATCH_ROWS, memory: 1 << 30, kept: usize::MAX }
     }
 }
 
@@ -70,14 +76,13 @@ pub struct Scan {
     pub reports: BTreeMap<SourceKind, SourceReport>,
     /// In order of source and path.
     pub files: Vec<InputFile>,
-    /// Sorted.
-    pub rejected: Vec<Rejected>,
+    pub rejected: Rejections,
     /// For each of `Pipeline::segments`: the text of every code.
     pub dictionaries: Vec<Vec<Arc<str>>>,
     /// The text of every code of a channel, and of a reason.
     pub channels: Vec<Arc<str>>,
     pub reasons: Vec<Arc<str>>,
-    /// Sorted.
+    /// By day and channel.
     pub costs: Vec<Cost>,
     pub rates: Arc<Rates>,
     pub ids: IdKind,
@@ -86,23 +91,46 @@ pub struct Scan {
 }
 
 /// Texts that are numbered as they are met.
-#[derive(Debug, Default)]
-struct Dictionaries {
+#[derive(Debug)]
+struct Dictionaries<'a> {
     /// One for each of `Pipeline::segments`.
-    segments: Vec<Dictionary>,
+    segments: Vec<Dictionary<'a>>,
     /// `customers.acquired_by` and `acquisition_costs.channel`.
-    channels: Dictionary,
+    channels: Dictionary<'a>,
     /// `subscriptions.cancel_reason` and `surveys.reason`.
-    reasons: Dictionary,
+    reasons: Dictionary<'a>,
+}
+
+/// What all tasks add to. Each part of it has its own bound, so that nothing grows with the rows that are read.
+#[derive(Debug)]
+struct Findings<'a> {
+    dictionaries: Dictionaries<'a>,
+    rejected: Collector,
+    costs: Costs<'a>,
+    rates: RatesRead<'a>,
+}
+
+impl<'a> Findings<'a> {
+    fn new(pipeline: &Pipeline, budget: &'a Budget) -> Findings<'a> {
+        let segment = |name: &String| Dictionary::new(format!("segment {name} has"), budget);
+        let columns = |a: &str, b: &str| Dictionary::new(format!("{a} and {b} together have"), budget);
+        Findings {
+            dictionaries: Dictionaries {
+                segments: pipeline.segments.iter().map(|s| segment(&s.name)).collect(),
+                channels: columns("customers.acquired_by", "acquisition_costs.channel"),
+                reasons: columns("subscriptions.cancel_reason", "surveys.reason"),
+            },
+            rejected: Collector::default(),
+            costs: Costs::new(budget),
+            rates: RatesRead::new(budget),
+        }
+    }
 }
 
 /// What the row groups of one task gave.
 #[derive(Debug, Default)]
 struct Part {
     report: SourceReport,
-    rejected: Vec<Rejected>,
-    costs: Vec<Cost>,
-    rates: Vec<RateRow>,
     /// Whether every page carried a checksum; `None` if none was read.
     verified: Option<bool>,
 }
@@ -111,7 +139,7 @@ struct Part {
 ///
 /// # Errors
 /// The first problem, by file and row group, that makes a file unusable; a file that has changed since it was inspected;
-/// what `sink` or `observer` return.
+/// more different texts, costs or rates than `limits` has room for; what `sink` or `observer` return.
 pub fn scan(
     inspected: &Inspected,
     pipeline: &Pipeline,
@@ -119,8 +147,8 @@ pub fn scan(
     observer: &dyn ScanObserver,
     limits: ReadLimits,
 ) -> Result<Scan> {
-    let segments = pipeline.segments.iter().map(|_| Dictionary::default()).collect();
-    let dictionaries = Dictionaries { segments, ..Dictionaries::default() };
+    let budget = Budget::new(limits.kept);
+    let findings = Findings::new(pipeline, &budget);
     // What amounts are worth has to be known before they are read.
     let (first, rest): (Vec<Task>, Vec<Task>) = inspected
         .sources
@@ -130,35 +158,33 @@ pub fn scan(
         .partition(|task| task.kind == SourceKind::ExchangeRates);
     let (own, digits) = (pipeline.money.currency.value(), pipeline.money.digits);
     let read = |tasks: &[Task], rates: &Rates| {
-        let reading = Reading { inspected, pipeline, dictionaries: &dictionaries, rates, limits };
+        let reading = Reading { inspected, pipeline, findings: &findings, rates, limits };
         reading.all(tasks, sink, observer)
     };
     let mut parts = read(&first, &Rates::none(own, digits))?;
-    let rows = parts.iter_mut().flat_map(|(_, part)| std::mem::take(&mut part.rates)).collect();
     let rates = match pipeline.sources.contains_key(&SourceKind::ExchangeRates) {
-        true => Arc::new(Rates::new(own, digits, rows)?),
+        true => Arc::new(Rates::new(own, digits, findings.rates.take())?),
         false => Arc::new(Rates::none(own, digits)),
     };
     parts.extend(read(&rest, &rates)?);
     inspected.confirm()?;
+    let Findings { dictionaries, rejected, costs, .. } = findings;
 
     let mut scan = Scan {
         reports: BTreeMap::new(),
         files: vec![],
-        rejected: vec![],
-        dictionaries: vec![],
-        channels: vec![],
-        reasons: vec![],
-        costs: vec![],
+        rejected: rejected.finish(),
+        dictionaries: dictionaries.segments.into_iter().map(Dictionary::into_values).collect(),
+        channels: dictionaries.channels.into_values(),
+        reasons: dictionaries.reasons.into_values(),
+        costs: costs.finish()?,
         rates,
         ids: inspected.ids,
         columns: BTreeMap::new(),
     };
     let mut verified: BTreeMap<(SourceKind, usize), bool> = BTreeMap::new();
-    for (Task { kind, file, .. }, mut part) in parts {
+    for (Task { kind, file, .. }, part) in parts {
         combine(scan.reports.entry(kind).or_default(), &part.report);
-        scan.rejected.append(&mut part.rejected);
-        scan.costs.append(&mut part.costs);
         if let Some(pages) = part.verified {
             *verified.entry((kind, file)).or_insert(true) &= pages;
         }
@@ -171,12 +197,6 @@ pub fn scan(
             scan.files.push(InputFile { verified, ..file.input.clone() });
         }
     }
-    scan.rejected.sort();
-    scan.costs.sort();
-    scan.dictionaries = dictionaries.segments.into_iter().map(Dictionary::into_values).collect();
-    scan.channels = dictionaries.channels.into_values();
-    scan.reasons = dictionaries.reasons.into_values();
-    check_costs(&scan.costs)?;
     Ok(scan)
 }
 
@@ -184,7 +204,7 @@ pub fn scan(
 struct Reading<'a> {
     inspected: &'a Inspected,
     pipeline: &'a Pipeline,
-    dictionaries: &'a Dictionaries,
+    findings: &'a Findings<'a>,
     rates: &'a Rates,
     limits: ReadLimits,
 }
@@ -242,9 +262,9 @@ impl Reading<'_> {
     }
 
     fn one(&self, task: &Task, share: Share, sink: &dyn Sink, observer: &dyn ScanObserver) -> Result<Outcome> {
-        let Reading { inspected, pipeline, dictionaries, rates, limits } = *self;
+        let Reading { inspected, pipeline, findings, rates, limits } = *self;
         let (kind, file, source, ids) = (task.kind, task.file, &inspected.sources[&task.kind], inspected.ids);
-        let place = batch::Place { pipeline, kind, source, file, ids, dictionaries, rates };
+        let place = batch::Place { pipeline, kind, source, file, ids, findings, rates };
         reader::read(&place, task, limits.batch_rows.max(1), share, sink, observer)
     }
 }
@@ -261,16 +281,6 @@ enum Outcome {
     Read(Box<Part>),
     /// Nothing was read, because it takes so many bytes.
     NeedsMemory(u64),
-}
-
-/// The sum of all costs has to fit a money column.
-fn check_costs(costs: &[Cost]) -> Result<()> {
-    let sum: i128 = costs.iter().map(|c| i128::from(c.amount).abs()).sum();
-    if sum > money::MAX_MINOR {
-        return Err(Error::input("the sum of acquisition_costs.amount does not fit DECIMAL(18)")
-            .help("are the amounts in the unit that `money` says?"));
-    }
-    Ok(())
 }
 
 fn combine(into: &mut SourceReport, part: &SourceReport) {
@@ -297,6 +307,8 @@ mod converted;
 mod decoded;
 #[cfg(test)]
 mod limited;
+#[cfg(test)]
+mod long_texts;
 #[cfg(test)]
 mod pruned;
 #[cfg(test)]

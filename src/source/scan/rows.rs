@@ -1,8 +1,10 @@
 //! The canonical rows of each source, from typed columns.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Date32Array, Decimal128Array, TimestampMicrosecondArray};
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::Part;
 use super::batch::{Rows, Scanner, mark, retain};
@@ -10,14 +12,13 @@ use super::currencies;
 use crate::calendar::Day;
 use crate::error::{Error, Result};
 use crate::exchange::OWN;
-use crate::source::canonical::{
-    Batch, CancelKind, Cost, Customers, Ids, Sink, Subscriptions, Term, Texts, Transactions,
-};
+use crate::source::canonical::{Batch, CancelKind, Customers, Ids, Sink, Subscriptions, Term, Texts, Transactions};
 use crate::source::columns::amounts::{self, Amounts};
+use crate::source::columns::ids::{self, LONGEST_ID};
 use crate::source::columns::intervals::{self, Interval};
-use crate::source::columns::texts::AsText;
+use crate::source::columns::packed;
+use crate::source::columns::texts::{AsText, LONGEST};
 use crate::source::columns::times::Times;
-use crate::source::columns::{ids, packed};
 use crate::source::inspect::{Activity, Canonical, Role};
 use crate::source::{Reason, SourceReport};
 
@@ -31,6 +32,7 @@ pub(super) fn transactions(
     let ids = read_ids(scanner, rows, number)?;
     let (at, _) = scanner.required_times(rows, "occurred_at")?;
     let (mut amounts, array) = read_amounts(scanner, rows)?;
+    let mut segments = scanner.segments(rows)?;
     scanner.drop_late(rows, &at.days);
     part.report.converted += currencies::convert(scanner, rows, &at.days, (&mut amounts, &array), number)?;
     let mut active = active(scanner, rows, &at, &amounts)?;
@@ -38,7 +40,6 @@ pub(super) fn transactions(
         Some(index) => Some(packed::read(&scanner.array(rows, index)?)),
         None => None,
     };
-    let mut segments = scanner.segments(rows)?;
     let keep = rows.keep();
     let keep = keep.as_deref();
     let ids = retain_ids(ids, keep);
@@ -224,6 +225,7 @@ fn read_cancel_kinds(scanner: &Scanner<'_>, rows: &Rows<'_>) -> Result<Vec<Optio
     let array = scanner.array(rows, index)?;
     let Some(texts) = array.as_string_view_opt() else { return Ok(vec![unknown; rows.n]) };
     let kind = |text: &str| match text.trim() {
+        _ if text.len() > LONGEST => None,
         "" => unknown,
         word if word.eq_ignore_ascii_case("voluntary") => Some(CancelKind::Voluntary),
         word if word.eq_ignore_ascii_case("involuntary") => Some(CancelKind::Involuntary),
@@ -302,7 +304,8 @@ fn read_referred(scanner: &Scanner<'_>, rows: &Rows<'_>, ids: &Ids, referred: &m
     let texts = AsText::new(&array);
     let mut themselves = vec![];
     for row in 0..rows.n {
-        let Some(by) = texts.get(row).filter(|by| !by.trim().is_empty()) else { continue };
+        // A text that is too long for an id is not looked through: it names somebody else, if nobody who is known.
+        let Some(by) = texts.get(row).filter(|by| by.len() > LONGEST_ID || !by.trim().is_empty()) else { continue };
         let is_self = match ids {
             Ids::Integer(ids) => by.parse() == Ok(ids[row]),
             Ids::Text(ids) => *by == *ids.get(row),
@@ -322,15 +325,21 @@ fn canonical_bytes(scanner: &Scanner<'_>, rows: &Rows<'_>, signed_up: &[Day]) ->
         .filter(|(_, f)| f.role == Role::Label && f.read)
         .map(|(index, _)| scanner.array(rows, index))
         .collect::<Result<_>>()?;
-    let texts: Vec<AsText<'_>> = arrays.iter().map(AsText::new).collect();
+    let mut texts: Vec<_> = arrays.iter().map(|array| (AsText::new(array), LongText::default())).collect();
     let mut bytes = vec![];
     Ok((0..rows.n)
         .map(|row| {
             bytes.clear();
             let day = (signed_up[row] != Day::NEVER).then(|| (signed_up[row].0 as u32 ^ 0x8000_0000).to_be_bytes());
             push(&mut bytes, day.as_ref().map(|d| &d[..]));
-            for text in &texts {
-                push(&mut bytes, text.get(row).as_ref().map(|t| t.as_bytes()));
+            for (column, long) in &mut texts {
+                match column.get(row) {
+                    Some(Cow::Borrowed(text)) if text.len() > LONGEST_CANONICAL => {
+                        long.push(&mut bytes, text.as_bytes());
+                    }
+                    // What is no text in the file is short as one.
+                    text => push(&mut bytes, text.as_ref().map(|text| text.as_bytes())),
+                }
             }
             bytes.as_slice().into()
         })
@@ -348,16 +357,41 @@ fn push(bytes: &mut Vec<u8>, value: Option<&[u8]>) {
     }
 }
 
+/// Bytes of a text that are canonical bytes as they are; of a longer one these are its first bytes, and a hash of all.
+const LONGEST_CANONICAL: usize = 256;
+
+/// The long text of a column that came last: one that comes again is not looked at again.
+#[derive(Default)]
+struct LongText {
+    /// Address and length.
+    place: (usize, usize),
+    hash: u128,
+}
+
+impl LongText {
+    fn push(&mut self, bytes: &mut Vec<u8>, text: &[u8]) {
+        let place = (text.as_ptr() as usize, text.len());
+        if self.place != place {
+            *self = LongText { place, hash: xxh3_128(text) };
+        }
+        bytes.push(1);
+        bytes.extend((text.len() as u64).to_be_bytes());
+        bytes.extend(&text[..LONGEST_CANONICAL]);
+        bytes.extend(self.hash.to_be_bytes());
+    }
+}
+
 pub(super) fn costs(scanner: &mut Scanner<'_>, rows: &mut Rows<'_>, part: &mut Part) -> Result<()> {
     let (start, _) = scanner.required_times(rows, "period_start")?;
     let (amounts, _) = read_amounts(scanner, rows)?;
     let channels = scanner.channels(rows, "channel")?;
-    let mut days = vec![];
+    let (mut days, mut used) = (vec![], vec![]);
     for row in (0..rows.n).filter(|row| !rows.faults.contains(*row)) {
         days.push(start.days[row]);
+        used.push((start.days[row], channels[row], amounts.units[row]));
         part.report.amounts_rounded += u64::from(amounts.rounded[row]);
-        part.costs.push(Cost { period_start: start.days[row], amount: amounts.units[row], channel: channels[row] });
     }
+    scanner.place.findings.costs.add(used.into_iter())?;
     span(&mut part.report, &days);
     Ok(())
 }
@@ -368,7 +402,7 @@ pub(super) fn read_ids(scanner: &Scanner<'_>, rows: &mut Rows<'_>, number: &dyn 
     let file = &scanner.place.source.files[scanner.place.file].input.shown;
     ids::read(&array, scanner.place.ids, &scanner.about(index).label, &mut rows.faults).map_err(|(row, what)| {
         Error::input(format!("row {} of {file}: {what}", number(row)))
-            .help(format!("customer ids are whole numbers or texts of at most {} bytes", ids::LONGEST))
+            .help(format!("customer ids are whole numbers or texts of at most {LONGEST_ID} bytes"))
     })
 }
 

@@ -213,8 +213,7 @@ fn every_faulty_row_is_quarantined_with_its_first_fault() {
     for batch in [1, 3, 100] {
         let (scan, got) = run(&p, batch);
         assert_eq!(got.rows.len(), 2);
-        let found: Vec<_> =
-            scan.rejected.iter().map(|r| (r.row, r.reason, r.column.as_str(), r.value.as_deref())).collect();
+        let found: Vec<_> = scan.rejected.rows().map(|r| (r.row, r.reason, &*r.column, r.value.as_deref())).collect();
         use Reason::*;
         assert_eq!(
             found,
@@ -230,7 +229,7 @@ fn every_faulty_row_is_quarantined_with_its_first_fault() {
                 (10, AmountOverflow, "amount", Some("1e30")),
             ]
         );
-        assert!(scan.rejected.iter().all(|r| r.file == "x/tx.parquet" && r.source == Transactions));
+        assert!(scan.rejected.rows().all(|r| &*r.file == "x/tx.parquet" && r.source == Transactions));
         assert_eq!(scan.reports[&Transactions].rejected, 9);
     }
 }
@@ -294,8 +293,7 @@ fn subscriptions_are_judged_by_their_dates() {
         ]
     );
     use Reason::*;
-    let found: Vec<_> =
-        scan.rejected.iter().map(|r| (r.row, r.reason, r.column.as_str(), r.value.as_deref())).collect();
+    let found: Vec<_> = scan.rejected.rows().map(|r| (r.row, r.reason, &*r.column, r.value.as_deref())).collect();
     assert_eq!(
         found,
         [
@@ -406,7 +404,7 @@ fn a_cast_that_fails_in_the_data_says_where_and_what_to_do() {
     assert!(!error.what.contains('\n') && error.help.unwrap().contains("TRY_CAST"));
     add_source(&mut p, Transactions, "tx.parquet", &[("customer_id", "=TRY_CAST(id AS BIGINT)"), MAPPED[1], MAPPED[2]]);
     let (scan, got) = run(&p, 10);
-    assert_eq!((got.rows.len(), scan.rejected[0].column.as_str()), (1, "TRY_CAST(id AS BIGINT)"));
+    assert_eq!((got.rows.len(), &*scan.rejected.rows().next().unwrap().column), (1, "TRY_CAST(id AS BIGINT)"));
 }
 
 struct Impatient;

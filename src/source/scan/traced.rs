@@ -49,7 +49,7 @@ fn use_is_counted_in_thousandths_and_never_below_zero() {
     let mut expected = expected.map(|(on, n)| format!("7 {on} {} used {n} ", at(on)));
     expected.sort();
     assert_eq!(got.rows, expected);
-    let found: Vec<_> = scan.rejected.iter().map(|r| (r.row, r.reason)).collect();
+    let found: Vec<_> = scan.rejected.rows().map(|r| (r.row, r.reason)).collect();
     assert_eq!(found, [(3, QuantityNegative), (4, NoQuantity), (5, QuantityNotNumeric), (6, QuantityNotNumeric)]);
     let report = &scan.reports[&Usage];
     assert_eq!((report.rows, report.rejected, report.after_as_of, report.read), (8, 4, 1, true));
@@ -110,8 +110,7 @@ fn scores_lie_on_their_scale_or_are_set_aside() {
             "ces Some(334) ",
         ]
     );
-    let found: Vec<_> =
-        scan.rejected.iter().map(|r| (r.row, r.reason, r.column.as_str(), r.value.as_deref())).collect();
+    let found: Vec<_> = scan.rejected.rows().map(|r| (r.row, r.reason, &*r.column, r.value.as_deref())).collect();
     assert_eq!(
         found,
         [
@@ -127,7 +126,7 @@ fn scores_lie_on_their_scale_or_are_set_aside() {
     );
     let scales = p.sources.get_mut(&Surveys).unwrap().scales.as_mut().unwrap();
     (scales.nps.highest, scales.csat.lowest) = (11, 0);
-    assert_eq!(run(&p, 4).0.rejected.len(), 5);
+    assert_eq!(run(&p, 4).0.rejected.rows().count(), 5);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::source::Reason;
 use crate::source::canonical::{AnswerKind, Batch, Sink, Surveys, Usage};
 use crate::source::columns::Faults;
 use crate::source::columns::amounts;
+use crate::source::columns::texts::LONGEST;
 use crate::source::columns::times::Times;
 
 /// Decimal digits of a quantity, and of a score as it is kept and as it is held against its scale.
@@ -30,8 +31,8 @@ pub(super) fn usage(
     let ids = read_ids(scanner, rows, number)?;
     let (at, _) = scanner.required_times(rows, "occurred_at")?;
     let mut quantities = read_quantities(scanner, rows)?;
-    scanner.drop_late(rows, &at.days);
     let mut segments = scanner.segments(rows)?;
+    scanner.drop_late(rows, &at.days);
     let keep = rows.keep();
     let keep = keep.as_deref();
     let ids = retain_ids(ids, keep);
@@ -68,7 +69,7 @@ fn read_quantities(scanner: &Scanner<'_>, rows: &mut Rows<'_>) -> Result<Vec<i64
 fn numbers(array: &ArrayRef, digits: u8, label: &Arc<str>) -> (Vec<i64>, Vec<(usize, Reason)>) {
     let mut faults = Faults::default();
     let numbers = amounts::read(array, digits, label, &mut faults).units;
-    (numbers, faults.into_rows().map(|(row, fault)| (row, fault.reason)).collect())
+    (numbers, faults.iter().map(|fault| (fault.row, fault.reason)).collect())
 }
 
 pub(super) fn surveys(
@@ -82,9 +83,9 @@ pub(super) fn surveys(
     let (at, _) = scanner.required_times(rows, "answered_at")?;
     let mut kinds = read_kinds(scanner, rows)?;
     let mut scores = read_scores(scanner, rows, &kinds)?;
-    scanner.drop_late(rows, &at.days);
     let mut reasons = scanner.reasons(rows, "reason")?;
     let mut segments = scanner.segments(rows)?;
+    scanner.drop_late(rows, &at.days);
     let keep = rows.keep();
     let keep = keep.as_deref();
     let ids = retain_ids(ids, keep);
@@ -110,7 +111,7 @@ fn read_kinds(scanner: &Scanner<'_>, rows: &mut Rows<'_>) -> Result<Vec<AnswerKi
     let label = &scanner.about(index).label;
     let texts = array.as_string_view_opt();
     let kind = |row: usize| {
-        let word = texts.filter(|t| t.is_valid(row))?.value(row).trim();
+        let word = texts.filter(|t| t.is_valid(row)).map(|t| t.value(row)).filter(|t| t.len() <= LONGEST)?.trim();
         AnswerKind::ALL.into_iter().find(|kind| word.eq_ignore_ascii_case(kind.name()))
     };
     Ok((0..rows.n)

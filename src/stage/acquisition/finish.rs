@@ -186,7 +186,8 @@ impl Acquisition {
     /// Costs that no period of the table holds.
     fn unplaced(&self, known: &Known, frame: &Frame) -> Option<Check> {
         let observed = frame.boundary(frame.window)..known.shape.as_of;
-        let outside = known.shape.costs.iter().filter(|cost| !observed.contains(&cost.day)).count();
+        let outside: u64 =
+            known.shape.costs.iter().filter(|cost| !observed.contains(&cost.day)).map(|cost| cost.rows).sum();
         (outside > 0).then(|| Check {
             check: "costs_outside".into(),
             subject: self.spec.name.clone(),

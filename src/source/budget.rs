@@ -1,0 +1,43 @@
+//! Memory for what a scan keeps beside rows.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes that a scan may take for the texts of segments, channels and reasons, for costs and for rates, all together.
+/// Rows are not counted here: they have the store's own limit, and go to a temporary file beyond it.
+#[derive(Debug)]
+pub struct Budget {
+    limit: usize,
+    spent: AtomicUsize,
+}
+
+impl Budget {
+    pub fn new(limit: usize) -> Budget {
+        Budget { limit, spent: AtomicUsize::new(0) }
+    }
+
+    /// Takes so many bytes; false if there are no longer as many.
+    pub fn spend(&self, bytes: usize) -> bool {
+        let taken = |spent: usize| spent.checked_add(bytes).filter(|spent| *spent <= self.limit);
+        self.spent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_ok()
+    }
+}
+
+/// How much there is in all.
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} MiB", self.limit >> 20)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_spent_is_spent_once() {
+        let budget = Budget::new(10);
+        assert!(budget.spend(4) && budget.spend(6) && !budget.spend(1) && budget.spend(0));
+        assert!(!Budget::new(usize::MAX - 1).spend(usize::MAX));
+    }
+}

@@ -33,7 +33,9 @@ mod thrift;
 pub use canonical::Needs;
 pub use columns::ids::IdKind;
 pub use condition::Condition;
-pub use inspect::{Inspected, InspectedFile, InspectedSource, RuledOut, inspect, inspect_within, mapped};
+pub use inspect::{
+    FOOTER_MEMORY, Inspected, InspectedFile, InspectedSource, RuledOut, inspect, inspect_within, mapped,
+};
 pub use scan::{BATCH_ROWS, ReadLimits, Scan, ScanObserver, Unobserved, scan};
 
 use std::path::PathBuf;

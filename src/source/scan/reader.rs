@@ -114,6 +114,9 @@ fn open<'a>(
         surveys.push(chunk.survey(column.copies, share.bytes).map_err(refused)?);
         chunks.push(chunk);
     }
+    if file.columns.is_empty() {
+        count_rows(file, group, handle, share)?;
+    }
     let most_rows = most_rows.min(file.rows_of(group)).max(1);
     let all_columns = |fault| Refused { column: None, fault };
     let rows_at_once = batch_rows(&surveys, most_rows, share.bytes).map_err(all_columns)?;
@@ -128,6 +131,19 @@ fn open<'a>(
     }
     let checksummed = !surveys.is_empty() && surveys.iter().all(|survey| survey.checksummed);
     Ok(Opened { columns, rows_at_once, checksummed })
+}
+
+/// Where no column is read, because folders and expressions say everything, the rows are those of the footer: so the page
+/// headers of one column are asked whether there are so many.
+fn count_rows(file: &InspectedFile, group: usize, handle: &Arc<File>, share: Share) -> Result<(), Refused<'static>> {
+    let metadata = file.footer.metadata.metadata();
+    let schema = metadata.file_metadata().schema_descr();
+    let Some(leaf) = (0..schema.num_columns()).find(|leaf| schema.column(*leaf).max_rep_level() == 0) else {
+        return Ok(());
+    };
+    let chunk = Chunk::new(metadata, group, leaf, handle.clone(), file.input.bytes);
+    let counted = chunk.and_then(|chunk| chunk.survey(false, share.bytes));
+    counted.map(|_| ()).map_err(|fault| Refused { column: None, fault })
 }
 
 /// Bytes that the writer did not call text come as texts too, unchecked by the reader.

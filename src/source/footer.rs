@@ -1,5 +1,6 @@
 //! The footer of a Parquet file: what it holds, without decoding any of it.
 
+mod arrow_schema;
 mod outline;
 
 use std::os::unix::fs::FileExt;
@@ -9,13 +10,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::basic::{ConvertedType, Type as PhysicalType};
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{
+    ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
+};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::files::unreadable;
 use super::guard::guarded;
 use super::handle::InputHandle;
-use super::pages::size;
+use super::pages::{in_words, size};
 use crate::error::{Error, Result};
 
 /// A file as its footer describes it.
@@ -45,8 +48,9 @@ impl FooterMemory {
     fn take(&self, bytes: u64) -> Result<()> {
         let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
         taken.map(|_| ()).map_err(|_| {
-            Error::input(format!("the footers of the exports take more than {} of memory", size(self.all)))
-                .help("have the exports written in fewer row groups and columns, or name fewer files in `path`")
+            Error::input(format!("the footers of the exports take more than {} of memory", size(self.all))).help(
+                "raise --memory-limit, have the exports written in fewer row groups, or name fewer files in `path`",
+            )
         })
     }
 }
@@ -83,9 +87,14 @@ fn decode(handle: &InputHandle, shown: &str, memory: &FooterMemory) -> Result<Fo
     let broken = |what: String| Error::input(format!("{shown} is not a readable Parquet file: {what}")).help(REWRITE);
     let outline = outline::outline(&footer).map_err(broken)?;
     memory.take(outline.memory)?;
-    let metadata = match guarded(|| ParquetMetaDataReader::decode_metadata(&outline.bytes)) {
+    // Nobody asks for sizes of levels and counts of encodings, which can be long lists.
+    let options = ParquetMetaDataOptions::new()
+        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll);
+    let decode = || ParquetMetaDataReader::decode_metadata_with_options(&outline.bytes, Some(&options));
+    let metadata = match guarded(decode) {
         Ok(Ok(metadata)) => metadata,
-        Ok(Err(e)) => return Err(broken(e.to_string())),
+        Ok(Err(e)) => return Err(broken(in_words(&e.to_string()).to_owned())),
         Err(panic) => return Err(broken(panic)),
     };
     let rows = metadata.row_groups().iter().try_fold(0u64, |sum, group| {
@@ -94,7 +103,7 @@ fn decode(handle: &InputHandle, shown: &str, memory: &FooterMemory) -> Result<Fo
     let rows = rows.ok_or_else(|| broken("its footer claims an impossible number of rows".into()))?;
     let metadata = match guarded(|| with_views(Arc::new(metadata))) {
         Ok(Ok(metadata)) => metadata,
-        Ok(Err(e)) => return Err(broken(e.to_string())),
+        Ok(Err(e)) => return Err(broken(in_words(&e.to_string()).to_owned())),
         Err(panic) => return Err(broken(panic)),
     };
     Ok(Footer { metadata, rows, checksum: format!("{:016x}", xxh3_64(&footer)), too_deep: outline.too_deep })
@@ -147,7 +156,9 @@ pub fn is_called_text(metadata: &ParquetMetaData, root: usize) -> bool {
 /// Asks the reader for the types that the rest of the scan wants.
 fn with_views(metadata: Arc<ParquetMetaData>) -> parquet::errors::Result<ArrowReaderMetadata> {
     // A writer's own schema says what Parquet's types cannot, such as timestamps in seconds; a broken one is left out.
-    let plain = ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new()).or_else(|_| {
+    let skip = !arrow_schema::is_modest(&metadata);
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(skip);
+    let plain = ArrowReaderMetadata::try_new(metadata.clone(), options).or_else(|_| {
         ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new().with_skip_arrow_metadata(true))
     })?;
     let physical = metadata.file_metadata().schema_descr();

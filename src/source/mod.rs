@@ -38,7 +38,9 @@ pub use canonical::Needs;
 pub use columns::faults::LONGEST_VALUE;
 pub use columns::ids::IdKind;
 pub use condition::Condition;
-pub use inspect::{Inspected, InspectedFile, InspectedSource, RuledOut, inspect, inspect_within, mapped};
+pub use inspect::{
+    FOOTER_MEMORY, Inspected, InspectedFile, InspectedSource, RuledOut, inspect, inspect_within, mapped,
+};
 pub use rejections::{KEPT_BYTES, KEPT_ROWS, RejectedRows, Rejections};
 pub use scan::{BATCH_ROWS, ReadLimits, Scan, ScanObserver, Unobserved, scan};
 

@@ -271,6 +271,14 @@ fn rows_that_a_footer_claims_are_found_or_refused() {
         file.rows = rows;
         refused(&file.bytes(), &["row group 1, column customer_id", "fewer rows"]);
     }
+    // Where no column is read, one of them is asked all the same.
+    let columns = "{ customer_id = \"customer_id\", occurred_at = \"occurred_at\", amount = \"amount\" }";
+    let said = PIPELINE.replace(
+        columns,
+        "{ customer_id = { sql = \"1\" }, occurred_at = { sql = \"DATE '2022-01-03'\" }, amount = { sql = \"1\" } }",
+    );
+    let run = attempt(&said, &file.bytes(), RUN);
+    run.outcome.exits(3).says(&["row group 1: it holds fewer rows than its footer says"]);
     file.rows = i64::MIN;
     refused(&file.bytes(), &["impossible number of rows"]);
     // The number of values in the column's metadata is not needed, and believed by nobody.

@@ -10,7 +10,7 @@ use crate::cli::numbers::size;
 use crate::config::Pipeline;
 use crate::error::{Error, Exit, Result};
 use crate::memory::{self, LastWords, Limit};
-use crate::source::ReadLimits;
+use crate::source::{self, ReadLimits};
 
 /// The program's code, the stacks of its threads and what libraries keep, where the operating system does not say.
 const PROGRAM: u64 = 40 << 20;
@@ -135,12 +135,21 @@ fn last_words(process: u64, asked: bool, format: LogFormat) -> LastWords {
     }
 }
 
-/// What reading may take: a quarter of what is left; without a limit, as much as the library takes by itself.
+/// What the footers of the exports may take: half of what is left, for they stay in memory while the exports are read.
+pub fn for_footers() -> u64 {
+    match memory::room() {
+        u64::MAX => source::FOOTER_MEMORY,
+        room => room / 2,
+    }
+}
+
+/// What reading may take: half of what is left, for rows have the other half; without a limit, as much as the library
+/// takes by itself.
 pub fn for_reading() -> ReadLimits {
     let limits = ReadLimits::default();
     match memory::room() {
         u64::MAX => limits,
-        room => ReadLimits { memory: room / 4, ..limits },
+        room => ReadLimits { memory: room / 2, ..limits },
     }
 }
 

@@ -90,7 +90,7 @@ pub fn run(args: &Args, out: &mut (dyn Write + Send)) -> Result<Exit, Errors> {
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     let allowed = args.threads.map_or_else(processors, usize::from);
     let all = pool(allowed)?;
-    let inspected = all.install(|| source::inspect(&pipeline, blueprint.plan.needs()))?;
+    let inspected = all.install(|| source::inspect_within(&pipeline, blueprint.plan.needs(), memory::for_footers()))?;
     let started = all.current_num_threads();
     let fitting = memory::reading_threads(started, inspected.bytes_a_thread(source::BATCH_ROWS));
     let used = if fitting < started { pool(fitting)? } else { all };

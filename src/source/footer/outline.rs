@@ -48,7 +48,7 @@ pub fn outline(footer: &[u8]) -> Result<Outline<'_>, String> {
         ));
     }
     let memory = [
-        // Texts, statistics and lists of numbers.
+        // Texts and statistics.
         4 * footer.len() as u64,
         parts.schema.len.saturating_mul(SCHEMA_ELEMENT),
         schema.path_bytes,

@@ -130,7 +130,7 @@ impl Inspected {
 const MOST_KEPT_OPEN: usize = 128;
 
 /// The memory that the footers of all exports may take, unless the caller says otherwise.
-const FOOTER_MEMORY: u64 = 1 << 30;
+pub const FOOTER_MEMORY: u64 = 1 << 30;
 
 /// Finds and opens every file of every source and matches them with the pipeline file, without decoding any data.
 ///

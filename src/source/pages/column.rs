@@ -13,7 +13,7 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use super::chunk::{Chunk, Page, Position};
 use super::decompress::Decompressor;
 use super::header::PageKind;
-use super::{Fault, Survey};
+use super::{Fault, Survey, in_words};
 use crate::source::footer::Footer;
 use crate::source::guard::guarded;
 
@@ -48,7 +48,7 @@ impl FileColumn {
             kind,
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Binary | DataType::LargeBinary | DataType::Dictionary(..)
         );
-        let levels = levels.map_err(|e| e.to_string())?;
+        let levels = levels.map_err(|e| in_words(&e.to_string()).to_owned())?;
         Ok(FileColumn { root, leaf, name: field.name().to_owned(), copies, levels })
     }
 }
@@ -95,17 +95,12 @@ impl ColumnReader {
     }
 }
 
-/// The fault behind an error of the crate: ours if we raised it, else the crate's words without the kinds in front.
+/// The fault behind an error of the crate: ours if we raised it, else the crate's words.
 fn fault_of(slot: &FaultSlot, text: &str) -> Fault {
     if let Some(fault) = slot.lock().unwrap_or_else(PoisonError::into_inner).take() {
         return fault;
     }
-    let kinds = ["Parquet argument error: ", "Parquet error: ", "External: ", "Arrow: "];
-    let mut text = text;
-    while let Some(rest) = kinds.iter().find_map(|kind| text.strip_prefix(kind)) {
-        text = rest;
-    }
-    Fault::broken(text)
+    Fault::broken(in_words(text))
 }
 
 /// What the crate sees of a file: a column chunk.

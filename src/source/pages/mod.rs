@@ -37,6 +37,16 @@ impl Fault {
     }
 }
 
+/// An error of the crate without the kinds that it puts in front of its words.
+pub fn in_words(error: &str) -> &str {
+    let kinds = ["Parquet argument error: ", "Parquet error: ", "External: ", "Arrow: "];
+    let mut text = error;
+    while let Some(rest) = kinds.iter().find_map(|kind| text.strip_prefix(kind)) {
+        text = rest;
+    }
+    text
+}
+
 /// Bytes as people read them.
 pub fn size(bytes: u64) -> String {
     let units = [("GiB", 1u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];

@@ -242,6 +242,9 @@ impl<'a> Surveyed<'a> {
             surveys.push(chunk.survey(column.copies, share.bytes).map_err(refused)?);
             columns.push((column, chunk));
         }
+        if file.columns.is_empty() {
+            count_rows(file, group, input, share)?;
+        }
         let most_rows = (most_rows as u64).min(file.rows_of(group)).max(1);
         let all_columns = |fault| Refused { column: None, fault };
         let rows_at_once = batch_rows(&surveys, most_rows, share.bytes).map_err(all_columns)?;
@@ -265,6 +268,19 @@ impl<'a> Surveyed<'a> {
         };
         self.columns.into_iter().map(reader).collect()
     }
+}
+
+/// Where no column is read, because folders and expressions say everything, the rows are those of the footer: so the page
+/// headers of one column are asked whether there are so many.
+fn count_rows(file: &InspectedFile, group: usize, input: &InputHandle, share: Share) -> Result<(), Refused<'static>> {
+    let metadata = file.footer.metadata.metadata();
+    let schema = metadata.file_metadata().schema_descr();
+    let Some(leaf) = (0..schema.num_columns()).find(|leaf| schema.column(*leaf).max_rep_level() == 0) else {
+        return Ok(());
+    };
+    let chunk = Chunk::new(metadata, group, leaf, input.file().clone(), file.input.bytes);
+    let counted = chunk.and_then(|chunk| chunk.survey(false, share.bytes));
+    counted.map(|_| ()).map_err(|fault| Refused { column: None, fault })
 }
 
 /// Bytes that the writer did not call text come as texts too, unchecked by the reader.

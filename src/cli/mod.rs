@@ -109,6 +109,10 @@ fn with_suggestion(mut error: clap::Error) -> clap::Error {
 
 impl Command {
     fn run(&self, out: &mut (dyn Write + Send)) -> Result<Exit, Errors> {
+        // A run has an option for it.
+        if !matches!(self, Command::Run(_)) {
+            run::limit_to_available();
+        }
         match self {
             Command::Run(args) => run::run(args, out),
             Command::Check(args) => check::run(args, out),

@@ -109,6 +109,20 @@ pub fn limit(asked: Option<u64>, format: LogFormat) -> Result<()> {
     Ok(())
 }
 
+/// Limits a command without an option for it to four fifths of what there is.
+pub fn limit_to_available() {
+    let Some(process) = available().map(|all| all / 5 * 4) else { return };
+    let words = |what: &str| format!("error: {what}\nhelp: a file that it reads may be damaged or hostile\n");
+    let words = LastWords {
+        passed_limit: words(&format!(
+            "this command needs more than the {} of memory that there are for it",
+            size(process)
+        )),
+        refused: words("the operating system gives this command no more memory"),
+    };
+    memory::set_limit(Limit { process, program: program() }, words);
+}
+
 fn last_words(process: u64, asked: bool, format: LogFormat) -> LastWords {
     let limit = if asked { "--memory-limit" } else { "the default of --memory-limit" };
     let words = |what: String, help: &str| match format {

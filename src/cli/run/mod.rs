@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+pub use self::memory::limit_to_available;
 use self::progress::Progress;
 pub use self::progress::emit_errors;
 use super::interrupt::Interrupt;

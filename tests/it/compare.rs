@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::cells::{Table, Value};
 use crate::days::{Day, half_even, show};
-use crate::support::{Table, Value};
 
 /// An expected cell.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,16 +1,25 @@
-//! A seeded generator: the same seed throws the same dice on every machine.
+//! A seeded generator: the same seed throws the same dice on every machine. Or a scripted one, whose throws are bytes: what
+//! changes those bytes, as a fuzzer does, changes single throws.
 
-pub struct Dice(u64);
+pub struct Dice {
+    state: u64,
+    script: Option<std::vec::IntoIter<u8>>,
+}
 
 impl Dice {
     pub fn new(seed: u64) -> Dice {
-        Dice(seed.wrapping_mul(0x2545_F491_4F6C_DD1D) ^ 0x9E37_79B9_7F4A_7C15)
+        Dice { state: seed.wrapping_mul(0x2545_F491_4F6C_DD1D) ^ 0x9E37_79B9_7F4A_7C15, script: None }
+    }
+
+    /// Each throw takes a byte, or as many as its sides need; once they are used up, every throw is the least.
+    pub fn scripted(bytes: &[u8]) -> Dice {
+        Dice { state: 0, script: Some(bytes.to_vec().into_iter()) }
     }
 
     /// SplitMix64 (Steele, Lea and Flood 2014).
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
@@ -18,7 +27,15 @@ impl Dice {
 
     /// From 0 to below `n`.
     pub fn below(&mut self, n: i64) -> i64 {
-        (self.next() % n as u64) as i64
+        let n = n as u64;
+        let thrown = match &mut self.script {
+            Some(bytes) => {
+                let taken = (n - 1).max(1).ilog2() / 8 + 1;
+                (0..taken).fold(0, |number, _| number << 8 | u64::from(bytes.next().unwrap_or(0)))
+            }
+            None => self.next(),
+        };
+        (thrown % n) as i64
     }
 
     /// Both ends included.

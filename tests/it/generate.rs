@@ -14,18 +14,20 @@ use crate::scenario::{
 
 /// Customers who buy. `by_days`: live for a number of days, else for the period.
 pub fn purchases(seed: u64, by_days: bool) -> Scenario {
-    let mut dice = Dice::new(seed);
-    let period = Period::ALL[(seed % 5) as usize];
+    purchases_of(&mut Dice::new(seed), Period::ALL[(seed % 5) as usize], by_days)
+}
+
+pub fn purchases_of(dice: &mut Dice, period: Period, by_days: bool) -> Scenario {
     let mean_days = (period.days().0 / period.days().1) as i64;
     let window = by_days.then(|| (mean_days * dice.pick(&[1, 2, 3, 6]) / 2).max(1) + dice.below(3));
     let mut scenario = Scenario::new(Rule::Transactions { window, every_row_counts: dice.percent(20) });
-    let span = setting(&mut scenario, &mut dice, period);
+    let span = setting(&mut scenario, dice, period);
     let with_orders = dice.percent(50);
     let customers = dice.between(1, 14);
     for customer in 0..customers {
         let mut shades = BTreeMap::new();
         for _ in 0..dice.between(0, 11) {
-            let day = span.a_day(&mut dice);
+            let day = span.a_day(dice);
             let dated_to_the_second = scenario.shape.times != Times::Date;
             let second = if dated_to_the_second { dice.pick(&[0, 1, 43_200, 86_399]) } else { 0 };
             let shade = dice.pick(&[Some("red"), Some("blue"), Some("dark green"), None]);
@@ -33,7 +35,7 @@ pub fn purchases(seed: u64, by_days: bool) -> Scenario {
                 customer,
                 day,
                 second,
-                cents: amount(&mut dice),
+                cents: amount(dice),
                 order: with_orders.then(|| dice.between(1, 6)),
                 // Rows at one instant have no order among themselves, so they agree.
                 shade: *shades.entry((day, second)).or_insert(shade),
@@ -43,7 +45,7 @@ pub fn purchases(seed: u64, by_days: bool) -> Scenario {
     if scenario.transactions.is_empty() {
         scenario.transactions.push(Transaction::new(0, span.first, 1_00));
     }
-    finish(scenario, &mut dice, &span, Attribute::Shade, customers)
+    finish(scenario, dice, &span, Attribute::Shade, customers)
 }
 
 /// A shop of two years whose customers differ in how often they buy, for how much, and how readily they leave.
@@ -75,8 +77,10 @@ pub fn shop(seed: u64, customers: i64) -> Scenario {
 
 /// Customers who subscribe.
 pub fn subscribers(seed: u64) -> Scenario {
-    let mut dice = Dice::new(seed ^ 0xABCD);
-    let period = Period::ALL[(seed % 5) as usize];
+    subscribers_of(&mut Dice::new(seed ^ 0xABCD), Period::ALL[(seed % 5) as usize])
+}
+
+pub fn subscribers_of(dice: &mut Dice, period: Period) -> Scenario {
     let switches = Switches {
         ended_at_inclusive: dice.percent(25),
         gap_days: dice.pick(&[0, 0, 1, 3, 30]),
@@ -86,12 +90,12 @@ pub fn subscribers(seed: u64) -> Scenario {
         policy: Policy::default(),
     };
     let mut scenario = Scenario::new(Rule::Subscriptions(switches));
-    let span = setting(&mut scenario, &mut dice, period);
+    let span = setting(&mut scenario, dice, period);
     let with_intervals = dice.percent(60);
     let customers = dice.between(1, 12);
     let mut number = 0;
     for customer in 0..customers {
-        let mut cursor = span.a_day(&mut dice);
+        let mut cursor = span.a_day(dice);
         let mut taken = vec![];
         for _ in 0..dice.between(1, 4) {
             if cursor > span.last + 30 {
@@ -102,20 +106,22 @@ pub fn subscribers(seed: u64) -> Scenario {
             }
             taken.push(cursor);
             number += 1;
-            let row = subscription(&mut dice, &span, customer, number, cursor, with_intervals);
+            let row = subscription(dice, &span, customer, number, cursor, with_intervals);
             let end = row.ended.or(row.paid_until).or(row.cancelled).unwrap_or(cursor + 40);
             let overlaps = dice.percent(20);
             cursor = if overlaps { cursor + dice.between(1, 30) } else { end + dice.pick(&[0, 0, 0, 1, 2, 3, 4, 45]) };
             scenario.subscriptions.push(row);
         }
     }
-    finish(scenario, &mut dice, &span, Attribute::Plan, customers)
+    finish(scenario, dice, &span, Attribute::Plan, customers)
 }
 
 /// Customers who subscribe, seen by another policy than the standard one.
 pub fn by_policy(seed: u64) -> Scenario {
-    let mut dice = Dice::new(seed ^ 0x9011);
-    let mut scenario = subscribers(seed);
+    with_a_policy(&mut Dice::new(seed ^ 0x9011), subscribers(seed))
+}
+
+pub fn with_a_policy(dice: &mut Dice, mut scenario: Scenario) -> Scenario {
     let Rule::Subscriptions(switches) = &mut scenario.rule else { return scenario };
     switches.policy = Policy {
         dated: dice.pick(&[Dated::PaidUntil, Dated::EndedAt, Dated::CancelledAt]),

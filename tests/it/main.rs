@@ -17,6 +17,7 @@
 //! - [`commands`]: what the commands say that look without computing, and how options act.
 //! - [`bounded`]: files that claim millions of rows, and texts of any length, within the memory limit.
 //! - [`memory`]: within a limit, what does not fit goes to temporary files, and threads are those asked for.
+//! - [`corpus`]: what fuzzing has kept, once more.
 //! - [`fallback`]: where a model has no answer.
 //! - [`odd_rows`]: rows that no figure can use are said.
 //! - [`bombs`]: files that claim more than they hold, written byte by byte ([`handmade`]).
@@ -33,9 +34,11 @@ mod acquisition;
 mod answers;
 mod bombs;
 mod bounded;
+mod cells;
 mod commands;
 mod compare;
 mod contracts;
+mod corpus;
 mod currencies;
 mod days;
 mod dice;
@@ -77,3 +80,7 @@ mod terminals;
 mod truth;
 mod voice;
 mod worked;
+
+/// What is fuzzed: functions of bytes, see fuzz/README.md.
+#[path = "../../fuzz/src/targets/mod.rs"]
+mod targets;

@@ -111,7 +111,10 @@ pub fn arithmetic(lowering: &mut Lowering, left: Node, op: &Op, right: Node) -> 
     }
     if *op == Op::Divide {
         let (l, r) = (coerce(left, Type::Float)?, coerce(right, Type::Float)?);
-        let divisor = when(r.clone().eq(typed_lit(0.0))).then(literal::null(Type::Float)).otherwise(r);
+        // The dividend's NULLs make the divisor a value a row, even if it is written out: by a single value Polars multiplies
+        // by the reciprocal, which is off by a bit, and only in batches of more than one row.
+        let none = r.clone().eq(typed_lit(0.0)).or(l.clone().is_null());
+        let divisor = when(none).then(literal::null(Type::Float)).otherwise(r);
         return Ok(Node::new(l / divisor, Type::Float));
     }
     match (left.kind, right.kind) {

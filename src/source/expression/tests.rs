@@ -649,6 +649,19 @@ fn a_filter_keeps_only_rows_that_are_true() {
 }
 
 #[test]
+fn a_quotient_is_the_nearest_double_in_batches_of_any_size() {
+    let parsed = Parsed::new("n / 100").unwrap();
+    let n = ("n".to_string(), Type::of_column(&DataType::Int64));
+    let compiled = Compiled::new(&parsed, &[n], &TimeZone::UTC).unwrap();
+    for rows in [1, 2, 1_000] {
+        let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));
+        let got = compiled.evaluate(&[numbers], rows as usize).unwrap();
+        let expected: Float64Array = (0..rows).map(|n| Some(n as f64 / 100.0)).collect();
+        assert_eq!(got.as_any().downcast_ref::<Float64Array>(), Some(&expected), "{rows} rows");
+    }
+}
+
+#[test]
 fn the_help_lists_functions_in_order_and_each_once() {
     let names: Vec<&str> = allowed_functions().map(|f| f.split('(').next().unwrap()).collect();
     assert!(names.is_sorted() && names.windows(2).all(|w| w[0] != w[1]));

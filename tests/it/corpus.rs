@@ -17,10 +17,10 @@ fn replay(name: &str, target: fn(&[u8])) {
     let began = Instant::now();
     for file in &files {
         // Printed with a failure alone.
-        println!("{}", file.display());
+        eprintln!("{}", file.display());
         target(&std::fs::read(file).expect("a readable file"));
     }
-    println!("{} files of {name} in {:.1?}", files.len(), began.elapsed());
+    eprintln!("{} files of {name} in {:.1?}", files.len(), began.elapsed());
 }
 
 #[test]

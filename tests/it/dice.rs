@@ -13,7 +13,7 @@ impl Dice {
 
     /// Each throw takes a byte, or as many as its sides need; once they are used up, every throw is the least.
     pub fn scripted(bytes: &[u8]) -> Dice {
-        Dice { state: 0, script: Some(bytes.to_vec().into_iter()) }
+        Dice { state: 0, script: Some(Vec::from(bytes).into_iter()) }
     }
 
     /// SplitMix64 (Steele, Lea and Flood 2014).

@@ -29,7 +29,7 @@ pub(super) fn put(numbers: &[u32], width: u32, into: &mut Vec<u8>) {
 
 /// Appends a number that comes `count` times.
 pub(super) fn put_run(number: u32, count: usize, width: u32, into: &mut Vec<u8>) {
-    put_header((count as u64) << 1, into);
+    put_varint((count as u64) << 1, into);
     into.extend_from_slice(&number.to_le_bytes()[..width.div_ceil(8) as usize]);
 }
 
@@ -38,7 +38,7 @@ fn pack(numbers: &[u32], width: u32, into: &mut Vec<u8>) {
         return;
     }
     let groups = numbers.len().div_ceil(GROUP);
-    put_header((groups as u64) << 1 | 1, into);
+    put_varint((groups as u64) << 1 | 1, into);
     let bytes = width as usize;
     let mut end = into.len();
     into.resize(end + groups * bytes + WORD, 0);
@@ -80,7 +80,8 @@ fn wide(group: &[u32; GROUP], width: u32) -> (u128, u128) {
     (low | high.checked_shl(shift).unwrap_or(0), high >> (u128::BITS - shift))
 }
 
-fn put_header(mut value: u64, into: &mut Vec<u8>) {
+/// Seven bits a byte, the lowest first: LEB128, as Parquet's runs and Thrift's compact protocol have it.
+pub(super) fn put_varint(mut value: u64, into: &mut Vec<u8>) {
     while value >= 0x80 {
         into.push(value as u8 | 0x80);
         value >>= 7;

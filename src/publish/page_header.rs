@@ -6,6 +6,8 @@
 use parquet::basic::Encoding;
 use parquet::errors::Result;
 
+use super::hybrid::put_varint;
+
 /// What a page holds.
 #[derive(Clone, Copy)]
 pub(super) enum Content {
@@ -73,13 +75,8 @@ impl Struct {
 
     fn int(&mut self, id: u8, value: i32) {
         self.field(id, I32);
-        // Zigzag: small numbers of either sign take few bytes. Seven bits a byte, the lowest first.
-        let mut left = (value << 1 ^ value >> 31).cast_unsigned();
-        while left >= 0x80 {
-            self.bytes.push(left as u8 | 0x80);
-            left >>= 7;
-        }
-        self.bytes.push(left as u8);
+        // Zigzag: small numbers of either sign take few bytes.
+        put_varint((value << 1 ^ value >> 31).cast_unsigned().into(), &mut self.bytes);
     }
 
     fn nested(&mut self, id: u8, inner: Struct) {

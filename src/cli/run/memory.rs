@@ -114,10 +114,7 @@ pub fn limit_to_available() {
     let Some(process) = available().map(|all| all / 5 * 4) else { return };
     let words = |what: &str| format!("error: {what}\nhelp: a file that it reads may be damaged or hostile\n");
     let words = LastWords {
-        passed_limit: words(&format!(
-            "this command needs more than the {} of memory that there are for it",
-            size(process)
-        )),
+        passed_limit: words(&format!("this command needs more than the {} of memory that it may take", size(process))),
         refused: words("the operating system gives this command no more memory"),
     };
     memory::set_limit(Limit { process, program: program() }, words);

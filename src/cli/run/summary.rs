@@ -93,7 +93,7 @@ fn text(finished: &Finished, pipeline: &Pipeline) -> String {
         0 => String::new(),
         bytes => format!(", {} in temporary files", size(bytes)),
     };
-    text += &format!("{}; {:.2} seconds{memory}{temporary}\n", tally(&finished.checks), finished.seconds,);
+    text += &format!("{}; {:.2} seconds{memory}{temporary}\n", tally(&finished.checks), finished.seconds);
     text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 

@@ -7,7 +7,7 @@ use std::ops::Bound::{Excluded, Included};
 
 use jiff::civil::Weekday;
 
-pub use super::accepts::{Accepts, Words};
+pub use super::value_types::{Accepts, Words};
 use super::{At, Basis, SourceKind};
 use crate::calendar::Period;
 use crate::stage::{
@@ -463,7 +463,7 @@ impl Key {
             OptionType::Days => Accepts::Days,
             OptionType::Date => Accepts::Date,
             OptionType::Months => Accepts::Months,
-            OptionType::Ahead => Accepts::Ahead,
+            OptionType::Horizon => Accepts::Horizon,
         };
         let default = if option.default.is_empty() { Default::Unset("") } else { Default::Value(option.default) };
         Key { name: option.name, accepts, default, doc: option.doc }

@@ -15,7 +15,7 @@ use super::schemas::TableDoc;
 use super::stdout::{self, Format};
 use crate::config::{self, Basis, Pipeline};
 use crate::error::{Error, Errors, Exit};
-use crate::job::{self, Blueprint};
+use crate::job::{self, RunPlan};
 use crate::nearest::suggestion;
 use crate::stage::{customers, ledger};
 
@@ -127,7 +127,7 @@ fn explain(pipeline: &Pipeline) -> Result<Explained, Errors> {
     })
 }
 
-fn parts(pipeline: &Pipeline, blueprint: &Blueprint, settings: &dyn Fn(&str) -> Vec<SettingDoc>) -> Vec<Part> {
+fn parts(pipeline: &Pipeline, blueprint: &RunPlan, settings: &dyn Fn(&str) -> Vec<SettingDoc>) -> Vec<Part> {
     let digits = Some(pipeline.money.digits);
     let stages = blueprint.specs.iter().map(|(kind, spec)| Part {
         name: spec.name.clone(),

@@ -9,7 +9,7 @@ use crate::cli::schemas::columns;
 use crate::cli::stdout;
 use crate::config::Pipeline;
 use crate::error::{Errors, Exit};
-use crate::job::Blueprint;
+use crate::job::RunPlan;
 use crate::source::{Inspected, InspectedSource, RuledOut};
 use crate::terminal::escaped;
 
@@ -49,7 +49,7 @@ impl Thumb {
 /// Prints it. `limit`: of memory, as asked for.
 pub fn print(
     pipeline: &Pipeline,
-    blueprint: &Blueprint,
+    blueprint: &RunPlan,
     inspected: &Inspected,
     limit: Option<u64>,
     out: &mut dyn Write,
@@ -57,13 +57,7 @@ pub fn print(
     stdout::text(out, text(pipeline, blueprint, inspected, limit, rayon::current_num_threads()))
 }
 
-fn text(
-    pipeline: &Pipeline,
-    blueprint: &Blueprint,
-    inspected: &Inspected,
-    limit: Option<u64>,
-    threads: usize,
-) -> String {
+fn text(pipeline: &Pipeline, blueprint: &RunPlan, inspected: &Inspected, limit: Option<u64>, threads: usize) -> String {
     let mut text =
         format!("{}: this is what a run would do; nothing was read but the files' footers\n\nread\n", pipeline.name);
     let mut rows = 0u64;

@@ -2,14 +2,14 @@
 
 use super::Ltv;
 use super::finish::{Push, Row};
-use crate::engine::known::Known;
+use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stats::proportion::Z95;
 use crate::stats::survival::Life;
 use crate::stats::survival::kaplan_meier::{Confidence, Curve};
-use crate::tally::headcount::Head;
-use crate::tally::lives::life_of;
-use crate::tally::standing::Stand;
+use crate::tally::customer_movements::Head;
+use crate::tally::live_at_close::Stand;
+use crate::tally::spell_durations::life_of;
 use crate::timeline::segments::ALL;
 
 /// The curve is used as long as so many are at risk.
@@ -48,7 +48,7 @@ fn from_the_start(life: &Life) -> bool {
 
 impl Ltv {
     /// Σ arpa·m·S(t) of the Kaplan–Meier curve of first spells, in periods.
-    pub(super) fn survival(&self, known: &Known, push: &mut Push<'_>) -> Result<()> {
+    pub(super) fn survival(&self, known: &StepOutputs, push: &mut Push<'_>) -> Result<()> {
         let Some((lives, standing)) = self.lives else { return Ok(()) };
         let (lives, standing, heads) = (known.get(lives)?, known.get(standing)?, known.get(self.counts.heads)?);
         let (period, unit) = (self.latest(known), self.spec.period.name());

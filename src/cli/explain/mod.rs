@@ -17,7 +17,7 @@ use crate::config::{self, Basis, Pipeline};
 use crate::error::{Error, Errors, Exit};
 use crate::job::{self, RunPlan};
 use crate::nearest::suggestion;
-use crate::stage::{customers, ledger};
+use crate::tables::{customers, ledger};
 
 /// Explain what a pipeline computes: inputs, settings, formulas, and every column that it will write
 #[derive(clap::Args, Clone, Debug)]

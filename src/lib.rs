@@ -27,6 +27,7 @@ mod layers;
 pub mod memory;
 pub mod money;
 mod nearest;
+pub mod options;
 pub mod publish;
 mod regular_file;
 pub mod rows;
@@ -39,6 +40,7 @@ pub mod table;
 pub mod tables;
 pub mod tally;
 pub mod terminal;
+pub mod text;
 pub mod timeline;
 
 /// Tests count what they allocate, as the program does.

@@ -28,6 +28,7 @@ pub mod memory;
 pub mod money;
 mod nearest;
 pub mod options;
+pub mod progress;
 pub mod publish;
 mod regular_file;
 pub mod rows;

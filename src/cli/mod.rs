@@ -49,7 +49,7 @@ Exit status:
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::Args),
+    Run(run::RunArgs),
     Check(check::Args),
     Explain(explain::Args),
     Show(show::Args),

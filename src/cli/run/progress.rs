@@ -10,7 +10,6 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::LogFormat;
-use super::publishing::Finished;
 use crate::check::Status;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::numbers::grouped;
@@ -18,7 +17,8 @@ use crate::cli::pipeline::{shown, shown_output};
 use crate::cli::secrets;
 use crate::config::Pipeline;
 use crate::error::{Error, Errors, Result};
-use crate::job::{Phase, Watch};
+use crate::job::PublishedRun;
+use crate::progress::{Phase, Progress};
 use crate::publish::RunId;
 use crate::publish::manifest::Timing;
 use crate::publish::publication::Leftover;
@@ -54,7 +54,7 @@ fn reasons(error: &Error) -> String {
     causes.fold(error.what.clone(), |text, cause| format!("{text}: {cause}"))
 }
 
-pub struct Progress {
+pub struct RunReport {
     interrupt: Interrupt,
     json: bool,
     quiet: bool,
@@ -69,13 +69,13 @@ struct Current {
     timings: Vec<Timing>,
 }
 
-impl Progress {
-    pub fn new(quiet: bool, format: LogFormat, interrupt: Interrupt) -> Progress {
+impl RunReport {
+    pub fn new(quiet: bool, format: LogFormat, interrupt: Interrupt) -> RunReport {
         let shown = !quiet && format == LogFormat::Text && std::io::stderr().is_terminal();
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
         let json = format == LogFormat::Json;
-        Progress { interrupt, json, quiet, bar, done: AtomicU64::new(0), current: Mutex::default() }
+        RunReport { interrupt, json, quiet, bar, done: AtomicU64::new(0), current: Mutex::default() }
     }
 
     fn event(&self, event: &str, fields: Value) {
@@ -135,16 +135,8 @@ impl Progress {
         }
     }
 
-    /// From here on a signal changes nothing.
-    ///
-    /// # Errors
-    /// Interrupted, Terminated: a signal has come before.
-    pub fn about_to_publish(&self) -> Result<()> {
-        self.interrupt.hold_off()
-    }
-
     /// The summary could not be printed; the run is published all the same.
-    pub fn summary_failed(&self, finished: &Finished, errors: &Errors) {
+    pub fn summary_failed(&self, finished: &PublishedRun, errors: &Errors) {
         let why: Vec<String> = errors.iter().map(reasons).collect();
         self.warn(&format!("the run is published in {}, but {}", shown(&finished.folder), why.join("; ")));
     }
@@ -155,7 +147,7 @@ impl Progress {
         self.bar.finish_and_clear();
     }
 
-    pub fn published(&self, finished: &Finished) {
+    pub fn published(&self, finished: &PublishedRun) {
         if let Some(e) = &finished.unsynced {
             let why = reasons(e);
             self.warn(&format!("the run is published, but may not survive a power failure: {why}"));
@@ -196,7 +188,7 @@ impl Progress {
     }
 }
 
-impl Watch for Progress {
+impl Progress for RunReport {
     fn phase(&self, phase: Phase, total: Option<u64>) {
         self.end_phase();
         if let Ok(mut current) = self.current.lock() {
@@ -224,6 +216,10 @@ impl Watch for Progress {
 
     fn stopped(&self) -> Result<()> {
         self.interrupt.check()
+    }
+
+    fn about_to_publish(&self) -> Result<()> {
+        self.interrupt.hold_off()
     }
 
     fn few_workers(&self, workers: usize, threads: usize) {

@@ -6,10 +6,12 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use toml::de::DeTable;
 
-use super::diagnostics::{Diagnostics, Layout};
-use super::overrides::{self, Override};
+use super::diagnostics::Diagnostics;
+use super::layout::Layout;
+use super::layout::Override;
+use super::overrides;
 use super::recovery::salvage;
-use super::tree::Table;
+use super::tree::DocumentTable;
 use super::{Pipeline, decode, environment};
 use crate::error::{Error, Errors, SHOWN};
 use crate::regular_file::{self, Refused};
@@ -122,7 +124,7 @@ fn read(
     let layout = Layout { file: path, text_len: text.len(), overrides };
     let (document, errors) = DeTable::parse_recoverable(text);
     let diagnostics = Diagnostics::of_syntax(&errors);
-    let mut root = Table::read(document.get_ref(), &|span| span, &|span| diagnostics.unreadable(span));
+    let mut root = DocumentTable::read(document.get_ref(), &|span| span, &|span| diagnostics.unreadable(span));
     overrides::apply(&mut root, &layout, &diagnostics);
     environment::expand(&mut root, text, env, &diagnostics);
     let sha256 = Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();

@@ -15,13 +15,13 @@ pub struct Parts<'a> {
     format: Format,
     /// Several parts a table.
     split: bool,
-    open: Mutex<BTreeMap<(usize, usize), Open>>,
+    open: Mutex<BTreeMap<(usize, usize), OpenPart>>,
     written: Mutex<BTreeMap<(usize, usize), WrittenFile>>,
 }
 
 /// A file, and what makes blocks of it while others are appended.
 #[derive(Clone)]
-struct Open {
+struct OpenPart {
     writer: Arc<Mutex<Option<TableWriter>>>,
     blocks: Blocks,
 }
@@ -41,7 +41,7 @@ impl<'a> Parts<'a> {
         Parts { publication, tables, format, split, open: Mutex::default(), written: Mutex::default() }
     }
 
-    fn open(&self, table: usize, part: usize) -> Result<Open> {
+    fn open(&self, table: usize, part: usize) -> Result<OpenPart> {
         let mut open = self.open.lock().map_err(poisoned)?;
         if let Some(known) = open.get(&(table, part)) {
             return Ok(known.clone());
@@ -53,7 +53,7 @@ impl<'a> Parts<'a> {
             self.publication.writer(schema, self.format)?
         };
         let blocks = writer.blocks();
-        let new = Open { writer: Arc::new(Mutex::new(Some(writer))), blocks };
+        let new = OpenPart { writer: Arc::new(Mutex::new(Some(writer))), blocks };
         Ok(open.entry((table, part)).or_insert(new).clone())
     }
 

@@ -12,7 +12,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// The exit statuses of the program, a contract with whoever schedules it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Exit {
+pub enum ExitStatus {
     Done = 0,
     /// Done, but a check failed and nothing was published.
     CheckFailed = 1,
@@ -26,7 +26,7 @@ pub enum Exit {
 
 /// Who must act, which decides the exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum ErrorKind {
     /// The author of the command line or the pipeline file.
     Pipeline,
     /// The owner of the data: it can be read, but a check on it failed.
@@ -43,59 +43,59 @@ pub enum Kind {
     Internal,
 }
 
-impl Kind {
-    pub fn exit(self) -> Exit {
+impl ErrorKind {
+    pub fn exit(self) -> ExitStatus {
         match self {
-            Kind::Pipeline => Exit::Invalid,
-            Kind::Check => Exit::CheckFailed,
-            Kind::Input | Kind::Output | Kind::Internal => Exit::Data,
-            Kind::Interrupted => Exit::Interrupted,
-            Kind::Terminated => Exit::Terminated,
+            ErrorKind::Pipeline => ExitStatus::Invalid,
+            ErrorKind::Check => ExitStatus::CheckFailed,
+            ErrorKind::Input | ErrorKind::Output | ErrorKind::Internal => ExitStatus::Data,
+            ErrorKind::Interrupted => ExitStatus::Interrupted,
+            ErrorKind::Terminated => ExitStatus::Terminated,
         }
     }
 }
 
 /// Where in which file; `span` is a byte range of the file's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ErrorPlace {
     pub file: PathBuf,
     pub span: Option<std::ops::Range<usize>>,
 }
 
 #[derive(Debug)]
 pub struct Error {
-    pub kind: Kind,
-    pub place: Option<Place>,
+    pub kind: ErrorKind,
+    pub place: Option<ErrorPlace>,
     pub what: String,
     pub help: Option<String>,
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
-    pub fn new(kind: Kind, what: impl Into<String>) -> Self {
+    pub fn new(kind: ErrorKind, what: impl Into<String>) -> Self {
         Error { kind, place: None, what: what.into(), help: None, source: None }
     }
     pub fn pipeline(what: impl Into<String>) -> Self {
-        Self::new(Kind::Pipeline, what)
+        Self::new(ErrorKind::Pipeline, what)
     }
     pub fn check(what: impl Into<String>) -> Self {
-        Self::new(Kind::Check, what)
+        Self::new(ErrorKind::Check, what)
     }
     pub fn input(what: impl Into<String>) -> Self {
-        Self::new(Kind::Input, what)
+        Self::new(ErrorKind::Input, what)
     }
     pub fn output(what: impl Into<String>) -> Self {
-        Self::new(Kind::Output, what)
+        Self::new(ErrorKind::Output, what)
     }
     pub fn internal(what: impl Into<String>) -> Self {
-        Self::new(Kind::Internal, what).help("this is a defect of tenure, not of your data: please report it")
+        Self::new(ErrorKind::Internal, what).help("this is a defect of tenure, not of your data: please report it")
     }
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
     pub fn at(mut self, file: impl Into<PathBuf>, span: Option<std::ops::Range<usize>>) -> Self {
-        self.place = Some(Place { file: file.into(), span });
+        self.place = Some(ErrorPlace { file: file.into(), span });
         self
     }
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -137,8 +137,8 @@ impl Errors {
         (first, more.len())
     }
     /// The status of the gravest: a defect outranks the machine, the machine the data, the data the file.
-    pub fn exit(&self) -> Exit {
-        self.0.iter().map(|e| e.kind).max().unwrap_or(Kind::Internal).exit()
+    pub fn exit(&self) -> ExitStatus {
+        self.0.iter().map(|e| e.kind).max().unwrap_or(ErrorKind::Internal).exit()
     }
 }
 

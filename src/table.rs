@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 mod texts;
 
-pub use texts::Texts;
+pub use texts::TextColumn;
 
 use crate::calendar::Day;
 
@@ -72,7 +72,7 @@ impl TableSchema {
 /// The values of one column.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
-    Text(Texts),
+    Text(TextColumn),
     /// BIGINT, and integer customer ids.
     Int(Vec<Option<i64>>),
     Double(Vec<Option<f64>>),
@@ -189,7 +189,7 @@ impl Table {
     pub fn empty(schema: Arc<TableSchema>, integer_ids: bool) -> Table {
         let columns = schema.columns.iter().map(|c| match c.kind {
             Type::CustomerId if integer_ids => Values::Int(vec![]),
-            Type::Text | Type::CustomerId => Values::Text(Texts::default()),
+            Type::Text | Type::CustomerId => Values::Text(TextColumn::default()),
             Type::Int => Values::Int(vec![]),
             Type::Double => Values::Double(vec![]),
             Type::Date => Values::Date(vec![]),
@@ -243,8 +243,8 @@ impl Table {
 impl Table {
     /// A row to be filled column by column: what [`push`](Table::push) does, for who writes millions of them.
     #[inline]
-    pub fn row(&mut self) -> Row<'_> {
-        Row { left: self.columns.iter_mut() }
+    pub fn row(&mut self) -> RowBuilder<'_> {
+        RowBuilder { left: self.columns.iter_mut() }
     }
 }
 
@@ -253,7 +253,7 @@ impl Table {
 /// # Panics
 /// Every method, if the next column is of another type: a defect of the stage that writes.
 #[must_use = "a row ends with `end`"]
-pub struct Row<'t> {
+pub struct RowBuilder<'t> {
     left: std::slice::IterMut<'t, Values>,
 }
 
@@ -270,7 +270,7 @@ macro_rules! row_of {
     )*};
 }
 
-impl Row<'_> {
+impl RowBuilder<'_> {
     row_of!(
         text(&str) => Text, int(i64) => Int, double(f64) => Double, date(Day) => Date, money(i64) => Money,
         bool(bool) => Bool,

@@ -14,7 +14,7 @@ use super::recovery::salvage;
 use super::tree::DocumentTable;
 use super::{Pipeline, decode, environment};
 use crate::error::{Error, Errors, SHOWN};
-use crate::regular_file::{self, Refused};
+use crate::regular_file::{self, OpenError};
 use crate::stage::Kind;
 
 /// Pipeline files are written by people: what is larger than this is some other file, named by mistake.
@@ -81,9 +81,9 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
     };
     // A pipe that nobody writes to and a device without an end would be read for ever.
     let file = regular_file::open(path).map_err(|refused| match refused {
-        Refused::Io(e) => unreadable(e),
-        Refused::NotRegular if path.is_dir() => unreadable(std::io::ErrorKind::IsADirectory.into()),
-        Refused::NotRegular => no_pipeline("is a pipe, a socket or a device".into()),
+        OpenError::Io(e) => unreadable(e),
+        OpenError::NotRegular if path.is_dir() => unreadable(std::io::ErrorKind::IsADirectory.into()),
+        OpenError::NotRegular => no_pipeline("is a pipe, a socket or a device".into()),
     })?;
     let mut bytes = vec![];
     // It may grow while it is read.

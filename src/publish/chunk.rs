@@ -12,22 +12,22 @@ use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnDescPtr;
 use zstd::bulk::Compressor;
 
-use super::page_header::{Content, page_header};
+use super::page_header::{PageContent, page_header};
 use crate::error::Error;
 
 /// The level of compression.
 const LEVEL: i32 = 1;
 
 /// Compresses pages.
-pub(super) struct Zstd {
+pub(super) struct PageCompressor {
     compressor: Compressor<'static>,
     compression: Compression,
 }
 
-impl Zstd {
-    pub fn new() -> crate::error::Result<Zstd> {
+impl PageCompressor {
+    pub fn new() -> crate::error::Result<PageCompressor> {
         let compression = Compression::ZSTD(ZstdLevel::try_new(LEVEL).map_err(unusable)?);
-        Ok(Zstd { compressor: Compressor::new(LEVEL).map_err(unusable)?, compression })
+        Ok(PageCompressor { compressor: Compressor::new(LEVEL).map_err(unusable)?, compression })
     }
 }
 
@@ -36,14 +36,14 @@ fn unusable(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
 }
 
 /// A column of a row group on its way into a file.
-pub(super) struct Chunk {
+pub(super) struct EncodedChunk {
     pub bytes: Bytes,
     pub close: ColumnCloseResult,
 }
 
 /// Pages of a chunk: first the dictionary, if there is one, then the rows.
-pub(super) struct Pages<'z> {
-    zstd: &'z mut Zstd,
+pub(super) struct ChunkBuilder<'z> {
+    zstd: &'z mut PageCompressor,
     sink: Vec<u8>,
     has_dictionary: bool,
     /// Where the first page of rows begins.
@@ -57,15 +57,15 @@ pub(super) struct Pages<'z> {
 }
 
 /// What is known of a chunk's values.
-pub(super) struct Summary {
+pub(super) struct ChunkSummary {
     pub statistics: Statistics,
     pub bounds: Option<ColumnIndexBuilder>,
     pub bloom: Option<Sbbf>,
 }
 
-impl<'z> Pages<'z> {
-    pub fn new(zstd: &'z mut Zstd, encoding: Encoding) -> Pages<'z> {
-        Pages {
+impl<'z> ChunkBuilder<'z> {
+    pub fn new(zstd: &'z mut PageCompressor, encoding: Encoding) -> ChunkBuilder<'z> {
+        ChunkBuilder {
             zstd,
             sink: vec![],
             has_dictionary: false,
@@ -81,12 +81,12 @@ impl<'z> Pages<'z> {
     /// The dictionary, each of its values plain.
     pub fn dictionary(&mut self, values: &[u8], count: usize) -> Result<()> {
         self.has_dictionary = true;
-        self.write(Content::Dictionary, count, values).map(drop)
+        self.write(PageContent::Dictionary, count, values).map(drop)
     }
 
     /// A page of rows: levels and values.
     pub fn data(&mut self, content: &[u8], rows: usize) -> Result<()> {
-        let page = self.write(Content::Rows(self.encoding), rows, content)?;
+        let page = self.write(PageContent::Rows(self.encoding), rows, content)?;
         self.data_at.get_or_insert(page.start);
         self.data_pages += 1;
         self.rows += rows;
@@ -96,7 +96,7 @@ impl<'z> Pages<'z> {
     }
 
     /// Appends a page and says where it lies, its header included.
-    fn write(&mut self, content: Content, values: usize, uncompressed: &[u8]) -> Result<Range<usize>> {
+    fn write(&mut self, content: PageContent, values: usize, uncompressed: &[u8]) -> Result<Range<usize>> {
         let compress = self.zstd.compressor.compress(uncompressed);
         let compressed = compress.map_err(|e| ParquetError::External(Box::new(e)))?;
         let header = page_header(content, values, uncompressed.len(), &compressed)?;
@@ -107,7 +107,7 @@ impl<'z> Pages<'z> {
         Ok(start..self.sink.len())
     }
 
-    pub fn finish(self, descr: ColumnDescPtr, summary: Summary) -> Result<Chunk> {
+    pub fn finish(self, descr: ColumnDescPtr, summary: ChunkSummary) -> Result<EncodedChunk> {
         let mut encodings = vec![Encoding::RLE, self.encoding];
         let mut stats = vec![];
         if self.has_dictionary {
@@ -136,7 +136,7 @@ impl<'z> Pages<'z> {
             column_index: summary.bounds.map(ColumnIndexBuilder::build).transpose()?,
             offset_index: Some(self.offsets.build()),
         };
-        Ok(Chunk { bytes: bytes.into(), close })
+        Ok(EncodedChunk { bytes: bytes.into(), close })
     }
 }
 

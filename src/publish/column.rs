@@ -14,8 +14,8 @@ use parquet::file::metadata::ColumnIndexBuilder;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::schema::types::ColumnDescPtr;
 
-use super::chunk::{Chunk, Pages, Summary, Zstd, boundary_order};
-use super::dictionary::{Numbers, Repeats, Words};
+use super::chunk::{ChunkBuilder, ChunkSummary, EncodedChunk, PageCompressor, boundary_order};
+use super::dictionary::{NumberDictionary, Repeats, TextDictionary};
 use super::hybrid;
 use crate::calendar::Day;
 use crate::error::{Error, Result};
@@ -35,7 +35,7 @@ const BOUND: usize = 64;
 const NULL: u32 = u32::MAX;
 
 /// What a column is, whichever row group.
-pub(super) struct Design {
+pub(super) struct ColumnLayout {
     pub table: String,
     pub name: String,
     /// Customer ids as what they are: text, or whole numbers.
@@ -52,50 +52,52 @@ pub(super) struct Design {
     pub repeats: Repeats,
 }
 
-impl Design {
+impl ColumnLayout {
     fn defect(&self, what: String) -> Error {
         Error::internal(format!("column {}.{} {what}", self.table, self.name))
     }
 }
 
-enum Dictionary {
-    Numbers(Numbers),
-    Words(Words),
+enum ColumnDictionary {
+    NumberDictionary(NumberDictionary),
+    TextDictionary(TextDictionary),
     /// Codes are the values.
     Flags,
 }
 
-pub(super) struct Column {
+pub(super) struct ColumnEncoder {
     codes: Vec<u32>,
-    dictionary: Dictionary,
+    dictionary: ColumnDictionary,
     /// For each text of a piece its code here.
     translation: Vec<u32>,
 }
 
-impl Column {
-    pub fn new(design: &Design) -> Column {
+impl ColumnEncoder {
+    pub fn new(design: &ColumnLayout) -> ColumnEncoder {
         let dictionary = match design.kind {
-            Type::Text | Type::CustomerId => Dictionary::Words(Words::new(design.repeats)),
-            Type::Bool => Dictionary::Flags,
-            Type::Int | Type::Double | Type::Date | Type::Money => Dictionary::Numbers(Numbers::new(design.repeats)),
+            Type::Text | Type::CustomerId => ColumnDictionary::TextDictionary(TextDictionary::new(design.repeats)),
+            Type::Bool => ColumnDictionary::Flags,
+            Type::Int | Type::Double | Type::Date | Type::Money => {
+                ColumnDictionary::NumberDictionary(NumberDictionary::new(design.repeats))
+            }
         };
-        Column { codes: vec![], dictionary, translation: vec![] }
+        ColumnEncoder { codes: vec![], dictionary, translation: vec![] }
     }
 
     /// Appends rows.
     ///
     /// # Errors
     /// Internal: values that are not what the schema says.
-    pub fn take(&mut self, values: &Values, rows: Range<usize>, design: &Design) -> Result<()> {
-        let Column { codes, dictionary, translation } = self;
+    pub fn take(&mut self, values: &Values, rows: Range<usize>, design: &ColumnLayout) -> Result<()> {
+        let ColumnEncoder { codes, dictionary, translation } = self;
         match (dictionary, values) {
-            (Dictionary::Numbers(numbers), Values::Int(v)) if design.kind == Type::Int => {
+            (ColumnDictionary::NumberDictionary(numbers), Values::Int(v)) if design.kind == Type::Int => {
                 codes.extend(v[rows].iter().map(|x| x.map_or(NULL, |x| numbers.code(x))));
             }
-            (Dictionary::Numbers(numbers), Values::Money(v)) if design.kind == Type::Money => {
+            (ColumnDictionary::NumberDictionary(numbers), Values::Money(v)) if design.kind == Type::Money => {
                 codes.extend(v[rows].iter().map(|x| x.map_or(NULL, |x| numbers.code(x))));
             }
-            (Dictionary::Numbers(numbers), Values::Date(v)) if design.kind == Type::Date => {
+            (ColumnDictionary::NumberDictionary(numbers), Values::Date(v)) if design.kind == Type::Date => {
                 // `NEVER` is how memory spells the absence of a date.
                 let code = |day: &Option<Day>| match day {
                     Some(day) if *day != Day::NEVER => numbers.code(day.0.into()),
@@ -103,10 +105,10 @@ impl Column {
                 };
                 codes.extend(v[rows].iter().map(code));
             }
-            (Dictionary::Numbers(numbers), Values::Double(v)) if design.kind == Type::Double => {
+            (ColumnDictionary::NumberDictionary(numbers), Values::Double(v)) if design.kind == Type::Double => {
                 codes.extend(v[rows].iter().map(|x| x.map_or(NULL, |x| numbers.code(x.to_bits() as i64))));
             }
-            (Dictionary::Words(words), Values::Text(texts)) => {
+            (ColumnDictionary::TextDictionary(words), Values::Text(texts)) => {
                 translation.clear();
                 translation.resize(texts.words(), NULL);
                 codes.extend(texts.codes()[rows].iter().map(|code| {
@@ -118,7 +120,7 @@ impl Column {
                     *known
                 }));
             }
-            (Dictionary::Flags, Values::Bool(v)) => {
+            (ColumnDictionary::Flags, Values::Bool(v)) => {
                 codes.extend(v[rows].iter().map(|x| x.map_or(NULL, u32::from)));
             }
             (_, other) => return Err(design.defect(format!("holds {} instead of {:?}", other.name(), design.kind))),
@@ -130,8 +132,8 @@ impl Column {
     ///
     /// # Errors
     /// Input: money beyond DECIMAL(18). Internal: a DOUBLE that is no number.
-    pub fn close(self, design: &Design, zstd: &mut Zstd) -> Result<Chunk> {
-        if let Dictionary::Numbers(numbers) = &self.dictionary {
+    pub fn close(self, design: &ColumnLayout, zstd: &mut PageCompressor) -> Result<EncodedChunk> {
+        if let ColumnDictionary::NumberDictionary(numbers) = &self.dictionary {
             let values = &numbers.values;
             if design.kind == Type::Money && values.iter().any(|m| m.unsigned_abs() > MAX_MINOR as u64) {
                 return Err(too_much(design));
@@ -143,7 +145,7 @@ impl Column {
         self.pages(design, zstd).map_err(|e| design.defect("cannot be encoded".into()).because(e))
     }
 
-    fn pages(&self, design: &Design, zstd: &mut Zstd) -> ParquetResult<Chunk> {
+    fn pages(&self, design: &ColumnLayout, zstd: &mut PageCompressor) -> ParquetResult<EncodedChunk> {
         let entries = self.entries();
         let nulls = self.codes.iter().filter(|code| **code == NULL).count();
         // A dictionary of values that hardly repeat takes more than the values alone.
@@ -151,13 +153,13 @@ impl Column {
         let with_dictionary = entries > 0 && repeat && self.bytes() <= DICTIONARY;
         let width = hybrid::width(entries);
         let encoding = if with_dictionary { Encoding::RLE_DICTIONARY } else { Encoding::PLAIN };
-        let mut pages = Pages::new(zstd, encoding);
+        let mut pages = ChunkBuilder::new(zstd, encoding);
         let (mut content, mut levels, mut known) = (vec![], vec![], vec![]);
         if with_dictionary {
             (0..entries as u32).for_each(|code| self.plain(design.kind, code, &mut content));
             pages.dictionary(&content, entries)?;
         }
-        let mut bounds = design.is_key.then(|| Bounds::new(design.descr.physical_type()));
+        let mut bounds = design.is_key.then(|| PageBounds::new(design.descr.physical_type()));
         let mut left = self.codes.as_slice();
         while !left.is_empty() {
             let codes;
@@ -178,7 +180,7 @@ impl Column {
             if with_dictionary {
                 content.push(width as u8);
                 hybrid::put(&known, width, &mut content);
-            } else if let Dictionary::Flags = self.dictionary {
+            } else if let ColumnDictionary::Flags = self.dictionary {
                 content
                     .extend(known.chunks(8).map(|bits| bits.iter().rev().fold(0, |byte, bit| byte << 1 | *bit as u8)));
             } else {
@@ -194,13 +196,15 @@ impl Column {
             }
         }
         let extremes = match self.dictionary {
-            Dictionary::Flags => self.extremes(design.kind, self.codes.iter().copied().filter(|code| *code != NULL)),
+            ColumnDictionary::Flags => {
+                self.extremes(design.kind, self.codes.iter().copied().filter(|code| *code != NULL))
+            }
             _ if design.is_sorted && entries > 0 => Some((0, entries as u32 - 1)),
             _ => self.extremes(design.kind, 0..entries as u32),
         };
-        let summary = Summary {
+        let summary = ChunkSummary {
             statistics: self.statistics(design, extremes, nulls as u64),
-            bounds: bounds.map(Bounds::builder),
+            bounds: bounds.map(PageBounds::builder),
             bloom: design.is_id.then(|| self.bloom(design.repeats)).transpose()?,
         };
         pages.finish(design.descr.clone(), summary)
@@ -209,7 +213,7 @@ impl Column {
     /// How many rows the next page has.
     fn page(&self, codes: &[u32], with_dictionary: bool) -> usize {
         let most = codes.len().min(PAGE);
-        let Dictionary::Words(words) = &self.dictionary else { return most };
+        let ColumnDictionary::TextDictionary(words) = &self.dictionary else { return most };
         if with_dictionary {
             return most;
         }
@@ -224,45 +228,47 @@ impl Column {
     /// What the values with a code take, plain, without the lengths of texts.
     fn bytes(&self) -> usize {
         match &self.dictionary {
-            Dictionary::Numbers(numbers) => numbers.values.len() * size_of::<i64>(),
-            Dictionary::Words(words) => words.bytes(),
-            Dictionary::Flags => 0,
+            ColumnDictionary::NumberDictionary(numbers) => numbers.values.len() * size_of::<i64>(),
+            ColumnDictionary::TextDictionary(words) => words.bytes(),
+            ColumnDictionary::Flags => 0,
         }
     }
 
     /// Values with a code; none of what has no dictionary.
     fn entries(&self) -> usize {
         match &self.dictionary {
-            Dictionary::Numbers(numbers) => numbers.values.len(),
-            Dictionary::Words(words) => words.len(),
-            Dictionary::Flags => 0,
+            ColumnDictionary::NumberDictionary(numbers) => numbers.values.len(),
+            ColumnDictionary::TextDictionary(words) => words.len(),
+            ColumnDictionary::Flags => 0,
         }
     }
 
     /// Appends a value in encoding PLAIN.
     fn plain(&self, kind: Type, code: u32, into: &mut Vec<u8>) {
         match &self.dictionary {
-            Dictionary::Numbers(numbers) if kind == Type::Date => {
+            ColumnDictionary::NumberDictionary(numbers) if kind == Type::Date => {
                 into.extend_from_slice(&(numbers.values[code as usize] as i32).to_le_bytes());
             }
-            Dictionary::Numbers(numbers) => into.extend_from_slice(&numbers.values[code as usize].to_le_bytes()),
-            Dictionary::Words(words) => {
+            ColumnDictionary::NumberDictionary(numbers) => {
+                into.extend_from_slice(&numbers.values[code as usize].to_le_bytes())
+            }
+            ColumnDictionary::TextDictionary(words) => {
                 let word = words.get(code);
                 into.extend_from_slice(&(word.len() as u32).to_le_bytes());
                 into.extend_from_slice(word);
             }
-            Dictionary::Flags => into.push(code as u8),
+            ColumnDictionary::Flags => into.push(code as u8),
         }
     }
 
     fn compare(&self, kind: Type, a: u32, b: u32) -> Ordering {
         match &self.dictionary {
-            Dictionary::Numbers(numbers) => {
+            ColumnDictionary::NumberDictionary(numbers) => {
                 let (a, b) = (numbers.values[a as usize], numbers.values[b as usize]);
                 if kind == Type::Double { double(a).total_cmp(&double(b)) } else { a.cmp(&b) }
             }
-            Dictionary::Words(words) => words.get(a).cmp(words.get(b)),
-            Dictionary::Flags => a.cmp(&b),
+            ColumnDictionary::TextDictionary(words) => words.get(a).cmp(words.get(b)),
+            ColumnDictionary::Flags => a.cmp(&b),
         }
     }
 
@@ -275,10 +281,10 @@ impl Column {
         })
     }
 
-    fn statistics(&self, design: &Design, extremes: Option<(u32, u32)>, nulls: u64) -> Statistics {
+    fn statistics(&self, design: &ColumnLayout, extremes: Option<(u32, u32)>, nulls: u64) -> Statistics {
         let (kind, (least, most)) = (design.kind, extremes.unzip());
         let number = |code: Option<u32>| match &self.dictionary {
-            Dictionary::Numbers(numbers) => code.map(|code| numbers.values[code as usize]),
+            ColumnDictionary::NumberDictionary(numbers) => code.map(|code| numbers.values[code as usize]),
             _ => None,
         };
         // Old readers know bounds of signed numbers alone.
@@ -313,7 +319,7 @@ impl Column {
 
     /// A value as bounds have it, and whether it is the value itself: of long texts bounds hold the beginning.
     fn bound(&self, kind: Type, code: u32, upper: bool) -> (Vec<u8>, bool) {
-        if let Dictionary::Words(words) = &self.dictionary {
+        if let ColumnDictionary::TextDictionary(words) = &self.dictionary {
             return bound_of(words.get(code), upper);
         }
         let mut bytes = vec![];
@@ -326,9 +332,11 @@ impl Column {
         let entries = if repeats == Repeats::Hardly { self.codes.len() } else { self.entries() };
         let mut bloom = Sbbf::new_with_ndv_fpp(entries.max(1) as u64, BLOOM_ERROR)?;
         match &self.dictionary {
-            Dictionary::Numbers(numbers) => numbers.values.iter().for_each(|value| bloom.insert(value)),
-            Dictionary::Words(words) => (0..words.len() as u32).for_each(|code| bloom.insert(words.get(code))),
-            Dictionary::Flags => {}
+            ColumnDictionary::NumberDictionary(numbers) => numbers.values.iter().for_each(|value| bloom.insert(value)),
+            ColumnDictionary::TextDictionary(words) => {
+                (0..words.len() as u32).for_each(|code| bloom.insert(words.get(code)))
+            }
+            ColumnDictionary::Flags => {}
         }
         Ok(bloom)
     }
@@ -368,7 +376,7 @@ fn bound_of(text: &[u8], upper: bool) -> (Vec<u8>, bool) {
 }
 
 /// Bounds of the pages of a column of the key.
-struct Bounds {
+struct PageBounds {
     builder: ColumnIndexBuilder,
     /// Codes of the extremes of the last page that had values, and its bounds.
     last: Option<(u32, u32)>,
@@ -376,12 +384,17 @@ struct Bounds {
     ascending: bool,
 }
 
-impl Bounds {
-    fn new(physical: Physical) -> Bounds {
-        Bounds { builder: ColumnIndexBuilder::new(physical), last: None, written: (vec![], vec![]), ascending: true }
+impl PageBounds {
+    fn new(physical: Physical) -> PageBounds {
+        PageBounds {
+            builder: ColumnIndexBuilder::new(physical),
+            last: None,
+            written: (vec![], vec![]),
+            ascending: true,
+        }
     }
 
-    fn page(&mut self, extremes: Option<(u32, u32)>, nulls: usize, column: &Column, kind: Type) {
+    fn page(&mut self, extremes: Option<(u32, u32)>, nulls: usize, column: &ColumnEncoder, kind: Type) {
         let nans = (kind == Type::Double).then_some(0);
         let Some((least, most)) = extremes else {
             self.builder.append(true, vec![], vec![], nulls as i64, nans);
@@ -404,8 +417,8 @@ impl Bounds {
     }
 }
 
-fn too_much(design: &Design) -> Error {
-    let (Design { table, name, digits, .. }, most) = (design, money::format(MAX_MINOR, design.digits));
+fn too_much(design: &ColumnLayout) -> Error {
+    let (ColumnLayout { table, name, digits, .. }, most) = (design, money::format(MAX_MINOR, design.digits));
     let precision = super::format::PRECISION;
     Error::input(format!(
         "column {table}.{name} cannot hold an amount that is greater than {most}: it is DECIMAL({precision},{digits})"

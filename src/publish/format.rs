@@ -10,7 +10,7 @@ use crate::table::{TableSchema, Type};
 
 /// What a run's tables have in common and a [`TableSchema`] leaves open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Format {
+pub struct TableFormat {
     /// Minor-unit digits of money: DECIMAL(18, digits).
     pub digits: u8,
     /// Customer ids are BIGINT, else VARCHAR.
@@ -20,7 +20,7 @@ pub struct Format {
 /// Digits of a DECIMAL column.
 pub(super) const PRECISION: u8 = 18;
 
-impl Format {
+impl TableFormat {
     /// The SQL name of a column's type, for people and the manifest.
     pub fn sql_type(&self, kind: Type) -> String {
         match kind {

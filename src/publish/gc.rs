@@ -77,7 +77,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
-    use crate::error::Kind;
+    use crate::error::ErrorKind;
     use crate::publish::manifest;
 
     fn now() -> Timestamp {
@@ -152,7 +152,7 @@ mod tests {
         fs::remove_dir_all(dir.path().join(RUNS)).unwrap();
         symlink(elsewhere.path().join(RUNS), dir.path().join(RUNS)).unwrap();
         let e = collect(dir.path(), 1, false, now(), &mut each).unwrap_err();
-        assert!(e.kind == Kind::Output && e.what.contains("which is not followed"), "{}", e.what);
+        assert!(e.kind == ErrorKind::Output && e.what.contains("which is not followed"), "{}", e.what);
         assert!(run.join("ledger/part-00000.parquet").is_file());
         assert_eq!(runs::list(elsewhere.path()).unwrap().len(), 2);
     }
@@ -162,10 +162,10 @@ mod tests {
         let dir = folder(2);
         let held = Lock::take(dir.path(), now(), Duration::ZERO).unwrap();
         let attempt = |out: &Path| collect(out, 1, false, now(), &mut |_| ()).unwrap_err();
-        assert_eq!(attempt(dir.path()).kind, Kind::Output);
+        assert_eq!(attempt(dir.path()).kind, ErrorKind::Output);
         assert_eq!(runs::list(dir.path()).unwrap().len(), 2);
         drop(held);
-        assert_eq!(attempt(&dir.path().join(RUNS)).kind, Kind::Pipeline);
+        assert_eq!(attempt(&dir.path().join(RUNS)).kind, ErrorKind::Pipeline);
         fs::create_dir(dir.path().join(LATEST)).unwrap();
         assert!(attempt(dir.path()).what.ends_with("latest does not name a run"));
     }

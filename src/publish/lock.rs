@@ -1,7 +1,7 @@
 //! The lock on an output folder: one process writes at a time, and the second learns who holds it.
 
 use std::fs::{File, TryLockError};
-use std::io::ErrorKind;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, Weak};
@@ -36,7 +36,7 @@ impl Lock {
     pub fn take(out: &Path, since: Timestamp, wait: Duration) -> Result<Lock> {
         let path = out.join(NAME);
         let file = files::open_lock(&path).map_err(|e| match e.kind() {
-            ErrorKind::Other | ErrorKind::IsADirectory => {
+            io::ErrorKind::Other | io::ErrorKind::IsADirectory => {
                 Error::output(format!("{} is not the lock file of an output folder, and is left alone", path.display()))
                     .help("remove it, or choose another folder with `--out`")
                     .because(e)
@@ -55,7 +55,7 @@ impl Lock {
                          with `--out`",
                     ));
                 }
-                Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Interrupted => {}
+                Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(TryLockError::Error(e)) => {
                     return Err(Error::output(format!("cannot lock {}", path.display()))
                         .help("its file system offers no file locks; choose a local folder with `--out`")
@@ -119,7 +119,7 @@ fn host() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Exit, Kind};
+    use crate::error::{ErrorKind, ExitStatus};
 
     fn now() -> Timestamp {
         "2026-11-21T20:45:01.5Z".parse().unwrap()
@@ -130,7 +130,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let first = Lock::take(dir.path(), now(), Duration::ZERO).unwrap();
         let e = Lock::take(dir.path(), now(), Duration::ZERO).unwrap_err();
-        assert_eq!((e.kind, e.kind.exit()), (Kind::Output, Exit::Data));
+        assert_eq!((e.kind, e.kind.exit()), (ErrorKind::Output, ExitStatus::Data));
         assert!(e.what.contains(&format!("pid {}", std::process::id())), "{}", e.what);
         assert!(e.what.contains("since 2026-11-21T20:45:01Z"), "{}", e.what);
         assert!(e.help.is_some());
@@ -192,7 +192,7 @@ mod tests {
                 "{}",
                 e.what
             );
-            assert_eq!(e.kind, Kind::Output);
+            assert_eq!(e.kind, ErrorKind::Output);
         };
         std::fs::write(&victim, "precious\n").unwrap();
         std::os::unix::fs::symlink("victim", &lock).unwrap();

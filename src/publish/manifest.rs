@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::format::Format;
+use super::format::TableFormat;
 use super::run_id::RunId;
 use super::writer::{WrittenFile, hexadecimal};
 use super::{SCHEMA_VERSION, files};
@@ -50,7 +50,7 @@ pub struct Manifest {
     pub started_at: Timestamp,
     #[serde(with = "iso_instant")]
     pub finished_at: Timestamp,
-    pub inputs: Vec<Input>,
+    pub inputs: Vec<ManifestInput>,
     pub tables: Vec<TableEntry>,
     pub timings: Vec<Timing>,
     /// The most memory the process held at once (`VmHWM`); `null` where the system does not say.
@@ -63,7 +63,7 @@ pub struct Manifest {
 
 /// What every version of the manifest has.
 #[derive(Deserialize)]
-struct Head {
+struct VersionHead {
     schema_version: u64,
     tenure_version: Option<String>,
 }
@@ -76,7 +76,7 @@ pub struct PipelineFile {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Input {
+pub struct ManifestInput {
     pub source: String,
     pub path: String,
     pub bytes: u64,
@@ -162,7 +162,7 @@ impl Manifest {
             return Err(broken().because(format!("it is larger than {} MiB", LARGEST >> 20)));
         }
         // Of a later shape, nothing but its version is known.
-        let head: Head = serde_json::from_str(&text).map_err(|e| broken().because(e))?;
+        let head: VersionHead = serde_json::from_str(&text).map_err(|e| broken().because(e))?;
         if head.schema_version > u64::from(SCHEMA_VERSION) {
             let by = head.tenure_version.filter(|v| v.len() < 40).unwrap_or_else(|| "a later version".into());
             return Err(Error::input(format!("{shown} was written by tenure {by}, in a shape that is new"))
@@ -189,7 +189,7 @@ impl Manifest {
 
 impl TableEntry {
     /// What the manifest says of a table that was written as `files`, in the order of its parts.
-    pub fn new(schema: &TableSchema, format: Format, files: &[WrittenFile]) -> TableEntry {
+    pub fn new(schema: &TableSchema, format: TableFormat, files: &[WrittenFile]) -> TableEntry {
         let sha256 = match files {
             [one] => one.sha256.clone(),
             parts => {
@@ -222,9 +222,9 @@ impl TableEntry {
     }
 }
 
-impl From<&InputFile> for Input {
-    fn from(f: &InputFile) -> Input {
-        Input {
+impl From<&InputFile> for ManifestInput {
+    fn from(f: &InputFile) -> ManifestInput {
+        ManifestInput {
             source: f.source.name().into(),
             path: f.shown.clone(),
             bytes: f.bytes,
@@ -307,7 +307,7 @@ pub(crate) mod tests {
             data_through: Day(15_317),
             started_at: at,
             finished_at: at,
-            inputs: vec![Input {
+            inputs: vec![ManifestInput {
                 source: "transactions".into(),
                 path: "exports/tx.parquet".into(),
                 bytes: 1,

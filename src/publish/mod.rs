@@ -12,11 +12,9 @@
 //! names a complete run. The bytes of a table depend on its rows alone, not on how they were handed over, on the clock
 //! or on the machine.
 
-mod block;
 mod chunk;
 mod column;
 pub mod crash;
-pub mod dates;
 mod dictionary;
 pub mod failure;
 mod files;
@@ -27,19 +25,18 @@ pub mod lock;
 pub mod manifest;
 mod page_header;
 pub mod publication;
-pub mod quarantine;
 pub mod read;
+mod row_group;
 mod run_id;
 pub mod runs;
-pub mod segments;
 mod writer;
 
-pub use block::Block;
-pub use format::Format;
+pub use format::TableFormat;
 pub use manifest::Manifest;
-pub use publication::{Options, Publication, Published, Reservation};
+pub use publication::{Publication, PublishOptions, Published, Reservation};
+pub use row_group::RowGroupWriter;
 pub use run_id::RunId;
-pub use writer::{Blocks, TableWriter, WrittenFile};
+pub use writer::{RowGroupWriters, TableWriter, WrittenFile};
 
 /// Version of the tables' and the manifest's shape, raised when a reader would have to change.
 pub const SCHEMA_VERSION: u32 = 1;

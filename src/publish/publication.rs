@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::format::Format;
+use super::format::TableFormat;
 use super::lock::{Lock, LockText};
 use super::manifest::{self, Manifest};
 use super::run_id::RunId;
@@ -30,7 +30,7 @@ const NEXT_LATEST: &str = ".latest-";
 const CLEANING: Duration = Duration::from_millis(400);
 
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct PublishOptions {
     /// When the run began, for the lock's text.
     pub started: Timestamp,
     /// How long to wait for another run's lock.
@@ -46,7 +46,7 @@ pub struct Options {
 pub struct Reservation {
     out: PathBuf,
     run_id: RunId,
-    options: Options,
+    options: PublishOptions,
     lock: Lock,
 }
 
@@ -59,7 +59,7 @@ pub struct Publication {
     folder: PathBuf,
     /// The folder's permissions once the run is published.
     mode: u32,
-    options: Options,
+    options: PublishOptions,
     committed: bool,
     /// Released last: fields drop after [`Drop::drop`] has removed the folder.
     lock: Lock,
@@ -67,7 +67,7 @@ pub struct Publication {
 
 /// A run that is complete and synced, and that nobody sees yet.
 #[derive(Debug)]
-pub struct Prepared(Publication);
+pub struct PreparedRun(Publication);
 
 /// Removes what a run has written so far, from a thread that ends the process without the run's consent.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ impl Reservation {
     ///
     /// # Errors
     /// Output: another run holds the folder; it cannot be written; something of it is a link.
-    pub fn take(out: &Path, run_id: RunId, options: Options) -> Result<Reservation> {
+    pub fn take(out: &Path, run_id: RunId, options: PublishOptions) -> Result<Reservation> {
         let runs = out.join(RUNS);
         let create = |e| failure::output(format_args!("create {}", runs.display()), e);
         create_output(out).map_err(create)?;
@@ -160,7 +160,7 @@ impl Publication {
     ///
     /// # Errors
     /// As [`Reservation::take`] and [`Reservation::begin`].
-    pub fn begin(out: &Path, run_id: RunId, options: Options) -> Result<Publication> {
+    pub fn begin(out: &Path, run_id: RunId, options: PublishOptions) -> Result<Publication> {
         let mut reservation = Reservation::take(out, run_id, options)?;
         reservation.clean()?;
         reservation.begin()
@@ -190,7 +190,7 @@ impl Publication {
     ///
     /// # Errors
     /// As [`TableWriter::write`].
-    pub fn write(&self, table: &Table, format: Format) -> Result<WrittenFile> {
+    pub fn write(&self, table: &Table, format: TableFormat) -> Result<WrittenFile> {
         let mut writer = self.writer(table.schema.clone(), format)?;
         writer.write_sorted(table)?;
         writer.finish()
@@ -200,7 +200,7 @@ impl Publication {
     ///
     /// # Errors
     /// Output: the file cannot be created.
-    pub fn writer(&self, schema: Arc<TableSchema>, format: Format) -> Result<TableWriter> {
+    pub fn writer(&self, schema: Arc<TableSchema>, format: TableFormat) -> Result<TableWriter> {
         let name = format!("{}.parquet", schema.name);
         TableWriter::create(&self.folder, &name, schema, format, self.options.mode)
     }
@@ -210,7 +210,7 @@ impl Publication {
     ///
     /// # Errors
     /// Output: the file cannot be created.
-    pub fn part(&self, schema: Arc<TableSchema>, format: Format, index: usize) -> Result<TableWriter> {
+    pub fn part(&self, schema: Arc<TableSchema>, format: TableFormat, index: usize) -> Result<TableWriter> {
         let folder = self.folder.join(&schema.name);
         let create = |e| failure::output(format_args!("create {}", folder.display()), e);
         if files::create_or_find_folder(&folder).map_err(create)? && is_per_customer(&schema) {
@@ -223,7 +223,7 @@ impl Publication {
     /// Makes the run appear, whole or not at all.
     ///
     /// # Errors
-    /// As [`Publication::prepare`] and [`Prepared::publish`].
+    /// As [`Publication::prepare`] and [`PreparedRun::publish`].
     pub fn commit(self, manifest: &Manifest) -> Result<Published> {
         self.prepare(manifest)?.publish()
     }
@@ -233,7 +233,7 @@ impl Publication {
     /// # Errors
     /// Output: something cannot be written; the last published run is then as it was. Internal: the manifest does not
     /// list the files of the folder.
-    pub fn prepare(self, manifest: &Manifest) -> Result<Prepared> {
+    pub fn prepare(self, manifest: &Manifest) -> Result<PreparedRun> {
         self.expect_listed(manifest)?;
         crash::point("before-manifest");
         let path = self.folder.join(manifest::FILE);
@@ -245,7 +245,7 @@ impl Publication {
         fs::set_permissions(&self.folder, Permissions::from_mode(self.mode))
             .map_err(|e| failure::output(format_args!("open {} to its readers", self.folder.display()), e))?;
         sync_tree(&self.folder)?;
-        Ok(Prepared(self))
+        Ok(PreparedRun(self))
     }
 
     fn latest(&self) -> PathBuf {
@@ -341,7 +341,7 @@ impl Drop for Publication {
     }
 }
 
-impl Prepared {
+impl PreparedRun {
     /// Makes the run appear: one rename, then `latest`.
     ///
     /// # Errors

@@ -34,17 +34,17 @@ const BATCH: usize = 8192;
 pub struct TableReader {
     schema: SchemaRef,
     /// What is still to be read, last first.
-    files: Vec<Verified>,
-    current: Current,
+    files: Vec<VerifiedFile>,
+    current: OpenTableFile,
 }
 
-struct Current {
+struct OpenTableFile {
     path: PathBuf,
     reader: ParquetRecordBatchReader,
 }
 
 /// A file whose bytes are those that the run has written.
-struct Verified {
+struct VerifiedFile {
     path: PathBuf,
     rows: u64,
     contents: Contents,
@@ -69,7 +69,7 @@ impl TableReader {
         });
         let opened: Vec<_> = opened.collect::<Result<_>>()?;
         let verified = opened.into_iter().map(|(path, file, entry)| verified(path, file, entry, bytes <= IN_MEMORY));
-        let mut files: Vec<Verified> = verified.collect::<Result<_>>()?;
+        let mut files: Vec<VerifiedFile> = verified.collect::<Result<_>>()?;
         files.reverse();
         let Some(first) = files.pop() else {
             return Err(Error::input(format!("the manifest lists no files of table {}", table.name)).help(AGAIN));
@@ -89,7 +89,7 @@ impl TableReader {
     /// Input: a file cannot be read, or was changed after the run.
     pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         loop {
-            let Current { path, reader } = &mut self.current;
+            let OpenTableFile { path, reader } = &mut self.current;
             let next = guarded(path, || reader.next().transpose().map_err(ParquetError::from))?;
             if next.is_some() {
                 return Ok(next);
@@ -134,7 +134,7 @@ fn unreadable(path: &Path, cause: io::Error) -> Error {
 }
 
 /// Compares a file with its SHA-256 in the manifest. `in_memory`: keeps its bytes.
-fn verified(path: PathBuf, mut file: File, entry: &FileEntry, in_memory: bool) -> Result<Verified> {
+fn verified(path: PathBuf, mut file: File, entry: &FileEntry, in_memory: bool) -> Result<VerifiedFile> {
     let mut hash = Sha256::new();
     let contents = if in_memory {
         let mut bytes = Vec::new();
@@ -150,7 +150,7 @@ fn verified(path: PathBuf, mut file: File, entry: &FileEntry, in_memory: bool) -
     if hexadecimal(&hash.finalize()) != entry.sha256 {
         return Err(Error::input(format!("{} does not have the SHA-256 of the manifest", path.display())).help(AGAIN));
     }
-    Ok(Verified { path, rows: entry.rows, contents })
+    Ok(VerifiedFile { path, rows: entry.rows, contents })
 }
 
 fn update(hash: &mut Sha256, file: &mut File) -> io::Result<()> {
@@ -165,14 +165,14 @@ fn update(hash: &mut Sha256, file: &mut File) -> io::Result<()> {
     }
 }
 
-impl Verified {
-    fn reader(self) -> Result<Current> {
-        let Verified { path, rows, contents } = self;
+impl VerifiedFile {
+    fn reader(self) -> Result<OpenTableFile> {
+        let VerifiedFile { path, rows, contents } = self;
         let reader = match contents {
             Contents::Memory(bytes) => reader(&path, rows, bytes),
             Contents::File(file) => reader(&path, rows, file),
         }?;
-        Ok(Current { path, reader })
+        Ok(OpenTableFile { path, reader })
     }
 }
 
@@ -201,10 +201,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::publish::{Format, TableWriter};
+    use crate::publish::{TableFormat, TableWriter};
     use crate::table::{Table, TableSchema, Type, Values, column};
 
-    const FORMAT: Format = Format { digits: 2, integer_ids: true };
+    const FORMAT: TableFormat = TableFormat { digits: 2, integer_ids: true };
 
     fn table(from: i64, until: i64) -> Table {
         let columns = vec![column("customer_id", Type::CustomerId, "who")];
@@ -263,7 +263,7 @@ mod tests {
             // Nothing is shown of the parts before it either.
             let e = TableReader::open(dir.path(), &entry).err().unwrap();
             assert!(e.what.ends_with("c.parquet does not have the SHA-256 of the manifest"), "byte {at}: {}", e.what);
-            assert_eq!(e.kind, crate::error::Kind::Input);
+            assert_eq!(e.kind, crate::error::ErrorKind::Input);
         }
         fs::write(&path, &good).unwrap();
         read(&entry).unwrap();

@@ -15,13 +15,14 @@ use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::file::writer::SerializedFileWriter;
 use sha2::{Digest, Sha256};
 
-use super::block::{Block, Encoded, Layout, RowGroup, expect_before};
-use super::column::Design;
+use super::column::ColumnLayout;
 use super::dictionary::Repeats;
-use super::format::Format;
+use super::format::TableFormat;
+use super::row_group::{EncodedRows, RowGroup, RowGroupWriter, TableLayout, expect_before};
 use super::{SCHEMA_VERSION, crash, failure, files};
 use crate::error::{Error, Result};
 use crate::table::{ColumnSpec, Table, TableSchema, Type, Values};
+use crate::tables::quarantine;
 
 /// A file as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,13 +37,13 @@ pub struct WrittenFile {
 
 /// Writes one file. Rows come in the order of the table's key, in as many pieces as the caller likes.
 pub struct TableWriter {
-    layout: Arc<Layout>,
+    layout: Arc<TableLayout>,
     /// As in [`WrittenFile::path`], and where it lies.
     name: String,
     path: PathBuf,
     parquet: SerializedFileWriter<HashingFile>,
     /// Where rows go that come by [`TableWriter::write`].
-    block: Block,
+    block: RowGroupWriter,
     rows: u64,
     /// The last row's key, of the block before.
     last: Option<Vec<Values>>,
@@ -58,7 +59,7 @@ impl TableWriter {
         folder: &Path,
         name: &str,
         schema: Arc<TableSchema>,
-        format: Format,
+        format: TableFormat,
         mode: Option<u32>,
     ) -> Result<Self> {
         let path = folder.join(name);
@@ -77,30 +78,30 @@ impl TableWriter {
         Self::on(file, path, name, schema, format)
     }
 
-    fn on(file: File, path: PathBuf, name: &str, schema: Arc<TableSchema>, format: Format) -> Result<Self> {
+    fn on(file: File, path: PathBuf, name: &str, schema: Arc<TableSchema>, format: TableFormat) -> Result<Self> {
         let file = HashingFile { file, hash: Sha256::new(), bytes: 0 };
         let parquet = format
             .parquet_schema(&schema)
             .and_then(|node| SerializedFileWriter::new(file, node, Arc::new(properties(&schema))))
             .map_err(|e| failure::parquet(format_args!("write {}", path.display()), e))?;
         let columns = designs(&schema, format, &parquet);
-        let layout = Arc::new(Layout { schema, columns });
-        let (block, name) = (Block::new(layout.clone()), name.to_owned());
+        let layout = Arc::new(TableLayout { schema, columns });
+        let (block, name) = (RowGroupWriter::new(layout.clone()), name.to_owned());
         Ok(TableWriter { layout, name, path, parquet, block, rows: 0, last: None })
     }
 
     /// What makes blocks of this file, wherever it is sent.
-    pub fn blocks(&self) -> Blocks {
-        Blocks(self.layout.clone())
+    pub fn blocks(&self) -> RowGroupWriters {
+        RowGroupWriters(self.layout.clone())
     }
 
     /// Appends a block, which continues the order of the rows before.
     ///
     /// # Errors
-    /// Output: the file cannot be written. Internal: rows out of order or twice. As [`Block::complete`], of a block that
+    /// Output: the file cannot be written. Internal: rows out of order or twice. As [`RowGroupWriter::complete`], of a block that
     /// nobody has completed.
-    pub fn append(&mut self, block: Block) -> Result<()> {
-        let Encoded { groups, rows, ends } = block.finish()?;
+    pub fn append(&mut self, block: RowGroupWriter) -> Result<()> {
+        let EncodedRows { groups, rows, ends } = block.finish()?;
         if let Some((first, last)) = ends {
             if let Some(before) = &self.last {
                 expect_before(&self.layout.schema, before, &first)?;
@@ -146,7 +147,7 @@ impl TableWriter {
     /// # Errors
     /// As [`TableWriter::write`].
     pub fn finish(mut self) -> Result<WrittenFile> {
-        let written = std::mem::replace(&mut self.block, Block::new(self.layout.clone()));
+        let written = std::mem::replace(&mut self.block, RowGroupWriter::new(self.layout.clone()));
         self.append(written)?;
         let doing = || format!("write {}", self.path.display());
         self.parquet.finish().map_err(|e| failure::parquet(doing(), e))?;
@@ -158,17 +159,17 @@ impl TableWriter {
 
 /// Makes blocks of one file, from any thread.
 #[derive(Clone)]
-pub struct Blocks(Arc<Layout>);
+pub struct RowGroupWriters(Arc<TableLayout>);
 
-impl Blocks {
-    pub fn block(&self) -> Block {
-        Block::new(self.0.clone())
+impl RowGroupWriters {
+    pub fn block(&self) -> RowGroupWriter {
+        RowGroupWriter::new(self.0.clone())
     }
 }
 
 /// Tables with customer ids are private, and so are rows that could not be used: they hold the exports' own values.
 pub(super) fn is_private(schema: &TableSchema) -> bool {
-    is_per_customer(schema) || schema.name == super::quarantine::NAME
+    is_per_customer(schema) || schema.name == quarantine::NAME
 }
 
 /// Tables with customer ids can be searched by customer.
@@ -183,8 +184,12 @@ pub(super) fn restrict_folder(folder: &Path, mode: Option<u32>) -> io::Result<()
 }
 
 /// What columns are, whichever row group.
-fn designs(schema: &TableSchema, format: Format, parquet: &SerializedFileWriter<HashingFile>) -> Vec<Design> {
-    let design = |(i, column): (usize, &ColumnSpec)| Design {
+fn designs(
+    schema: &TableSchema,
+    format: TableFormat,
+    parquet: &SerializedFileWriter<HashingFile>,
+) -> Vec<ColumnLayout> {
+    let design = |(i, column): (usize, &ColumnSpec)| ColumnLayout {
         table: schema.name.clone(),
         name: column.name.clone(),
         kind: format.resolve(column.kind),

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 /// Texts, each of them possibly NULL. What was pushed lately is kept once, however often it comes.
 #[derive(Clone, Debug, Default)]
-pub struct Texts {
+pub struct TextColumn {
     /// Words one behind the other.
     bytes: String,
     ends: Vec<usize>,
@@ -17,7 +17,7 @@ pub struct Texts {
 const NULL: u32 = u32::MAX;
 const RECENT: usize = 16;
 
-impl Texts {
+impl TextColumn {
     #[inline]
     pub fn push(&mut self, text: Option<&str>) {
         let code = text.map_or(NULL, |text| self.code(text));
@@ -80,7 +80,7 @@ impl Texts {
     }
 
     /// A row beside another, NULL last.
-    pub(super) fn compare(&self, row: usize, other: &Texts, other_row: usize) -> Ordering {
+    pub(super) fn compare(&self, row: usize, other: &TextColumn, other_row: usize) -> Ordering {
         if std::ptr::eq(self, other) && self.codes[row] == self.codes[other_row] {
             return Ordering::Equal;
         }
@@ -90,7 +90,7 @@ impl Texts {
         }
     }
 
-    pub(super) fn append(&mut self, other: &Texts) {
+    pub(super) fn append(&mut self, other: &TextColumn) {
         other.iter().for_each(|text| self.push(text));
     }
 
@@ -102,15 +102,15 @@ impl Texts {
     }
 }
 
-impl PartialEq for Texts {
-    fn eq(&self, other: &Texts) -> bool {
+impl PartialEq for TextColumn {
+    fn eq(&self, other: &TextColumn) -> bool {
         self.iter().eq(other.iter())
     }
 }
 
-impl<T: AsRef<str>> FromIterator<Option<T>> for Texts {
-    fn from_iter<I: IntoIterator<Item = Option<T>>>(texts: I) -> Texts {
-        let mut all = Texts::default();
+impl<T: AsRef<str>> FromIterator<Option<T>> for TextColumn {
+    fn from_iter<I: IntoIterator<Item = Option<T>>>(texts: I) -> TextColumn {
+        let mut all = TextColumn::default();
         texts.into_iter().for_each(|text| all.push(text.as_ref().map(AsRef::as_ref)));
         all
     }
@@ -124,10 +124,10 @@ mod tests {
     fn texts_come_back_and_those_that_repeat_are_kept_once() {
         let words = ["new", "retained", "", "retained", "ne\u{77}", "churned", "dentaire"];
         let rows: Vec<Option<&str>> = (0..700).map(|i| (i % 8 != 7).then(|| words[i % 8])).collect();
-        let texts: Texts = rows.iter().copied().collect();
+        let texts: TextColumn = rows.iter().copied().collect();
         assert!(texts.iter().eq(rows.iter().copied()));
         assert!(texts.words() < 300, "{}", texts.words());
-        let mut again = Texts::default();
+        let mut again = TextColumn::default();
         again.append(&texts);
         assert_eq!(again, texts);
         for (i, a) in rows.iter().enumerate().take(20) {

@@ -14,7 +14,7 @@ use super::pipeline::PipelineArgs;
 use super::schemas::TableDoc;
 use super::stdout::{self, Format};
 use crate::config::{self, Basis, Pipeline};
-use crate::error::{Error, Errors, Exit};
+use crate::error::{Error, Errors, ExitStatus};
 use crate::job::{self, RunPlan};
 use crate::nearest::suggestion;
 use crate::tables::{customers, ledger};
@@ -71,7 +71,7 @@ struct SettingDoc {
 
 /// # Errors
 /// Pipeline: the file is wrong, or has no such stage.
-pub fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Errors> {
+pub fn run(args: &Args, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     let pipeline = args.pipeline.load()?;
     let mut explained = explain(&pipeline)?;
     if let Some(name) = &args.stage {

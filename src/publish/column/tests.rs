@@ -14,10 +14,10 @@ use parquet::file::statistics::Statistics;
 use proptest::prelude::*;
 
 use super::*;
-use crate::publish::{Format, TableWriter};
+use crate::publish::{TableFormat, TableWriter};
 use crate::table::{Cell, Table, TableSchema, column};
 
-const FORMAT: Format = Format { digits: 2, integer_ids: false };
+const FORMAT: TableFormat = TableFormat { digits: 2, integer_ids: false };
 
 fn schema() -> Arc<TableSchema> {
     let columns = vec![

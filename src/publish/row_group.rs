@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use super::chunk::{Chunk, Zstd};
-use super::column::{Column, Design};
+use super::chunk::{EncodedChunk, PageCompressor};
+use super::column::{ColumnEncoder, ColumnLayout};
 use crate::error::{Error, Result};
 use crate::table::{Table, TableSchema, Values};
 
@@ -14,18 +14,18 @@ use crate::table::{Table, TableSchema, Values};
 pub(super) const ROW_GROUP: usize = 1 << 18;
 
 /// What all blocks of a file share.
-pub(super) struct Layout {
+pub(super) struct TableLayout {
     pub schema: Arc<TableSchema>,
-    pub columns: Vec<Design>,
+    pub columns: Vec<ColumnLayout>,
 }
 
 /// A row group on its way into a file.
-pub(super) type RowGroup = Vec<Chunk>;
+pub(super) type RowGroup = Vec<EncodedChunk>;
 
 /// Rows in the order of the table's key.
-pub struct Block {
-    layout: Arc<Layout>,
-    open: Vec<Column>,
+pub struct RowGroupWriter {
+    layout: Arc<TableLayout>,
+    open: Vec<ColumnEncoder>,
     open_rows: usize,
     done: Vec<RowGroup>,
     rows: u64,
@@ -34,15 +34,15 @@ pub struct Block {
 }
 
 /// What a file takes of a block.
-pub(super) struct Encoded {
+pub(super) struct EncodedRows {
     pub groups: Vec<RowGroup>,
     pub rows: u64,
     pub ends: Option<(Vec<Values>, Vec<Values>)>,
 }
 
-impl Block {
-    pub(super) fn new(layout: Arc<Layout>) -> Block {
-        Block { layout, open: vec![], open_rows: 0, done: vec![], rows: 0, ends: None }
+impl RowGroupWriter {
+    pub(super) fn new(layout: Arc<TableLayout>) -> RowGroupWriter {
+        RowGroupWriter { layout, open: vec![], open_rows: 0, done: vec![], rows: 0, ends: None }
     }
 
     /// Appends rows, which continue the order of those before.
@@ -64,7 +64,7 @@ impl Block {
         while from < rows {
             let to = rows.min(from + ROW_GROUP - self.open_rows);
             if self.open.is_empty() {
-                self.open = layout.columns.iter().map(Column::new).collect();
+                self.open = layout.columns.iter().map(ColumnEncoder::new).collect();
             }
             for ((column, values), design) in self.open.iter_mut().zip(&piece.columns).zip(&layout.columns) {
                 column.take(values, from..to, design)?;
@@ -89,8 +89,8 @@ impl Block {
         if columns.is_empty() {
             return Ok(());
         }
-        let mut zstd = Zstd::new()?;
-        let close = |(column, design): (Column, &Design)| column.close(design, &mut zstd);
+        let mut zstd = PageCompressor::new()?;
+        let close = |(column, design): (ColumnEncoder, &ColumnLayout)| column.close(design, &mut zstd);
         self.done.push(columns.into_iter().zip(&self.layout.columns).map(close).collect::<Result<_>>()?);
         Ok(())
     }
@@ -99,9 +99,9 @@ impl Block {
         std::mem::take(&mut self.done)
     }
 
-    pub(super) fn finish(mut self) -> Result<Encoded> {
+    pub(super) fn finish(mut self) -> Result<EncodedRows> {
         self.complete()?;
-        Ok(Encoded { groups: self.done, rows: self.rows, ends: self.ends })
+        Ok(EncodedRows { groups: self.done, rows: self.rows, ends: self.ends })
     }
 
     /// Readers trust the sorting columns that the file names, so a row out of place would make them err in silence.

@@ -2,8 +2,21 @@
 //!
 //! A customer's amounts are `i64`, sums over customers `i128`. Every division rounds half to even, once, at a place
 //! that DEFINITIONS names. Floats appear only where a rate or a model begins.
+//!
+//! ```
+//! use tenure::money::{self, AmountError, MinorUnits};
+//!
+//! // 12.345 is halfway between two cents: it rounds to the even one.
+//! assert_eq!(money::from_f64(12.345, 2), Ok(MinorUnits { units: 1234, rounded: true }));
+//! assert_eq!(money::from_decimal(12_345, 3, 2), Ok(MinorUnits { units: 1234, rounded: true }));
+//! assert_eq!(money::from_f64(f64::NAN, 2), Err(AmountError::NotANumber));
+//! assert_eq!(money::format(-1234, 2), "-12.34");
+//! ```
 
-/// The largest magnitude a DECIMAL(18) column can hold, in minor units.
+/// Digits of a DECIMAL column: as many as 64 bits hold.
+pub const PRECISION: u8 = 18;
+
+/// The largest magnitude that a column DECIMAL(18) can hold, in minor units.
 pub const MAX_MINOR: i128 = 999_999_999_999_999_999;
 
 /// `numerator / denominator`, rounded half to even.
@@ -20,18 +33,20 @@ pub fn div_half_even(numerator: i128, denominator: i128) -> i128 {
     }
 }
 
-/// Why an amount cannot be money.
+/// Why a number cannot be an amount of money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AmountError {
     NotANumber,
     Infinite,
+    /// Beyond DECIMAL(18): more than [`MAX_MINOR`] minor units.
     Overflow,
 }
 
-/// An amount in minor units, and whether digits beyond the minor unit had to be rounded away.
+/// An amount in minor units (cents).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MinorUnits {
     pub units: i64,
+    /// True if digits beyond the minor unit were rounded away.
     pub rounded: bool,
 }
 
@@ -43,10 +58,10 @@ pub struct ExactDecimal {
 }
 
 impl ExactDecimal {
-    /// The shortest decimal that denotes a float.
+    /// The shortest decimal that reads back as the same float.
     ///
     /// # Errors
-    /// Not a number, or infinite.
+    /// [`AmountError::NotANumber`] or [`AmountError::Infinite`].
     pub fn from_f64(value: f64) -> Result<ExactDecimal, AmountError> {
         if value.is_nan() {
             return Err(AmountError::NotANumber);
@@ -54,7 +69,7 @@ impl ExactDecimal {
         if value.is_infinite() {
             return Err(AmountError::Infinite);
         }
-        // As in `from_f64` below: what prints the same float is what was written.
+        // As in `from_f64` below: a decimal that reads back as the same float is what was written.
         for digits in [0, 2, 4] {
             let scaled = (value * POWERS[digits]).round();
             if scaled.abs() < 1.0e15 && scaled / POWERS[digits] == value {
@@ -65,7 +80,8 @@ impl ExactDecimal {
     }
 }
 
-/// `a × b × 10^exponent`, rounded half to even, however large the product is on the way; `None` if the result does not fit.
+/// `a × b × 10^exponent`, rounded half to even once. The intermediate product may exceed 128 bits; `None` if the result
+/// does.
 pub fn product(a: i128, b: i128, exponent: i32) -> Option<i128> {
     if a == 0 || b == 0 {
         return Some(0);
@@ -86,7 +102,7 @@ pub fn product(a: i128, b: i128, exponent: i32) -> Option<i128> {
 /// `a × b / 10^shift` by way of 256 bits, rounded half to even; `shift` > 0.
 fn wide_quotient(a: u128, b: u128, shift: u32) -> Option<u128> {
     const LOW: u128 = u64::MAX as u128;
-    // Less than 10^77 comes to nothing.
+    // The product is less than 10^77, so the quotient rounds to 0.
     if shift > 78 {
         return Some(0);
     }
@@ -110,7 +126,7 @@ fn wide_quotient(a: u128, b: u128, shift: u32) -> Option<u128> {
         }
         rest
     };
-    // All but the last digit may go, if it is remembered whether there was anything.
+    // All digits but the last can be dropped: rounding only asks whether one of them was not 0.
     let (mut left, mut anything) = (shift - 1, false);
     while left > 0 {
         let digits = left.min(19);
@@ -126,7 +142,7 @@ fn wide_quotient(a: u128, b: u128, shift: u32) -> Option<u128> {
     down.checked_add(u128::from(up))
 }
 
-/// A decimal `unscaled / 10^scale` in minor units of `digits` decimals, half to even.
+/// A decimal `unscaled / 10^scale` in minor units, of which 10^`digits` make a major unit; rounded half to even.
 ///
 /// # Errors
 /// [`AmountError::Overflow`] beyond DECIMAL(18).
@@ -152,10 +168,14 @@ pub fn from_decimal(unscaled: i128, scale: i32, digits: u8) -> Result<MinorUnits
     Ok(MinorUnits { units: units as i64, rounded })
 }
 
-/// A float read as the shortest decimal that denotes it (what a person would have typed), then rounded half to even.
+/// A float in minor units: read as the shortest decimal that denotes it (what a person would have typed), then rounded
+/// half to even.
 ///
 /// 0.615 becomes 62 cents, although the nearest binary fraction lies a little below: the shortest decimal is a tie
 /// and 62 is even. 1.005 becomes 100.
+///
+/// # Errors
+/// Not a number, infinite, or beyond DECIMAL(18).
 pub fn from_f64(value: f64, digits: u8) -> Result<MinorUnits, AmountError> {
     if value.is_nan() {
         return Err(AmountError::NotANumber);
@@ -175,8 +195,8 @@ pub fn from_f64(value: f64, digits: u8) -> Result<MinorUnits, AmountError> {
         if k / POWERS[usize::from(digits)] == value {
             return Ok(MinorUnits { units: k as i64, rounded: false });
         }
-        // Otherwise the shortest decimal has more digits than that. It lies within half an ulp of `value`, so that
-        // clear of a tie both round to the same unit.
+        // Otherwise the shortest decimal has more than `digits` decimals. It lies within half an ulp of `value`, so
+        // unless `value` is near a tie both round to the same unit.
         if scaled.abs() < 1e11 && (scaled - k).abs() < 0.4999 {
             return Ok(MinorUnits { units: k as i64, rounded: true });
         }
@@ -184,7 +204,7 @@ pub fn from_f64(value: f64, digits: u8) -> Result<MinorUnits, AmountError> {
     by_shortest_decimal(value, digits)
 }
 
-/// What [`from_f64`] means, by way of the text; `value` is finite.
+/// [`from_f64`] without its short cuts: by way of the text. `value` is finite.
 fn by_shortest_decimal(value: f64, digits: u8) -> Result<MinorUnits, AmountError> {
     let ExactDecimal { unscaled, scale } = shortest_decimal(value)?;
     from_decimal(unscaled, scale, digits)
@@ -201,7 +221,7 @@ fn shortest_decimal(value: f64) -> Result<ExactDecimal, AmountError> {
 
 const POWERS: [f64; 10] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 
-/// Minor units as a plain decimal number: `-1234` with 2 digits is `-12.34`.
+/// Minor units as a decimal number in major units, without a currency or separators: `-1234` with 2 digits is `-12.34`.
 pub fn format(units: i128, digits: u8) -> String {
     let d = usize::from(digits);
     let text = format!("{:0>width$}", units.unsigned_abs(), width = d + 1);
@@ -210,7 +230,7 @@ pub fn format(units: i128, digits: u8) -> String {
     if d == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
 }
 
-/// Minor units in a major unit, as a float: for means and models only.
+/// Minor units in a major unit (100.0 for 2 digits) as a float, for means and models only.
 pub fn minor_per_major(digits: u8) -> f64 {
     POWERS[usize::from(digits.min(9))]
 }

@@ -1,14 +1,17 @@
 //! The pages of a column of a row group, compressed, with what a file's metadata says of them.
 
+use std::io::Write;
 use std::ops::Range;
 
 use bytes::Bytes;
+use parquet::arrow::arrow_writer::ArrowColumnChunk;
 use parquet::basic::{BoundaryOrder, Compression, Encoding, EncodingMask, PageType, ZstdLevel};
 use parquet::bloom_filter::Sbbf;
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder, PageEncodingStats};
 use parquet::file::statistics::Statistics;
+use parquet::file::writer::SerializedRowGroupWriter;
 use parquet::schema::types::ColumnDescPtr;
 use zstd::bulk::Compressor;
 
@@ -16,7 +19,7 @@ use super::page_header::{PageContent, page_header};
 use crate::error::Error;
 
 /// The level of compression.
-const LEVEL: i32 = 1;
+pub(super) const LEVEL: i32 = 1;
 
 /// Compresses pages.
 pub(super) struct PageCompressor {
@@ -35,10 +38,21 @@ fn unusable(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::internal("compression is not to be had").because(cause)
 }
 
-/// A column of a row group on its way into a file.
-pub(super) struct EncodedChunk {
-    pub bytes: Bytes,
-    pub close: ColumnCloseResult,
+/// A column of a row group, encoded: what goes into the file.
+pub(super) enum EncodedChunk {
+    /// Encoded here.
+    Ours { bytes: Bytes, close: ColumnCloseResult },
+    /// Encoded by the crate's own writer.
+    Crate(ArrowColumnChunk),
+}
+
+impl EncodedChunk {
+    pub fn append_to<W: Write + Send>(self, group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
+        match self {
+            EncodedChunk::Ours { bytes, close } => group.append_column(&bytes, close),
+            EncodedChunk::Crate(chunk) => chunk.append_to_row_group(group),
+        }
+    }
 }
 
 /// Pages of a chunk: first the dictionary, if there is one, then the rows.
@@ -136,7 +150,7 @@ impl<'z> ChunkBuilder<'z> {
             column_index: summary.bounds.map(ColumnIndexBuilder::build).transpose()?,
             offset_index: Some(self.offsets.build()),
         };
-        Ok(EncodedChunk { bytes: bytes.into(), close })
+        Ok(EncodedChunk::Ours { bytes: bytes.into(), close })
     }
 }
 

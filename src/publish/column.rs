@@ -19,7 +19,7 @@ use super::dictionary::{NumberDictionary, Repeats, TextDictionary};
 use super::hybrid;
 use crate::calendar::Day;
 use crate::error::{Error, Result};
-use crate::money::{self, MAX_MINOR};
+use crate::money::{self, MAX_MINOR, PRECISION};
 use crate::table::{Type, Values};
 
 /// Rows of a page, and about the bytes of one whose texts are long.
@@ -28,7 +28,7 @@ const PAGE_BYTES: usize = 1 << 20;
 /// Bytes of a dictionary, at most: a reader holds it whole.
 const DICTIONARY: usize = 1 << 24;
 /// Share of absent customers that the bloom filter lets through.
-const BLOOM_ERROR: f64 = 0.01;
+pub(super) const BLOOM_ERROR: f64 = 0.01;
 /// Bytes of a text that bounds hold.
 const BOUND: usize = 64;
 /// The code of a NULL.
@@ -53,8 +53,25 @@ pub(super) struct ColumnLayout {
 }
 
 impl ColumnLayout {
-    fn defect(&self, what: String) -> Error {
+    pub fn defect(&self, what: String) -> Error {
         Error::internal(format!("column {}.{} {what}", self.table, self.name))
+    }
+
+    /// The stage wrote values of another type than its schema says.
+    pub fn mismatch(&self, values: &Values) -> Error {
+        self.defect(format!("holds {} instead of {:?}", values.name(), self.kind))
+    }
+
+    pub fn not_finite(&self) -> Error {
+        self.defect("holds NaN or infinity; what cannot be known is NULL".into())
+    }
+
+    pub fn beyond_decimal(&self) -> Error {
+        let (ColumnLayout { table, name, digits, .. }, most) = (self, money::format(MAX_MINOR, self.digits));
+        Error::input(format!(
+            "column {table}.{name} cannot hold an amount that is greater than {most}: it is DECIMAL({PRECISION},{digits})"
+        ))
+        .help("look for outliers among the amounts of the exports, or lower `digits` in [money]")
     }
 }
 
@@ -73,12 +90,12 @@ pub(super) struct ColumnEncoder {
 }
 
 impl ColumnEncoder {
-    pub fn new(design: &ColumnLayout) -> ColumnEncoder {
-        let dictionary = match design.kind {
-            Type::Text | Type::CustomerId => ColumnDictionary::TextDictionary(TextDictionary::new(design.repeats)),
+    pub fn new(layout: &ColumnLayout) -> ColumnEncoder {
+        let dictionary = match layout.kind {
+            Type::Text | Type::CustomerId => ColumnDictionary::TextDictionary(TextDictionary::new(layout.repeats)),
             Type::Bool => ColumnDictionary::Flags,
             Type::Int | Type::Double | Type::Date | Type::Money => {
-                ColumnDictionary::NumberDictionary(NumberDictionary::new(design.repeats))
+                ColumnDictionary::NumberDictionary(NumberDictionary::new(layout.repeats))
             }
         };
         ColumnEncoder { codes: vec![], dictionary, translation: vec![] }
@@ -88,16 +105,16 @@ impl ColumnEncoder {
     ///
     /// # Errors
     /// Internal: values that are not what the schema says.
-    pub fn take(&mut self, values: &Values, rows: Range<usize>, design: &ColumnLayout) -> Result<()> {
+    pub fn take(&mut self, values: &Values, rows: Range<usize>, layout: &ColumnLayout) -> Result<()> {
         let ColumnEncoder { codes, dictionary, translation } = self;
         match (dictionary, values) {
-            (ColumnDictionary::NumberDictionary(numbers), Values::Int(v)) if design.kind == Type::Int => {
+            (ColumnDictionary::NumberDictionary(numbers), Values::Int(v)) if layout.kind == Type::Int => {
                 codes.extend(v[rows].iter().map(|x| x.map_or(NULL, |x| numbers.code(x))));
             }
-            (ColumnDictionary::NumberDictionary(numbers), Values::Money(v)) if design.kind == Type::Money => {
+            (ColumnDictionary::NumberDictionary(numbers), Values::Money(v)) if layout.kind == Type::Money => {
                 codes.extend(v[rows].iter().map(|x| x.map_or(NULL, |x| numbers.code(x))));
             }
-            (ColumnDictionary::NumberDictionary(numbers), Values::Date(v)) if design.kind == Type::Date => {
+            (ColumnDictionary::NumberDictionary(numbers), Values::Date(v)) if layout.kind == Type::Date => {
                 // `NEVER` is how memory spells the absence of a date.
                 let code = |day: &Option<Day>| match day {
                     Some(day) if *day != Day::NEVER => numbers.code(day.0.into()),
@@ -105,7 +122,7 @@ impl ColumnEncoder {
                 };
                 codes.extend(v[rows].iter().map(code));
             }
-            (ColumnDictionary::NumberDictionary(numbers), Values::Double(v)) if design.kind == Type::Double => {
+            (ColumnDictionary::NumberDictionary(numbers), Values::Double(v)) if layout.kind == Type::Double => {
                 codes.extend(v[rows].iter().map(|x| x.map_or(NULL, |x| numbers.code(x.to_bits() as i64))));
             }
             (ColumnDictionary::TextDictionary(words), Values::Text(texts)) => {
@@ -123,7 +140,7 @@ impl ColumnEncoder {
             (ColumnDictionary::Flags, Values::Bool(v)) => {
                 codes.extend(v[rows].iter().map(|x| x.map_or(NULL, u32::from)));
             }
-            (_, other) => return Err(design.defect(format!("holds {} instead of {:?}", other.name(), design.kind))),
+            (_, other) => return Err(layout.mismatch(other)),
         }
         Ok(())
     }
@@ -132,34 +149,34 @@ impl ColumnEncoder {
     ///
     /// # Errors
     /// Input: money beyond DECIMAL(18). Internal: a DOUBLE that is no number.
-    pub fn close(self, design: &ColumnLayout, zstd: &mut PageCompressor) -> Result<EncodedChunk> {
+    pub fn close(self, layout: &ColumnLayout, zstd: &mut PageCompressor) -> Result<EncodedChunk> {
         if let ColumnDictionary::NumberDictionary(numbers) = &self.dictionary {
             let values = &numbers.values;
-            if design.kind == Type::Money && values.iter().any(|m| m.unsigned_abs() > MAX_MINOR as u64) {
-                return Err(too_much(design));
+            if layout.kind == Type::Money && values.iter().any(|m| m.unsigned_abs() > MAX_MINOR as u64) {
+                return Err(layout.beyond_decimal());
             }
-            if design.kind == Type::Double && values.iter().any(|bits| !double(*bits).is_finite()) {
-                return Err(design.defect("holds NaN or infinity; what cannot be known is NULL".into()));
+            if layout.kind == Type::Double && values.iter().any(|bits| !double(*bits).is_finite()) {
+                return Err(layout.not_finite());
             }
         }
-        self.pages(design, zstd).map_err(|e| design.defect("cannot be encoded".into()).because(e))
+        self.pages(layout, zstd).map_err(|e| layout.defect("cannot be encoded".into()).because(e))
     }
 
-    fn pages(&self, design: &ColumnLayout, zstd: &mut PageCompressor) -> ParquetResult<EncodedChunk> {
+    fn pages(&self, layout: &ColumnLayout, zstd: &mut PageCompressor) -> ParquetResult<EncodedChunk> {
         let entries = self.entries();
         let nulls = self.codes.iter().filter(|code| **code == NULL).count();
         // A dictionary of values that hardly repeat takes more than the values alone.
-        let repeat = design.repeats != Repeats::Hardly && entries * 3 <= (self.codes.len() - nulls) * 2;
+        let repeat = layout.repeats != Repeats::Hardly && entries * 3 <= (self.codes.len() - nulls) * 2;
         let with_dictionary = entries > 0 && repeat && self.bytes() <= DICTIONARY;
         let width = hybrid::width(entries);
         let encoding = if with_dictionary { Encoding::RLE_DICTIONARY } else { Encoding::PLAIN };
         let mut pages = ChunkBuilder::new(zstd, encoding);
         let (mut content, mut levels, mut known) = (vec![], vec![], vec![]);
         if with_dictionary {
-            (0..entries as u32).for_each(|code| self.plain(design.kind, code, &mut content));
+            (0..entries as u32).for_each(|code| self.plain(layout.kind, code, &mut content));
             pages.dictionary(&content, entries)?;
         }
-        let mut bounds = design.is_key.then(|| PageBounds::new(design.descr.physical_type()));
+        let mut bounds = layout.is_key.then(|| PageBounds::new(layout.descr.physical_type()));
         let mut left = self.codes.as_slice();
         while !left.is_empty() {
             let codes;
@@ -184,30 +201,30 @@ impl ColumnEncoder {
                 content
                     .extend(known.chunks(8).map(|bits| bits.iter().rev().fold(0, |byte, bit| byte << 1 | *bit as u8)));
             } else {
-                known.iter().for_each(|code| self.plain(design.kind, *code, &mut content));
+                known.iter().for_each(|code| self.plain(layout.kind, *code, &mut content));
             }
             pages.data(&content, codes.len())?;
             if let Some(bounds) = &mut bounds {
                 let extremes = match (known.first(), known.last()) {
-                    (Some(first), Some(last)) if design.is_sorted => Some((*first, *last)),
-                    _ => self.extremes(design.kind, runs(&known)),
+                    (Some(first), Some(last)) if layout.is_sorted => Some((*first, *last)),
+                    _ => self.extremes(layout.kind, runs(&known)),
                 };
-                bounds.page(extremes, codes.len() - known.len(), self, design.kind);
+                bounds.page(extremes, codes.len() - known.len(), self, layout.kind);
             }
         }
         let extremes = match self.dictionary {
             ColumnDictionary::Flags => {
-                self.extremes(design.kind, self.codes.iter().copied().filter(|code| *code != NULL))
+                self.extremes(layout.kind, self.codes.iter().copied().filter(|code| *code != NULL))
             }
-            _ if design.is_sorted && entries > 0 => Some((0, entries as u32 - 1)),
-            _ => self.extremes(design.kind, 0..entries as u32),
+            _ if layout.is_sorted && entries > 0 => Some((0, entries as u32 - 1)),
+            _ => self.extremes(layout.kind, 0..entries as u32),
         };
         let summary = ChunkSummary {
-            statistics: self.statistics(design, extremes, nulls as u64),
+            statistics: self.statistics(layout, extremes, nulls as u64),
             bounds: bounds.map(PageBounds::builder),
-            bloom: design.is_id.then(|| self.bloom(design.repeats)).transpose()?,
+            bloom: layout.is_id.then(|| self.bloom(layout.repeats)).transpose()?,
         };
-        pages.finish(design.descr.clone(), summary)
+        pages.finish(layout.descr.clone(), summary)
     }
 
     /// How many rows the next page has.
@@ -281,14 +298,14 @@ impl ColumnEncoder {
         })
     }
 
-    fn statistics(&self, design: &ColumnLayout, extremes: Option<(u32, u32)>, nulls: u64) -> Statistics {
-        let (kind, (least, most)) = (design.kind, extremes.unzip());
+    fn statistics(&self, layout: &ColumnLayout, extremes: Option<(u32, u32)>, nulls: u64) -> Statistics {
+        let (kind, (least, most)) = (layout.kind, extremes.unzip());
         let number = |code: Option<u32>| match &self.dictionary {
             ColumnDictionary::NumberDictionary(numbers) => code.map(|code| numbers.values[code as usize]),
             _ => None,
         };
         // Old readers know bounds of signed numbers alone.
-        let said = (nulls, design.descr.sort_order().is_signed());
+        let said = (nulls, layout.descr.sort_order().is_signed());
         fn of<T>(least: Option<T>, most: Option<T>, (nulls, signed): (u64, bool)) -> ValueStatistics<T> {
             ValueStatistics::new(least, most, None, Some(nulls), false).with_backwards_compatible_min_max(signed)
         }
@@ -415,15 +432,6 @@ impl PageBounds {
         self.builder.set_boundary_order(boundary_order(self.ascending));
         self.builder
     }
-}
-
-fn too_much(design: &ColumnLayout) -> Error {
-    let (ColumnLayout { table, name, digits, .. }, most) = (design, money::format(MAX_MINOR, design.digits));
-    let precision = super::format::PRECISION;
-    Error::input(format!(
-        "column {table}.{name} cannot hold an amount that is greater than {most}: it is DECIMAL({precision},{digits})"
-    ))
-    .help("look for outliers among the amounts of the exports, or lower `digits` in [money]")
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use parquet::basic::{LogicalType, Repetition, Type as Physical};
 use parquet::errors::Result;
 use parquet::schema::types::{Type as Node, TypePtr};
 
+use crate::money::PRECISION;
 use crate::table::{TableSchema, Type};
 
 /// What a run's tables have in common and a [`TableSchema`] leaves open.
@@ -16,9 +17,6 @@ pub struct TableFormat {
     /// Customer ids are BIGINT, else VARCHAR.
     pub integer_ids: bool,
 }
-
-/// Digits of a DECIMAL column.
-pub(super) const PRECISION: u8 = 18;
 
 impl TableFormat {
     /// The SQL name of a column's type, for people and the manifest.

@@ -12,6 +12,7 @@
 //! names a complete run. The bytes of a table depend on its rows alone, not on how they were handed over, on the clock
 //! or on the machine.
 
+mod arrow_writer;
 mod chunk;
 mod column;
 pub mod crash;

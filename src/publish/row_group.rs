@@ -1,31 +1,41 @@
-//! Rows of a table as finished row groups, encoded apart from the file that they go to.
+//! Rows of a table as encoded row groups, made apart from the file that they go to.
 //!
-//! So several blocks of a file can be made at once and appended one after the other. A block's bytes depend on its rows
-//! alone, not on the pieces in which they came.
+//! Several threads can thus encode rows of one file at once; the groups are appended one after the other. The bytes of a row
+//! group depend on its rows alone, not on the pieces in which they came.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use super::arrow_writer::{self, ColumnBuffer};
 use super::chunk::{EncodedChunk, PageCompressor};
 use super::column::{ColumnEncoder, ColumnLayout};
 use crate::error::{Error, Result};
 use crate::table::{Table, TableSchema, Values};
 
-/// Rows of a row group at most: what a reader can skip by statistics, and what a writer holds encoded.
+/// Rows of a row group, at most: what a reader can skip by statistics, and what a writer holds encoded.
 pub(super) const ROW_GROUP: usize = 1 << 18;
 
-/// What all blocks of a file share.
+/// What all row groups of a file share.
 pub(super) struct TableLayout {
     pub schema: Arc<TableSchema>,
     pub columns: Vec<ColumnLayout>,
+    /// Set where the `parquet` crate's own writer encodes the columns.
+    pub by_crate: Option<arrow_writer::Factory>,
 }
 
-/// A row group on its way into a file.
+/// An encoded row group: its columns in order.
 pub(super) type RowGroup = Vec<EncodedChunk>;
 
-/// Rows in the order of the table's key.
+/// A column of the row group under way.
+enum OpenColumn {
+    Ours(ColumnEncoder),
+    Crate(ColumnBuffer),
+}
+
+/// Encodes rows of one file, which come in the order of the table's key. Every [`ROW_GROUP`] rows become a row group.
 pub struct RowGroupWriter {
     layout: Arc<TableLayout>,
-    open: Vec<ColumnEncoder>,
+    open: Vec<OpenColumn>,
     open_rows: usize,
     done: Vec<RowGroup>,
     rows: u64,
@@ -33,11 +43,37 @@ pub struct RowGroupWriter {
     ends: Option<(Vec<Values>, Vec<Values>)>,
 }
 
-/// What a file takes of a block.
+/// The outcome of a [`RowGroupWriter`], to be appended to a file.
 pub(super) struct EncodedRows {
     pub groups: Vec<RowGroup>,
     pub rows: u64,
+    /// Keys of the first and the last row; `None` without rows.
     pub ends: Option<(Vec<Values>, Vec<Values>)>,
+}
+
+impl OpenColumn {
+    fn new(layout: &TableLayout, column: &ColumnLayout) -> OpenColumn {
+        if arrow_writer::AVAILABLE && layout.by_crate.is_some() {
+            return OpenColumn::Crate(ColumnBuffer::default());
+        }
+        OpenColumn::Ours(ColumnEncoder::new(column))
+    }
+
+    fn take(&mut self, values: &Values, rows: Range<usize>, column: &ColumnLayout) -> Result<()> {
+        match self {
+            OpenColumn::Ours(encoder) => encoder.take(values, rows, column),
+            OpenColumn::Crate(buffer) => buffer.take(values, rows, column),
+        }
+    }
+
+    fn close(self, layout: &TableLayout, index: usize, compressor: &mut PageCompressor) -> Result<EncodedChunk> {
+        let column = &layout.columns[index];
+        match (self, &layout.by_crate) {
+            (OpenColumn::Ours(encoder), _) => encoder.close(column, compressor),
+            (OpenColumn::Crate(buffer), Some(factory)) => buffer.close(column, factory, index).map(EncodedChunk::Crate),
+            (OpenColumn::Crate(_), None) => Err(column.defect("has no writer".into())),
+        }
+    }
 }
 
 impl RowGroupWriter {
@@ -49,7 +85,7 @@ impl RowGroupWriter {
     ///
     /// # Errors
     /// Internal: rows out of order or twice, or values that are not what the schema says. As
-    /// [`complete`](Block::complete), where a row group is full.
+    /// [`complete`](RowGroupWriter::complete), where a row group is full.
     pub fn write(&mut self, piece: &Table) -> Result<()> {
         let layout = self.layout.clone();
         let (schema, rows) = (&layout.schema, piece.rows());
@@ -64,10 +100,10 @@ impl RowGroupWriter {
         while from < rows {
             let to = rows.min(from + ROW_GROUP - self.open_rows);
             if self.open.is_empty() {
-                self.open = layout.columns.iter().map(ColumnEncoder::new).collect();
+                self.open = layout.columns.iter().map(|column| OpenColumn::new(&layout, column)).collect();
             }
-            for ((column, values), design) in self.open.iter_mut().zip(&piece.columns).zip(&layout.columns) {
-                column.take(values, from..to, design)?;
+            for ((column, values), layout) in self.open.iter_mut().zip(&piece.columns).zip(&layout.columns) {
+                column.take(values, from..to, layout)?;
             }
             self.open_rows += to - from;
             from = to;
@@ -79,7 +115,8 @@ impl RowGroupWriter {
         Ok(())
     }
 
-    /// Encodes what is left. Rows that come after all begin a row group.
+    /// Encodes the rows that are not encoded yet, as a row group of their own. Called on the thread that made the rows.
+    /// Rows that come later begin another row group.
     ///
     /// # Errors
     /// Input: money beyond DECIMAL(18). Internal: a DOUBLE that is no number.
@@ -89,9 +126,9 @@ impl RowGroupWriter {
         if columns.is_empty() {
             return Ok(());
         }
-        let mut zstd = PageCompressor::new()?;
-        let close = |(column, design): (ColumnEncoder, &ColumnLayout)| column.close(design, &mut zstd);
-        self.done.push(columns.into_iter().zip(&self.layout.columns).map(close).collect::<Result<_>>()?);
+        let mut compressor = PageCompressor::new()?;
+        let close = |(i, column): (usize, OpenColumn)| column.close(&self.layout, i, &mut compressor);
+        self.done.push(columns.into_iter().enumerate().map(close).collect::<Result<_>>()?);
         Ok(())
     }
 
@@ -104,7 +141,8 @@ impl RowGroupWriter {
         Ok(EncodedRows { groups: self.done, rows: self.rows, ends: self.ends })
     }
 
-    /// Readers trust the sorting columns that the file names, so a row out of place would make them err in silence.
+    /// Readers trust the sorting columns that the file names: a row out of place would give them wrong results without an
+    /// error.
     fn expect_order(&mut self, piece: &Table) -> Result<()> {
         let schema = &self.layout.schema;
         let key = &piece.columns[..schema.key];
@@ -128,7 +166,7 @@ fn row(columns: &[Values], row: usize) -> Vec<Values> {
     columns.iter().map(|c| c.pick(&[row])).collect()
 }
 
-/// The keys of one row come before those of another.
+/// Expects that the key of one row comes before the key of another.
 pub(super) fn expect_before(schema: &TableSchema, left: &[Values], right: &[Values]) -> Result<()> {
     if Values::compare_rows(left, 0, right, 0).is_lt() { Ok(()) } else { Err(out_of_order(schema)) }
 }

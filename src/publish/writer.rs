@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::file::metadata::{KeyValue, SortingColumn};
-use parquet::file::properties::{WriterProperties, WriterVersion};
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use parquet::file::writer::SerializedFileWriter;
 use sha2::{Digest, Sha256};
 
@@ -19,7 +19,7 @@ use super::column::ColumnLayout;
 use super::dictionary::Repeats;
 use super::format::TableFormat;
 use super::row_group::{EncodedRows, RowGroup, RowGroupWriter, TableLayout, expect_before};
-use super::{SCHEMA_VERSION, crash, failure, files};
+use super::{SCHEMA_VERSION, arrow_writer, crash, failure, files};
 use crate::error::{Error, Result};
 use crate::table::{ColumnSpec, Table, TableSchema, Type, Values};
 use crate::tables::quarantine;
@@ -75,17 +75,31 @@ impl TableWriter {
             io::ErrorKind::AlreadyExists => Error::internal(format!("table {} is written twice", schema.name)),
             _ => failure::output(format_args!("create {}", path.display()), e),
         })?;
-        Self::on(file, path, name, schema, format)
+        Self::on(file, path, name, schema, format, arrow_writer::ALWAYS)
     }
 
-    fn on(file: File, path: PathBuf, name: &str, schema: Arc<TableSchema>, format: TableFormat) -> Result<Self> {
+    /// `by_crate`: columns are encoded by the `parquet` crate's own writer.
+    pub(super) fn on(
+        file: File,
+        path: PathBuf,
+        name: &str,
+        schema: Arc<TableSchema>,
+        format: TableFormat,
+        by_crate: bool,
+    ) -> Result<Self> {
+        let by_crate = arrow_writer::AVAILABLE && by_crate;
+        let mut properties = properties(&schema);
+        if by_crate {
+            properties = arrow_writer::properties(properties, &schema)?;
+        }
         let file = HashingFile { file, hash: Sha256::new(), bytes: 0 };
         let parquet = format
             .parquet_schema(&schema)
-            .and_then(|node| SerializedFileWriter::new(file, node, Arc::new(properties(&schema))))
+            .and_then(|node| SerializedFileWriter::new(file, node, Arc::new(properties.build())))
             .map_err(|e| failure::parquet(format_args!("write {}", path.display()), e))?;
-        let columns = designs(&schema, format, &parquet);
-        let layout = Arc::new(TableLayout { schema, columns });
+        let columns = layouts(&schema, format, &parquet);
+        let by_crate = by_crate.then(|| arrow_writer::Factory::new(&parquet, Arc::new(arrow_writer::schema(&columns))));
+        let layout = Arc::new(TableLayout { schema, columns, by_crate });
         let (block, name) = (RowGroupWriter::new(layout.clone()), name.to_owned());
         Ok(TableWriter { layout, name, path, parquet, block, rows: 0, last: None })
     }
@@ -115,7 +129,7 @@ impl TableWriter {
     fn put(&mut self, groups: Vec<RowGroup>) -> Result<()> {
         for group in groups {
             let appended = self.parquet.next_row_group().and_then(|mut into| {
-                group.into_iter().try_for_each(|chunk| into.append_column(&chunk.bytes, chunk.close))?;
+                group.into_iter().try_for_each(|chunk| chunk.append_to(&mut into))?;
                 into.close()
             });
             appended.map_err(|e| failure::parquet(format_args!("write {}", self.path.display()), e))?;
@@ -184,12 +198,12 @@ pub(super) fn restrict_folder(folder: &Path, mode: Option<u32>) -> io::Result<()
 }
 
 /// What columns are, whichever row group.
-fn designs(
+fn layouts(
     schema: &TableSchema,
     format: TableFormat,
     parquet: &SerializedFileWriter<HashingFile>,
 ) -> Vec<ColumnLayout> {
-    let design = |(i, column): (usize, &ColumnSpec)| ColumnLayout {
+    let layout = |(i, column): (usize, &ColumnSpec)| ColumnLayout {
         table: schema.name.clone(),
         name: column.name.clone(),
         kind: format.resolve(column.kind),
@@ -198,24 +212,29 @@ fn designs(
         is_key: i < schema.key,
         is_id: column.kind == Type::CustomerId,
         is_sorted: i < schema.key.min(1),
-        repeats: match i {
-            0 if schema.key == 1 && column.kind == Type::CustomerId => Repeats::Hardly,
-            0 if schema.key > 1 => Repeats::InARow,
-            _ if column.distinct => Repeats::Hardly,
-            _ => Repeats::Anywhere,
-        },
+        repeats: repeats(schema, i),
     };
-    schema.columns.iter().enumerate().map(design).collect()
+    schema.columns.iter().enumerate().map(layout).collect()
 }
 
-fn properties(schema: &TableSchema) -> WriterProperties {
+/// Where equal values of column `i` are looked for.
+pub(super) fn repeats(schema: &TableSchema, i: usize) -> Repeats {
+    let column = &schema.columns[i];
+    match i {
+        0 if schema.key == 1 && column.kind == Type::CustomerId => Repeats::Hardly,
+        0 if schema.key > 1 => Repeats::InARow,
+        _ if column.distinct => Repeats::Hardly,
+        _ => Repeats::Anywhere,
+    }
+}
+
+fn properties(schema: &TableSchema) -> WriterPropertiesBuilder {
     let sorting = |i: usize| SortingColumn { column_idx: i as i32, descending: false, nulls_first: false };
     WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_created_by(concat!("tenure version ", env!("CARGO_PKG_VERSION")).into())
         .set_key_value_metadata(Some(metadata(schema)))
         .set_sorting_columns((schema.key > 0).then(|| (0..schema.key).map(sorting).collect()))
-        .build()
 }
 
 /// What the file says about itself: `tenure.table`, `tenure.doc`, `tenure.key`, `tenure.schema_version`, and

@@ -1,16 +1,17 @@
-//! A column of texts, most of which come again and again.
+//! A column of texts, most of which repeat.
 
 use std::cmp::Ordering;
 
-/// Texts, each of them possibly NULL. What was pushed lately is kept once, however often it comes.
+/// Texts, one a row, possibly NULL. A text that was pushed a short time ago is not stored again.
 #[derive(Clone, Debug, Default)]
 pub struct TextColumn {
-    /// Words one behind the other.
+    /// The stored texts, one after the other.
     bytes: String,
     ends: Vec<usize>,
-    /// A row's word; [`NULL`]: none.
+    /// The number of each row's text among the stored ones; [`NULL`] for none.
     codes: Vec<u32>,
-    /// The last words of some lengths and ends, plus one: where a word is looked for before it is kept again.
+    /// Numbers, plus one, of texts that were stored lately, by their length and last byte: a text is looked up here
+    /// before it is stored again.
     recent: [u32; RECENT],
 }
 
@@ -24,10 +25,10 @@ impl TextColumn {
         self.codes.push(code);
     }
 
-    /// The row before once more.
+    /// Repeats the row before.
     ///
     /// # Panics
-    /// If there is none.
+    /// If there is no row before.
     #[inline]
     pub(super) fn push_again(&mut self) {
         self.codes.push(*self.codes.last().expect("there is a row before"));
@@ -46,22 +47,27 @@ impl TextColumn {
         self.recent[recent] - 1
     }
 
-    /// How many words are kept; some of them may be the same.
+    /// How many texts are stored; some of them may be equal.
     pub fn words(&self) -> usize {
         self.ends.len()
     }
 
+    /// The stored text number `code`.
+    ///
+    /// # Panics
+    /// If there is none.
     pub fn word(&self, code: u32) -> &str {
         let code = code as usize;
         let start = if code == 0 { 0 } else { self.ends[code - 1] };
         &self.bytes[start..self.ends[code]]
     }
 
-    /// For each row its word, a number that is no word's where there is none.
+    /// For each row the number of its text; for NULL a number that no text has.
     pub fn codes(&self) -> &[u32] {
         &self.codes
     }
 
+    /// The text of a row; `None` for NULL.
     pub fn get(&self, row: usize) -> Option<&str> {
         let code = self.codes[row];
         (code != NULL).then(|| self.word(code))
@@ -79,7 +85,7 @@ impl TextColumn {
         (0..self.len()).map(|row| self.get(row))
     }
 
-    /// A row beside another, NULL last.
+    /// Compares two rows; NULL comes last.
     pub(super) fn compare(&self, row: usize, other: &TextColumn, other_row: usize) -> Ordering {
         if std::ptr::eq(self, other) && self.codes[row] == self.codes[other_row] {
             return Ordering::Equal;

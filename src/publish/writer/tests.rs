@@ -287,7 +287,7 @@ fn a_full_disk_is_a_sentence() {
         return;
     };
     let attempt = || {
-        let mut w = TableWriter::on(full, "out/x.parquet".into(), "x.parquet", every_type(), FORMAT)?;
+        let mut w = TableWriter::on(full, "out/x.parquet".into(), "x.parquet", every_type(), FORMAT, false)?;
         w.write(&rows(0, 2 * ROW_GROUP as i64))?;
         w.finish()
     };

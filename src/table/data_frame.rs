@@ -4,8 +4,8 @@
 //! the same share its bytes (Utf8View).
 
 use polars::prelude::{
-    BooleanChunked, ChunkedArray, Column, DataFrame, DataType, Float64Chunked, Int32Chunked, Int64Chunked,
-    Int128Chunked, IntoSeries, NewChunkedArray, PlSmallStr, PolarsResult, Series, StringChunked,
+    BooleanChunked, ChunkedArray, Column, DataFrame, Float64Chunked, Int32Chunked, Int64Chunked, Int128Chunked,
+    IntoSeries, NewChunkedArray, PlSmallStr, PolarsResult, Series, StringChunked,
 };
 use polars_arrow::array::{Utf8ViewArray, View};
 use polars_arrow::bitmap::Bitmap;
@@ -131,7 +131,7 @@ fn views(texts: &TextColumn) -> PolarsResult<Utf8ViewArray> {
 mod tests {
     use std::sync::Arc;
 
-    use polars::prelude::AnyValue;
+    use polars::prelude::{AnyValue, DataType};
 
     use super::*;
     use crate::error::ErrorKind;

@@ -1,4 +1,4 @@
-//! The pages of a column of a row group, compressed, with what a file's metadata says of them.
+//! Column chunks: the compressed pages of a column of a row group, and their metadata.
 
 use std::io::Write;
 use std::ops::Range;
@@ -18,7 +18,7 @@ use zstd::bulk::Compressor;
 use super::page_header::{PageContent, page_header};
 use crate::error::Error;
 
-/// The level of compression.
+/// Compression level of zstd.
 pub(super) const LEVEL: i32 = 1;
 
 /// Compresses pages.
@@ -35,7 +35,7 @@ impl PageCompressor {
 }
 
 fn unusable(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::internal("compression is not to be had").because(cause)
+    Error::internal("the compression of tables is not available").because(cause)
 }
 
 /// A column of a row group, encoded: what goes into the file.
@@ -55,7 +55,7 @@ impl EncodedChunk {
     }
 }
 
-/// Pages of a chunk: first the dictionary, if there is one, then the rows.
+/// Builds a chunk page by page: first the dictionary, if there is one, then the rows.
 pub(super) struct ChunkBuilder<'z> {
     zstd: &'z mut PageCompressor,
     sink: Vec<u8>,
@@ -70,7 +70,7 @@ pub(super) struct ChunkBuilder<'z> {
     offsets: OffsetIndexBuilder,
 }
 
-/// What is known of a chunk's values.
+/// What the metadata says of a chunk's values.
 pub(super) struct ChunkSummary {
     pub statistics: Statistics,
     pub bounds: Option<ColumnIndexBuilder>,
@@ -92,13 +92,13 @@ impl<'z> ChunkBuilder<'z> {
         }
     }
 
-    /// The dictionary, each of its values plain.
+    /// Appends the dictionary page: its values in encoding PLAIN.
     pub fn dictionary(&mut self, values: &[u8], count: usize) -> Result<()> {
         self.has_dictionary = true;
         self.write(PageContent::Dictionary, count, values).map(drop)
     }
 
-    /// A page of rows: levels and values.
+    /// Appends a data page: levels and values.
     pub fn data(&mut self, content: &[u8], rows: usize) -> Result<()> {
         let page = self.write(PageContent::Rows(self.encoding), rows, content)?;
         self.data_at.get_or_insert(page.start);
@@ -109,7 +109,7 @@ impl<'z> ChunkBuilder<'z> {
         Ok(())
     }
 
-    /// Appends a page and says where it lies, its header included.
+    /// Appends a page. Returns the byte range of its header and content.
     fn write(&mut self, content: PageContent, values: usize, uncompressed: &[u8]) -> Result<Range<usize>> {
         let compress = self.zstd.compressor.compress(uncompressed);
         let compressed = compress.map_err(|e| ParquetError::External(Box::new(e)))?;
@@ -154,7 +154,7 @@ impl<'z> ChunkBuilder<'z> {
     }
 }
 
-/// The order of the bounds of pages, given whether those of neighbours ascend.
+/// The `boundary_order` of page bounds.
 pub(super) fn boundary_order(ascending: bool) -> BoundaryOrder {
     if ascending { BoundaryOrder::ASCENDING } else { BoundaryOrder::UNORDERED }
 }

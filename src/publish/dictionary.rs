@@ -1,20 +1,21 @@
-//! The different values of a column of a row group, numbered as they come.
+//! Dictionaries: the distinct values of a column of a row group, numbered in the order of their first row.
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Where equal values are looked for.
+/// Where equal values of a column are expected, and thus looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repeats {
     Anywhere,
-    /// In sorted columns: beside each other.
+    /// In neighbouring rows: the column is sorted.
     InARow,
-    /// Nowhere: hardly any value comes twice, so every one has a code of its own.
+    /// Nowhere: hardly any value occurs twice, so every row has a code of its own.
     Hardly,
 }
 
-/// Codes of small values lie side by side: dates, counts, and most amounts.
+/// Values from −[`BELOW`] on, as many as this, find their code in an array instead of a hash table: dates, counts and
+/// most amounts are among them.
 const SMALL: usize = 1 << 16;
 const BELOW: i64 = 1 << 14;
 
@@ -66,7 +67,7 @@ impl NumberDictionary {
     }
 }
 
-/// The code of an entry; one that was not there gets the next.
+/// The code of an entry; a new entry gets the code `next` and `None` is returned.
 fn known(entry: Entry<'_, u32>, next: u32) -> Option<u32> {
     match entry {
         Entry::Occupied(code) => Some(*code.get()),
@@ -84,7 +85,7 @@ pub(super) struct TextDictionary {
     repeats: Repeats,
 }
 
-/// Texts one behind the other.
+/// Texts, stored one after the other.
 #[derive(Default)]
 struct TextList {
     bytes: Vec<u8>,
@@ -108,7 +109,7 @@ impl TextDictionary {
         self.list.ends.len()
     }
 
-    /// Of all of them.
+    /// Bytes of all texts.
     pub fn bytes(&self) -> usize {
         self.list.bytes.len()
     }

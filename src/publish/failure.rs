@@ -1,4 +1,4 @@
-//! What went wrong with a file, as a sentence with a remedy.
+//! Errors of the file system as sentences with a remedy.
 
 use std::fmt::Display;
 use std::io;
@@ -7,7 +7,7 @@ use parquet::errors::ParquetError;
 
 use crate::error::Error;
 
-/// `cannot {doing}: …` for the person who runs the machine. `doing` names the path: `write out/retail/latest`.
+/// An error `cannot {doing}: …` for the person who runs the machine. `doing` names the path: `write out/retail/latest`.
 pub fn output(doing: impl Display, cause: io::Error) -> Error {
     let (why, help) = match cause.kind() {
         io::ErrorKind::StorageFull => (

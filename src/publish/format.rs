@@ -1,4 +1,4 @@
-//! The types of a result table's columns in Parquet, and by their names in SQL.
+//! The column types of result tables in Parquet and in SQL.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use parquet::schema::types::{Type as Node, TypePtr};
 use crate::money::PRECISION;
 use crate::table::{TableSchema, Type};
 
-/// What a run's tables have in common and a [`TableSchema`] leaves open.
+/// What all tables of a run have in common and a [`TableSchema`] leaves open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableFormat {
     /// Minor-unit digits of money: DECIMAL(18, digits).
@@ -32,7 +32,7 @@ impl TableFormat {
         }
     }
 
-    /// Customer ids as what they are: text, or whole numbers.
+    /// The type itself; for customer ids [`Type::Int`] or [`Type::Text`].
     pub(super) fn resolve(&self, kind: Type) -> Type {
         match kind {
             Type::CustomerId if self.integer_ids => Type::Int,

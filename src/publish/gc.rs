@@ -1,4 +1,4 @@
-//! Removing old runs from an output folder.
+//! Removes old runs from an output folder.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::runs::{self, LATEST, RUNS};
 use super::{failure, files};
 use crate::error::{Error, Result};
 
-/// What was, or with `dry_run` would be, removed.
+/// The runs that were removed, or would be with `dry_run`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Collected {
     /// Oldest first.
@@ -21,17 +21,19 @@ pub struct Collected {
     pub kept: usize,
 }
 
+/// A run that was removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Removed {
     pub run_id: RunId,
+    /// Size of its files.
     pub bytes: u64,
 }
 
 /// Removes the runs of output folder `out` beyond the `keep` newest, but never the one that `latest` names, and nothing
 /// that is not a complete run. Calls `each` after every removal.
 ///
-/// A run is renamed to a temporary name first, so that one half removed never looks like a run; the next run into the
-/// folder would finish the removal. Links are never followed: of one, the link alone could go.
+/// A run is renamed to a temporary name first, so that a half removed run never looks like a complete one; the next run into
+/// the folder would finish the removal. Links are never followed.
 ///
 /// # Errors
 /// Pipeline: `out` is no output folder. Output: another process holds it, or a run cannot be removed.

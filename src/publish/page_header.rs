@@ -1,4 +1,4 @@
-//! Page headers of the Parquet format, with the checksum that the `parquet` crate's own page writer leaves out.
+//! Page headers of the Parquet format, with the page checksum, which the `parquet` crate's own page writer does not write.
 //!
 //! A header is a struct `PageHeader` of the format's `parquet.thrift` in Thrift's compact protocol. Only the two kinds
 //! that we write are known here: dictionary pages, and data pages of version 1.

@@ -1,9 +1,9 @@
-//! Reading a published table back, batch by batch, after its files were compared with the manifest.
+//! Reads a published table back, batch by batch, after comparing its files with the manifest.
 //!
-//! A table is believed once the SHA-256 of each of its files is that of the manifest. Small tables are read into memory
-//! once and then both hashed and decoded there. Of larger ones every file is opened once, hashed, and decoded from the
-//! same open file; should somebody overwrite it in between, the checksums of its pages tell. Hashing takes about a
-//! second for every one or two gigabytes.
+//! Rows are returned only if the SHA-256 of every file is that of the manifest. Small tables are read into memory once, then
+//! hashed and decoded there. Files of larger tables are opened once, hashed, and decoded from the same open file; if
+//! somebody overwrites one in between, the page checksums reveal it. Hashing takes about a second for every one or two
+//! gigabytes.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -23,7 +23,7 @@ use super::manifest::{FileEntry, TableEntry};
 use super::writer::hexadecimal;
 use crate::error::{Error, Result};
 
-/// Bytes of a table that is read into memory whole.
+/// Bytes of a table that is read into memory as a whole, at most.
 const IN_MEMORY: u64 = 64 << 20;
 /// Bytes read at a time while a file is hashed.
 const PIECE: usize = 1 << 18;
@@ -33,7 +33,7 @@ const BATCH: usize = 8192;
 /// The rows of a table in the order of its files.
 pub struct TableReader {
     schema: SchemaRef,
-    /// What is still to be read, last first.
+    /// The files that are still to be read, the last one first.
     files: Vec<VerifiedFile>,
     current: OpenTableFile,
 }
@@ -43,7 +43,7 @@ struct OpenTableFile {
     reader: ParquetRecordBatchReader,
 }
 
-/// A file whose bytes are those that the run has written.
+/// A file whose SHA-256 is that of the manifest.
 struct VerifiedFile {
     path: PathBuf,
     rows: u64,
@@ -79,6 +79,7 @@ impl TableReader {
         Ok(TableReader { schema, files, current })
     }
 
+    /// The columns in Arrow's types.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
@@ -106,7 +107,7 @@ impl TableReader {
 
 const AGAIN: &str = "it was changed after the run; run the pipeline again, or show another run";
 
-/// A manifest's paths stay within its run, and so do files: links are not followed.
+/// Opens a file of the run. Paths that leave the run's folder are refused, and links are not followed.
 fn open(run: &Path, entry: &FileEntry) -> Result<(PathBuf, File)> {
     let relative = Path::new(&entry.path);
     if !relative.components().all(|c| matches!(c, Component::Normal(_))) {
@@ -138,7 +139,7 @@ fn verified(path: PathBuf, mut file: File, entry: &FileEntry, in_memory: bool) -
     let mut hash = Sha256::new();
     let contents = if in_memory {
         let mut bytes = Vec::new();
-        // It may grow while it is read; one byte more than expected is enough to tell.
+        // The file may grow while it is read; one byte more than expected is enough to notice.
         let most = entry.bytes.saturating_add(1);
         file.take(most).read_to_end(&mut bytes).map_err(|e| unreadable(&path, e))?;
         hash.update(&bytes);
@@ -186,7 +187,7 @@ fn reader(path: &Path, rows: u64, file: impl ChunkReader + 'static) -> Result<Pa
     })
 }
 
-/// The `parquet` crate answers some malformed files with a panic.
+/// Runs `read` and turns a panic into an error: the `parquet` crate panics on some malformed files.
 fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T> {
     let broken = || Error::input(format!("{} is not readable as Parquet", path.display())).help(AGAIN);
     match catch_unwind(AssertUnwindSafe(read)) {

@@ -1,8 +1,8 @@
-//! One table, or one part of it, into one Parquet file whose bytes depend on its rows alone.
+//! Writes a table, or one part of it, as one Parquet file whose bytes depend on its rows alone.
 //!
-//! Rows come as blocks that were encoded elsewhere, or as pieces of any size. Encodings are the plain old ones, which
-//! every reader of the last ten years knows. Every page carries a checksum, and the manifest has the SHA-256 of every
-//! file.
+//! Rows arrive as row groups that another thread has encoded, or as pieces of any size. Only encodings of Parquet 1.0 are
+//! used, which every reader of the last ten years knows. Every page carries a checksum, and the manifest has the SHA-256
+//! of every file.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::table::{ColumnSpec, Table, TableSchema, Type, Values};
 use crate::tables::quarantine;
 
-/// A file as written.
+/// A file of a table, as the manifest lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrittenFile {
     /// Relative to the run's folder.
@@ -35,17 +35,17 @@ pub struct WrittenFile {
     pub sha256: String,
 }
 
-/// Writes one file. Rows come in the order of the table's key, in as many pieces as the caller likes.
+/// Writes one file. Rows are appended in the order of the table's key, in as many pieces as the caller likes.
 pub struct TableWriter {
     layout: Arc<TableLayout>,
-    /// As in [`WrittenFile::path`], and where it lies.
+    /// As in [`WrittenFile::path`]; `path` is the whole path.
     name: String,
     path: PathBuf,
     parquet: SerializedFileWriter<HashingFile>,
-    /// Where rows go that come by [`TableWriter::write`].
+    /// Encodes rows that arrive by [`TableWriter::write`].
     block: RowGroupWriter,
     rows: u64,
-    /// The last row's key, of the block before.
+    /// The key of the last row that was appended by [`TableWriter::append`].
     last: Option<Vec<Values>>,
 }
 
@@ -66,7 +66,7 @@ impl TableWriter {
         let private = is_private(&schema);
         let mut file = files::create(&path, if private { files::PRIVATE } else { files::PUBLIC });
         if let (true, Some(mode), Ok(f)) = (private, mode, &file) {
-            // Said in so many words, so the process' umask has no part in it.
+            // The user chose this mode, so the process' umask does not restrict it.
             if let Err(e) = f.set_permissions(Permissions::from_mode(mode)) {
                 file = Err(e);
             }
@@ -104,7 +104,7 @@ impl TableWriter {
         Ok(TableWriter { layout, name, path, parquet, block, rows: 0, last: None })
     }
 
-    /// What makes blocks of this file, wherever it is sent.
+    /// Makes encoders of rows of this file; may be sent to other threads.
     pub fn blocks(&self) -> RowGroupWriters {
         RowGroupWriters(self.layout.clone())
     }
@@ -138,7 +138,8 @@ impl TableWriter {
         Ok(())
     }
 
-    /// Appends rows, which continue the order of those before. The file does not depend on how they are cut up.
+    /// Appends rows, which follow those before in the order of the key. The file does not depend on how rows are cut into
+    /// pieces.
     ///
     /// # Errors
     /// Input: money beyond DECIMAL(18). Output: the file cannot be written. Internal: rows out of order or twice.
@@ -148,7 +149,7 @@ impl TableWriter {
         self.put(done)
     }
 
-    /// Writes a whole table, in whatever order its rows are, sorted by its key with NULL last.
+    /// Writes a whole table, sorted by its key with NULL last; `table` may be in any order.
     ///
     /// # Errors
     /// As [`TableWriter::write`].
@@ -171,7 +172,7 @@ impl TableWriter {
     }
 }
 
-/// Makes blocks of one file, from any thread.
+/// Makes encoders ([`RowGroupWriter`]) of rows of one file, on any thread.
 #[derive(Clone)]
 pub struct RowGroupWriters(Arc<TableLayout>);
 
@@ -181,23 +182,24 @@ impl RowGroupWriters {
     }
 }
 
-/// Tables with customer ids are private, and so are rows that could not be used: they hold the exports' own values.
+/// True for tables that only their owner may read: those with customer ids, and `quarantine`, which holds values of the
+/// exports.
 pub(super) fn is_private(schema: &TableSchema) -> bool {
     is_per_customer(schema) || schema.name == quarantine::NAME
 }
 
-/// Tables with customer ids can be searched by customer.
+/// True for tables with customer ids.
 pub(super) fn is_per_customer(schema: &TableSchema) -> bool {
     schema.columns.iter().any(|c| c.kind == Type::CustomerId)
 }
 
-/// Restricts a folder of parts as its files are: whoever may read them may enter.
+/// Sets the mode of a folder of parts: whoever may read its files may enter it.
 pub(super) fn restrict_folder(folder: &Path, mode: Option<u32>) -> io::Result<()> {
     let files = mode.unwrap_or(files::PRIVATE);
     fs::set_permissions(folder, Permissions::from_mode(files | (files & 0o444) >> 2))
 }
 
-/// What columns are, whichever row group.
+/// The layouts of all columns.
 fn layouts(
     schema: &TableSchema,
     format: TableFormat,
@@ -237,7 +239,7 @@ fn properties(schema: &TableSchema) -> WriterPropertiesBuilder {
         .set_sorting_columns((schema.key > 0).then(|| (0..schema.key).map(sorting).collect()))
 }
 
-/// What the file says about itself: `tenure.table`, `tenure.doc`, `tenure.key`, `tenure.schema_version`, and
+/// The key-value metadata of the file: `tenure.table`, `tenure.doc`, `tenure.key`, `tenure.schema_version`, and
 /// `comment.COLUMN` for every column.
 fn metadata(schema: &TableSchema) -> Vec<KeyValue> {
     let entry = |key: String, value: &str| KeyValue::new(key, value.to_owned());

@@ -10,7 +10,7 @@ use crate::exchange::OWN;
 #[derive(Clone, Debug)]
 pub enum Ids {
     Integer(Vec<i64>),
-    Text(Texts),
+    Text(TextBuffer),
 }
 
 impl Ids {
@@ -23,28 +23,43 @@ impl Ids {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Keeps the ids whose entry in `keep` is true.
+    pub fn retain(&mut self, keep: &[bool]) {
+        match self {
+            Ids::Integer(ids) => {
+                let mut stays = keep.iter();
+                ids.retain(|_| stays.next() == Some(&true));
+            }
+            Ids::Text(all) => {
+                let mut texts = TextBuffer::default();
+                (0..all.len()).filter(|row| keep[*row]).for_each(|row| texts.push(all.get(row)));
+                *all = texts;
+            }
+        }
+    }
 }
 
-/// Strings one behind the other.
+/// Strings, one behind the other in one buffer.
 #[derive(Clone, Debug)]
-pub struct Texts {
+pub struct TextBuffer {
     /// Where each begins, and where the last ends.
     starts: Vec<u32>,
     bytes: Vec<u8>,
 }
 
-impl Default for Texts {
+impl Default for TextBuffer {
     fn default() -> Self {
-        Texts { starts: vec![0], bytes: vec![] }
+        TextBuffer { starts: vec![0], bytes: vec![] }
     }
 }
 
-impl Texts {
+impl TextBuffer {
     /// With room for so many texts of so many bytes in all.
-    pub fn with_capacity(texts: usize, bytes: usize) -> Texts {
+    pub fn with_capacity(texts: usize, bytes: usize) -> TextBuffer {
         let mut starts = Vec::with_capacity(texts + 1);
         starts.push(0);
-        Texts { starts, bytes: Vec::with_capacity(bytes) }
+        TextBuffer { starts, bytes: Vec::with_capacity(bytes) }
     }
     pub fn push(&mut self, text: &str) {
         self.bytes.extend_from_slice(text.as_bytes());
@@ -75,37 +90,6 @@ pub const NO_VALUE: ValueCode = u32::MAX;
 /// their XXH3-128 behind 0xFF. `0` stands for NULL.
 pub type PackedId = u128;
 
-/// What a run's stages ask for beyond what every run reads: what nobody asks for is not decoded, and who did not ask does
-/// not see it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Needs {
-    /// Orders per day: `order_id`.
-    pub orders: bool,
-    /// Source `usage`.
-    pub usage: bool,
-    /// Source `surveys`.
-    pub surveys: bool,
-    /// Why customers left: `subscriptions.cancel_reason` and `cancel_kind`, `surveys.reason`.
-    pub reasons: bool,
-    /// Who won customers: `customers.acquired_by` and `referred_by`, `acquisition_costs.channel`.
-    pub channels: bool,
-}
-
-impl Needs {
-    pub const ALL: Needs = Needs { orders: true, usage: true, surveys: true, reasons: true, channels: true };
-
-    #[must_use]
-    pub fn and(self, other: Needs) -> Needs {
-        Needs {
-            orders: self.orders | other.orders,
-            usage: self.usage | other.usage,
-            surveys: self.surveys | other.surveys,
-            reasons: self.reasons | other.reasons,
-            channels: self.channels | other.channels,
-        }
-    }
-}
-
 /// Who ended a subscription: the customer, or a payment that failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum CancelKind {
@@ -134,7 +118,7 @@ impl AnswerKind {
 
 /// Transactions of one batch, one entry a row in every vector. Rows dated at or after a configured as_of are gone.
 #[derive(Clone, Debug)]
-pub struct Transactions {
+pub struct TransactionBatch {
     pub ids: Ids,
     pub days: Vec<Day>,
     /// Microseconds since the epoch, for the order within a day; midnight where the export has dates. Timestamps without a
@@ -199,7 +183,7 @@ impl Subscription {
 }
 
 #[derive(Clone, Debug)]
-pub struct Subscriptions {
+pub struct SubscriptionBatch {
     pub ids: Ids,
     pub terms: Vec<Subscription>,
     /// Start instants in microseconds, for the order of segment values within a day.
@@ -208,7 +192,7 @@ pub struct Subscriptions {
 }
 
 #[derive(Clone, Debug)]
-pub struct Customers {
+pub struct CustomerBatch {
     pub ids: Ids,
     /// `Day::NEVER` where unknown.
     pub signed_up: Vec<Day>,
@@ -222,7 +206,7 @@ pub struct Customers {
 }
 
 #[derive(Clone, Debug)]
-pub struct Usage {
+pub struct UsageBatch {
     pub ids: Ids,
     pub days: Vec<Day>,
     pub instants: Vec<i64>,
@@ -232,7 +216,7 @@ pub struct Usage {
 }
 
 #[derive(Clone, Debug)]
-pub struct Surveys {
+pub struct SurveyBatch {
     pub ids: Ids,
     pub days: Vec<Day>,
     pub instants: Vec<i64>,
@@ -245,11 +229,11 @@ pub struct Surveys {
 
 #[derive(Clone, Debug)]
 pub enum Batch {
-    Transactions(Transactions),
-    Subscriptions(Subscriptions),
-    Customers(Customers),
-    Usage(Usage),
-    Surveys(Surveys),
+    Transactions(TransactionBatch),
+    Subscriptions(SubscriptionBatch),
+    Customers(CustomerBatch),
+    Usage(UsageBatch),
+    Surveys(SurveyBatch),
 }
 
 /// Where canonical rows go. Called from several threads at once.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, StringViewArray};
 use arrow::datatypes::DataType;
 
+use super::unreadable::unreadable;
 use super::walk;
 use crate::config::{Located, Text};
 use crate::error::Error;
@@ -25,7 +26,7 @@ pub struct Found {
 /// error at its place in `pipeline`.
 pub fn resolve(paths: &[Located<Text>], base: &Path, pipeline: &Path) -> (Vec<Found>, Vec<Error>) {
     let (mut files, mut errors) = (BTreeMap::new(), vec![]);
-    let mut canonical = Canonical::default();
+    let mut canonical = LinkResolver::default();
     for path in paths {
         match expand(&path.value, base) {
             Ok(found) => {
@@ -74,12 +75,12 @@ fn expand(pattern: &Text, base: &Path) -> Result<Vec<PathBuf>, Error> {
 
 /// Finds out which paths lead to the same file: those with the same path without links.
 #[derive(Default)]
-struct Canonical {
+struct LinkResolver {
     /// A folder and its path without links: that of the last file, for many files lie in few folders.
     folder: Option<(PathBuf, PathBuf)>,
 }
 
-impl Canonical {
+impl LinkResolver {
     fn of(&mut self, file: &Path) -> PathBuf {
         let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else { return file.to_path_buf() };
         if file.is_symlink() {
@@ -94,17 +95,6 @@ impl Canonical {
         let found = canonical.join(name);
         self.folder = Some((folder.to_path_buf(), canonical));
         found
-    }
-}
-
-/// A path that cannot be read, as it is shown, with what to do about it.
-pub fn unreadable(shown: &str, e: &std::io::Error) -> Error {
-    match e.kind() {
-        std::io::ErrorKind::NotFound => Error::input(format!("there is no file {shown}"))
-            .help("paths are relative to the pipeline file; is the export late, or the path wrong?"),
-        std::io::ErrorKind::PermissionDenied => Error::input(format!("{shown} may not be read"))
-            .help("give the account that runs tenure permission to read it"),
-        _ => Error::input(format!("{shown} cannot be read: {e}")).help("is the disk or network share in order?"),
     }
 }
 

@@ -19,7 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::files::unreadable;
+use super::unreadable::unreadable;
 use crate::error::{Error, Result};
 use crate::regular_file::{self, Refused};
 
@@ -185,8 +185,8 @@ mod tests {
     fn every_kind_of_change_is_noticed_and_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.parquet");
-        type Change = fn(&Path);
-        let changes: [(Change, &str, &str); 7] = [
+        type MakeChange = fn(&Path);
+        let changes: [(MakeChange, &str, &str); 7] = [
             (|p| std::fs::write(p, "01234567").unwrap(), "written again", "written again"),
             (|p| std::fs::write(p, "0123456789").unwrap(), "had 8 bytes and has 10", "had 8 bytes and has 10"),
             (|p| File::options().write(true).open(p).unwrap().set_len(3).unwrap(), "has 3 now", "has 3 now"),

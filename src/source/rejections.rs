@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::columns::Faults;
-use super::{Reason, Rejected};
+use super::rejected::{Reason, Rejected};
 use crate::config::SourceKind;
 
 /// Rejected rows of a source that are kept, at most: the first in order of file and row.

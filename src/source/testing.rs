@@ -90,7 +90,7 @@ pub fn add_source(pipeline: &mut Pipeline, kind: SourceKind, path: &str, columns
         columns: mapped.collect(),
         timezone: pipeline.calendar.timezone.clone(),
         freshness: None,
-        scales: (kind == SourceKind::Surveys).then_some(Scales {
+        scales: (kind == SourceKind::Surveys).then_some(SurveyScales {
             nps: Scale { lowest: 0, highest: 10 },
             csat: Scale { lowest: 1, highest: 5 },
             ces: Scale { lowest: 1, highest: 7 },

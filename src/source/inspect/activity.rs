@@ -2,12 +2,13 @@
 
 use jiff::tz::TimeZone;
 
-use super::fields::{self, Field};
+use super::fields::Field;
 use crate::config::Pipeline;
 use crate::error::Error;
 use crate::source::columns::Class;
 use crate::source::columns::ids::IdKind;
 use crate::source::expression::{Compiled, Parsed, Type};
+use crate::source_kind::ColumnKind;
 
 #[derive(Clone, Debug)]
 pub enum Activity {
@@ -16,12 +17,12 @@ pub enum Activity {
     /// `TRUE`: every row.
     Every,
     /// Any other condition, with the canonical columns that it names in order.
-    Sql(Box<Compiled>, Vec<Canonical>),
+    Sql(Box<Compiled>, Vec<ActivityInput>),
 }
 
 /// A canonical column as an activity sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Canonical {
+pub enum ActivityInput {
     /// A decimal number of major units.
     Amount,
     /// The local date, where the export has dates, else the local wall-clock time.
@@ -60,20 +61,20 @@ pub fn compile(
     let mut columns = vec![];
     for (index, field) in fields.iter().enumerate().filter(|(_, f)| f.segment.is_none()) {
         let class = classes.get(index).cloned().flatten().unwrap_or(Class::Null);
-        let (kind, canonical) = match field.role {
-            fields::Role::Amount => (Type::Decimal { scale: pipeline.money.digits }, Canonical::Amount),
-            fields::Role::Time(_) if class == Class::Date => (Type::Date, Canonical::Date),
-            fields::Role::Time(_) => (Type::Timestamp, Canonical::Timestamp),
-            fields::Role::CustomerId if ids == Some(IdKind::Integer) => (whole(), Canonical::Field(index)),
-            fields::Role::Opaque | fields::Role::Label => match class {
-                Class::Integer => (whole(), Canonical::Field(index)),
-                Class::Bool => (Type::Bool, Canonical::Field(index)),
-                Class::Float => (Type::Float, Canonical::Field(index)),
-                Class::Date => (Type::Date, Canonical::Field(index)),
-                Class::Text | Class::Null => (Type::Text, Canonical::Field(index)),
+        let (kind, canonical) = match field.kind {
+            ColumnKind::Amount => (Type::Decimal { scale: pipeline.money.digits }, ActivityInput::Amount),
+            ColumnKind::Time(_) if class == Class::Date => (Type::Date, ActivityInput::Date),
+            ColumnKind::Time(_) => (Type::Timestamp, ActivityInput::Timestamp),
+            ColumnKind::CustomerId if ids == Some(IdKind::Integer) => (whole(), ActivityInput::Field(index)),
+            ColumnKind::Opaque | ColumnKind::Label => match class {
+                Class::Integer => (whole(), ActivityInput::Field(index)),
+                Class::Bool => (Type::Bool, ActivityInput::Field(index)),
+                Class::Float => (Type::Float, ActivityInput::Field(index)),
+                Class::Date => (Type::Date, ActivityInput::Field(index)),
+                Class::Text | Class::Null => (Type::Text, ActivityInput::Field(index)),
                 _ => continue,
             },
-            _ => (Type::Text, Canonical::Field(index)),
+            _ => (Type::Text, ActivityInput::Field(index)),
         };
         available.push((field.name.clone(), Some(kind)));
         columns.push(canonical);

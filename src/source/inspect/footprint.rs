@@ -1,6 +1,7 @@
 //! How much memory a thread takes while it reads a row group.
 
-use super::{Inspected, InspectedSource, Origin};
+use super::inspected::{Inspected, InspectedSource};
+use super::layout::ColumnOrigin;
 
 /// A page of a column, compressed and not, and the dictionary: writers keep each at about a mebibyte.
 const PAGES: u64 = 4 << 20;
@@ -25,7 +26,7 @@ impl InspectedSource {
             let schema = metadata.file_metadata().schema_descr();
             let is_read = |leaf: usize| {
                 let root = schema.get_column_root_idx(leaf);
-                file.origins.iter().any(|origin| matches!(origin, Origin::File(read) if *read == root))
+                file.origins.iter().any(|origin| matches!(origin, ColumnOrigin::File(read) if *read == root))
             };
             let leaves: Vec<usize> = (0..schema.num_columns()).filter(|leaf| is_read(*leaf)).collect();
             // Neighbouring row groups are read together until they fill a batch.

@@ -10,10 +10,10 @@ use crate::config::Pipeline;
 use crate::config::SourceKind::*;
 use crate::error::Error;
 use crate::progress::NoProgress;
-use crate::rows::Needs;
 use crate::source::Reason::*;
 use crate::source::testing::*;
 use crate::source::{ReadLimits, inspect, scan};
+use crate::source_kind::Needs;
 
 fn texts(values: &[Option<&str>]) -> ArrayRef {
     Arc::new(StringArray::from(values.to_vec()))

@@ -4,16 +4,18 @@ use arrow::array::{Array, ArrayRef, AsArray, new_null_array};
 use arrow::compute::concat;
 use arrow::datatypes::DataType;
 
-use super::batch::{Place, Scanner};
 use super::pieces::pieces;
-use super::{Outcome, Part, Share, Task};
+use super::scanner::{Scanner, TaskContext};
+use super::steps::scan_batch;
+use super::tasks::ReadTask;
 use crate::error::{Error, Kind, Result};
 use crate::progress::Progress;
 use crate::rows::Sink;
+use crate::source::SourceReport;
 use crate::source::files::constant;
 use crate::source::footer::is_called_text;
 use crate::source::handle::InputHandle;
-use crate::source::inspect::{InspectedFile, Origin};
+use crate::source::inspect::{ColumnOrigin, InspectedFile};
 use crate::source::pages::{Chunk, ColumnReader, Fault, FileColumn, Survey, batch_rows, size};
 
 /// Of a task's memory, the part that the texts of a batch may take when expressions write them out row by row.
@@ -21,22 +23,45 @@ const TEXTS: u64 = 4;
 /// Fewer rows at a time cost more for each batch than for its rows; while others read, such a row group waits.
 const FEW_ROWS: u64 = 2048;
 
+/// The memory that a task may take.
+#[derive(Clone, Copy)]
+pub(super) struct MemoryShare {
+    pub bytes: u64,
+    /// True if no other thread reads meanwhile, so that waiting would not give more.
+    pub is_whole: bool,
+}
+
+/// What became of a task.
+pub(super) enum TaskOutcome {
+    Read(Box<TaskReport>),
+    /// Nothing was read or delivered: reading takes so many bytes, which is more than the share.
+    NeedsMemory(u64),
+}
+
+/// What the row groups of one task gave.
+#[derive(Debug, Default)]
+pub(super) struct TaskReport {
+    pub report: SourceReport,
+    /// True if every page carried a checksum; `None` if no page was read.
+    pub verified: Option<bool>,
+}
+
 /// Reads the row groups of a task, but for those that the filter rules out: their rows count as if they had been read and
 /// left out.
 pub(super) fn read(
-    place: &Place<'_>,
-    task: &Task,
+    context: &TaskContext<'_>,
+    task: &ReadTask,
     most_rows: usize,
-    share: Share,
+    share: MemoryShare,
     sink: &dyn Sink,
     observer: &dyn Progress,
-) -> Result<Outcome> {
-    let file = &place.source.files[place.file];
-    let ruled_out = place.source.rules_out(task.file, task.groups.clone());
-    let mut delivery = Delivery::new(place, task, most_rows, share, sink, observer);
+) -> Result<TaskOutcome> {
+    let file = &context.source.files[context.file];
+    let ruled_out = context.source.rules_out(task.file, task.groups.clone());
+    let mut delivery = Delivery::new(context, task, most_rows, share, sink, observer);
     if ruled_out.iter().all(|out| *out) {
         task.groups.clone().try_for_each(|group| delivery.pass_over(file.rows_of(group)))?;
-        return Ok(Outcome::Read(Box::new(delivery.finish()?)));
+        return Ok(TaskOutcome::Read(Box::new(delivery.finish()?)));
     }
     let input = file.open()?;
     let outcome = read_groups(&input, task, &ruled_out, delivery);
@@ -47,7 +72,12 @@ pub(super) fn read(
     outcome
 }
 
-fn read_groups(input: &InputHandle, task: &Task, ruled_out: &[bool], mut delivery: Delivery<'_>) -> Result<Outcome> {
+fn read_groups(
+    input: &InputHandle,
+    task: &ReadTask,
+    ruled_out: &[bool],
+    mut delivery: Delivery<'_>,
+) -> Result<TaskOutcome> {
     let (file, share) = (delivery.file, delivery.share);
     // Nothing is delivered before it is known that each row group fits the share.
     let mut groups = vec![];
@@ -56,10 +86,10 @@ fn read_groups(input: &InputHandle, task: &Task, ruled_out: &[bool], mut deliver
             groups.push((group, None));
             continue;
         }
-        match Surveyed::new(file, group, input, delivery.most_rows, share) {
+        match SurveyedRowGroup::new(file, group, input, delivery.most_rows, share) {
             Ok(surveyed) => groups.push((group, Some(surveyed))),
-            Err(Refused { fault: Fault::TooLarge(bytes), .. }) if !share.is_whole => {
-                return Ok(Outcome::NeedsMemory(bytes));
+            Err(RowGroupError { fault: Fault::TooLarge(bytes), .. }) if !share.is_whole => {
+                return Ok(TaskOutcome::NeedsMemory(bytes));
             }
             Err(refused) => return Err(refused.error(file, group, share)),
         }
@@ -74,13 +104,13 @@ fn read_groups(input: &InputHandle, task: &Task, ruled_out: &[bool], mut deliver
             }
         }
     }
-    Ok(Outcome::Read(Box::new(Part { verified: Some(verified), ..delivery.finish()? })))
+    Ok(TaskOutcome::Read(Box::new(TaskReport { verified: Some(verified), ..delivery.finish()? })))
 }
 
 /// Decodes a row group in batches that fit the memory.
-fn decode(group: usize, surveyed: Surveyed<'_>, delivery: &mut Delivery<'_>) -> Result<()> {
+fn decode(group: usize, surveyed: SurveyedRowGroup<'_>, delivery: &mut Delivery<'_>) -> Result<()> {
     let (file, share, expected) = (delivery.file, delivery.share, delivery.file.rows_of(group));
-    let Surveyed { rows_at_once, memory, .. } = surveyed;
+    let SurveyedRowGroup { rows_at_once, memory, .. } = surveyed;
     let mut columns = surveyed.readers(file, group).map_err(|refused| refused.error(file, group, share))?;
     let mut read = 0;
     while read < expected {
@@ -92,9 +122,9 @@ fn decode(group: usize, surveyed: Surveyed<'_>, delivery: &mut Delivery<'_>) -> 
                 Ok(Some(array)) if array.len() == rows => array,
                 Ok(_) => {
                     let fault = Fault::broken("its pages hold another number of rows than their headers say");
-                    return Err(Refused { column: Some(column), fault }.error(file, group, share));
+                    return Err(RowGroupError { column: Some(column), fault }.error(file, group, share));
                 }
-                Err(fault) => return Err(Refused { column: Some(column), fault }.error(file, group, share)),
+                Err(fault) => return Err(RowGroupError { column: Some(column), fault }.error(file, group, share)),
             };
             check_text(&array, column, file)?;
             arrays.push(array);
@@ -111,10 +141,10 @@ struct Delivery<'a> {
     types: &'a [DataType],
     scanner: Scanner<'a>,
     most_rows: usize,
-    share: Share,
+    share: MemoryShare,
     sink: &'a dyn Sink,
     observer: &'a dyn Progress,
-    part: Part,
+    part: TaskReport,
     /// For each column, the decoded arrays that wait.
     waiting: Vec<Vec<ArrayRef>>,
     rows_waiting: usize,
@@ -126,23 +156,23 @@ struct Delivery<'a> {
 
 impl<'a> Delivery<'a> {
     fn new(
-        place: &'a Place<'a>,
-        task: &Task,
+        context: &'a TaskContext<'a>,
+        task: &ReadTask,
         most_rows: usize,
-        share: Share,
+        share: MemoryShare,
         sink: &'a dyn Sink,
         observer: &'a dyn Progress,
     ) -> Self {
-        let file = &place.source.files[place.file];
+        let file = &context.source.files[context.file];
         Delivery {
             file,
-            types: &place.source.layouts[file.layout].types,
-            scanner: Scanner::new(place),
+            types: &context.source.layouts[file.layout].types,
+            scanner: Scanner::new(context),
             most_rows,
             share,
             sink,
             observer,
-            part: Part::default(),
+            part: TaskReport::default(),
             waiting: vec![vec![]; file.columns.len()],
             rows_waiting: 0,
             bytes_waiting: 0,
@@ -187,7 +217,7 @@ impl<'a> Delivery<'a> {
             let arrays: Vec<ArrayRef> = arrays.iter().map(|a| a.slice(piece.start, piece.len())).collect();
             let columns = layout_columns(&arrays, piece.len(), self.file, self.types);
             let first_row = self.first_row + piece.start as u64;
-            self.scanner.scan(&columns, piece.len(), first_row, &mut self.part, self.sink)?;
+            scan_batch(&mut self.scanner, &columns, piece.len(), first_row, &mut self.part.report, self.sink)?;
         }
         self.first_row += rows as u64;
         self.observer.advance(rows as u64);
@@ -198,7 +228,7 @@ impl<'a> Delivery<'a> {
         self.observer.stopped()
     }
 
-    fn finish(mut self) -> Result<Part> {
+    fn finish(mut self) -> Result<TaskReport> {
         self.flush()?;
         Ok(self.part)
     }
@@ -214,7 +244,7 @@ fn together(mut arrays: Vec<ArrayRef>) -> Result<ArrayRef> {
 }
 
 /// A row group whose page headers have been looked at.
-struct Surveyed<'a> {
+struct SurveyedRowGroup<'a> {
     /// For each column that is read.
     columns: Vec<(&'a FileColumn, Chunk, Survey)>,
     rows_at_once: u64,
@@ -224,20 +254,20 @@ struct Surveyed<'a> {
     checksummed: bool,
 }
 
-impl<'a> Surveyed<'a> {
+impl<'a> SurveyedRowGroup<'a> {
     /// Looks at the headers of all pages, and says in what batches they fit the memory.
     fn new(
         file: &'a InspectedFile,
         group: usize,
         input: &InputHandle,
         most_rows: usize,
-        share: Share,
-    ) -> Result<Self, Refused<'a>> {
+        share: MemoryShare,
+    ) -> Result<Self, RowGroupError<'a>> {
         let metadata = file.footer.metadata.metadata();
         let mut columns = vec![];
         let mut surveys: Vec<Survey> = vec![];
         for column in &file.columns {
-            let refused = |fault| Refused { column: Some(column), fault };
+            let refused = |fault| RowGroupError { column: Some(column), fault };
             let handle = input.file().clone();
             let chunk = Chunk::new(metadata, group, column.leaf, handle, file.input.bytes).map_err(refused)?;
             surveys.push(chunk.survey(column.copies, share.bytes).map_err(refused)?);
@@ -247,7 +277,7 @@ impl<'a> Surveyed<'a> {
             count_rows(file, group, input, share)?;
         }
         let most_rows = (most_rows as u64).min(file.rows_of(group)).max(1);
-        let all_columns = |fault| Refused { column: None, fault };
+        let all_columns = |fault| RowGroupError { column: None, fault };
         let rows_at_once = batch_rows(&surveys, most_rows, share.bytes).map_err(all_columns)?;
         let memory = |rows| surveys.iter().map(|s| s.memory(rows)).fold(0, u64::saturating_add);
         if !share.is_whole && rows_at_once < most_rows.min(FEW_ROWS) {
@@ -256,16 +286,20 @@ impl<'a> Surveyed<'a> {
         let memory = memory(rows_at_once);
         let checksummed = !surveys.is_empty() && surveys.iter().all(|survey| survey.checksummed);
         let columns = columns.into_iter().zip(surveys).map(|((column, chunk), survey)| (column, chunk, survey));
-        Ok(Surveyed { columns: columns.collect(), rows_at_once, memory, checksummed })
+        Ok(SurveyedRowGroup { columns: columns.collect(), rows_at_once, memory, checksummed })
     }
 
     /// What decodes each column.
-    fn readers(self, file: &InspectedFile, group: usize) -> Result<Vec<(&'a FileColumn, ColumnReader)>, Refused<'a>> {
+    fn readers(
+        self,
+        file: &InspectedFile,
+        group: usize,
+    ) -> Result<Vec<(&'a FileColumn, ColumnReader)>, RowGroupError<'a>> {
         let metadata = file.footer.metadata.metadata();
         let rows = self.rows_at_once as usize;
         let reader = |(column, chunk, survey): (&'a FileColumn, Chunk, Survey)| {
             let reader = ColumnReader::new(metadata, group, column, chunk, &survey, rows);
-            Ok((column, reader.map_err(|fault| Refused { column: Some(column), fault })?))
+            Ok((column, reader.map_err(|fault| RowGroupError { column: Some(column), fault })?))
         };
         self.columns.into_iter().map(reader).collect()
     }
@@ -273,7 +307,12 @@ impl<'a> Surveyed<'a> {
 
 /// Where no column is read, because folders and expressions say everything, the rows are those of the footer: so the page
 /// headers of one column are asked whether there are so many.
-fn count_rows(file: &InspectedFile, group: usize, input: &InputHandle, share: Share) -> Result<(), Refused<'static>> {
+fn count_rows(
+    file: &InspectedFile,
+    group: usize,
+    input: &InputHandle,
+    share: MemoryShare,
+) -> Result<(), RowGroupError<'static>> {
     let metadata = file.footer.metadata.metadata();
     let schema = metadata.file_metadata().schema_descr();
     let Some(leaf) = (0..schema.num_columns()).find(|leaf| schema.column(*leaf).max_rep_level() == 0) else {
@@ -281,7 +320,7 @@ fn count_rows(file: &InspectedFile, group: usize, input: &InputHandle, share: Sh
     };
     let chunk = Chunk::new(metadata, group, leaf, input.file().clone(), file.input.bytes);
     let counted = chunk.and_then(|chunk| chunk.survey(false, share.bytes));
-    counted.map(|_| ()).map_err(|fault| Refused { column: None, fault })
+    counted.map(|_| ()).map_err(|fault| RowGroupError { column: None, fault })
 }
 
 /// Bytes that the writer did not call text come as texts too, unchecked by the reader.
@@ -298,23 +337,23 @@ fn check_text(array: &ArrayRef, column: &FileColumn, file: &InspectedFile) -> Re
 
 /// The columns of the layout: from the file, or the constant that a folder's name says.
 fn layout_columns(arrays: &[ArrayRef], rows: usize, file: &InspectedFile, types: &[DataType]) -> Vec<ArrayRef> {
-    let of = |(origin, kind): (&Origin, &DataType)| match origin {
-        Origin::File(root) => arrays[file.columns.binary_search_by_key(root, |c| c.root).unwrap_or(0)].clone(),
-        Origin::Folder(value) => constant(value.as_deref(), kind, rows),
-        Origin::TooDeep => new_null_array(kind, rows),
+    let of = |(origin, kind): (&ColumnOrigin, &DataType)| match origin {
+        ColumnOrigin::File(root) => arrays[file.columns.binary_search_by_key(root, |c| c.root).unwrap_or(0)].clone(),
+        ColumnOrigin::Folder(value) => constant(value.as_deref(), kind, rows),
+        ColumnOrigin::TooDeep => new_null_array(kind, rows),
     };
     file.origins.iter().zip(types).map(of).collect()
 }
 
 /// A row group that cannot be read.
-struct Refused<'a> {
+struct RowGroupError<'a> {
     /// `None`: all columns together.
     column: Option<&'a FileColumn>,
     fault: Fault,
 }
 
-impl Refused<'_> {
-    fn error(&self, file: &InspectedFile, group: usize, share: Share) -> Error {
+impl RowGroupError<'_> {
+    fn error(&self, file: &InspectedFile, group: usize, share: MemoryShare) -> Error {
         let shown = &file.input.shown;
         let column = self.column.map_or(String::new(), |column| format!(", column {}", column.name));
         let place = format!("row group {}{column}", group + 1);

@@ -20,19 +20,19 @@ const RATE_BYTES: usize = 192;
 #[derive(Debug)]
 pub(super) struct Costs<'a> {
     budget: &'a Budget,
-    sums: Mutex<BTreeMap<(Day, ValueCode), Sum>>,
+    sums: Mutex<BTreeMap<(Day, ValueCode), CostSum>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Sum {
+struct CostSum {
     rows: u64,
     amount: i128,
     /// Of the amounts without their signs.
     size: i128,
 }
 
-impl Sum {
-    fn add(&mut self, other: Sum) {
+impl CostSum {
+    fn add(&mut self, other: CostSum) {
         self.rows += other.rows;
         self.amount += other.amount;
         self.size += other.size;
@@ -50,7 +50,7 @@ impl<'a> Costs<'a> {
     /// Input: there are too many different days and channels.
     pub fn add(&self, rows: impl Iterator<Item = (Day, ValueCode, i64)>) -> Result<()> {
         let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut put = |key: (Day, ValueCode), sum: Sum| {
+        let mut put = |key: (Day, ValueCode), sum: CostSum| {
             let known = sums.len();
             match sums.entry(key) {
                 Entry::Occupied(mut before) => before.get_mut().add(sum),
@@ -64,10 +64,10 @@ impl<'a> Costs<'a> {
             Ok(())
         };
         // Rows of one day and channel mostly stand one behind the other.
-        let mut open: Option<((Day, ValueCode), Sum)> = None;
+        let mut open: Option<((Day, ValueCode), CostSum)> = None;
         for (day, channel, amount) in rows {
             let amount = i128::from(amount);
-            let row = Sum { rows: 1, amount, size: amount.abs() };
+            let row = CostSum { rows: 1, amount, size: amount.abs() };
             match &mut open {
                 Some((key, sum)) if *key == (day, channel) => sum.add(row),
                 _ => {

@@ -13,7 +13,7 @@ const MOST_BYTES: u64 = 1 << 20;
 
 /// Consecutive row groups of a file that one thread reads, with one handle and into common batches.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Task {
+pub(super) struct ReadTask {
     pub kind: SourceKind,
     /// Index into [`InspectedSource::files`].
     pub file: usize,
@@ -24,10 +24,10 @@ pub(super) struct Task {
 
 /// All row groups of a source in order. Small ones are read together until they fill a batch of `batch_rows`, so that a row
 /// costs the same whatever the size of the row groups.
-pub(super) fn tasks(kind: SourceKind, source: &InspectedSource, batch_rows: usize) -> Vec<Task> {
+pub(super) fn tasks(kind: SourceKind, source: &InspectedSource, batch_rows: usize) -> Vec<ReadTask> {
     let mut tasks = vec![];
     for (file, about) in source.files.iter().enumerate() {
-        let mut task = Task { kind, file, groups: 0..0, first_row: 0 };
+        let mut task = ReadTask { kind, file, groups: 0..0, first_row: 0 };
         let (mut rows, mut bytes, mut before) = (0, 0u64, 0);
         for group in 0..about.group_count() {
             let (more_rows, more_bytes) = (about.rows_of(group), about.bytes_of(group));

@@ -1,5 +1,5 @@
-//! Folders and patterns to files. Links are followed; each folder is visited once for each part of a pattern, so that the
-//! work is linear in the number of entries whatever the links are.
+//! Finds the files below a folder and the files that a pattern matches. Links are followed. Each folder is visited once for
+//! each part of a pattern, so the work is linear in the number of entries, whatever the links are.
 
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
@@ -12,7 +12,7 @@ use super::unreadable::unreadable;
 use crate::config::Text;
 use crate::error::{Error, Result};
 
-/// How deep folders are followed. The stack of a thread has room for many more.
+/// How deep folders may nest. The stack of a thread has room for many more.
 const DEEPEST: usize = 256;
 
 /// Device and inode of a folder.
@@ -20,7 +20,7 @@ type FolderId = (u64, u64);
 
 /// A part of a pattern between two slashes.
 enum PatternPart {
-    /// No `*`, `?` or `[`: a name, which is not looked for among the others.
+    /// A plain name, without `*`, `?` or `[`: it is opened without listing the folder.
     Name(String),
     Names(Pattern),
     /// `**`
@@ -44,10 +44,10 @@ struct FolderEntry {
     is_folder: bool,
 }
 
-/// What a walk is looking for in a folder.
+/// What is searched for in a folder.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Search {
-    /// What the pattern says from this part on.
+    /// What the pattern matches from this part on.
     From(usize),
     /// Parquet files at any depth.
     ParquetFiles,
@@ -61,7 +61,7 @@ struct FolderWalk<'a> {
     shown: Shown<'a>,
     parts: Rc<[PatternPart]>,
     visited: HashSet<(FolderId, Search)>,
-    /// The folders above and what is looked for in them, where folders are followed to any depth.
+    /// The folders above and what is searched for in them. Kept only where folders are followed to any depth.
     above: Vec<(FolderId, Search)>,
     depth: usize,
     found: Vec<PathBuf>,
@@ -70,18 +70,18 @@ struct FolderWalk<'a> {
 /// The Parquet files in a folder and those below it.
 ///
 /// # Errors
-/// When a folder cannot be read, a link leads back to a folder above it, or folders nest too deep.
+/// Input: a folder cannot be read, a link leads back to a folder above it, or folders nest too deep.
 pub fn folder(path: &Path, shown: Shown<'_>) -> Result<Vec<PathBuf>> {
     let mut walk = FolderWalk::new(shown, vec![]);
     walk.visit(path, Search::ParquetFiles)?;
     Ok(walk.found)
 }
 
-/// The files that `pattern` matches, which starts at `base` unless it is absolute; the Parquet files of folders that it
-/// matches, unless it says `**`, which finds files by itself.
+/// The files that `pattern` matches, starting at `base` unless the pattern is absolute. A folder that it matches gives the
+/// Parquet files in it, unless the pattern has `**`, which finds the files itself.
 ///
 /// # Errors
-/// Like [`folder`], and if it is not a pattern.
+/// As [`folder`]. Pipeline: it is not a pattern.
 pub fn pattern(pattern: &Text, base: &Path, shown: Shown<'_>) -> Result<Vec<PathBuf>> {
     let wrong = |e: glob::PatternError| {
         Error::pipeline(format!("`{pattern}` is not a pattern: {}", e.msg))
@@ -110,7 +110,7 @@ impl<'a> FolderWalk<'a> {
         FolderWalk { shown, parts: parts.into(), visited: HashSet::new(), above: vec![], depth: 0, found: vec![] }
     }
 
-    /// Looks into a folder.
+    /// Searches a folder, unless it was searched for the same thing before.
     fn visit(&mut self, path: &Path, task: Search) -> Result<()> {
         let about = std::fs::metadata(or_here(path)).map_err(|e| unreadable(&(self.shown)(path), &e))?;
         let visit = ((about.dev(), about.ino()), task);
@@ -130,7 +130,7 @@ impl<'a> FolderWalk<'a> {
                 .help("name a folder further down"));
         }
         self.depth += 1;
-        // Where the depth is bounded by the pattern, a way back is harmless.
+        // Where the pattern bounds the depth, a link that leads back does no harm.
         if any_depth {
             self.above.push(visit);
         }
@@ -152,7 +152,7 @@ impl<'a> FolderWalk<'a> {
                 let path = folder.join(name);
                 match std::fs::metadata(&path) {
                     Ok(about) => self.matched(path, about.is_dir(), part),
-                    // A link to nothing is found, and then cannot be opened.
+                    // A link to nothing counts as found, so that opening it reports the broken link.
                     Err(_) if path.is_symlink() => self.matched(path, false, part),
                     Err(_) => Ok(()),
                 }
@@ -177,7 +177,7 @@ impl<'a> FolderWalk<'a> {
         }
     }
 
-    /// A path fits the pattern up to and with this part.
+    /// Goes on from a path that matches the pattern up to and including this part.
     fn matched(&mut self, path: PathBuf, is_folder: bool, part: usize) -> Result<()> {
         let is_last = part + 1 == self.parts.len();
         let finds_files_itself = || self.parts.iter().any(|part| matches!(part, PatternPart::Folders));
@@ -196,7 +196,7 @@ impl<'a> FolderWalk<'a> {
     fn parquet_files(&mut self, folder: &Path) -> Result<()> {
         for FolderEntry { name, path, is_folder } in self.entries(folder)? {
             let name = name.to_string_lossy();
-            // What writers leave beside their data: _SUCCESS, _temporary, .crc
+            // Writers leave such names beside their data: _SUCCESS, _temporary, .crc
             if name.starts_with(['_', '.']) {
                 continue;
             }
@@ -209,7 +209,7 @@ impl<'a> FolderWalk<'a> {
         Ok(())
     }
 
-    /// What lies in a folder, in order of name.
+    /// The entries of a folder, in order of name.
     fn entries(&self, folder: &Path) -> Result<Vec<FolderEntry>> {
         let failed = |e: std::io::Error| unreadable(&(self.shown)(folder), &e);
         let mut entries = vec![];
@@ -227,7 +227,7 @@ impl<'a> FolderWalk<'a> {
     }
 }
 
-/// The folder that an empty path means.
+/// The path, or the current folder where it is empty.
 pub fn or_here(path: &Path) -> &Path {
     if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }

@@ -1,4 +1,4 @@
-//! Which transactions make a customer live: `customers.activity`, over canonical columns.
+//! `customers.activity`: the condition, over canonical columns, under which a transaction makes a customer live.
 
 use jiff::tz::TimeZone;
 
@@ -10,6 +10,7 @@ use crate::source::columns::ids::IdKind;
 use crate::source::expression::{Compiled, Parsed, Type};
 use crate::source_kind::ColumnKind;
 
+/// Which transactions make a customer live.
 #[derive(Clone, Debug)]
 pub enum Activity {
     /// `amount > 0`, the default.
@@ -20,25 +21,29 @@ pub enum Activity {
     Sql(Box<Compiled>, Vec<ActivityInput>),
 }
 
-/// A canonical column as an activity sees it.
+/// A canonical column as the condition is given it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActivityInput {
     /// A decimal number of major units.
     Amount,
-    /// The local date, where the export has dates, else the local wall-clock time.
+    /// The local date, where the export has dates.
     Date,
+    /// The local wall-clock time, where the export has times.
     Timestamp,
     /// As read from the export: index into the fields.
     Field(usize),
 }
 
-/// The canonical columns that the expression names; none if it cannot be parsed, which [`compile`] reports.
+/// The canonical columns that the condition names; none if it cannot be parsed, which [`compile`] reports.
 pub fn names(pipeline: &Pipeline) -> Vec<String> {
     let parsed = pipeline.customers.activity.as_ref().and_then(|a| Parsed::new(&a.sql).ok());
     parsed.map_or(vec![], |p| p.columns().map(str::to_string).collect())
 }
 
-/// `classes`: what each field holds.
+/// Compiles the condition. `classes`: what each field holds; `ids`: the type of customer ids.
+///
+/// # Errors
+/// Pipeline: it cannot be parsed, names an unknown column, or is no condition.
 pub fn compile(
     pipeline: &Pipeline,
     fields: &[Field],

@@ -1,4 +1,4 @@
-//! Mappings matched with the columns that the files have.
+//! Matches the mappings of a source with the columns that its files have.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::source_kind::{ColumnKind, Needs};
 
 pub(super) struct Bound {
     pub source: InspectedSource,
-    /// Whether this source's customer ids are integers that fit BIGINT; `None` if it has no ids.
+    /// True if this source's customer ids are integers that fit BIGINT; `None` if it has no ids.
     pub integer_ids: Option<bool>,
 }
 
@@ -53,7 +53,7 @@ pub(super) fn bind(
         .collect();
     let filter = source.filter.as_ref().and_then(|f| binder.parse(&f.sql, "filter", &f.span));
 
-    // Every column that anything names, where it is named first, and how the file writes it there.
+    // Every column that a field or the filter names: where it is named first, and how the pipeline file writes it there.
     let mut named: BTreeMap<&str, (std::ops::Range<usize>, String)> = BTreeMap::new();
     let mut read: BTreeSet<&str> = BTreeSet::new();
     for (field, parsed) in fields.iter().zip(&parsed) {
@@ -79,7 +79,7 @@ pub(super) fn bind(
         binder.present_and_alike(column, written, span);
     }
     if binder.errors.len() > before {
-        // Types are judged once every column is there, lest one mistake be reported twice.
+        // Types are checked once every column exists, so that one mistake is not reported twice.
         return None;
     }
 
@@ -150,7 +150,7 @@ pub(super) fn bind(
     Some(Bound { source: InspectedSource { files, columns, written, fields, layouts, activity }, integer_ids })
 }
 
-/// The columns that are read of a file, in order.
+/// The columns of a file that are read, in order.
 fn file_columns(file: &Opened, origins: &[ColumnOrigin]) -> Result<Vec<FileColumn>, Error> {
     let roots = origins.iter().filter_map(|origin| match origin {
         ColumnOrigin::File(root) => Some(*root),
@@ -203,7 +203,7 @@ struct Binder<'a> {
 }
 
 impl Binder<'_> {
-    /// Files of different layouts may give the same mistake; it is reported once.
+    /// Files of different layouts may have the same mistake, which is reported once.
     fn push(&mut self, error: Error, span: &std::ops::Range<usize>) {
         let error = error.at(&self.pipeline.file, Some(span.clone()));
         if !self.errors.iter().any(|e| e.what == error.what && e.place == error.place) {
@@ -220,12 +220,12 @@ impl Binder<'_> {
         Parsed::new(sql).map_err(|refusal| self.refuse(refusal, name, span)).ok()
     }
 
-    /// The column has to be in every file, and to hold the same class of values in all.
+    /// Checks that every file has the column, with the same class of values.
     fn present_and_alike(&mut self, column: &str, written: &str, span: &std::ops::Range<usize>) {
         let find = |offer: &Offer| offer.columns.iter().find(|(n, ..)| n == column).map(|(_, t, _)| t.clone());
         let Some((first, kind)) = self.offers.iter().enumerate().find_map(|(i, o)| Some((i, find(o)?))) else {
             let names = || self.offers[0].columns.iter().map(|(n, ..)| n.as_str());
-            // What the environment gave is not compared with anything in public.
+            // A name from the environment may be secret, so no similar name is suggested for it.
             let asked = if written == column { column } else { "" };
             let meant = nearest(asked, names()).map_or(String::new(), |n| format!("; did you mean `{n}`?"));
             let files = match self.opened {
@@ -237,7 +237,7 @@ impl Binder<'_> {
                 .help(format!("the columns are {}", nearest_first(asked, names())));
             return self.push(error, span);
         };
-        // Of files that say nothing of a type, because it has no values in them, any other is the measure.
+        // A file in which the column has no values says nothing about its type, so the files are compared with another.
         let measure = self.offers.iter().enumerate().filter_map(|(i, o)| Some((i, find(o)?)));
         let (measure, class) = measure
             .map(|(i, t)| (i, Class::of(&t)))
@@ -298,7 +298,7 @@ impl Binder<'_> {
                 if let Err(e) = field.accepts(&class, self.source.kind) {
                     self.push(e, &field.span);
                 }
-                // The measure of the field is the first file that says something.
+                // The class of a field is that of the first file that has values in it.
                 if matches!(classes[i], None | Some(Class::Null)) {
                     classes[i] = Some(class);
                 }
@@ -325,8 +325,8 @@ impl Binder<'_> {
         FileLayout { types, filter, prune, inputs }
     }
 
-    /// Whether the source's customer ids are whole numbers that fit BIGINT, judged by type and, for unsigned 64-bit
-    /// ones, by the statistics in the footers.
+    /// True if the source's customer ids are whole numbers that fit BIGINT. Types decide, and for unsigned 64-bit integers
+    /// the statistics in the footers.
     fn integer_ids(&self, fields: &[Field], classes: &[Option<Class>]) -> Option<bool> {
         let index = fields.iter().position(|f| f.kind == ColumnKind::CustomerId)?;
         if classes[index] == Some(Class::Null) {

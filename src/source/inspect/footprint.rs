@@ -1,13 +1,13 @@
-//! How much memory a thread takes while it reads a row group.
+//! Estimates the memory that a thread takes while it reads a row group.
 
 use super::inspected::{Inspected, InspectedSource};
 use super::layout::ColumnOrigin;
 
-/// A page of a column, compressed and not, and the dictionary: writers keep each at about a mebibyte.
+/// Bytes of a page of a column, compressed and decompressed, and of its dictionary. Writers keep each at about a mebibyte.
 const PAGES: u64 = 4 << 20;
-/// A value of a decoded column, and what it becomes.
+/// Bytes of a decoded value, and of the canonical value that it becomes.
 const VALUE: u64 = 24;
-/// What a thread keeps beside columns: hashes of ids, places of rows.
+/// Bytes that a thread keeps beside columns: hashes of ids, places of rows.
 const BESIDE: u64 = 2 << 20;
 
 impl Inspected {

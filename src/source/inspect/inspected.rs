@@ -19,17 +19,18 @@ use crate::source::pages::FileColumn;
 #[derive(Clone, Debug)]
 pub struct Inspected {
     pub sources: BTreeMap<SourceKind, InspectedSource>,
-    /// What customer ids are in every source.
+    /// The type of customer ids, which is the same in every source.
     pub ids: IdKind,
 }
 
+/// A source: its files, its fields and how they match.
 #[derive(Clone, Debug)]
 pub struct InspectedSource {
     /// In order of path.
     pub files: Vec<InspectedFile>,
     /// Columns of the export that are read, in order of name.
     pub columns: Vec<String>,
-    /// The same columns as the pipeline file names them: how to show them.
+    /// The same columns as the pipeline file writes them, for messages.
     pub written: Vec<String>,
     pub fields: Vec<Field>,
     pub layouts: Vec<FileLayout>,
@@ -37,41 +38,42 @@ pub struct InspectedSource {
     pub activity: Activity,
 }
 
+/// A file of a source.
 #[derive(Clone, Debug)]
 pub struct InspectedFile {
     pub input: InputFile,
     pub footer: Footer,
-    /// The state that the footer describes.
+    /// The state in which the footer was read.
     pub(crate) state: FileState,
-    /// Open since the footer was read, where there are few files.
+    /// Kept open since the footer was read, where there are few files.
     pub(crate) kept: Option<InputHandle>,
     /// Index into [`InspectedSource::layouts`].
     pub layout: usize,
-    /// Where each column of the layout comes from.
+    /// Where the file has each column of the layout.
     pub origins: Vec<ColumnOrigin>,
-    /// The columns that are read of it, in order of [`FileColumn::root`].
+    /// The columns that are read, in order of [`FileColumn::root`].
     pub columns: Vec<FileColumn>,
 }
 
 impl InspectedSource {
-    /// Whether anything of it is: of what the run's stages do not ask for, the schemas alone are looked at.
+    /// True if the run reads its rows. A source that no stage needs is only checked for its schema.
     pub fn is_read(&self) -> bool {
         self.fields.iter().any(|f| f.read)
     }
 
-    /// Rows by the footers.
+    /// The number of rows, by the footers.
     pub fn rows(&self) -> u64 {
         self.files.iter().map(|f| f.input.rows).fold(0, u64::saturating_add)
     }
 }
 
 impl InspectedFile {
-    /// Rows of a row group by the footer.
+    /// The number of rows of a row group, by the footer.
     pub fn rows_of(&self, group: usize) -> u64 {
         u64::try_from(self.footer.metadata.metadata().row_group(group).num_rows()).unwrap_or(0)
     }
 
-    /// Bytes of the columns that are read of a row group, after decompression, by the footer.
+    /// Bytes of a row group's columns that are read, after decompression, by the footer.
     pub(crate) fn bytes_of(&self, group: usize) -> u64 {
         let group = self.footer.metadata.metadata().row_group(group);
         let bytes = self.columns.iter().map(|c| u64::try_from(group.column(c.leaf).uncompressed_size()).unwrap_or(0));
@@ -85,7 +87,7 @@ impl InspectedFile {
     /// A handle on the file that the footer describes.
     ///
     /// # Errors
-    /// If its path leads to no such file any more, or the file has changed since.
+    /// Input: the path no longer leads to the file, or the file has changed since.
     pub(crate) fn open(&self) -> Result<InputHandle> {
         match &self.kept {
             Some(handle) => handle.unchanged(&self.input.shown).map(|()| handle.clone()),
@@ -99,9 +101,8 @@ impl InspectedFile {
 }
 
 impl Inspected {
-    /// To be called after the last read: makes sure that every file is what it was when its footer was read. Then no row
-    /// came from another file or another version of it, also if nothing of a file had to be read. Paths are opened
-    /// again, because network file systems look at the server then.
+    /// Makes sure, after the last read, that every file is what it was when its footer was read. Then no row came from
+    /// another file or another version of it. Paths are opened again, because network file systems ask the server only then.
     ///
     /// # Errors
     /// The first file that was replaced, changed or deleted.

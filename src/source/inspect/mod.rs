@@ -1,7 +1,6 @@
-//! What a run will read: files, columns and expressions, checked against the exports' footers before any row is decoded.
+//! Finds what a run will read: files, columns and expressions, checked against the footers before any row is decoded.
 //!
-//! Every problem is found in one go and placed where the pipeline file says it; `check`, `--dry-run` and the scan itself
-//! all begin here.
+//! All problems are found together, each with its place in the pipeline file. `check`, `--dry-run` and the scan begin here.
 
 mod activity;
 mod bind;
@@ -29,10 +28,10 @@ use crate::config::{Pipeline, Source, SourceKind};
 use crate::error::{Error, Errors, Result};
 use crate::source_kind::Needs;
 
-/// So many files at most stay open from their inspection to the end: a system may allow a process as few as 256.
+/// At most so many files stay open from their inspection to the end: a system may allow a process as few as 256.
 const MOST_KEPT_OPEN: usize = 128;
 
-/// The memory that the footers of all exports may take, unless the caller says otherwise.
+/// Bytes that the footers of all exports may take where the caller gives no limit.
 pub const FOOTER_MEMORY: u64 = 1 << 30;
 
 /// Finds and opens every file of every source and matches them with the pipeline file, without decoding any data.
@@ -43,10 +42,10 @@ pub fn inspect(pipeline: &Pipeline, needs: Needs) -> Result<Inspected, Errors> {
     inspect_within(pipeline, needs, FOOTER_MEMORY)
 }
 
-/// As [`inspect`]; the decoded footers of all files take at most about `memory` bytes.
+/// As [`inspect`]; the decoded footers of all files may take about `memory` bytes.
 ///
 /// # Errors
-/// As [`inspect`]; and one if the footers take more.
+/// As [`inspect`], and one if the footers take more.
 pub fn inspect_within(pipeline: &Pipeline, needs: Needs, memory: u64) -> Result<Inspected, Errors> {
     let memory = FooterMemory::new(memory);
     let mut errors = vec![];
@@ -68,12 +67,12 @@ pub fn inspect_within(pipeline: &Pipeline, needs: Needs, memory: u64) -> Result<
     Errors::unless_empty(errors, Inspected { sources, ids })
 }
 
-/// The canonical columns of a source and its segments' columns, and which of them a run reads: known without its files.
+/// The fields of a source and which of them a run reads. This follows from the pipeline file alone.
 pub fn mapped(pipeline: &Pipeline, source: &Source, needs: Needs) -> Vec<Field> {
     fields::of(pipeline, source, needs, &activity::names(pipeline))
 }
 
-/// `keep`: how many of the files stay open.
+/// Opens the files of a source, of which `keep` stay open. Adds what goes wrong to `errors`.
 fn open(
     pipeline: &Pipeline,
     kind: SourceKind,
@@ -83,7 +82,7 @@ fn open(
     errors: &mut Vec<Error>,
 ) -> Vec<Opened> {
     let (mut found, mut lost) = files::resolve(&source.paths, &pipeline.base, &pipeline.file);
-    // What lies below a folder may bear a name that the environment holds for something else.
+    // A file below a folder may have a name that a variable of the environment also holds, and which may be secret.
     let redactor = pipeline.redactor();
     for file in &mut found {
         file.shown = redactor.hide(&file.shown).into_owned();
@@ -101,7 +100,7 @@ fn open(
     for result in open::open_all(&found, keep, memory) {
         match result {
             Ok(file) => opened.push(file),
-            // That the footers take too much memory is said once, not of every file.
+            // That the footers take too much memory is reported once, not for every file.
             Err(e) if errors.iter().any(|known| known.what == e.what) => {}
             Err(e) => errors.push(e.at(&pipeline.file, Some(place.clone()))),
         }

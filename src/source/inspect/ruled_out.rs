@@ -9,7 +9,7 @@ use super::layout::ColumnOrigin;
 use crate::source::files::constant;
 use crate::source::statistics::Facts;
 
-/// What the filter rules out of a source.
+/// How much of a source the filter rules out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuledOut {
     pub groups: usize,
@@ -17,7 +17,7 @@ pub struct RuledOut {
 }
 
 impl InspectedSource {
-    /// Of each of these row groups of a file, whether the footer proves that no row of it satisfies the filter.
+    /// For each of these row groups of a file, true if the footer proves that no row of it satisfies the filter.
     pub fn rules_out(&self, file: usize, groups: Range<usize>) -> Vec<bool> {
         let file = &self.files[file];
         let layout = &self.layouts[file.layout];
@@ -32,7 +32,7 @@ impl InspectedSource {
         })
     }
 
-    /// The row groups that a scan passes over.
+    /// How many row groups and rows a scan does not read.
     pub fn ruled_out(&self) -> RuledOut {
         let of_file = |(index, file): (usize, &InspectedFile)| {
             let groups = (0..file.group_count()).zip(self.rules_out(index, 0..file.group_count()));

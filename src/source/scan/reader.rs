@@ -1,4 +1,4 @@
-//! The row groups of a task, batch by batch.
+//! Reads the row groups of a task and has their rows scanned, batch by batch.
 
 use arrow::array::{Array, ArrayRef, AsArray, new_null_array};
 use arrow::compute::concat;
@@ -18,9 +18,10 @@ use crate::source::handle::InputHandle;
 use crate::source::inspect::{ColumnOrigin, InspectedFile};
 use crate::source::pages::{Chunk, ColumnReader, Fault, FileColumn, Survey, batch_rows, size};
 
-/// Of a task's memory, the part that the texts of a batch may take when expressions write them out row by row.
+/// The texts of a batch may take one part in so many of a task's memory when expressions write them out row by row.
 const TEXTS: u64 = 4;
-/// Fewer rows at a time cost more for each batch than for its rows; while others read, such a row group waits.
+/// Below so many rows at a time, a batch costs more than its rows. A row group that would need such batches waits until
+/// fewer threads read.
 const FEW_ROWS: u64 = 2048;
 
 /// The memory that a task may take.
@@ -46,8 +47,11 @@ pub(super) struct TaskReport {
     pub verified: Option<bool>,
 }
 
-/// Reads the row groups of a task, but for those that the filter rules out: their rows count as if they had been read and
-/// left out.
+/// Reads the row groups of a task. Those that the filter rules out are not read: their rows count as if they had been read
+/// and left out.
+///
+/// # Errors
+/// Input: a row group cannot be read, or the file has changed. What `sink` and `observer` return.
 pub(super) fn read(
     context: &TaskContext<'_>,
     task: &ReadTask,
@@ -66,7 +70,7 @@ pub(super) fn read(
     let input = file.open()?;
     let outcome = read_groups(&input, task, &ruled_out, delivery);
     if !outcome.as_ref().is_err_and(|e| matches!(e.kind, Kind::Interrupted | Kind::Terminated)) {
-        // What is wrong with a file that changes is that it changes.
+        // An error in a file that changes meanwhile is reported as the change, which is its cause.
         input.unchanged(&file.input.shown)?;
     }
     outcome
@@ -79,7 +83,7 @@ fn read_groups(
     mut delivery: Delivery<'_>,
 ) -> Result<TaskOutcome> {
     let (file, share) = (delivery.file, delivery.share);
-    // Nothing is delivered before it is known that each row group fits the share.
+    // The task may be read again with more memory, so nothing is delivered before every row group is known to fit.
     let mut groups = vec![];
     for (group, out) in task.groups.clone().zip(ruled_out) {
         if *out {
@@ -107,7 +111,7 @@ fn read_groups(
     Ok(TaskOutcome::Read(Box::new(TaskReport { verified: Some(verified), ..delivery.finish()? })))
 }
 
-/// Decodes a row group in batches that fit the memory.
+/// Decodes a row group in parts that fit the memory.
 fn decode(group: usize, surveyed: SurveyedRowGroup<'_>, delivery: &mut Delivery<'_>) -> Result<()> {
     let (file, share, expected) = (delivery.file, delivery.share, delivery.file.rows_of(group));
     let SurveyedRowGroup { rows_at_once, memory, .. } = surveyed;
@@ -135,7 +139,7 @@ fn decode(group: usize, surveyed: SurveyedRowGroup<'_>, delivery: &mut Delivery<
     Ok(())
 }
 
-/// Collects decoded rows until they fill a batch, and has them scanned.
+/// Collects decoded rows until they fill a batch, and then scans it.
 struct Delivery<'a> {
     file: &'a InspectedFile,
     types: &'a [DataType],
@@ -145,10 +149,10 @@ struct Delivery<'a> {
     sink: &'a dyn Sink,
     observer: &'a dyn Progress,
     part: TaskReport,
-    /// For each column, the decoded arrays that wait.
+    /// For each column, the decoded arrays of the next batch.
     waiting: Vec<Vec<ArrayRef>>,
     rows_waiting: usize,
-    /// Bytes that decoding them took at most.
+    /// An upper bound of the bytes that decoding them took.
     bytes_waiting: u64,
     /// Rows of the file before those that wait.
     first_row: u64,
@@ -180,7 +184,7 @@ impl<'a> Delivery<'a> {
         }
     }
 
-    /// Makes sure that so many more rows can be decoded, which takes so many bytes.
+    /// Makes room for so many more rows, whose decoding takes so many bytes.
     fn make_room(&mut self, rows: usize, bytes: u64) -> Result<()> {
         let too_many = self.rows_waiting + rows > self.most_rows;
         let too_large = self.bytes_waiting.saturating_add(bytes) > self.share.bytes;
@@ -193,7 +197,7 @@ impl<'a> Delivery<'a> {
         self.bytes_waiting = self.bytes_waiting.saturating_add(bytes);
     }
 
-    /// Rows that the filter leaves out without a look at them.
+    /// Counts rows that the filter rules out, without reading them.
     fn pass_over(&mut self, rows: u64) -> Result<()> {
         self.flush()?;
         self.part.report.rows += rows;
@@ -234,7 +238,7 @@ impl<'a> Delivery<'a> {
     }
 }
 
-/// Arrays of one type, one behind the other.
+/// Puts arrays of one type together to one.
 fn together(mut arrays: Vec<ArrayRef>) -> Result<ArrayRef> {
     if arrays.len() == 1 {
         return Ok(arrays.remove(0));
@@ -243,19 +247,19 @@ fn together(mut arrays: Vec<ArrayRef>) -> Result<ArrayRef> {
     concat(&parts).map_err(|e| Error::internal("decoded row groups cannot be put together").because(e))
 }
 
-/// A row group whose page headers have been looked at.
+/// A row group whose page headers were read.
 struct SurveyedRowGroup<'a> {
-    /// For each column that is read.
+    /// The columns that are read.
     columns: Vec<(&'a FileColumn, Chunk, Survey)>,
     rows_at_once: u64,
-    /// Bytes that reading so many rows takes.
+    /// Bytes that reading `rows_at_once` rows takes.
     memory: u64,
-    /// There are pages, and each carries a checksum, which is verified when the page is read.
+    /// True if there are pages and each carries a checksum, which is verified when the page is read.
     checksummed: bool,
 }
 
 impl<'a> SurveyedRowGroup<'a> {
-    /// Looks at the headers of all pages, and says in what batches they fit the memory.
+    /// Reads the headers of all pages, and finds how many rows at a time fit the memory.
     fn new(
         file: &'a InspectedFile,
         group: usize,
@@ -289,7 +293,7 @@ impl<'a> SurveyedRowGroup<'a> {
         Ok(SurveyedRowGroup { columns: columns.collect(), rows_at_once, memory, checksummed })
     }
 
-    /// What decodes each column.
+    /// A decoder for each column.
     fn readers(
         self,
         file: &InspectedFile,
@@ -305,8 +309,8 @@ impl<'a> SurveyedRowGroup<'a> {
     }
 }
 
-/// Where no column is read, because folders and expressions say everything, the rows are those of the footer: so the page
-/// headers of one column are asked whether there are so many.
+/// Checks the number of rows where no column is read, because folders and expressions give all values. The footer's number
+/// is then compared with the page headers of one column.
 fn count_rows(
     file: &InspectedFile,
     group: usize,
@@ -323,7 +327,7 @@ fn count_rows(
     counted.map(|_| ()).map_err(|fault| RowGroupError { column: None, fault })
 }
 
-/// Bytes that the writer did not call text come as texts too, unchecked by the reader.
+/// Checks columns of bytes that the writer did not declare as text: the decoder gives them as text without checking UTF-8.
 fn check_text(array: &ArrayRef, column: &FileColumn, file: &InspectedFile) -> Result<()> {
     let Some(texts) = array.as_string_view_opt() else { return Ok(()) };
     let metadata = file.footer.metadata.metadata();
@@ -335,7 +339,7 @@ fn check_text(array: &ArrayRef, column: &FileColumn, file: &InspectedFile) -> Re
     Ok(())
 }
 
-/// The columns of the layout: from the file, or the constant that a folder's name says.
+/// The columns of the layout: those of the file, and constants for values in folder names.
 fn layout_columns(arrays: &[ArrayRef], rows: usize, file: &InspectedFile, types: &[DataType]) -> Vec<ArrayRef> {
     let of = |(origin, kind): (&ColumnOrigin, &DataType)| match origin {
         ColumnOrigin::File(root) => arrays[file.columns.binary_search_by_key(root, |c| c.root).unwrap_or(0)].clone(),
@@ -347,7 +351,7 @@ fn layout_columns(arrays: &[ArrayRef], rows: usize, file: &InspectedFile, types:
 
 /// A row group that cannot be read.
 struct RowGroupError<'a> {
-    /// `None`: all columns together.
+    /// `None` if no single column is at fault.
     column: Option<&'a FileColumn>,
     fault: Fault,
 }

@@ -5,10 +5,11 @@ use std::ops::Range;
 use crate::config::SourceKind;
 use crate::source::inspect::InspectedSource;
 
-/// So many row groups at most are one task, however few rows they hold: a task ends before another thread waits for it.
+/// A task has at most so many row groups, however few rows they hold. With larger tasks a thread would wait for another at
+/// the end of the scan.
 const MOST_GROUPS: usize = 1024;
 
-/// So many bytes at most of row groups that are read together: larger ones are better shared among threads.
+/// Row groups are read together up to so many bytes. Beyond that it is better to share them among threads.
 const MOST_BYTES: u64 = 1 << 20;
 
 /// Consecutive row groups of a file that one thread reads, with one handle and into common batches.

@@ -81,7 +81,7 @@ pub fn prefix(id: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::Texts;
+    use crate::rows::TextBuffer;
 
     #[test]
     fn whole_numbers_come_back_and_sort_as_numbers() {
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn prefixes_sort_as_texts_do() {
-        let mut texts = Texts::default();
+        let mut texts = TextBuffer::default();
         let sorted = ["", "a", "a\0", "ab", "abcdefgh", "abcdefgha", "b", "ä", "日本"];
         sorted.iter().for_each(|t| texts.push(t));
         let ids = Ids::Text(texts);

@@ -336,14 +336,14 @@ fn read_values(reader: &mut Reader<'_>, each: &mut impl FnMut(ValueRow)) {
     }
 }
 
-const OWN: &str = "rows of the program's own encode and decode";
+const OWN_CURRENCY: &str = "rows of the program's own encode and decode";
 
 fn put_encoded<T: Serialize>(value: &T, into: &mut Vec<u8>) {
-    *into = postcard::to_extend(value, std::mem::take(into)).expect(OWN);
+    *into = postcard::to_extend(value, std::mem::take(into)).expect(OWN_CURRENCY);
 }
 
 fn read_encoded<T: DeserializeOwned>(reader: &mut Reader<'_>) -> T {
-    let (value, rest) = postcard::take_from_bytes(reader.rest()).expect(OWN);
+    let (value, rest) = postcard::take_from_bytes(reader.rest()).expect(OWN_CURRENCY);
     *reader = Reader::new(rest);
     value
 }

@@ -9,7 +9,9 @@ use super::rows::{AnswerRow, MemberRow, UseRow, ValueRow};
 use super::store::Store;
 use crate::calendar::Day;
 use crate::error::Result;
-use crate::rows::{Batch, Customers, Ids, Sink, Subscriptions, Surveys, Transactions, Usage, ValueCode};
+use crate::rows::{
+    Batch, CustomerBatch, Ids, Sink, SubscriptionBatch, SurveyBatch, TransactionBatch, UsageBatch, ValueCode,
+};
 
 pub struct Scatter<'a> {
     identity: Identity,
@@ -82,7 +84,7 @@ fn put_values(
 impl Sink for Scatter<'_> {
     fn accept(&self, batch: Batch) -> Result<()> {
         match batch {
-            Batch::Transactions(Transactions { ids, days, instants, amounts, active, orders, segments }) => {
+            Batch::Transactions(TransactionBatch { ids, days, instants, amounts, active, orders, segments }) => {
                 self.spread(&ids, |pot, customer, i| {
                     let is_active = u32::from(active[i]);
                     // A row without an order id is an order by itself; 0 stands for NULL.
@@ -94,13 +96,13 @@ impl Sink for Scatter<'_> {
                     put_values(pot, customer, i, (days[i], instants[i]), &segments);
                 })
             }
-            Batch::Subscriptions(Subscriptions { ids, terms, instants, segments }) => {
+            Batch::Subscriptions(SubscriptionBatch { ids, terms, instants, segments }) => {
                 self.spread(&ids, |pot, customer, i| {
                     pot.terms.push((customer, terms[i]));
                     put_values(pot, customer, i, (terms[i].started, instants[i]), &segments);
                 })
             }
-            Batch::Customers(Customers { ids, signed_up, channels, referred, segments, canonical }) => {
+            Batch::Customers(CustomerBatch { ids, signed_up, channels, referred, segments, canonical }) => {
                 self.spread(&ids, |pot, customer, i| {
                     let values = segments.iter().map(|(s, codes)| (*s as u16, codes[i])).collect();
                     let canonical = canonical[i].clone();
@@ -119,13 +121,13 @@ impl Sink for Scatter<'_> {
                     );
                 })
             }
-            Batch::Usage(Usage { ids, days, instants, quantities, segments }) => {
+            Batch::Usage(UsageBatch { ids, days, instants, quantities, segments }) => {
                 self.spread(&ids, |pot, customer, i| {
                     pot.uses.push(customer, UseRow { day: days[i], quantity: quantities[i] });
                     put_values(pot, customer, i, (days[i], instants[i]), &segments);
                 })
             }
-            Batch::Surveys(Surveys { ids, days, instants, kinds, scores, reasons, segments }) => {
+            Batch::Surveys(SurveyBatch { ids, days, instants, kinds, scores, reasons, segments }) => {
                 self.spread(&ids, |pot, customer, i| {
                     let (day, instant) = (days[i], instants[i]);
                     let answer = AnswerRow { day, instant, kind: kinds[i], score: scores[i], reason: reasons[i] };

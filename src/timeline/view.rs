@@ -16,8 +16,8 @@ use super::subscription_periods::{Range, RenewalDue, SubscriptionCounts, live_ra
 use crate::calendar::Day;
 use crate::error::Result;
 use crate::exchange::{ConversionError, OWN_CURRENCY};
-pub use crate::rows::Needs;
 use crate::rows::{NO_VALUE, Subscription, ValueCode};
+pub use crate::source_kind::Needs;
 
 /// A segment's values of one customer over time, as ranks of the dictionary.
 #[derive(Clone, Debug, Default)]

@@ -57,7 +57,7 @@ const AHEAD_OF_ALL: usize = 1 << 24;
 const AHEAD_AT_LEAST: usize = 1 << 12;
 
 /// The records of a run, one after the other.
-struct Run<'a> {
+struct RunReader<'a> {
     spill: &'a Spill,
     /// What of the file is not yet in `bytes`.
     file: Range<u64>,
@@ -68,13 +68,13 @@ struct Run<'a> {
     prefix: u64,
 }
 
-impl<'a> Run<'a> {
-    fn new(kept: RunLocation, spill: &'a Spill, ahead: usize) -> Result<Run<'a>> {
+impl<'a> RunReader<'a> {
+    fn new(kept: RunLocation, spill: &'a Spill, ahead: usize) -> Result<RunReader<'a>> {
         let (bytes, file) = match kept {
             RunLocation::Memory(bytes) => (bytes, 0..0),
             RunLocation::File(file) => (vec![], file),
         };
-        let mut run = Run { spill, file, ahead, bytes, at: 0, prefix: 0 };
+        let mut run = RunReader { spill, file, ahead, bytes, at: 0, prefix: 0 };
         run.ready()?;
         Ok(run)
     }
@@ -119,7 +119,7 @@ pub fn merge(
     show: &mut dyn FnMut(&[u8], &mut CustomerRows) -> Result<()>,
 ) -> Result<()> {
     let ahead = AHEAD.min(AHEAD_OF_ALL / runs.len().max(1)).max(AHEAD_AT_LEAST);
-    let mut runs = runs.into_iter().map(|run| Run::new(run, spill, ahead)).collect::<Result<Vec<_>>>()?;
+    let mut runs = runs.into_iter().map(|run| RunReader::new(run, spill, ahead)).collect::<Result<Vec<_>>>()?;
     let (mut id, mut rows, mut ordered) = (vec![], CustomerRows::default(), vec![]);
     while least(&runs, &mut id) {
         rows.clear();
@@ -131,7 +131,7 @@ pub fn merge(
             let orders = std::mem::take(&mut rows.orders);
             run.advance()?;
             goes_on |= run.head().is_some_and(|record| record.id == id);
-            ordered.push(Orders { run: number, rows: orders, at: 0 });
+            ordered.push(OrderStream { run: number, rows: orders, at: 0 });
         }
         if goes_on {
             rows.combine();
@@ -147,7 +147,7 @@ pub fn merge(
 }
 
 /// The least id that any run has next.
-fn least(runs: &[Run<'_>], into: &mut Vec<u8>) -> bool {
+fn least(runs: &[RunReader<'_>], into: &mut Vec<u8>) -> bool {
     let heads = runs.iter().filter_map(|run| Some((run.prefix, run.head()?.id)));
     let Some((_, id)) = heads.min() else { return false };
     into.clear();
@@ -156,14 +156,14 @@ fn least(runs: &[Run<'_>], into: &mut Vec<u8>) -> bool {
 }
 
 /// Orders of a customer from one run, the next few thousand.
-struct Orders {
+struct OrderStream {
     run: usize,
     rows: Vec<OrderRow>,
     at: usize,
 }
 
-impl Orders {
-    fn next(&mut self, runs: &mut [Run<'_>], id: &[u8]) -> Result<Option<OrderRow>> {
+impl OrderStream {
+    fn next(&mut self, runs: &mut [RunReader<'_>], id: &[u8]) -> Result<Option<OrderRow>> {
         if self.at == self.rows.len() {
             let run = &mut runs[self.run];
             let Some(record) = run.head().filter(|record| record.id == id) else { return Ok(None) };
@@ -179,7 +179,12 @@ impl Orders {
 }
 
 /// Dates more orders than need be in memory at once.
-fn date_many(rows: &mut CustomerRows, ordered: &mut [Orders], runs: &mut [Run<'_>], id: &[u8]) -> Result<()> {
+fn date_many(
+    rows: &mut CustomerRows,
+    ordered: &mut [OrderStream],
+    runs: &mut [RunReader<'_>],
+    id: &[u8],
+) -> Result<()> {
     let mut next = BinaryHeap::new();
     for (i, orders) in ordered.iter_mut().enumerate() {
         next.extend(orders.next(runs, id)?.map(|order| Reverse((order, i))));

@@ -17,11 +17,11 @@ use crate::error::{Error, Result};
 /// Appends pieces and reads them back, from any thread.
 pub struct Spill {
     folder: PathBuf,
-    open: Mutex<Open>,
+    open: Mutex<SpillFile>,
 }
 
 #[derive(Default)]
-struct Open {
+struct SpillFile {
     /// Made when something is first written.
     file: Option<std::sync::Arc<File>>,
     end: u64,

@@ -26,7 +26,7 @@ pub struct Store {
     /// Bytes that rows may take in memory.
     limit: usize,
     buckets: Vec<Mutex<Bucket>>,
-    sealed: Vec<OnceLock<FinalizedBucket>>,
+    finalized: Vec<OnceLock<FinalizedBucket>>,
     /// What each bucket takes in memory, and all together.
     sizes: Vec<AtomicUsize>,
     used: AtomicUsize,
@@ -38,7 +38,7 @@ pub struct Store {
 
 #[derive(Default)]
 struct Bucket {
-    pot: BucketBuffer,
+    buffer: BucketBuffer,
     runs: Vec<RunLocation>,
 }
 
@@ -55,9 +55,9 @@ fn poisoned<T>(_: T) -> Error {
 }
 
 /// What a pot holds, as records.
-fn run_of(pot: BucketBuffer) -> Result<RunLocation> {
+fn run_of(buffer: BucketBuffer) -> Result<RunLocation> {
     let mut run = vec![];
-    pot.flush_to_run(&mut |id, rows| {
+    buffer.flush_to_run(&mut |id, rows| {
         rows.write(id, &mut run);
         Ok(())
     })?;
@@ -73,7 +73,7 @@ impl Store {
         Store {
             limit,
             buckets: (0..BUCKETS).map(|_| Mutex::default()).collect(),
-            sealed: (0..BUCKETS).map(|_| OnceLock::new()).collect(),
+            finalized: (0..BUCKETS).map(|_| OnceLock::new()).collect(),
             sizes: (0..BUCKETS).map(|_| AtomicUsize::new(0)).collect(),
             used: AtomicUsize::new(0),
             spill: Spill::new(temporary),
@@ -108,8 +108,8 @@ impl Store {
     /// Output: a temporary file cannot be written.
     pub fn fill(&self, bucket: usize, rows: usize, put: impl FnOnce(&mut BucketBuffer)) -> Result<()> {
         let mut kept = self.buckets[bucket].lock().map_err(poisoned)?;
-        put(&mut kept.pot);
-        let is_large = kept.pot.bytes() > self.large();
+        put(&mut kept.buffer);
+        let is_large = kept.buffer.bytes() > self.large();
         self.resize(bucket, &kept);
         drop(kept);
         self.arrived.fetch_add(rows as u64, Ordering::Relaxed);
@@ -137,10 +137,10 @@ impl Store {
             if self.resident() <= bytes {
                 break;
             }
-            let Some(mut sealed) = self.sealed[bucket].take() else { continue };
-            sealed.records = self.spill(sealed.records)?;
+            let Some(mut finalized) = self.finalized[bucket].take() else { continue };
+            finalized.records = self.spill(finalized.records)?;
             self.set_size(bucket, 0);
-            self.sealed[bucket] = OnceLock::from(sealed);
+            self.finalized[bucket] = OnceLock::from(finalized);
         }
         Ok(())
     }
@@ -172,11 +172,11 @@ impl Store {
 
     /// The pot of a bucket becomes a run. Others may fill it again meanwhile.
     fn flush_to_run(&self, bucket: usize) -> Result<()> {
-        let pot = std::mem::take(&mut self.buckets[bucket].lock().map_err(poisoned)?.pot);
-        if pot.is_empty() {
+        let buffer = std::mem::take(&mut self.buckets[bucket].lock().map_err(poisoned)?.buffer);
+        if buffer.is_empty() {
             return Ok(());
         }
-        let run = run_of(pot)?;
+        let run = run_of(buffer)?;
         let mut kept = self.buckets[bucket].lock().map_err(poisoned)?;
         kept.runs.push(run);
         self.resize(bucket, &kept);
@@ -191,7 +191,7 @@ impl Store {
     }
 
     fn resize(&self, bucket: usize, kept: &Bucket) {
-        let size = kept.pot.bytes() + kept.runs.iter().map(RunLocation::resident).sum::<usize>();
+        let size = kept.buffer.bytes() + kept.runs.iter().map(RunLocation::resident).sum::<usize>();
         self.set_size(bucket, size);
     }
 
@@ -206,8 +206,9 @@ impl Store {
     /// # Errors
     /// Input: a customer's money is beyond what a table can hold. Output: temporary files cannot be used.
     pub fn finalize(&self, bucket: usize) -> Result<()> {
-        let Bucket { pot, mut runs } = std::mem::take(&mut *self.buckets[bucket].lock().map_err(poisoned)?);
-        let (mut records, mut customers, mut first_sign_up) = (Vec::with_capacity(pot.record_bytes()), 0, Day::NEVER);
+        let Bucket { buffer, mut runs } = std::mem::take(&mut *self.buckets[bucket].lock().map_err(poisoned)?);
+        let (mut records, mut customers, mut first_sign_up) =
+            (Vec::with_capacity(buffer.record_bytes()), 0, Day::NEVER);
         let mut show = |id: &[u8], rows: &mut CustomerRows| {
             rows.date_orders();
             check_money(&rows.days)?;
@@ -217,9 +218,9 @@ impl Store {
             Ok(())
         };
         if runs.is_empty() {
-            pot.flush_to_run(&mut show)?;
+            buffer.flush_to_run(&mut show)?;
         } else {
-            runs.push(run_of(pot)?);
+            runs.push(run_of(buffer)?);
             merge(runs, &self.spill, &mut show)?;
         }
         records.shrink_to_fit();
@@ -230,23 +231,28 @@ impl Store {
             records = self.spill(records)?;
             self.set_size(bucket, 0);
         }
-        self.sealed[bucket]
+        self.finalized[bucket]
             .set(FinalizedBucket { records, customers, first_sign_up })
             .map_err(|_| Error::internal("a bucket was sealed twice"))
     }
 
-    fn sealed(&self, bucket: usize) -> Result<&FinalizedBucket> {
-        self.sealed[bucket].get().ok_or_else(|| Error::internal("a bucket was read before it was sealed"))
+    fn finalized(&self, bucket: usize) -> Result<&FinalizedBucket> {
+        self.finalized[bucket].get().ok_or_else(|| Error::internal("a bucket was read before it was sealed"))
     }
 
     /// Customers of all sealed buckets.
     pub fn customers(&self) -> u64 {
-        self.sealed.iter().filter_map(OnceLock::get).map(|sealed| sealed.customers).sum()
+        self.finalized.iter().filter_map(OnceLock::get).map(|finalized| finalized.customers).sum()
     }
 
     /// The earliest `signed_up_at` of any customer; [`Day::NEVER`] if none is known.
     pub fn first_sign_up(&self) -> Day {
-        self.sealed.iter().filter_map(OnceLock::get).map(|sealed| sealed.first_sign_up).min().unwrap_or(Day::NEVER)
+        self.finalized
+            .iter()
+            .filter_map(OnceLock::get)
+            .map(|finalized| finalized.first_sign_up)
+            .min()
+            .unwrap_or(Day::NEVER)
     }
 
     /// The records of a sealed bucket, one behind the other.
@@ -254,7 +260,7 @@ impl Store {
     /// # Errors
     /// Output: a temporary file cannot be read.
     pub fn read(&self, bucket: usize) -> Result<Cow<'_, [u8]>> {
-        let records = &self.sealed(bucket)?.records;
+        let records = &self.finalized(bucket)?.records;
         records.part(0..records.len(), &self.spill)
     }
 
@@ -263,6 +269,6 @@ impl Store {
     /// # Errors
     /// As there.
     pub fn part(&self, bucket: usize, part: Range<usize>) -> Result<Cow<'_, [u8]>> {
-        self.sealed(bucket)?.records.part(part, &self.spill)
+        self.finalized(bucket)?.records.part(part, &self.spill)
     }
 }

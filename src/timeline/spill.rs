@@ -11,7 +11,6 @@ use std::fs::File;
 #[cfg(target_os = "linux")]
 use std::fs::OpenOptions;
 use std::io;
-use std::ops::Range;
 use std::os::unix::fs::FileExt;
 #[cfg(target_os = "linux")]
 use std::os::unix::fs::OpenOptionsExt;

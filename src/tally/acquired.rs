@@ -113,7 +113,7 @@ impl Fold for Acquired {
             });
         }
         let LiveRule::Subscriptions(rule) = view.rule() else { return };
-        for trial in trials(view.terms(), view.ranges(), rule, view.until()) {
+        for trial in trials(view.subscriptions(), view.ranges(), rule, view.until()) {
             let period = view.frame().grid.at(trial.ended);
             let won = Won { trials: 1, converted: trial.converted.into(), ..Won::default() };
             self.axes.within(view, period, |cell| add(cell, period, won));

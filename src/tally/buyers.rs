@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::tally::counts::Counts;
 use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::lens::Lens;
-use crate::timeline::purchases::{Transactions, Until};
+use crate::timeline::purchases::{TransactionUnit, Until};
 use crate::timeline::segments::{ALL, CellId, SegmentIndex};
 use crate::timeline::shape::Shape;
 use crate::timeline::view::View;
@@ -60,7 +60,7 @@ pub type BuyersTally = BTreeMap<CellId, Group>;
 
 pub struct Buyers {
     axes: SegmentCells,
-    transactions: Transactions,
+    transactions: TransactionUnit,
     until: Day,
 }
 
@@ -70,14 +70,14 @@ pub fn plan(
     index: Ref<SegmentIndex>,
     lens: Lens,
     segments: &[usize],
-    transactions: Transactions,
+    transactions: TransactionUnit,
     until: Until,
 ) -> Ref<BuyersTally> {
     let spec = FoldSpec {
         kind: "buyers",
         params: format!("{transactions:?}, until {until:?}, segments {segments:?}"),
         lens,
-        needs: Needs { orders: transactions == Transactions::ByOrder, ..Needs::default() },
+        needs: Needs { orders: transactions == TransactionUnit::ByOrder, ..Needs::default() },
         after: vec![index.id()],
         reach: 0,
     };

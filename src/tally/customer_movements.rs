@@ -3,7 +3,7 @@
 use crate::tally::period_series::PeriodSeries;
 use crate::tally::segment_cells::SegmentCells;
 use crate::tally::series::Counted;
-use crate::timeline::movements::State;
+use crate::timeline::movements::CustomerState;
 use crate::timeline::view::View;
 
 /// The series of the tally, in this order.
@@ -36,7 +36,7 @@ impl Counted for CustomerMovements {
 
     fn observe(axes: &SegmentCells, tally: &mut PeriodSeries, view: &View<'_>) {
         for run in view.runs() {
-            if run.state == State::Idle {
+            if run.state == CustomerState::Idle {
                 continue;
             }
             axes.pieces(view, run, |piece| {
@@ -47,18 +47,18 @@ impl Counted for CustomerMovements {
                     count(Head::Opening);
                 }
                 match run.state {
-                    State::Retained => count(Head::Retained),
-                    State::Churned => count(Head::Churned),
-                    State::Intra => count(Head::Intra),
-                    State::IntraNew => [Head::New, Head::Churned, Head::Intra].into_iter().for_each(&mut count),
-                    State::IntraReturned => {
+                    CustomerState::Retained => count(Head::Retained),
+                    CustomerState::Churned => count(Head::Churned),
+                    CustomerState::Intra => count(Head::Intra),
+                    CustomerState::IntraNew => [Head::New, Head::Churned, Head::Intra].into_iter().for_each(&mut count),
+                    CustomerState::IntraReturned => {
                         [Head::Returned, Head::Churned, Head::Intra].into_iter().for_each(&mut count);
                     }
-                    State::New => count(Head::New),
-                    State::Returned => count(Head::Returned),
-                    State::Undecided | State::Idle => {}
+                    CustomerState::New => count(Head::New),
+                    CustomerState::Returned => count(Head::Returned),
+                    CustomerState::Undecided | CustomerState::Idle => {}
                 }
-                if piece.open != piece.close && run.state == State::Retained {
+                if piece.open != piece.close && run.state == CustomerState::Retained {
                     count(Head::MovedOut);
                     tally.line(piece.close).add(Head::MovedIn as usize, range.0, range.1, 1);
                 }
@@ -67,7 +67,7 @@ impl Counted for CustomerMovements {
                 }
             });
         }
-        for due in view.dues() {
+        for due in view.renewals_due() {
             let period = view.frame().grid.at(due.day);
             axes.within(view, period, |cell| {
                 let mut line = tally.line(cell);

@@ -14,7 +14,7 @@ use crate::tally::labels::LabelIndex;
 use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::labels::NO_VALUE;
 use crate::timeline::lens::{Lens, LiveRule};
-use crate::timeline::movements::Run;
+use crate::timeline::movements::MovementRun;
 use crate::timeline::rows::AnswerKind;
 use crate::timeline::segments::{CellId, SegmentIndex};
 use crate::timeline::shape::Shape;
@@ -100,7 +100,7 @@ impl Fold for Exits {
             for period in run.from.max(self.window)..run.to {
                 let exit = exit(view, last, period);
                 let slot = self.labels.slot(exit.reason);
-                self.axes.pieces(view, &Run { from: period, to: period + 1, ..*run }, |piece| {
+                self.axes.pieces(view, &MovementRun { from: period, to: period + 1, ..*run }, |piece| {
                     let left = tally.0.entry((piece.open, period as u32, slot, exit.kind)).or_default();
                     left.customers += 1;
                     left.money += i128::from(run.opening) + i128::from(run.passing);
@@ -125,7 +125,7 @@ impl Fold for Exits {
 /// Every reason that a customer gave and that is known, with repetitions.
 pub(super) fn reasons(view: &View<'_>) -> Vec<u32> {
     let said = view.answers().iter().filter(|a| a.kind == AnswerKind::Exit).map(|a| a.reason);
-    let terms = view.terms().iter().filter(|t| is_known(view, t)).map(|t| t.reason);
+    let terms = view.subscriptions().iter().filter(|t| is_known(view, t)).map(|t| t.reason);
     terms.chain(said).map(|code| view.reason(code)).collect()
 }
 
@@ -168,7 +168,8 @@ fn exit(view: &View<'_>, lasts: &Lasts, period: usize) -> Exit {
     let Some(spell) = over.checked_sub(1).map(|last| spells[last]) else { return none };
     // Without a rate the walk ends with that.
     let worth = |(currency, mrr): Price| frame.worth(currency, mrr, period).unwrap_or(0);
-    let ending = lasts.ending(spell.end).iter().map(|(_, row, mrr)| (&view.terms()[*row as usize], worth(*mrr)));
+    let ending =
+        lasts.ending(spell.end).iter().map(|(_, row, mrr)| (&view.subscriptions()[*row as usize], worth(*mrr)));
     let said = ending.clone().map(|(term, mrr)| {
         let known = is_known(view, term);
         let kind = if known { term.kind } else { CancelKind::Unknown };

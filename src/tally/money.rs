@@ -3,7 +3,7 @@
 use crate::tally::period_series::PeriodSeries;
 use crate::tally::segment_cells::SegmentCells;
 use crate::tally::series::Counted;
-use crate::timeline::movements::State;
+use crate::timeline::movements::CustomerState;
 use crate::timeline::view::View;
 
 /// The series of the tally, in this order; minor units, signed as they move the balance.
@@ -51,27 +51,27 @@ impl Counted for Money {
                     add(Flow::Opening, m0);
                 }
                 match run.state {
-                    State::New => add(Flow::New, m1),
-                    State::Returned => add(Flow::Reactivation, m1),
-                    State::Churned => add(Flow::Churned, -m0),
-                    State::Retained => {
+                    CustomerState::New => add(Flow::New, m1),
+                    CustomerState::Returned => add(Flow::Reactivation, m1),
+                    CustomerState::Churned => add(Flow::Churned, -m0),
+                    CustomerState::Retained => {
                         add(Flow::Expansion, (m1 - m0).max(0));
                         add(Flow::Contraction, (m1 - m0).min(0));
                         add(Flow::Kept, m0.min(m1));
                         add(Flow::Held, m1);
                     }
-                    State::IntraNew | State::IntraReturned => {
-                        let came = if run.state == State::IntraNew { Flow::New } else { Flow::Reactivation };
+                    CustomerState::IntraNew | CustomerState::IntraReturned => {
+                        let came = if run.state == CustomerState::IntraNew { Flow::New } else { Flow::Reactivation };
                         let passing = i128::from(run.passing);
                         add(came, passing);
                         add(Flow::Churned, -passing);
                         add(Flow::Passing, passing);
                     }
-                    State::Intra | State::Undecided | State::Idle => {}
+                    CustomerState::Intra | CustomerState::Undecided | CustomerState::Idle => {}
                 }
                 add(Flow::CurrencyEffect, closing - m1);
                 add(Flow::Unallocated, run.unallocated.into());
-                if piece.open != piece.close && run.state == State::Retained {
+                if piece.open != piece.close && run.state == CustomerState::Retained {
                     add(Flow::MovedOut, -closing);
                     tally.line(piece.close).add(Flow::MovedIn as usize, range.0, range.1, closing);
                 }

@@ -14,7 +14,7 @@ use crate::tally::interpurchase_gaps::{self, Learning};
 use crate::timeline::lens::{Lens, LiveRule};
 use crate::timeline::purchase_frequency::FrequencyClasses;
 use crate::timeline::purchases::Until;
-use crate::timeline::risk_features::{Cut, Feature, FeatureReader, FeatureSpec, LONGEST_SILENCE, Windows};
+use crate::timeline::risk_features::{Cutoff, Feature, FeatureReader, FeatureSpec, LONGEST_SILENCE, Windows};
 use crate::timeline::segments::SegmentIndex;
 use crate::timeline::shape::{Basis, Shape};
 use crate::timeline::view::View;
@@ -51,7 +51,7 @@ pub struct RiskTally {
 #[derive(Clone, Copy)]
 pub struct Past {
     /// In order of time.
-    pub cuts: Ref<Vec<Cut>>,
+    pub cuts: Ref<Vec<Cutoff>>,
     pub tally: Ref<RiskTally>,
 }
 
@@ -108,7 +108,7 @@ pub fn plan(
 
 /// What looking at customers so takes.
 pub fn needs(watch: &FeatureSpec) -> Needs {
-    Needs { usage: watch.by_use, surveys: watch.signs.contains(&Feature::Survey), ..Needs::default() }
+    Needs { usage: watch.by_use, surveys: watch.features.contains(&Feature::Survey), ..Needs::default() }
 }
 
 /// As_of less whole periods, as far as it is known who left, and as before them there was something to see: the last
@@ -119,7 +119,7 @@ fn cuts(
     rule: &LiveRule,
     first: Option<Day>,
     habits: Option<&FrequencyClasses>,
-) -> Vec<Cut> {
+) -> Vec<Cutoff> {
     let from = shape.observed_from;
     let longest = habits.map_or(1, FrequencyClasses::longest);
     let mut earliest = from.plus(watch.window).max(watch.period.shift(from, 1)).max(watch.calendar.shift(from, 1));
@@ -136,7 +136,7 @@ fn cuts(
     }
     let before = (1..).map(|n| watch.period.shift(shape.as_of, -n)).take_while(|day| *day >= earliest);
     let known = before.map(|day| watch.cut(shape, rule, day, longest)).filter(|cut| cut.ends <= shape.as_of);
-    let mut cuts: Vec<Cut> = known.take(MOST_CUTS).collect();
+    let mut cuts: Vec<Cutoff> = known.take(MOST_CUTS).collect();
     cuts.reverse();
     cuts
 }
@@ -162,7 +162,7 @@ impl Fold for FirstTrace {
     }
 
     fn observe(&self, tally: &mut Option<i32>, view: &View<'_>) {
-        let first = if self.by_use { view.uses().first().map(|u| u.day) } else { view.days().first().map(|d| d.day) };
+        let first = if self.by_use { view.usage().first().map(|u| u.day) } else { view.days().first().map(|d| d.day) };
         self.merge(tally, first.map(|day| day.0));
     }
 
@@ -177,7 +177,7 @@ impl Fold for FirstTrace {
 
 pub struct Risk {
     watch: FeatureSpec,
-    cuts: Arc<Vec<Cut>>,
+    cuts: Arc<Vec<Cutoff>>,
     habits: Option<Arc<FrequencyClasses>>,
 }
 
@@ -202,7 +202,7 @@ impl Fold for Risk {
             let Some(standing) = looking.at(cut) else { continue };
             let outcome = Outcome { customers: 1, left: looking.left(cut, &standing).into() };
             *tally.kinds.entry((number, self.watch.kind(&standing))).or_default() += outcome;
-            if self.watch.signs.contains(&Feature::Silence) {
+            if self.watch.features.contains(&Feature::Silence) {
                 *tally.silence.entry((number, standing.silence_share())).or_default() += outcome;
             }
         }

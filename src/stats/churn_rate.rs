@@ -11,7 +11,7 @@ pub enum Trailing {
 
 /// Churned and opening customers of a complete period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Observed {
+pub struct PeriodCounts {
     pub churned: i64,
     pub opening: i64,
 }
@@ -20,18 +20,18 @@ pub struct Observed {
 const AT_LEAST: usize = 3;
 
 /// The last `length` of `periods` (complete ones, oldest first), if there are enough of them.
-pub fn window(periods: &[Observed], length: usize) -> Option<&[Observed]> {
+pub fn window(periods: &[PeriodCounts], length: usize) -> Option<&[PeriodCounts]> {
     (periods.len() >= AT_LEAST.min(length)).then(|| &periods[periods.len().saturating_sub(length)..])
 }
 
 /// Σ churned and Σ opening of a window.
-pub fn totals(window: &[Observed]) -> Observed {
-    let sum = |of: fn(&Observed) -> i64| window.iter().map(of).sum();
-    Observed { churned: sum(|p| p.churned), opening: sum(|p| p.opening) }
+pub fn totals(window: &[PeriodCounts]) -> PeriodCounts {
+    let sum = |of: fn(&PeriodCounts) -> i64| window.iter().map(of).sum();
+    PeriodCounts { churned: sum(|p| p.churned), opening: sum(|p| p.opening) }
 }
 
 /// The trailing churn rate of a window; `None` where no period has an opening.
-pub fn trailing(window: &[Observed], method: Trailing) -> Option<f64> {
+pub fn trailing(window: &[PeriodCounts], method: Trailing) -> Option<f64> {
     match method {
         Trailing::Ratio => rate(totals(window)),
         Trailing::Mean => {
@@ -41,7 +41,7 @@ pub fn trailing(window: &[Observed], method: Trailing) -> Option<f64> {
     }
 }
 
-pub fn rate(of: Observed) -> Option<f64> {
+pub fn rate(of: PeriodCounts) -> Option<f64> {
     (of.opening > 0).then(|| of.churned as f64 / of.opening as f64)
 }
 
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn windows_want_three_periods_unless_told() {
-        let p = |churned, opening| Observed { churned, opening };
+        let p = |churned, opening| PeriodCounts { churned, opening };
         let periods = [p(1, 10), p(3, 10), p(0, 0), p(1, 5)];
         assert_eq!(window(&periods[..2], 6), None);
         assert_eq!(window(&periods[..1], 1), Some(&periods[..1]));

@@ -37,7 +37,7 @@ pub struct DataQualityFold;
 /// Registers the count. `index`: it is taken in the walk of all who wait for the segments, not in one of its own.
 pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens) -> Ref<DataQualityCounts> {
     let after = vec![index.id()];
-    let spec = FoldSpec { kind: "census", params: String::new(), lens, needs: Needs::default(), after, reach: 0 };
+    let spec = FoldSpec { kind: "data quality", params: String::new(), lens, needs: Needs::default(), after, reach: 0 };
     plan.fold(spec, |_| Ok(DataQualityFold))
 }
 

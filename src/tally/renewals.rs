@@ -20,7 +20,7 @@ use crate::timeline::view::View;
 
 /// The renewals of one number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Number {
+pub struct RenewalCounts {
     /// Subscriptions that stood before it, and those of them lost at it.
     pub due: u64,
     pub lost: u64,
@@ -29,8 +29,8 @@ pub struct Number {
     pub later_lost: u64,
 }
 
-impl AddAssign for Number {
-    fn add_assign(&mut self, other: Number) {
+impl AddAssign for RenewalCounts {
+    fn add_assign(&mut self, other: RenewalCounts) {
         self.due += other.due;
         self.lost += other.lost;
         self.later_due += other.later_due;
@@ -40,18 +40,18 @@ impl AddAssign for Number {
 
 /// Of one interval.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Renewing {
+pub struct IntervalRenewals {
     /// `[n − 1]`: the n-th renewals.
-    pub numbers: Vec<Number>,
+    pub numbers: Vec<RenewalCounts>,
     /// Subscription rows that are live at as_of, and what they pay an interval, in minor units.
     pub live: u64,
     pub amount: i128,
 }
 
-pub type RenewalsTally = BTreeMap<(CellId, Interval), Renewing>;
+pub type RenewalsTally = BTreeMap<(CellId, Interval), IntervalRenewals>;
 
-pub struct Renewals {
-    axes: SegmentCells,
+pub struct RenewalsFold {
+    segment_cells: SegmentCells,
     /// Days of all history.
     days: i32,
     cut: Day,
@@ -74,13 +74,17 @@ pub fn plan(
         reach: 0,
     };
     let segments = segments.to_vec();
-    plan.fold(spec, move |known: &StepOutputs| -> Result<Renewals> {
+    plan.fold(spec, move |known: &StepOutputs| -> Result<RenewalsFold> {
         let days = known.shape.as_of.0 - known.shape.first_day.0;
-        Ok(Renewals { axes: SegmentCells::new(known, index, &segments)?, days, cut: cut.day(&known.shape) })
+        Ok(RenewalsFold {
+            segment_cells: SegmentCells::new(known, index, &segments)?,
+            days,
+            cut: cut.day(&known.shape),
+        })
     })
 }
 
-impl Fold for Renewals {
+impl Fold for RenewalsFold {
     type Tally = RenewalsTally;
 
     fn cells(&self, _: &Shape) -> u64 {
@@ -88,7 +92,7 @@ impl Fold for Renewals {
         let by_months = (1..=self.days / 28).map(|months| Interval { months, days: 0 });
         let intervals = (1..=self.days).map(|days| Interval { months: 0, days }).chain(by_months);
         let cells: usize = intervals.map(|i| 2 * i.fits(self.days) + 3).sum();
-        self.axes.cells() * cells as u64
+        self.segment_cells.cells() * cells as u64
     }
 
     fn start(&self) -> RenewalsTally {
@@ -106,11 +110,11 @@ impl Fold for Renewals {
             }
             let place = decision.number.min(most) - 1;
             let (later, lost) = (u64::from(decision.day >= self.cut), u64::from(!decision.renewed));
-            let number = Number { due: 1, lost, later_due: later, later_lost: later * lost };
-            self.axes.fixed(view, |cell| {
+            let number = RenewalCounts { due: 1, lost, later_due: later, later_lost: later * lost };
+            self.segment_cells.fixed(view, |cell| {
                 let numbers = &mut tally.entry((cell, decision.interval)).or_default().numbers;
                 if numbers.len() <= place {
-                    numbers.resize(place + 1, Number::default());
+                    numbers.resize(place + 1, RenewalCounts::default());
                 }
                 numbers[place] += number;
             });
@@ -119,7 +123,7 @@ impl Fold for Renewals {
             let term = &view.terms()[range.row as usize];
             let interval = Interval::of(term);
             if interval.fits(self.days) > 0 {
-                self.axes.fixed(view, |cell| {
+                self.segment_cells.fixed(view, |cell| {
                     let of = tally.entry((cell, interval)).or_default();
                     of.live += 1;
                     of.amount += i128::from(view.price(range));
@@ -132,7 +136,7 @@ impl Fold for Renewals {
         for (key, from) in from {
             let to = into.entry(key).or_default();
             if to.numbers.len() < from.numbers.len() {
-                to.numbers.resize(from.numbers.len(), Number::default());
+                to.numbers.resize(from.numbers.len(), RenewalCounts::default());
             }
             for (to, from) in to.numbers.iter_mut().zip(from.numbers) {
                 *to += from;

@@ -26,13 +26,13 @@ const LEARNED_FROM: u32 = 333_333;
 
 /// Customers, and who of them left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct ChurnOutcome {
     pub customers: u64,
     pub left: u64,
 }
 
-impl AddAssign for Outcome {
-    fn add_assign(&mut self, other: Outcome) {
+impl AddAssign for ChurnOutcome {
+    fn add_assign(&mut self, other: ChurnOutcome) {
         self.customers += other.customers;
         self.left += other.left;
     }
@@ -42,14 +42,14 @@ impl AddAssign for Outcome {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RiskTally {
     /// By the levels of all signs as one number ([`FeatureSpec::kind`]).
-    pub kinds: BTreeMap<(u8, u32), Outcome>,
+    pub kinds: BTreeMap<(u8, u32), ChurnOutcome>,
     /// By silence ÷ own window in thousandths, where silence is a sign.
-    pub silence: BTreeMap<(u8, u16), Outcome>,
+    pub silence: BTreeMap<(u8, u16), ChurnOutcome>,
 }
 
 /// What a stage's past dates and tallies are found with.
 #[derive(Clone, Copy)]
-pub struct Past {
+pub struct PastOutcomes {
     /// In order of time.
     pub cuts: Ref<Vec<Cut>>,
     pub tally: Ref<RiskTally>,
@@ -62,7 +62,7 @@ pub fn plan(
     lens: Lens,
     watch: &FeatureSpec,
     learning: Option<Learning>,
-) -> Past {
+) -> PastOutcomes {
     let needs = needs(watch);
     let habits = learning.filter(|_| lens.rule == LiveRule::Learned).map(|learning| {
         interpurchase_gaps::plan_before(plan, lens, learning, Until::Share(LEARNED_FROM, watch.period))
@@ -78,7 +78,7 @@ pub fn plan(
         },
         {
             let by_use = watch.by_use;
-            move |_: &StepOutputs| Ok(FirstTrace { by_use })
+            move |_: &StepOutputs| Ok(FirstEventFold { by_use })
         },
     );
     let after: Vec<_> = habits.iter().map(Ref::id).chain([index.id(), first.id()]).collect();
@@ -99,11 +99,11 @@ pub fn plan(
         reach: 0,
     };
     let watch = watch.clone();
-    let tally = plan.fold(spec, move |known: &StepOutputs| -> Result<Risk> {
+    let tally = plan.fold(spec, move |known: &StepOutputs| -> Result<RiskFold> {
         let habits = habits.map(|habits| known.get(habits)).transpose()?;
-        Ok(Risk { watch: watch.clone(), cuts: known.get(cuts)?, habits })
+        Ok(RiskFold { watch: watch.clone(), cuts: known.get(cuts)?, habits })
     });
-    Past { cuts, tally }
+    PastOutcomes { cuts, tally }
 }
 
 /// What looking at customers so takes.
@@ -142,11 +142,11 @@ fn cuts(
 }
 
 /// The first day on which anybody used or bought anything.
-pub struct FirstTrace {
+pub struct FirstEventFold {
     by_use: bool,
 }
 
-impl Fold for FirstTrace {
+impl Fold for FirstEventFold {
     type Tally = Option<i32>;
 
     fn spells(&self) -> bool {
@@ -175,7 +175,7 @@ impl Fold for FirstTrace {
     }
 }
 
-pub struct Risk {
+pub struct RiskFold {
     watch: FeatureSpec,
     cuts: Arc<Vec<Cut>>,
     habits: Option<Arc<FrequencyClasses>>,
@@ -184,7 +184,7 @@ pub struct Risk {
 /// An outcome and its key, in cells of 16 bytes.
 const OUTCOME_CELLS: u64 = 2;
 
-impl Fold for Risk {
+impl Fold for RiskFold {
     type Tally = RiskTally;
 
     fn cells(&self, _: &Shape) -> u64 {
@@ -200,7 +200,7 @@ impl Fold for Risk {
         let mut looking = FeatureReader::new(*view, &self.watch, windows);
         for (number, cut) in (0u8..).zip(&*self.cuts) {
             let Some(standing) = looking.at(cut) else { continue };
-            let outcome = Outcome { customers: 1, left: looking.left(cut, &standing).into() };
+            let outcome = ChurnOutcome { customers: 1, left: looking.left(cut, &standing).into() };
             *tally.kinds.entry((number, self.watch.kind(&standing))).or_default() += outcome;
             if self.watch.signs.contains(&Feature::Silence) {
                 *tally.silence.entry((number, standing.silence_share())).or_default() += outcome;

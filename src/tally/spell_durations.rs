@@ -4,7 +4,7 @@ use crate::calendar::{Day, Period};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::{Error, Result};
-use crate::stats::survival::{self, Moment};
+use crate::stats::survival::{self, EventCounts};
 use crate::tally::period_series::PeriodSeries;
 use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::lens::{Lens, LiveRule};
@@ -28,15 +28,15 @@ pub enum SpellColumn {
 const WIDTH: usize = SpellColumn::Entered as usize + 1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spells {
+pub enum WhichSpells {
     First,
     All,
 }
 
 pub struct SpellDurationsFold {
-    axes: SegmentCells,
+    segment_cells: SegmentCells,
     unit: Period,
-    spells: Spells,
+    spells: WhichSpells,
     lengths: usize,
 }
 
@@ -47,10 +47,10 @@ pub fn plan(
     lens: Lens,
     segments: &[usize],
     unit: Period,
-    spells: Spells,
+    spells: WhichSpells,
 ) -> Ref<PeriodSeries> {
     let spec = FoldSpec {
-        kind: "lives",
+        kind: "spell durations",
         params: format!("{spells:?} spells by {}, segments {segments:?}", unit.name()),
         lens,
         needs: Needs::default(),
@@ -59,15 +59,15 @@ pub fn plan(
     };
     let segments = segments.to_vec();
     plan.fold(spec, move |known: &StepOutputs| -> Result<SpellDurationsFold> {
-        let axes = SegmentCells::new(known, index, &segments)?;
+        let segment_cells = SegmentCells::new(known, index, &segments)?;
         let lengths = known.shape.frame(unit).len() + 2;
-        Ok(SpellDurationsFold { axes, unit, spells, lengths })
+        Ok(SpellDurationsFold { segment_cells, unit, spells, lengths })
     })
 }
 
 /// A spell as it was observed, in units: at risk at t where entry < t ≤ length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Observed {
+struct ObservedDuration {
     entry: usize,
     length: usize,
     ended: bool,
@@ -75,7 +75,7 @@ struct Observed {
 
 impl SpellDurationsFold {
     /// `None` for what was over before the window began.
-    fn observed(&self, view: &View<'_>, spell: &Spell) -> Option<Observed> {
+    fn observed(&self, view: &View<'_>, spell: &Spell) -> Option<ObservedDuration> {
         let shape = view.shape();
         if spell.end <= shape.observed_from || spell.start >= shape.as_of {
             return None;
@@ -93,12 +93,12 @@ impl SpellDurationsFold {
         // stayed. An end on as_of is not known yet.
         let (entry, seen) = (begun(shape.observed_from), whole(shape.as_of.plus(-1)));
         let length = if spell.end == Day::NEVER { usize::MAX } else { begun(spell.end) };
-        Some(Observed { entry, length: length.min(seen), ended: length <= seen })
+        Some(ObservedDuration { entry, length: length.min(seen), ended: length <= seen })
     }
 }
 
 /// Spells of whole periods: an end counts once the next period is over.
-fn by_period(frame: &Frame, observed_from: Day, spell: &Spell) -> Observed {
+fn by_period(frame: &Frame, observed_from: Day, spell: &Spell) -> ObservedDuration {
     let first = frame.grid.at(spell.start);
     let over = if frame.last_is_partial() { frame.len() - 1 } else { frame.len() };
     // A period of which only a part lies in the window is none.
@@ -107,10 +107,10 @@ fn by_period(frame: &Frame, observed_from: Day, spell: &Spell) -> Observed {
     // The first period without activity.
     let silent = if spell.end == Day::NEVER { frame.len() } else { frame.grid.at(spell.end) };
     if spell.end != Day::NEVER && silent < over {
-        Observed { entry, length: silent - first, ended: true }
+        ObservedDuration { entry, length: silent - first, ended: true }
     } else {
         // Of the last whole period nobody can say yet whether it was the last with activity.
-        Observed { entry, length: over.saturating_sub(first + 1), ended: false }
+        ObservedDuration { entry, length: over.saturating_sub(first + 1), ended: false }
     }
 }
 
@@ -133,7 +133,7 @@ impl Fold for SpellDurationsFold {
     type Tally = PeriodSeries;
 
     fn cells(&self, _: &Shape) -> u64 {
-        PeriodSeries::bound(WIDTH, self.lengths, self.axes.cells())
+        PeriodSeries::bound(WIDTH, self.lengths, self.segment_cells.cells())
     }
 
     fn start(&self) -> PeriodSeries {
@@ -142,20 +142,20 @@ impl Fold for SpellDurationsFold {
 
     fn observe(&self, tally: &mut PeriodSeries, view: &View<'_>) {
         let spells = match self.spells {
-            Spells::First => &view.spells()[..view.spells().len().min(1)],
-            Spells::All => view.spells(),
+            WhichSpells::First => &view.spells()[..view.spells().len().min(1)],
+            WhichSpells::All => view.spells(),
         };
         for spell in spells {
-            let Some(Observed { mut entry, mut length, ended }) = self.observed(view, spell) else { continue };
+            let Some(ObservedDuration { mut entry, mut length, ended }) = self.observed(view, spell) else { continue };
             if length <= entry {
                 // Never at risk, which a length of 0 says.
                 (entry, length) = (0, 0);
             }
             let end = if ended { SpellColumn::Events } else { SpellColumn::Censored };
-            self.axes.fixed(view, |cell| {
-                let mut line = tally.line(cell);
-                line.add(SpellColumn::Entered as usize, entry, entry + 1, 1);
-                line.add(end as usize, length, length + 1, 1);
+            self.segment_cells.fixed(view, |cell| {
+                let mut series = tally.series(cell);
+                series.add(SpellColumn::Entered as usize, entry, entry + 1, 1);
+                series.add(end as usize, length, length + 1, 1);
             });
         }
     }
@@ -173,17 +173,17 @@ impl Fold for SpellDurationsFold {
 ///
 /// # Errors
 /// Internal: the tally is not of spells.
-pub fn life_of(tally: &PeriodSeries, cell: CellId) -> Result<survival::Life> {
+pub fn event_table_of(tally: &PeriodSeries, cell: CellId) -> Result<survival::EventTable> {
     let moment = |(time, sums): (u32, Vec<i128>)| {
         let count = |of: SpellColumn| u64::try_from(sums[of as usize]).unwrap_or(0);
-        Moment {
+        EventCounts {
             time,
             entered: count(SpellColumn::Entered),
             events: count(SpellColumn::Events),
             censored: count(SpellColumn::Censored),
         }
     };
-    survival::Life::from_moments((0..).zip(tally.sums(cell)).map(moment))
+    survival::EventTable::from_counts((0..).zip(tally.sums(cell)).map(moment))
         .ok_or_else(|| Error::internal("more spells end than begin"))
 }
 

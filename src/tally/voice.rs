@@ -21,14 +21,14 @@ pub const SCORED: [AnswerKind; 3] = [AnswerKind::Nps, AnswerKind::Csat, AnswerKi
 /// Who answered what: the words are those of NPS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
-pub enum Group {
+pub enum AnswerGroup {
     Promoters,
     Passives,
     Detractors,
 }
 
-impl Group {
-    pub const ALL: [Group; 3] = [Group::Promoters, Group::Passives, Group::Detractors];
+impl AnswerGroup {
+    pub const ALL: [AnswerGroup; 3] = [AnswerGroup::Promoters, AnswerGroup::Passives, AnswerGroup::Detractors];
 
     pub fn name(self) -> &'static str {
         ["promoters", "passives", "detractors"][self as usize]
@@ -37,16 +37,16 @@ impl Group {
 
 /// Where the groups of each kind begin and end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scales {
+pub struct AnswerScales {
     /// The lowest and the highest score of nps, csat and ces, in whole points.
     pub ends: [(i32, i32); 3],
     /// A high score of ces is an easy time, not a hard one.
     pub ces_high_is_ease: bool,
 }
 
-impl Scales {
+impl AnswerScales {
     /// The group of a score in hundredths of a point.
-    fn group(&self, kind: AnswerKind, score: i32) -> Group {
+    fn group(&self, kind: AnswerKind, score: i32) -> AnswerGroup {
         let (score, of_kind) = (i64::from(score), |kind: usize| self.ends.get(kind).copied().unwrap_or_default());
         let (lowest, highest) = of_kind(kind as usize);
         let (lowest, highest) = (100 * i64::from(lowest), 100 * i64::from(highest));
@@ -59,33 +59,33 @@ impl Scales {
             }
         };
         match (good, bad) {
-            (true, _) => Group::Promoters,
-            (_, true) => Group::Detractors,
-            _ => Group::Passives,
+            (true, _) => AnswerGroup::Promoters,
+            (_, true) => AnswerGroup::Detractors,
+            _ => AnswerGroup::Passives,
         }
     }
 }
 
 /// A customer's last word of a kind in a period: the last answer, or, without one, an invitation.
-pub struct Said {
+pub struct LastAnswer {
     day: Day,
     period: usize,
     /// `None`: not answered.
-    scored: Option<(i32, Group)>,
+    scored: Option<(i32, AnswerGroup)>,
 }
 
 /// What is counted of a customer's last words, as `WIDTH` series a kind of survey.
-pub trait Heard: Send + Sync + 'static {
+pub trait AnswerMeasure: Send + Sync + 'static {
     const KIND: &'static str;
     const WIDTH: usize;
 
-    fn count(view: &View<'_>, said: &Said, add: &mut dyn FnMut(usize, i128));
+    fn count(view: &View<'_>, said: &LastAnswer, add: &mut dyn FnMut(usize, i128));
 }
 
 /// The series of [`Answers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
-pub enum Voice {
+pub enum AnswerColumn {
     Answers,
     Promoters,
     Detractors,
@@ -99,20 +99,20 @@ pub enum Voice {
 /// What was answered.
 pub struct Answers;
 
-impl Heard for Answers {
+impl AnswerMeasure for Answers {
     const KIND: &'static str = "answers";
-    const WIDTH: usize = Voice::Unanswered as usize + 1;
+    const WIDTH: usize = AnswerColumn::Unanswered as usize + 1;
 
-    fn count(_: &View<'_>, said: &Said, add: &mut dyn FnMut(usize, i128)) {
-        let Some((score, group)) = said.scored else { return add(Voice::Unanswered as usize, 1) };
+    fn count(_: &View<'_>, said: &LastAnswer, add: &mut dyn FnMut(usize, i128)) {
+        let Some((score, group)) = said.scored else { return add(AnswerColumn::Unanswered as usize, 1) };
         let score = i128::from(score);
-        add(Voice::Answers as usize, 1);
-        add(Voice::Sum as usize, score);
-        add(Voice::Squares as usize, score * score);
+        add(AnswerColumn::Answers as usize, 1);
+        add(AnswerColumn::Sum as usize, score);
+        add(AnswerColumn::Squares as usize, score * score);
         match group {
-            Group::Promoters => add(Voice::Promoters as usize, 1),
-            Group::Detractors => add(Voice::Detractors as usize, 1),
-            Group::Passives => {}
+            AnswerGroup::Promoters => add(AnswerColumn::Promoters as usize, 1),
+            AnswerGroup::Detractors => add(AnswerColumn::Detractors as usize, 1),
+            AnswerGroup::Passives => {}
         }
     }
 }
@@ -120,7 +120,7 @@ impl Heard for Answers {
 /// The series of [`Afterwards`], for each group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
-pub enum After {
+pub enum AfterColumn {
     /// Who answered while live.
     Customers,
     /// Those of them who are not live at the end of the next period.
@@ -130,41 +130,42 @@ pub enum After {
     Later,
 }
 
-impl After {
-    pub const WIDTH: usize = After::Later as usize + 1;
+impl AfterColumn {
+    pub const WIDTH: usize = AfterColumn::Later as usize + 1;
 }
 
 /// What who answered did until the end of the next complete period.
 pub struct Afterwards;
 
-impl Heard for Afterwards {
+impl AnswerMeasure for Afterwards {
     const KIND: &'static str = "afterwards";
-    const WIDTH: usize = Group::ALL.len() * After::WIDTH;
+    const WIDTH: usize = AnswerGroup::ALL.len() * AfterColumn::WIDTH;
 
-    fn count(view: &View<'_>, said: &Said, add: &mut dyn FnMut(usize, i128)) {
+    fn count(view: &View<'_>, said: &LastAnswer, add: &mut dyn FnMut(usize, i128)) {
         let Some((_, group)) = said.scored else { return };
         let spells = view.spells();
         let begun = spells.partition_point(|s| s.start <= said.day);
         if begun.checked_sub(1).is_none_or(|last| said.day >= spells[last].end) {
             return;
         }
-        let mut add = |after: After, amount: i128| add(group as usize * After::WIDTH + after as usize, amount);
-        add(After::Customers, 1);
+        let mut add =
+            |after: AfterColumn, amount: i128| add(group as usize * AfterColumn::WIDTH + after as usize, amount);
+        add(AfterColumn::Customers, 1);
         if view.frame().maturity(said.period + 1) != Maturity::Complete {
             return;
         }
         let next = run(view, said.period + 1).filter(|r| r.state.in_closing());
-        add(After::Churned, next.is_none().into());
+        add(AfterColumn::Churned, next.is_none().into());
         let now = run(view, said.period);
         // What exchange rates moved in the meantime is nobody's answer.
         let moved = now.filter(|r| r.state.in_opening()).map_or(0, Run::currency_effect);
-        add(After::Later, next.map_or(0, |r| i128::from(r.valued) - i128::from(moved)));
+        add(AfterColumn::Later, next.map_or(0, |r| i128::from(r.valued) - i128::from(moved)));
         let before = now.map_or(0, |r| match (r.state.in_opening(), r.state.in_closing()) {
             (true, _) => r.opening,
             (false, true) => r.closing,
             (false, false) => 0,
         });
-        add(After::Before, before.into());
+        add(AfterColumn::Before, before.into());
     }
 }
 
@@ -174,59 +175,59 @@ fn run<'a>(view: &View<'a>, period: usize) -> Option<&'a Run> {
     runs.get(runs.partition_point(|r| r.to <= period)).filter(|r| r.from <= period)
 }
 
-struct Surveyed<H> {
-    axes: SegmentCells,
-    scales: Scales,
+struct AnswersFold<H> {
+    segment_cells: SegmentCells,
+    scales: AnswerScales,
     window: usize,
     periods: usize,
-    heard: PhantomData<fn() -> H>,
+    measure: PhantomData<fn() -> H>,
 }
 
 /// Registers a count of answers under a lens, by a stage's segments.
-pub fn plan<H: Heard>(
+pub fn plan<H: AnswerMeasure>(
     plan: &mut Plan,
     index: Ref<SegmentIndex>,
     lens: Lens,
     segments: &[usize],
-    scales: Scales,
+    scales: AnswerScales,
 ) -> Ref<PeriodSeries> {
     let needs = Needs { surveys: true, ..Needs::default() };
     let params = format!("{segments:?} {scales:?}");
     let spec = FoldSpec { kind: H::KIND, params, lens, needs, after: vec![index.id()], reach: 0 };
     let segments = segments.to_vec();
-    plan.fold(spec, move |known: &StepOutputs| -> Result<Surveyed<H>> {
-        let axes = SegmentCells::new(known, index, &segments)?;
+    plan.fold(spec, move |known: &StepOutputs| -> Result<AnswersFold<H>> {
+        let segment_cells = SegmentCells::new(known, index, &segments)?;
         let frame = known.shape.frame(lens.period);
-        Ok(Surveyed { axes, scales, window: frame.window, periods: frame.len(), heard: PhantomData })
+        Ok(AnswersFold { segment_cells, scales, window: frame.window, periods: frame.len(), measure: PhantomData })
     })
 }
 
-impl<H: Heard> Surveyed<H> {
+impl<H: AnswerMeasure> AnswersFold<H> {
     /// The last words of a kind, period by period.
-    fn said(&self, view: &View<'_>, kind: AnswerKind) -> Vec<Said> {
+    fn said(&self, view: &View<'_>, kind: AnswerKind) -> Vec<LastAnswer> {
         let frame = view.frame();
-        let mut all: Vec<Said> = vec![];
+        let mut all: Vec<LastAnswer> = vec![];
         for row in view.answers().iter().filter(|a| a.kind == kind && a.day >= frame.boundary(self.window)) {
             let period = frame.grid.at(row.day);
             let scored = row.score.map(|score| (score, self.scales.group(kind, score)));
             match all.last_mut().filter(|last| last.period == period) {
                 // An answer stands against any invitation of the period; rows are in order of time.
                 Some(last) if scored.is_some() || last.scored.is_none() => {
-                    *last = Said { day: row.day, period, scored }
+                    *last = LastAnswer { day: row.day, period, scored }
                 }
                 Some(_) => {}
-                None => all.push(Said { day: row.day, period, scored }),
+                None => all.push(LastAnswer { day: row.day, period, scored }),
             }
         }
         all
     }
 }
 
-impl<H: Heard> Fold for Surveyed<H> {
+impl<H: AnswerMeasure> Fold for AnswersFold<H> {
     type Tally = PeriodSeries;
 
     fn cells(&self, _: &Shape) -> u64 {
-        PeriodSeries::bound(SCORED.len() * H::WIDTH, self.periods - self.window, self.axes.cells())
+        PeriodSeries::bound(SCORED.len() * H::WIDTH, self.periods - self.window, self.segment_cells.cells())
     }
 
     fn start(&self) -> PeriodSeries {
@@ -244,10 +245,10 @@ impl<H: Heard> Fold for Surveyed<H> {
                 if counted.is_empty() {
                     continue;
                 }
-                self.axes.within(view, period, |cell| {
-                    let mut line = tally.line(cell);
+                self.segment_cells.within(view, period, |cell| {
+                    let mut series = tally.series(cell);
                     for (field, amount) in &counted {
-                        line.add(kind as usize * H::WIDTH + field, period, period + 1, *amount);
+                        series.add(kind as usize * H::WIDTH + field, period, period + 1, *amount);
                     }
                 });
             }
@@ -267,19 +268,19 @@ impl<H: Heard> Fold for Surveyed<H> {
 mod tests {
     use super::*;
 
-    fn groups(scales: Scales, kind: AnswerKind, points: std::ops::RangeInclusive<i32>) -> String {
+    fn groups(scales: AnswerScales, kind: AnswerKind, points: std::ops::RangeInclusive<i32>) -> String {
         points.map(|p| scales.group(kind, 100 * p).name().as_bytes()[1] as char).collect()
     }
 
     /// By the second letter: pRomoters, pAssives, dEtractors.
     #[test]
     fn groups_of_every_point() {
-        let scales = Scales { ends: [(0, 10), (1, 5), (1, 7)], ces_high_is_ease: true };
+        let scales = AnswerScales { ends: [(0, 10), (1, 5), (1, 7)], ces_high_is_ease: true };
         assert_eq!(groups(scales, AnswerKind::Nps, 0..=10), "eeeeeeeaarr");
         assert_eq!(groups(scales, AnswerKind::Csat, 1..=5), "eearr");
         assert_eq!(groups(scales, AnswerKind::Ces, 1..=7), "eeearrr");
-        let hard = Scales { ces_high_is_ease: false, ..scales };
+        let hard = AnswerScales { ces_high_is_ease: false, ..scales };
         assert_eq!(groups(hard, AnswerKind::Ces, 1..=7), "rrraeee");
-        assert_eq!(hard.group(AnswerKind::Nps, 899), Group::Passives, "a part of a point is not rounded");
+        assert_eq!(hard.group(AnswerKind::Nps, 899), AnswerGroup::Passives, "a part of a point is not rounded");
     }
 }

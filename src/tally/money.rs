@@ -28,7 +28,7 @@ pub enum MoneyColumn {
     MovedOut,
     /// The balance at the closing.
     Closing,
-    /// Revenue of days that are in no balance.
+    /// Net revenue of the period outside the closing balance: of customers who are not live, and below zero.
     Unallocated,
     /// The part of the closing whose cancellation is already known.
     Scheduled,

@@ -1,24 +1,33 @@
-//! From the gaps between purchases to the silence that is churn (DEFINITIONS §2).
+//! The churn window: how long a silence has to last to count as churn, from the gaps between purchases (DEFINITIONS §2).
 
 use super::survival::EventTable;
 use super::survival::kaplan_meier::{Confidence, Curve};
 
-/// How long to wait for those who buy again.
+/// A churn window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ChurnWindow {
-    /// The smallest d with F(d) ≥ q·F(d_max).
+    /// The window in days: the smallest d with F(d) ≥ q·F(d_max).
     pub days: u32,
-    /// F(d_max): the share that buys again, as far as it was seen.
+    /// F(d_max): the share of gaps that end in a purchase within the observed time.
     pub share_returning: f64,
 }
 
-/// So near to a level counts as on it: far above the rounding of a long product, far below any step one gap makes.
+/// A value this close to a level counts as equal to it. This is far above the rounding of a long product, and far below any
+/// step that one gap makes.
 const ON_LEVEL: f64 = 1e-9;
 
-/// The window of gaps in days, F = 1 − S by Kaplan & Meier 1958 (JASA 53:457), gaps that did not end yet censored.
+/// Estimates the churn window from gaps in days. F = 1 − S is estimated by Kaplan & Meier 1958 (JASA 53:457), with gaps that
+/// have not ended yet as censored.
 ///
-/// Completed gaps alone would be biased short: the long ones are those that are still open. F is held against its own
-/// end, for who never buys again has no gap to wait for. `quantile` is q in (0, 1]; `None` if no gap ever ended.
+/// Completed gaps alone would give too short a window, because long gaps are more often still open. F is compared with its
+/// own last value, because customers who never buy again have no gap to wait for.
+///
+/// # Parameters
+/// - `gaps`: the gaps between purchases; an event is a purchase.
+/// - `quantile`: q in (0, 1], the share of those who buy again that has done so within the window.
+///
+/// # Returns
+/// The window; `None` if no gap ever ended.
 pub fn churn_window(gaps: &EventTable, quantile: f64) -> Option<ChurnWindow> {
     let curve = Curve::new(gaps, Confidence::Plain);
     let share_returning = 1.0 - curve.rows.last()?.survival;

@@ -117,7 +117,7 @@ impl<M: Parametric> Fit<M> {
             let (estimate, deviation) = (optimum.parameters[i], covariance.map(|c| libm::sqrt(c[i][i])));
             let known = deviation.filter(|d| *d < UNDETERMINED);
             if deviation.is_some() && known.is_none() {
-                notes.push(format!("these data say next to nothing about {}", name(i)));
+                notes.push(format!("these data hardly determine {}", name(i)));
             }
             Parameter {
                 name: name(i).into(),

@@ -205,7 +205,7 @@ impl SpendTable {
             0 => Some("no repeat buyer has a positive spend"),
             1 => Some("only one repeat buyer has a positive spend: too few for a model"),
             _ if self.rows.iter().all(alike) => {
-                Some("all repeat buyers spend the same: there is nothing to tell them apart")
+                Some("all repeat buyers spend the same: differences between them cannot be estimated")
             }
             _ => None,
         }

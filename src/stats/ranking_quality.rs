@@ -1,29 +1,35 @@
-//! How well a score tells those who had an event from those who had not.
+//! How well a score separates customers who had an event from those who had not: area under the ROC curve, lift, Brier
+//! score.
 
-/// Customers of one score.
+/// Customers with one score.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ScoreGroup {
-    /// Higher: the event is held for likelier.
+    /// The score; a higher one means that the event is more likely.
     pub score: f64,
+    /// Customers.
     pub customers: u64,
+    /// Of these, those who had the event.
     pub events: u64,
 }
 
-/// What a ranking comes to; sums over several rankings are the figures of all.
+/// The counts behind the quality of a ranking. Those of several rankings can be added up.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RankingQuality {
+    /// Customers ranked.
     pub customers: u64,
+    /// Of these, those who had the event.
     pub events: u64,
-    /// Pairs of one with the event and one without, and twice those in which the first has the higher score, ties once.
+    /// The number of pairs of a customer with the event and one without.
     pub pairs: u128,
+    /// Twice the number of pairs in which the one with the event has the higher score; ties count once.
     pub twice_won: u128,
-    /// Events among the tenth of the customers with the highest scores; of customers of one score, of whom only some
-    /// belong to it, the same share.
+    /// Events among the tenth of the customers with the highest scores. If only some of the customers with one score belong
+    /// to that tenth, the same share of their events counts.
     pub events_in_top: f64,
 }
 
 impl RankingQuality {
-    /// Ranks customers, whatever the order of the groups; several may have one score.
+    /// Ranks customers. The groups may be in any order, and several may have one score.
     pub fn of(groups: &[ScoreGroup]) -> RankingQuality {
         let mut groups = groups.to_vec();
         groups.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -31,7 +37,7 @@ impl RankingQuality {
         let events: u64 = groups.iter().map(|g| g.events).sum();
         let pairs = u128::from(events) * u128::from(customers - events);
         let mut ranked = RankingQuality { customers, events, pairs, ..RankingQuality::default() };
-        // In tenths of a customer, of which there are as many in the top as there are customers.
+        // Counted in tenths of a customer: the top has as many of these as there are customers.
         let (mut left, mut events_above) = (u128::from(customers), 0u128);
         for tied in groups.chunk_by(|a, b| a.score == b.score) {
             let (n, events) = tied.iter().fold((0, 0), |(n, e), g| (n + g.customers, e + g.events));
@@ -47,6 +53,7 @@ impl RankingQuality {
         ranked
     }
 
+    /// The counts of two rankings together.
     #[must_use]
     pub fn and(self, other: RankingQuality) -> RankingQuality {
         RankingQuality {
@@ -58,20 +65,20 @@ impl RankingQuality {
         }
     }
 
-    /// The area under the receiver operating characteristic: the probability that one with the event has a higher score
-    /// than one without, ties one half (Hanley and McNeil 1982, Radiology 143:29–36). Over several rankings it is of pairs
-    /// within one. `None` without pairs.
+    /// The area under the ROC curve: the probability that a customer with the event has a higher score than one without,
+    /// ties counting one half (Hanley and McNeil 1982, Radiology 143:29–36). Of several rankings only pairs within one
+    /// ranking count. `None` without pairs.
     pub fn auc(&self) -> Option<f64> {
         (self.pairs > 0).then(|| self.twice_won as f64 / (2.0 * self.pairs as f64))
     }
 
-    /// The share of the events that the top tenth has, over a tenth. `None` without events.
+    /// The lift of the top tenth: its share of all events divided by a tenth. `None` without events.
     pub fn lift(&self) -> Option<f64> {
         (self.events > 0).then(|| 10.0 * self.events_in_top / self.events as f64)
     }
 }
 
-/// Σ (outcome − probability)² of customers whose `score` is a probability: divided by their number, the score of Brier
+/// Σ (outcome − probability)² over customers whose `score` is a probability. Divided by their number it is the Brier score
 /// (1950, Monthly Weather Review 78:1–3).
 pub fn squared_errors(groups: &[ScoreGroup]) -> f64 {
     let of = |g: &ScoreGroup| {

@@ -1,6 +1,6 @@
-//! Customers drawn from each model, for tests: the same seed draws the same customers everywhere.
+//! Simulated customers of each model, for tests. The same seed gives the same customers everywhere.
 //!
-//! Depends on nothing of the crate, for the recovery study in benches/recovery includes this file.
+//! This file uses nothing of the crate, because the recovery study in benches/recovery includes it.
 
 use libm::{cos, log, log1p, pow, sqrt};
 

@@ -105,9 +105,9 @@ impl Fold for AcquiredFold {
     fn observe(&self, tally: &mut AcquiredTally, view: &View<'_>) {
         let channel = view.channel();
         let slot = self.labels.slot(channel);
-        let mut add = |cell: CellId, period: usize, won: AcquisitionCounts| {
+        let mut add = |cell: CellId, period: usize, counts: AcquisitionCounts| {
             if period >= self.window {
-                tally.0.entry((cell, period as u32, slot)).or_default().add(won);
+                tally.0.entry((cell, period as u32, slot)).or_default().add(counts);
             }
         };
         let referred = i64::from(view.referred() || self.referral.contains(&channel));
@@ -121,14 +121,14 @@ impl Fold for AcquiredFold {
         let LiveRule::Subscriptions(rule) = view.rule() else { return };
         for trial in trials(view.terms(), view.ranges(), rule, view.until()) {
             let period = view.frame().grid.at(trial.ended);
-            let won =
+            let counts =
                 AcquisitionCounts { trials: 1, converted: trial.converted.into(), ..AcquisitionCounts::default() };
-            self.segment_cells.within(view, period, |cell| add(cell, period, won));
+            self.segment_cells.within(view, period, |cell| add(cell, period, counts));
         }
     }
 
     fn merge(&self, into: &mut AcquiredTally, from: AcquiredTally) {
-        from.0.into_iter().for_each(|(key, won)| into.0.entry(key).or_default().add(won));
+        from.0.into_iter().for_each(|(key, counts)| into.0.entry(key).or_default().add(counts));
     }
 
     fn size(&self, tally: &AcquiredTally) -> u64 {

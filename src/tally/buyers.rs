@@ -1,4 +1,5 @@
-//! Who bought how often, how recently and since when: what models of buying are fitted to (DEFINITIONS §6).
+//! Histories of buyers (how often, how lately and since when they bought) and their spend: what models of buying are fitted
+//! to (DEFINITIONS §6).
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
@@ -17,18 +18,23 @@ use crate::timeline::segments::{ALL, CellId, SegmentIndex};
 use crate::timeline::shape::Shape;
 use crate::timeline::view::View;
 
-/// Customers alike in x, t_x and T.
+/// A history: x, t_x and T, see [`crate::stats::buyers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct HistoryKey {
+    /// x: repeat transactions.
     pub frequency: u32,
+    /// t_x: days from the first to the last transaction.
     pub recency: u32,
+    /// T: days from the first transaction to the end of observation.
     pub age: u32,
 }
 
-/// What they weigh: how many they are, and what they spent after their first transactions (each at least 0).
+/// The customers with a history.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryWeight {
+    /// How many they are.
     pub customers: u64,
+    /// What they spent after their first transactions, in minor units; a negative spend of a customer counts as 0.
     pub spend: i128,
 }
 
@@ -39,23 +45,27 @@ impl AddAssign for HistoryWeight {
     }
 }
 
-/// Repeat buyers alike in how often and for how much they bought again.
+/// A spend of repeat buyers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SpendKey {
+    /// x: repeat transactions.
     pub frequency: u32,
+    /// What they came to together, in minor units.
     pub total: i64,
 }
 
 /// The buyers of a cell.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BuyerCounts {
-    /// All of them, also where the counts are of a sample.
+    /// How many there are, also if the counts are of a sample.
     pub customers: i64,
+    /// By history.
     pub histories: SampledCounts<HistoryKey, HistoryWeight>,
-    /// Of repeat buyers alone.
+    /// By spend, repeat buyers only.
     pub spends: SampledCounts<SpendKey, u64>,
 }
 
+/// The buyers by cell.
 pub type BuyersTally = BTreeMap<CellId, BuyerCounts>;
 
 pub struct BuyersFold {
@@ -64,7 +74,7 @@ pub struct BuyersFold {
     until: Day,
 }
 
-/// Registers the count of those who bought before a day, by a stage's segments.
+/// Registers the count of customers who bought before the day `until`, by a stage's segments.
 pub fn plan(
     plan: &mut Plan,
     index: Ref<SegmentIndex>,
@@ -91,14 +101,14 @@ pub fn plan(
     })
 }
 
-/// Cells that the counts of everybody may have; those of all segments' values together have as many once more.
+/// The limit on cells of the counts of everybody. The counts of all segment values together may have as many again.
 ///
-/// CDNOW's 23,570 customers have some 11,000. Above it a fit is of a sample, whose standard errors are then below a
-/// hundredth of the estimates.
+/// CDNOW's 23,570 customers have about 11,000 cells. Above the limit a model is fitted to a sample, which is then so large
+/// that standard errors are below a hundredth of the estimates.
 pub const MOST_CELLS: usize = 1 << 18;
-/// Cells that even a value among thousands may have.
+/// The limit for a segment value, however many values there are.
 const FEWEST_CELLS: usize = 1 << 10;
-/// What a cell of either count takes, in cells of 16 bytes.
+/// What an entry of either count takes, in cells of 16 bytes.
 const HISTORY_CELLS: u64 = (size_of::<(HistoryKey, u8, HistoryWeight)>() as u64).div_ceil(16);
 const SPEND_CELLS: u64 = (size_of::<(SpendKey, u8, u64)>() as u64).div_ceil(16);
 
@@ -129,7 +139,7 @@ impl Fold for BuyersFold {
             );
             histories * HISTORY_CELLS + spends * SPEND_CELLS + 1
         };
-        // Of all values of the run, since they share the limit.
+        // All segment values of the run, because they share the limit.
         bound(self.limit(ALL)) + (self.segment_cells.cells_of_run() - 1) * bound(self.limit(ALL + 1))
     }
 

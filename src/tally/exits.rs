@@ -151,14 +151,14 @@ impl LastRanges {
 }
 
 /// Why a customer who churned in a period left. The end is that of the spell which ended last before the period's closing.
-fn exit(view: &View<'_>, lasts: &LastRanges, period: usize) -> ExitReason {
+fn exit(view: &View<'_>, last_ranges: &LastRanges, period: usize) -> ExitReason {
     let (frame, spells) = (view.frame(), view.spells());
     let over = spells.partition_point(|s| s.end < frame.boundary(period + 1));
     let none = ExitReason { reason: NO_VALUE, kind: CancelKind::Unknown };
     let Some(spell) = over.checked_sub(1).map(|last| spells[last]) else { return none };
     // If a rate is missing, the walk ends with an error that says so, and the 0 reaches no table.
     let worth = |(currency, mrr): Price| frame.worth(currency, mrr, period).unwrap_or(0);
-    let ending = lasts.ending(spell.end).iter().map(|(_, row, mrr)| (&view.terms()[*row as usize], worth(*mrr)));
+    let ending = last_ranges.ending(spell.end).iter().map(|(_, row, mrr)| (&view.terms()[*row as usize], worth(*mrr)));
     let said = ending.clone().map(|(term, mrr)| {
         let known = is_known(view, term);
         let kind = if known { term.kind } else { CancelKind::Unknown };

@@ -1,4 +1,4 @@
-//! Buyers by recency, frequency and money (DEFINITIONS §8).
+//! RFM: buyers by recency, frequency and monetary value (DEFINITIONS §8).
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
@@ -16,7 +16,7 @@ use crate::timeline::segments::{ALL, CellId, SegmentIndex};
 use crate::timeline::shape::{Basis, Shape};
 use crate::timeline::view::View;
 
-/// Scores from 1 to 5.
+/// The usual number of scores, from 1 to 5.
 pub const QUINTILES: u32 = 5;
 
 const ORDERS: Needs = Needs { orders: true, usage: false, surveys: false, reasons: false, channels: false };
@@ -70,17 +70,18 @@ impl RankedMeasure for Monetary {
     }
 }
 
-/// Where the scores of all buyers are cut.
+/// References to the values at which scores are cut, over all buyers.
 #[derive(Clone, Copy)]
 pub struct RfmCuts {
     recency: Ref<Vec<i64>>,
     frequency: Ref<Vec<i64>>,
+    /// The cuts of all three scores.
     pub scores: Ref<Scores>,
-    /// How many scores there are.
+    /// The number of scores.
     most: u32,
 }
 
-/// Registers what the scores of all buyers are cut at.
+/// Registers the estimation of the cuts over all buyers.
 pub fn cuts(plan: &mut Plan, lens: Lens, scores: u32) -> RfmCuts {
     let (recency, frequency) = (cut::<Recency>(plan, lens, scores), cut::<Frequency>(plan, lens, scores));
     let monetary = cut::<Monetary>(plan, lens, scores);
@@ -100,14 +101,18 @@ fn cut<M: RankedMeasure>(plan: &mut Plan, lens: Lens, scores: u32) -> Ref<Vec<i6
     })
 }
 
-/// Buyers of a kind, and what they come to.
+/// The buyers of a pair of scores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RfmCounts {
+    /// Buyers.
     pub customers: u64,
-    /// With at least two orders.
+    /// Of these, those with at least two orders.
     pub repeaters: u64,
+    /// Σ of their days since the last purchase.
     pub days_since_last: i128,
+    /// Σ of their orders.
     pub orders: i128,
+    /// Σ of their net revenue, in minor units.
     pub revenue: i128,
 }
 
@@ -121,18 +126,18 @@ impl AddAssign for RfmCounts {
     }
 }
 
-/// By cell, R and F.
+/// Buyers by cell, R and F.
 pub type RfmTally = BTreeMap<(CellId, u8, u8), RfmCounts>;
 
 pub struct RfmFold {
     segment_cells: SegmentCells,
-    /// Of recency and frequency.
+    /// The cuts of recency and frequency.
     scores: Scores,
-    /// How many scores there are.
+    /// The number of scores.
     most: u64,
 }
 
-/// A kind and its key, in cells of 16 bytes.
+/// What an entry and its key take, in cells of 16 bytes.
 const KIND_CELLS: u64 = 6;
 
 /// Registers the count of buyers by R and F, by a stage's segments.
@@ -142,7 +147,7 @@ pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, segments: &[u
         params: format!("{} scores, segments {segments:?}", cuts.most),
         lens,
         needs: ORDERS,
-        // Not after the cuts of money, which are the last to be known.
+        // It does not wait for the cuts of money, which are known last.
         after: vec![index.id(), cuts.recency.id(), cuts.frequency.id()],
         reach: 0,
     };

@@ -1,4 +1,4 @@
-//! How long spells last: what survival curves are estimated from (DEFINITIONS §7).
+//! Durations of spells, from which survival curves are estimated (DEFINITIONS §7).
 
 use crate::calendar::{Day, Period};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
@@ -13,23 +13,26 @@ use crate::timeline::shape::{Frame, Shape};
 use crate::timeline::spells::Spell;
 use crate::timeline::view::View;
 
-/// The series by length, in units.
+/// The series by duration in units, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum SpellColumn {
     /// Spells that ended.
     Events,
-    /// Spells that were last seen live.
+    /// Spells that were still live when last observed.
     Censored,
-    /// Spells that were first seen at this age (0: from their beginning).
+    /// Spells that were first observed at this age; 0 for those observed from their start.
     Entered,
 }
 
 const WIDTH: usize = SpellColumn::Entered as usize + 1;
 
+/// Which spells of a customer count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhichSpells {
+    /// The first one.
     First,
+    /// All of them.
     All,
 }
 
@@ -40,7 +43,7 @@ pub struct SpellDurationsFold {
     lengths: usize,
 }
 
-/// Registers the lengths of spells under a lens, in units of a period, by a stage's segments.
+/// Registers the count of durations under a lens, in units of a period, by a stage's segments.
 pub fn plan(
     plan: &mut Plan,
     index: Ref<SegmentIndex>,
@@ -65,7 +68,7 @@ pub fn plan(
     })
 }
 
-/// A spell as it was observed, in units: at risk at t where entry < t ≤ length.
+/// A spell as it was observed, in units. It is at risk at t where entry < t ≤ length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct ObservedDuration {
     entry: usize,
@@ -74,7 +77,7 @@ struct ObservedDuration {
 }
 
 impl SpellDurationsFold {
-    /// `None` for what was over before the window began.
+    /// The observed part of a spell; `None` if it was over before the window began, or starts after as_of.
     fn observed(&self, view: &View<'_>, spell: &Spell) -> Option<ObservedDuration> {
         let shape = view.shape();
         if spell.end <= shape.observed_from || spell.start >= shape.as_of {
@@ -84,24 +87,24 @@ impl SpellDurationsFold {
             return Some(by_period(view.frame(), shape.observed_from, spell));
         }
         let whole = |to: Day| whole_units(self.unit, spell.start, to);
-        // An end, or an entry, within a unit is at the end of the unit.
+        // An end, or an entry, within a unit counts at the end of the unit.
         let begun = |to: Day| {
             let whole = whole(to);
             whole + usize::from(to > self.unit.shift(spell.start, whole as i32))
         };
-        // A unit counts if all of it was observed, its end too: else it would show those who left in it, and not those who
-        // stayed. An end on as_of is not known yet.
+        // A unit counts only if all of it was observed, its end included. Otherwise it would show the spells that ended in it,
+        // and not those that went on. An end on as_of is not known yet.
         let (entry, seen) = (begun(shape.observed_from), whole(shape.as_of.plus(-1)));
         let length = if spell.end == Day::NEVER { usize::MAX } else { begun(spell.end) };
         Some(ObservedDuration { entry, length: length.min(seen), ended: length <= seen })
     }
 }
 
-/// Spells of whole periods: an end counts once the next period is over.
+/// A spell of whole periods. Its end counts once the following period is over.
 fn by_period(frame: &Frame, observed_from: Day, spell: &Spell) -> ObservedDuration {
     let first = frame.grid.at(spell.start);
     let over = if frame.last_is_partial() { frame.len() - 1 } else { frame.len() };
-    // A period of which only a part lies in the window is none.
+    // Only periods that lie wholly in the window count.
     let window = (frame.window..frame.len()).find(|p| frame.grid.start(*p) >= observed_from).unwrap_or(frame.len());
     let entry = window.saturating_sub(first);
     // The first period without activity.
@@ -109,18 +112,18 @@ fn by_period(frame: &Frame, observed_from: Day, spell: &Spell) -> ObservedDurati
     if spell.end != Day::NEVER && silent < over {
         ObservedDuration { entry, length: silent - first, ended: true }
     } else {
-        // Of the last whole period nobody can say yet whether it was the last with activity.
+        // It is not known yet whether the last whole period was the last one with activity.
         ObservedDuration { entry, length: over.saturating_sub(first + 1), ended: false }
     }
 }
 
-/// How many units fit between two days; 0 where the second is not later.
+/// How many whole units fit between two days; 0 if the second is not later.
 fn whole_units(unit: Period, from: Day, to: Day) -> usize {
     let days = i64::from(to.0) - i64::from(from.0);
     if days <= 0 {
         return 0;
     }
-    // From a lower bound upwards.
+    // Count up from a lower bound.
     let longest = [1, 7, 31, 92, 366][unit as usize];
     let mut n = (days / longest) as i32;
     while unit.shift(from, n + 1) <= to {
@@ -148,7 +151,7 @@ impl Fold for SpellDurationsFold {
         for spell in spells {
             let Some(ObservedDuration { mut entry, mut length, ended }) = self.observed(view, spell) else { continue };
             if length <= entry {
-                // Never at risk, which a length of 0 says.
+                // Never at risk: counted with length 0.
                 (entry, length) = (0, 0);
             }
             let end = if ended { SpellColumn::Events } else { SpellColumn::Censored };
@@ -169,10 +172,10 @@ impl Fold for SpellDurationsFold {
     }
 }
 
-/// The spells of a cell as the estimators take them.
+/// The spells of a cell, as the estimators take them.
 ///
 /// # Errors
-/// Internal: the tally is not of spells.
+/// Internal: more spells end than begin, so the tally is not one of spells.
 pub fn event_table_of(tally: &PeriodSeries, cell: CellId) -> Result<survival::EventTable> {
     let moment = |(time, sums): (u32, Vec<i128>)| {
         let count = |of: SpellColumn| u64::try_from(sums[of as usize]).unwrap_or(0);

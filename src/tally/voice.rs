@@ -1,4 +1,4 @@
-//! What customers answered when asked, and what they did afterwards (DEFINITIONS §9).
+//! Scores that customers gave in surveys, and what these customers did afterwards (DEFINITIONS §9).
 
 use std::marker::PhantomData;
 
@@ -18,7 +18,7 @@ use crate::timeline::view::View;
 /// The kinds of surveys that ask for a score.
 pub const SCORED: [AnswerKind; 3] = [AnswerKind::Nps, AnswerKind::Csat, AnswerKind::Ces];
 
-/// Who answered what: the words are those of NPS.
+/// A group of customers by their score, named as for NPS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum AnswerGroup {
@@ -30,17 +30,18 @@ pub enum AnswerGroup {
 impl AnswerGroup {
     pub const ALL: [AnswerGroup; 3] = [AnswerGroup::Promoters, AnswerGroup::Passives, AnswerGroup::Detractors];
 
+    /// The name in tables.
     pub fn name(self) -> &'static str {
         ["promoters", "passives", "detractors"][self as usize]
     }
 }
 
-/// Where the groups of each kind begin and end.
+/// The scales of the surveys, which decide where groups begin and end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AnswerScales {
     /// The lowest and the highest score of nps, csat and ces, in whole points.
     pub ends: [(i32, i32); 3],
-    /// A high score of ces is an easy time, not a hard one.
+    /// True if a high score of ces means little effort, false if it means much.
     pub ces_high_is_ease: bool,
 }
 
@@ -66,45 +67,52 @@ impl AnswerScales {
     }
 }
 
-/// A customer's last word of a kind in a period: the last answer, or, without one, an invitation.
+/// A customer's last answer to a kind of survey in a period; the last invitation if there was no answer.
 pub struct LastAnswer {
     day: Day,
     period: usize,
-    /// `None`: not answered.
+    /// The score in hundredths of a point, and its group; `None` if not answered.
     scored: Option<(i32, AnswerGroup)>,
 }
 
-/// What is counted of a customer's last words, as `WIDTH` series a kind of survey.
+/// Counts something of the last answers, as `WIDTH` series for each kind of survey.
 pub trait AnswerMeasure: Send + Sync + 'static {
+    /// The name of the fold, as `explain` shows it.
     const KIND: &'static str;
+    /// The number of series for each kind of survey.
     const WIDTH: usize;
 
-    fn count(view: &View<'_>, said: &LastAnswer, add: &mut dyn FnMut(usize, i128));
+    /// Adds a customer's last answer: `add` takes the number of a series and an amount.
+    fn count(view: &View<'_>, answer: &LastAnswer, add: &mut dyn FnMut(usize, i128));
 }
 
 /// The series of [`Answers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum AnswerColumn {
+    /// Customers who answered.
     Answers,
+    /// Of these, the promoters.
     Promoters,
+    /// Of these, the detractors.
     Detractors,
-    /// Σ of the scores in hundredths, and of their squares.
+    /// Σ of the scores in hundredths of a point.
     Sum,
+    /// Σ of the squares of these.
     Squares,
     /// Customers who were asked and did not answer in the period.
     Unanswered,
 }
 
-/// What was answered.
+/// Counts answers and sums their scores.
 pub struct Answers;
 
 impl AnswerMeasure for Answers {
     const KIND: &'static str = "answers";
     const WIDTH: usize = AnswerColumn::Unanswered as usize + 1;
 
-    fn count(_: &View<'_>, said: &LastAnswer, add: &mut dyn FnMut(usize, i128)) {
-        let Some((score, group)) = said.scored else { return add(AnswerColumn::Unanswered as usize, 1) };
+    fn count(_: &View<'_>, answer: &LastAnswer, add: &mut dyn FnMut(usize, i128)) {
+        let Some((score, group)) = answer.scored else { return add(AnswerColumn::Unanswered as usize, 1) };
         let score = i128::from(score);
         add(AnswerColumn::Answers as usize, 1);
         add(AnswerColumn::Sum as usize, score);
@@ -121,43 +129,45 @@ impl AnswerMeasure for Answers {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum AfterColumn {
-    /// Who answered while live.
+    /// Customers who answered while live.
     Customers,
-    /// Those of them who are not live at the end of the next period.
+    /// Of these, those who are not live at the end of the next period.
     Churned,
-    /// What they paid before, and at the end of the next period, in minor units.
+    /// What the customers paid before, in minor units.
     Before,
+    /// What they pay at the end of the next period, in minor units.
     Later,
 }
 
 impl AfterColumn {
+    /// The number of series.
     pub const WIDTH: usize = AfterColumn::Later as usize + 1;
 }
 
-/// What who answered did until the end of the next complete period.
+/// Counts what customers did after an answer, until the end of the next complete period.
 pub struct Afterwards;
 
 impl AnswerMeasure for Afterwards {
     const KIND: &'static str = "afterwards";
     const WIDTH: usize = AnswerGroup::ALL.len() * AfterColumn::WIDTH;
 
-    fn count(view: &View<'_>, said: &LastAnswer, add: &mut dyn FnMut(usize, i128)) {
-        let Some((_, group)) = said.scored else { return };
+    fn count(view: &View<'_>, answer: &LastAnswer, add: &mut dyn FnMut(usize, i128)) {
+        let Some((_, group)) = answer.scored else { return };
         let spells = view.spells();
-        let begun = spells.partition_point(|s| s.start <= said.day);
-        if begun.checked_sub(1).is_none_or(|last| said.day >= spells[last].end) {
+        let begun = spells.partition_point(|s| s.start <= answer.day);
+        if begun.checked_sub(1).is_none_or(|last| answer.day >= spells[last].end) {
             return;
         }
         let mut add =
             |after: AfterColumn, amount: i128| add(group as usize * AfterColumn::WIDTH + after as usize, amount);
         add(AfterColumn::Customers, 1);
-        if view.frame().maturity(said.period + 1) != Maturity::Complete {
+        if view.frame().maturity(answer.period + 1) != Maturity::Complete {
             return;
         }
-        let next = run(view, said.period + 1).filter(|r| r.state.in_closing());
+        let next = run(view, answer.period + 1).filter(|r| r.state.in_closing());
         add(AfterColumn::Churned, next.is_none().into());
-        let now = run(view, said.period);
-        // What exchange rates moved in the meantime is nobody's answer.
+        let now = run(view, answer.period);
+        // Changes of exchange rates in the meantime are not a reaction of the customer.
         let moved = now.filter(|r| r.state.in_opening()).map_or(0, Run::currency_effect);
         add(AfterColumn::Later, next.map_or(0, |r| i128::from(r.valued) - i128::from(moved)));
         let before = now.map_or(0, |r| match (r.state.in_opening(), r.state.in_closing()) {
@@ -169,7 +179,7 @@ impl AnswerMeasure for Afterwards {
     }
 }
 
-/// What a customer does in a period.
+/// The run that contains a period; `None` if there is none.
 fn run<'a>(view: &View<'a>, period: usize) -> Option<&'a Run> {
     let runs = view.runs();
     runs.get(runs.partition_point(|r| r.to <= period)).filter(|r| r.from <= period)
@@ -184,6 +194,8 @@ struct AnswersFold<H> {
 }
 
 /// Registers a count of answers under a lens, by a stage's segments.
+///
+/// The tally has `H::WIDTH` series for each of [`SCORED`], in their order.
 pub fn plan<H: AnswerMeasure>(
     plan: &mut Plan,
     index: Ref<SegmentIndex>,
@@ -203,15 +215,15 @@ pub fn plan<H: AnswerMeasure>(
 }
 
 impl<H: AnswerMeasure> AnswersFold<H> {
-    /// The last words of a kind, period by period.
-    fn said(&self, view: &View<'_>, kind: AnswerKind) -> Vec<LastAnswer> {
+    /// The last answers to a kind of survey, by period.
+    fn last_answers(&self, view: &View<'_>, kind: AnswerKind) -> Vec<LastAnswer> {
         let frame = view.frame();
         let mut all: Vec<LastAnswer> = vec![];
         for row in view.answers().iter().filter(|a| a.kind == kind && a.day >= frame.boundary(self.window)) {
             let period = frame.grid.at(row.day);
             let scored = row.score.map(|score| (score, self.scales.group(kind, score)));
             match all.last_mut().filter(|last| last.period == period) {
-                // An answer stands against any invitation of the period; rows are in order of time.
+                // Rows are in order of time. An invitation does not replace an answer of the same period.
                 Some(last) if scored.is_some() || last.scored.is_none() => {
                     *last = LastAnswer { day: row.day, period, scored }
                 }
@@ -239,9 +251,9 @@ impl<H: AnswerMeasure> Fold for AnswersFold<H> {
             return;
         }
         for kind in SCORED {
-            for said in self.said(view, kind) {
-                let (period, mut counted) = (said.period, vec![]);
-                H::count(view, &said, &mut |field, amount| counted.push((field, amount)));
+            for answer in self.last_answers(view, kind) {
+                let (period, mut counted) = (answer.period, vec![]);
+                H::count(view, &answer, &mut |field, amount| counted.push((field, amount)));
                 if counted.is_empty() {
                     continue;
                 }

@@ -115,11 +115,11 @@ impl CountTables {
     pub fn refusal(&self) -> Option<&'static str> {
         match (self.customers, self.repeaters) {
             (0, _) => Some("there are no customers to fit a model to"),
-            (1, _) => Some("one customer alone does not make a model"),
-            (_, 0) => Some("nobody has bought again: there is nothing to tell how often customers buy"),
+            (1, _) => Some("one customer is too few for a model"),
+            (_, 0) => Some("no customer has bought again: how often customers buy cannot be estimated"),
             (_, 1) => Some("only one customer has bought again: too few for a model"),
             _ if self.rows.len() == 1 => {
-                Some("all customers have the same history: there is nothing to tell them apart")
+                Some("all customers have the same history: differences between them cannot be estimated")
             }
             _ => None,
         }

@@ -52,7 +52,7 @@ impl<const FIRST: u32> Parametric for BetaGeometric<FIRST> {
     const LIMITS: &'static [(&'static str, &'static str)] = &[
         ("hardly anybody buys again", "customers who are alive all buy at the same rate"),
         ("some customers buy again at once", "customers who are alive all buy at the same rate"),
-        ("hardly anybody drops out", "customers do not differ in how readily they drop out"),
+        ("hardly anybody drops out", "customers do not differ in how likely they are to drop out"),
         ("customers drop out at the first chance or never", "hardly anybody drops out after a purchase"),
     ];
 

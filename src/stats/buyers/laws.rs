@@ -135,8 +135,8 @@ fn degenerate_data_are_told_in_words() {
     assert_eq!(note::<BgNbd>(&[]), ["there are no customers to fit a model to"]);
     assert_eq!(note::<BgNbd>(&[(1, 0, 0, 5)])[0], "there are no customers to fit a model to");
     assert!(note::<BgNbd>(&[(1, 0, 0, 5)])[1].starts_with("5 customers left out"));
-    assert_eq!(note::<MbgNbd>(&[(3, 7, 70, 1)]), ["one customer alone does not make a model"]);
-    assert!(note::<ParetoNbd>(&[(0, 0, 70, 10), (0, 0, 0, 10)])[0].starts_with("nobody has bought again"));
+    assert_eq!(note::<MbgNbd>(&[(3, 7, 70, 1)]), ["one customer is too few for a model"]);
+    assert!(note::<ParetoNbd>(&[(0, 0, 70, 10), (0, 0, 0, 10)])[0].starts_with("no customer has bought again"));
     assert!(note::<ParetoNbd>(&[(0, 0, 70, 10), (2, 6, 70, 1)])[0].starts_with("only one customer"));
     assert!(note::<BgNbd>(&[(3, 7, 70, 4), (3, 7, 70, 5)])[0].starts_with("all customers have the same history"));
     // Nobody falls silent: everybody bought on the last day.

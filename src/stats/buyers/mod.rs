@@ -110,8 +110,8 @@ pub trait BuyerModel: Parametric + Copy + Send + Sync + 'static {
     ///
     /// # Returns
     /// The fit. It has no model, and a note that says why, if there are fewer than two customers or two repeat buyers, if
-    /// all have the same history, or if the search does not converge. Impossible cells (recency beyond age, repeats within
-    /// no time) are left out and counted in a note.
+    /// all have the same history, or if the search does not converge. Impossible cells (recency beyond age, repeats at
+    /// age 0) are left out and counted in a note.
     ///
     /// # Example
     /// Four kinds of buyers, observed for 50 weeks:
@@ -244,7 +244,7 @@ fn fit<M: Parametric, P, const N: usize>(
         None => Fit::of(optimum(counted, &starts, search), counted.customers),
     };
     if counted.impossible > 0 {
-        let note = "customers left out: their last purchase lies beyond their age, or they bought again within no time";
+        let note = "customers left out: their last purchase lies beyond their age, or they bought again at age 0";
         fit.notes.push(format!("{} {note}", counted.impossible));
     }
     fit

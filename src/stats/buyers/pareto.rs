@@ -45,8 +45,11 @@ impl Parametric for ParetoNbd {
     const LIMITS: &'static [(&'static str, &'static str)] = &[
         ("hardly anybody buys again", "customers who are alive all buy at the same rate"),
         ("some customers buy again at once", "customers who are alive all buy at the same rate"),
-        ("hardly anybody drops out", "customers do not differ in how readily they drop out"),
-        ("some customers drop out at once", "customers do not differ in how readily they drop out, or hardly any do"),
+        ("hardly anybody drops out", "customers do not differ in how likely they are to drop out"),
+        (
+            "some customers drop out at once",
+            "customers do not differ in how likely they are to drop out, or hardly any do",
+        ),
     ];
 
     fn of(parameters: &[f64]) -> Option<Self> {

@@ -212,8 +212,8 @@ mod tests {
             assert!(fit.parameters.iter().all(|p| p.estimate.is_finite() && p.std_error.is_none()));
             fit.notes.join("; ")
         };
-        assert_eq!(note(&[(10, 3), (7, 2)]), "2 of the 3 renewals have been seen that it takes at least");
-        assert_eq!(note(&[(10, 3), (7, 8), (1, 1)]), "more customers are lost at renewal 2 than stood before it");
+        assert_eq!(note(&[(10, 3), (7, 2)]), "renewals observed: 2; the model needs at least 3");
+        assert_eq!(note(&[(10, 3), (7, 8), (1, 1)]), "more customers are lost at renewal 2 than were due");
         assert!(note(&[(1000, 300), (700, 0), (700, 0), (700, 0)]).starts_with("not converged"));
         assert!(note(&[(625, 125), (500, 100), (400, 80), (320, 64)]).starts_with("not converged"));
         assert_eq!(Bdw::of(&[1.0, 1.0]), None);

@@ -61,15 +61,17 @@ fn refusal<M>(renewals: &[Renewal], parameters: usize) -> Option<Fit<M>> {
     let seen = renewals.iter().filter(|r| r.due > 0);
     let no = |note: String| Some(Fit::none(customers(renewals), note));
     if let Some(n) = renewals.iter().position(|r| r.lost > r.due) {
-        return no(format!("more customers are lost at renewal {} than stood before it", n + 1));
+        return no(format!("more customers are lost at renewal {} than were due", n + 1));
     }
     match seen.clone().count() {
-        0 => no("no renewal has been seen".into()),
+        0 => no("no renewal has been observed".into()),
         _ if seen.clone().all(|r| r.lost == 0) => {
-            no("nobody has been lost yet: nothing tells when anybody will be".into())
+            no("no customer has been lost yet: when customers leave cannot be estimated".into())
         }
-        _ if seen.clone().all(|r| r.lost == r.due) => no("everybody was lost at the first renewal seen".into()),
-        n if n < parameters => no(format!("{n} of the {parameters} renewals have been seen that it takes at least")),
+        _ if seen.clone().all(|r| r.lost == r.due) => {
+            no("all customers were lost at the first observed renewal".into())
+        }
+        n if n < parameters => no(format!("renewals observed: {n}; the model needs at least {parameters}")),
         _ => None,
     }
 }

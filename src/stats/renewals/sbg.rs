@@ -212,12 +212,12 @@ mod tests {
             assert!(finite && fit.log_likelihood.is_none_or(f64::is_finite));
             fit.notes.join("; ")
         };
-        assert_eq!(note(&[]), "no renewal has been seen");
-        assert_eq!(note(&[(0, 0), (0, 0)]), "no renewal has been seen");
-        assert_eq!(note(&[(10, 2), (8, 9)]), "more customers are lost at renewal 2 than stood before it");
-        assert_eq!(note(&[(10, 0), (9, 0)]), "nobody has been lost yet: nothing tells when anybody will be");
-        assert_eq!(note(&[(10, 10)]), "everybody was lost at the first renewal seen");
-        assert_eq!(note(&[(10, 3)]), "1 of the 2 renewals have been seen that it takes at least");
+        assert_eq!(note(&[]), "no renewal has been observed");
+        assert_eq!(note(&[(0, 0), (0, 0)]), "no renewal has been observed");
+        assert_eq!(note(&[(10, 2), (8, 9)]), "more customers are lost at renewal 2 than were due");
+        assert_eq!(note(&[(10, 0), (9, 0)]), "no customer has been lost yet: when customers leave cannot be estimated");
+        assert_eq!(note(&[(10, 10)]), "all customers were lost at the first observed renewal");
+        assert_eq!(note(&[(10, 3)]), "renewals observed: 1; the model needs at least 2");
         for counts in [[(1000, 200), (800, 160), (640, 128)], [(1000, 100), (900, 180), (720, 288)]] {
             assert!(note(&counts).ends_with("all customers leave at one rate, or ever faster"), "{}", note(&counts));
         }

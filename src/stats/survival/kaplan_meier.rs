@@ -219,19 +219,19 @@ fn notes(event_table: &EventTable) -> Vec<String> {
     let mut notes = vec![];
     let Some(first) = sets.first() else { return notes };
     if first.time > 0 {
-        notes.push(format!("nobody is seen before {}: the curve tells of those who got so far", first.time));
+        notes.push(format!("no spell is observed before {}: the curve is of spells that lasted that long", first.time));
     }
     let gaps: Vec<&[RiskSet]> = sets.windows(2).filter(|w| w[1].at_risk == 0).collect();
     if let Some(gap) = gaps.first() {
         let times = if gaps.len() > 1 { format!(", and {} more times", gaps.len() - 1) } else { String::new() };
         let (from, to) = (gap[0].time, gap[1].time);
-        notes.push(format!("nobody is at risk after {from} up to {to}{times}: the curve stays where it was"));
+        notes.push(format!("nobody is at risk after {from} up to {to}{times}: the curve is constant there"));
     }
     let zero = sets.iter().position(|s| s.at_risk > 0 && s.events == s.at_risk);
     let later = zero.map_or(0, |i| sets[i..].iter().map(|s| s.entered).sum());
     if let Some(i) = zero.filter(|_| later > 0) {
         let at = sets[i].time;
-        notes.push(format!("all at risk at {at} left then, before {later} more came in: the curve is 0 from there on"));
+        notes.push(format!("all at risk at {at} left then, and the curve stays 0, although {later} entered later"));
     }
     notes
 }

@@ -157,15 +157,15 @@ fn what_late_entry_does_is_said() {
     let notes = |spells: &[(u32, u32, bool)]| Curve::new(&event_table(spells), Confidence::LogLog).notes;
     assert_eq!(
         notes(&[(3, 5, true), (4, 9, false)]),
-        ["nobody is seen before 3: the curve tells of those who got so far"]
+        ["no spell is observed before 3: the curve is of spells that lasted that long"]
     );
     assert_eq!(
         notes(&[(0, 5, false), (8, 9, true), (8, 12, false)]),
-        ["nobody is at risk after 5 up to 8: the curve stays where it was"]
+        ["nobody is at risk after 5 up to 8: the curve is constant there"]
     );
     assert_eq!(
         notes(&[(0, 5, true), (5, 9, true), (6, 12, false)]),
-        ["all at risk at 5 left then, before 2 more came in: the curve is 0 from there on"]
+        ["all at risk at 5 left then, and the curve stays 0, although 2 entered later"]
     );
     assert!(notes(&[(0, 5, false), (5, 9, true)]).is_empty(), "one leaves as the next comes in");
     // The curve itself: flat over a gap; at 0 once it got there, though others follow.

@@ -9,15 +9,15 @@ use rustix::fs::OFlags;
 
 /// Why a path is not opened.
 #[derive(Debug)]
-pub enum Refused {
+pub enum OpenError {
     /// A folder, pipe, socket or device.
     NotRegular,
     Io(io::Error),
 }
 
-impl From<io::Error> for Refused {
-    fn from(e: io::Error) -> Refused {
-        Refused::Io(e)
+impl From<io::Error> for OpenError {
+    fn from(e: io::Error) -> OpenError {
+        OpenError::Io(e)
     }
 }
 
@@ -25,8 +25,8 @@ impl From<io::Error> for Refused {
 ///
 /// # Errors
 /// Whatever the path leads to is no regular file, is not there or may not be read.
-pub fn open(path: &Path) -> Result<File, Refused> {
-    let regular = |about: &Metadata| if about.is_file() { Ok(()) } else { Err(Refused::NotRegular) };
+pub fn open(path: &Path) -> Result<File, OpenError> {
+    let regular = |about: &Metadata| if about.is_file() { Ok(()) } else { Err(OpenError::NotRegular) };
     // Opening some devices acts on them, so that the type is looked at before; and after, for the path may have changed.
     regular(&std::fs::metadata(path)?)?;
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
@@ -49,9 +49,9 @@ mod tests {
         let link = dir.path().join("link");
         std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
         for path in [pipe, socket, link, "/dev/zero".into(), dir.path().into()] {
-            assert!(matches!(open(&path), Err(Refused::NotRegular)), "{}", path.display());
+            assert!(matches!(open(&path), Err(OpenError::NotRegular)), "{}", path.display());
         }
-        assert!(matches!(open(&dir.path().join("nothing")), Err(Refused::Io(_))));
+        assert!(matches!(open(&dir.path().join("nothing")), Err(OpenError::Io(_))));
         std::fs::write(dir.path().join("file"), "").unwrap();
         assert!(open(&dir.path().join("file")).is_ok());
     }

@@ -9,7 +9,7 @@ use super::pipeline::{PipelineArgs, shown_output};
 use super::secrets;
 use super::stdout::{self, Format};
 use crate::config::{self, Location, locate};
-use crate::error::{Error, Errors, Exit};
+use crate::error::{Error, Errors, ExitStatus};
 use crate::job;
 use crate::source::{self, Inspected, Needs};
 use crate::terminal::escaped;
@@ -66,7 +66,7 @@ struct Source {
 ///
 /// # Errors
 /// Whatever a run would find wrong before it computes.
-pub fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Errors> {
+pub fn run(args: &Args, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     let (mut verdict, errors) = look(args);
     if args.format == Format::Text {
         return match Errors::unless_empty(errors, ()) {
@@ -81,7 +81,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Errors> {
         at: locate(e, &overrides, &config::read_text),
         status: e.kind.exit() as u8,
     };
-    let mut exit = Exit::Done;
+    let mut exit = ExitStatus::Done;
     if let Err(errors) = Errors::unless_empty(errors, ()) {
         let errors = secrets::hide_errors(errors);
         let (first, more) = errors.first();
@@ -181,7 +181,7 @@ land = "customers.land"
 [stages.churn]
 "#;
 
-    fn checked(text: &str, format: Format, set: &[&str]) -> (String, String, Exit) {
+    fn checked(text: &str, format: Format, set: &[&str]) -> (String, String, ExitStatus) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("shop.toml");
         std::fs::write(&path, text).unwrap();
@@ -199,7 +199,7 @@ land = "customers.land"
     #[test]
     fn a_file_that_is_fine_is_said_to_be() {
         let (text, said, exit) = checked(SHOP, Format::Text, &[]);
-        assert_eq!((said.as_str(), exit), ("", Exit::Done));
+        assert_eq!((said.as_str(), exit), ("", ExitStatus::Done));
         insta::assert_snapshot!(text, @"
         /shop.toml is fine: exports not looked at
         1 stage, 7 tables into /out/shop
@@ -210,7 +210,7 @@ land = "customers.land"
     fn programs_read_what_is_wrong_and_where() {
         let wrong = SHOP.replace("Europe/London", "Europe/Lodnon");
         let (json, said, exit) = checked(&wrong, Format::Json, &["money.digits=9"]);
-        assert_eq!((said.as_str(), exit), ("", Exit::Invalid));
+        assert_eq!((said.as_str(), exit), ("", ExitStatus::Invalid));
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!((&json["fine"], json["problems"].as_array().unwrap().len()), (&false.into(), 2));
         let (zone, digits) = (&json["problems"][0], &json["problems"][1]);

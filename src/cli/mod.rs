@@ -26,7 +26,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use self::interrupt::Interrupt;
 use crate::config::{self, Override, Style, render};
-use crate::error::{Errors, Exit};
+use crate::error::{Errors, ExitStatus};
 use crate::nearest::nearest;
 use crate::source::Condition;
 use crate::terminal::escaped_lines;
@@ -92,7 +92,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
         Cow::Owned(tame) => std::io::stderr().write_all(tame.as_bytes()),
         Cow::Borrowed(_) => error.print(),
     };
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Invalid as u8))
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(ExitStatus::Invalid as u8))
 }
 
 /// Names the command that was probably meant where clap finds none: short ones with two letters swapped.
@@ -108,7 +108,7 @@ fn with_suggestion(mut error: clap::Error) -> clap::Error {
 }
 
 impl Command {
-    fn run(&self, out: &mut (dyn Write + Send)) -> Result<Exit, Errors> {
+    fn run(&self, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Errors> {
         // A run has an option for it.
         if !matches!(self, Command::Run(_)) {
             run::limit_to_available();

@@ -12,8 +12,8 @@ use std::cell::Cell;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
-use super::LastWords;
-use crate::error::Exit;
+use super::OutOfMemoryMessages;
+use crate::error::ExitStatus;
 
 /// Counts on top of the system's allocator. Install it with `#[global_allocator]`.
 ///
@@ -30,7 +30,7 @@ static IN_USE: AtomicI64 = AtomicI64::new(0);
 /// Allocated bytes from which resident ones are looked at, and resident bytes at which the process ends.
 static WATCHED_FROM: AtomicU64 = AtomicU64::new(u64::MAX);
 static CEILING: AtomicU64 = AtomicU64::new(u64::MAX);
-static WORDS: OnceLock<LastWords> = OnceLock::new();
+static WORDS: OnceLock<OutOfMemoryMessages> = OnceLock::new();
 /// Somebody is ending the process already.
 static ENDING: AtomicBool = AtomicBool::new(false);
 
@@ -62,7 +62,7 @@ pub fn peak_of_thread<T>(work: impl FnOnce() -> T) -> (T, u64) {
 
 /// Ends the process with `words` where `ceiling` bytes would be resident, which is looked at from `heap` allocated bytes
 /// on. Words that were set before stay.
-pub(super) fn end_at(heap: u64, ceiling: u64, words: LastWords) {
+pub(super) fn end_at(heap: u64, ceiling: u64, words: OutOfMemoryMessages) {
     let _ = WORDS.set(words);
     CEILING.store(ceiling, Ordering::Relaxed);
     WATCHED_FROM.store(heap, Ordering::Relaxed);
@@ -151,7 +151,7 @@ fn expect_below_ceiling(more: u64) {
 /// in the temporary folder of the run, which the next run removes.
 #[cold]
 #[inline(never)]
-fn end(words: fn(&LastWords) -> &String) -> ! {
+fn end(words: fn(&OutOfMemoryMessages) -> &String) -> ! {
     if ENDING.swap(true, Ordering::Relaxed) {
         loop {
             // SAFETY: takes no argument; the thread that came first ends the process.
@@ -162,7 +162,7 @@ fn end(words: fn(&LastWords) -> &String) -> ! {
     // SAFETY: the pointer and the length are of one live str; what could not be written cannot be told to anybody.
     unsafe { libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len()) };
     // SAFETY: ends the process; nothing of it runs afterwards.
-    unsafe { libc::_exit(Exit::Data as i32) }
+    unsafe { libc::_exit(ExitStatus::Data as i32) }
 }
 
 // SAFETY: see the module's argument.

@@ -1,7 +1,7 @@
 //! How much memory this process takes, and how much it may take.
 //!
 //! The program's allocator ([`CountingAllocator`]) counts the bytes that are allocated and not yet freed. A run sets a
-//! [`Limit`] and plans by how much [`room`] is left. While it works it asks whether the limit [`is_exceeded`]: a tenth above
+//! [`MemoryLimit`] and plans by how much [`room`] is left. While it works it asks whether the limit [`is_exceeded`]: a tenth above
 //! the limit a run uses fewer threads, or ends with a sentence that says what to lower. What passes the limit by a fifth
 //! all the same ends the process with one sentence, before the machine or the container would.
 //!
@@ -19,14 +19,14 @@ pub use available::{PROGRAM, available, own_address_space, program};
 
 /// What the process may take, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limit {
+pub struct MemoryLimit {
     /// Resident memory that the run plans for: what was asked for, or a share of what there is.
     pub process: u64,
     /// What of it is taken by the program itself: its code, stacks and tables.
     pub program: u64,
 }
 
-impl Limit {
+impl MemoryLimit {
     /// Bytes that may be allocated.
     pub fn heap(self) -> u64 {
         self.process.saturating_sub(self.program)
@@ -49,7 +49,7 @@ static TOLERATED: AtomicU64 = AtomicU64::new(u64::MAX);
 
 /// What standard error is told when memory ends before the work does, as whole lines.
 #[derive(Clone, Debug)]
-pub struct LastWords {
+pub struct OutOfMemoryMessages {
     /// The process has passed its limit.
     pub passed_limit: String,
     /// The operating system gave no memory although the limit allows it.
@@ -58,7 +58,7 @@ pub struct LastWords {
 
 /// Limits the process from now on. `words` are printed if it has to end: what they say must be known beforehand,
 /// since there is no memory to make them with.
-pub fn set_limit(limit: Limit, words: LastWords) {
+pub fn set_limit(limit: MemoryLimit, words: OutOfMemoryMessages) {
     PROCESS.store(limit.process, Ordering::Relaxed);
     HEAP.store(limit.heap(), Ordering::Relaxed);
     TOLERATED.store(limit.tolerated(), Ordering::Relaxed);
@@ -84,9 +84,9 @@ mod tests {
 
     #[test]
     fn a_limit_is_divided_between_program_and_heap() {
-        let limit = Limit { process: 500, program: 100 };
+        let limit = MemoryLimit { process: 500, program: 100 };
         assert_eq!((limit.heap(), limit.tolerated(), limit.ceiling()), (400, 450, 600));
-        let tiny = Limit { process: 50, program: 100 };
+        let tiny = MemoryLimit { process: 50, program: 100 };
         assert_eq!((tiny.heap(), tiny.tolerated(), tiny.ceiling()), (0, 5, 60));
     }
 

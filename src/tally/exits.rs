@@ -10,7 +10,7 @@ use crate::calendar::Day;
 use crate::engine::plan::{Fold, FoldSpec, Plan};
 use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::Result;
-use crate::exchange::Code;
+use crate::exchange::CurrencyCode;
 use crate::tally::labels::LabelIndex;
 use crate::tally::leaving_reasons::{NEEDS, is_known};
 use crate::tally::segment_cells::SegmentCells;
@@ -128,7 +128,7 @@ impl Fold for ExitsFold {
 struct LastRanges(Vec<(Day, u32, Price)>);
 
 /// MRR and its currency.
-type Price = (Code, i64);
+type Price = (CurrencyCode, i64);
 
 impl LastRanges {
     fn of(view: &View<'_>) -> LastRanges {

@@ -8,7 +8,7 @@ use crate::cli::pipeline::shown_output;
 use crate::cli::schemas::columns;
 use crate::cli::stdout;
 use crate::config::Pipeline;
-use crate::error::{Errors, Exit};
+use crate::error::{Errors, ExitStatus};
 use crate::job::RunPlan;
 use crate::source::{Inspected, InspectedSource, RuledOut};
 use crate::terminal::escaped;
@@ -53,7 +53,7 @@ pub fn print(
     inspected: &Inspected,
     limit: Option<u64>,
     out: &mut dyn Write,
-) -> Result<Exit, Errors> {
+) -> Result<ExitStatus, Errors> {
     stdout::text(out, text(pipeline, blueprint, inspected, limit, rayon::current_num_threads()))
 }
 

@@ -18,9 +18,9 @@ use super::panics;
 use super::pipeline::PipelineArgs;
 use super::secrets;
 use crate::config::Pipeline;
-use crate::error::{Error, Errors, Exit, Result};
+use crate::error::{Error, Errors, ExitStatus, Result};
 use crate::job::{self, PublishedRun, Publishing, RunPlan};
-use crate::publish::{Options, Publication, Reservation, RunId};
+use crate::publish::{Publication, PublishOptions, Reservation, RunId};
 use crate::source;
 use crate::timeline::store::Store;
 
@@ -78,7 +78,7 @@ impl RunArgs {
     }
 }
 
-pub fn run(args: &RunArgs, out: &mut (dyn Write + Send)) -> Result<Exit, Errors> {
+pub fn run(args: &RunArgs, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Errors> {
     let interrupt = Interrupt::listen()?;
     if args.wants_events() {
         interrupt.tell_as_event();
@@ -119,7 +119,7 @@ fn run_pipeline(
     allowed: usize,
     interrupt: &Interrupt,
     out: &mut (dyn Write + Send),
-) -> Result<Exit, Errors> {
+) -> Result<ExitStatus, Errors> {
     let started = Timestamp::now();
     let a_thread = inspected.bytes_a_thread(source::BATCH_ROWS);
     let threads = rayon::current_num_threads();
@@ -128,7 +128,7 @@ fn run_pipeline(
     if args.dry_run {
         return dry_run::print(pipeline, blueprint, inspected, args.memory_limit, out);
     }
-    let options = Options {
+    let options = PublishOptions {
         started,
         wait: std::time::Duration::ZERO,
         switch_latest: blueprint.whole,
@@ -157,7 +157,7 @@ fn run_pipeline(
             progress.summary_failed(&finished, &errors);
         }
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn compute_and_publish(

@@ -9,7 +9,7 @@ use crate::cli::numbers::{amount, count, grouped, size};
 use crate::cli::pipeline::shown;
 use crate::cli::stdout;
 use crate::config::Pipeline;
-use crate::error::{Errors, Exit};
+use crate::error::{Errors, ExitStatus};
 use crate::job::PublishedRun;
 use crate::money;
 use crate::stage::MetricValue;
@@ -43,7 +43,7 @@ fn right(table: &mut Table, columns: impl IntoIterator<Item = usize>) {
 }
 
 /// What was read, rejected and written, how long it took, and the headline figures of the last complete period.
-pub fn print(finished: &PublishedRun, pipeline: &Pipeline, out: &mut dyn Write) -> Result<Exit, Errors> {
+pub fn print(finished: &PublishedRun, pipeline: &Pipeline, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     let latest = if finished.is_latest { ", now `latest`" } else { "; `latest` stays as it was (--only)" };
     let place = format!("published {}{latest}\n", escaped(&shown(&finished.folder)));
     stdout::text_with_place(out, text(finished, pipeline), &place)

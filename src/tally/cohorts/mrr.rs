@@ -2,7 +2,7 @@
 
 use super::ages::Ages;
 use crate::calendar::Period;
-use crate::exchange::{Code, OWN};
+use crate::exchange::{CurrencyCode, OWN_CURRENCY};
 use crate::money::div_half_even;
 use crate::timeline::view::View;
 
@@ -21,7 +21,7 @@ pub(super) struct MrrByAge {
 
 impl MrrByAge {
     pub(super) fn of(view: &View<'_>, ages: &Ages<'_>) -> MrrByAge {
-        if view.ranges().iter().any(|r| r.currency != OWN && r.mrr != 0) {
+        if view.ranges().iter().any(|r| r.currency != OWN_CURRENCY && r.mrr != 0) {
             return MrrByAge::of_currencies(view, ages);
         }
         let mut changes: Vec<(usize, i128)> = vec![];
@@ -44,14 +44,14 @@ impl MrrByAge {
 
     /// The same for a customer who pays in other currencies, age by age.
     fn of_currencies(view: &View<'_>, ages: &Ages<'_>) -> MrrByAge {
-        let mut changes: Vec<(usize, Code, i64)> = vec![];
+        let mut changes: Vec<(usize, CurrencyCode, i64)> = vec![];
         for range in view.ranges().iter().filter(|r| r.end > ages.start) {
             changes.push((ages.of(range.start), range.currency, range.mrr));
             changes.push((ages.of(range.end), range.currency, -range.mrr));
         }
         changes.sort_unstable();
         // By currency the MRR in its own units, and the boundary whose rate it keeps.
-        let mut balances: Vec<(Code, i64, Option<usize>)> = vec![];
+        let mut balances: Vec<(CurrencyCode, i64, Option<usize>)> = vec![];
         let mut paid = MrrByAge { current: Some(vec![]), constant: vec![] };
         let mut ahead = changes.into_iter().peekable();
         let first = ahead.peek().map_or(ages.count, |c| c.0);

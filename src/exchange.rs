@@ -1,6 +1,6 @@
-//! Rates between currencies, exact (DEFINITIONS §5): no float between an amount and what it comes to.
+//! Exact exchange rates (DEFINITIONS §5): amounts are converted without floats.
 //!
-//! A rate says how many units of `money.currency` one unit of a currency is. On a day it is the latest on or before that
+//! A rate says how many units of `money.currency` one unit of a currency is. The rate of a day is the latest on or before that
 //! day, if that is at most [`MAX_AGE_DAYS`] days old.
 
 use std::sync::Arc;
@@ -9,44 +9,46 @@ use crate::calendar::Day;
 use crate::error::{Error, Result};
 use crate::money::{self, AmountError, ExactDecimal, MAX_MINOR, div_half_even};
 
-/// A rate may be this many days old.
+/// Days that a rate may be old.
 pub const MAX_AGE_DAYS: i32 = 7;
 
 /// Digits after the point that a rate keeps.
 const DECIMALS: u8 = 18;
 
-/// A rate is below a million million million.
+/// A rate is below 10^18: its numerator, with [`DECIMALS`] digits after the point, is below this.
 const MOST: i128 = 10i128.pow(36);
 
-/// Currencies of a run, at most: a column of something else is soon told from one of currencies.
+/// Currencies of a run, at most. More mean that `currency` is mapped to a column of something else.
 const MOST_CURRENCIES: usize = 10_000;
 
-/// A currency by its place among those that have rates, from 1 in order of their names; 0 is `money.currency`.
+/// A currency's number among those that have rates, from 1 in order of their names; 0 is `money.currency`.
 pub type CurrencyCode = u16;
+/// The code of `money.currency`.
 pub const OWN_CURRENCY: CurrencyCode = 0;
 
-/// `numerator / 10^scale` units of `money.currency`, more than nothing.
+/// A rate: one unit of the currency is `numerator / 10^scale` units of `money.currency`. Always positive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rate {
     numerator: i128,
     scale: u8,
 }
 
-/// Why a number is no rate.
+/// Why a number cannot be a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RateError {
-    /// Nothing, or less.
+    /// Zero or negative.
     NotPositive,
+    /// 10^18 or more.
     Huge,
 }
 
 impl Rate {
     pub const ONE: Rate = Rate { numerator: 1, scale: 0 };
 
-    /// A rate, and whether digits beyond the eighteenth after the point had to be rounded away, half to even.
+    /// The rate, and true if digits beyond the eighteenth after the point were rounded away (half to even).
     ///
     /// # Errors
-    /// It is none.
+    /// `number` is not positive, rounds to 0, or is 10^18 or more.
     pub fn new(number: ExactDecimal) -> std::result::Result<(Rate, bool), RateError> {
         let ExactDecimal { unscaled, scale } = number;
         if unscaled <= 0 {
@@ -73,7 +75,8 @@ impl Rate {
         Ok((Rate { numerator, scale }, rounded))
     }
 
-    /// An amount of the currency in minor units of `digits` decimals of `money.currency`, rounded half to even once.
+    /// Converts an amount of the currency into minor units of `money.currency`, which has `digits` of them after the point;
+    /// rounded half to even once.
     ///
     /// # Errors
     /// [`AmountError::Overflow`] beyond DECIMAL(18).
@@ -91,16 +94,16 @@ impl std::fmt::Display for Rate {
     }
 }
 
-/// Why an amount is worth nothing that could be said.
+/// Why an amount cannot be converted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConversionError {
-    /// There is no rate on that day.
+    /// There is no rate of the currency on that day.
     Missing(Day, CurrencyCode),
-    /// More than DECIMAL(18).
+    /// The result is beyond DECIMAL(18).
     Beyond,
 }
 
-/// Decimal digits of a currency's minor unit (ISO 4217, list one); two where that says nothing else.
+/// Decimal digits of a currency's minor unit (ISO 4217, list one); two for other currencies.
 fn minor_digits(currency: &str) -> u8 {
     match currency {
         "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI" | "VND"
@@ -122,7 +125,7 @@ pub struct RateRow {
 #[derive(Clone, Debug)]
 struct Currency {
     name: Arc<str>,
-    /// In order of days, one a day.
+    /// Sorted by day, one a day.
     rates: Vec<(Day, Rate)>,
 }
 
@@ -132,22 +135,23 @@ pub struct ExchangeRates {
     own: Arc<str>,
     /// Decimal digits of its minor unit.
     digits: u8,
-    /// Whether there is a source of them at all.
+    /// True if the pipeline has source `exchange_rates`.
     mapped: bool,
     /// Sorted by name.
     currencies: Vec<Currency>,
 }
 
 impl ExchangeRates {
-    /// Of a run whose money is all `own`.
+    /// No rates: all money is in currency `own`, whose minor unit has `digits` decimals.
     pub fn none(own: &str, digits: u8) -> ExchangeRates {
         ExchangeRates { own: own.into(), digits, ..ExchangeRates::default() }
     }
 
-    /// `rows` in any order.
+    /// The rates of source `exchange_rates`; `rows` may be in any order and repeat.
     ///
     /// # Errors
-    /// Input: two rates of a day contradict each other, or `own` is said to be worth something else than itself.
+    /// Input: a currency has two different rates on one day; a rate of `own` is not 1; there are more than 10,000
+    /// currencies.
     pub fn new(own: &str, digits: u8, mut rows: Vec<RateRow>) -> Result<ExchangeRates> {
         rows.sort();
         rows.dedup();
@@ -192,12 +196,12 @@ impl ExchangeRates {
         Ok(rates)
     }
 
-    /// What every amount is in that says nothing else.
+    /// `money.currency`, the currency of amounts that name none.
     pub fn own(&self) -> &str {
         &self.own
     }
 
-    /// A currency by its name, exactly as written; `None` if there is no rate of it.
+    /// The code of a currency, by its name exactly as written; `None` if it has no rates.
     pub fn code(&self, currency: &str) -> Option<CurrencyCode> {
         if currency == &*self.own {
             return Some(OWN_CURRENCY);
@@ -212,19 +216,19 @@ impl ExchangeRates {
         name.map_or(self.digits, |c| minor_digits(&c.name).max(self.digits))
     }
 
-    /// What an amount, in units of [`digits`](Rates::digits), is worth at a rate, in minor units of `money.currency`.
+    /// Converts an amount, given in units of [`digits`](ExchangeRates::digits) decimals, into minor units of `money.currency`.
     ///
     /// # Errors
-    /// It is beyond DECIMAL(18).
+    /// The result is beyond DECIMAL(18).
     pub fn worth(&self, currency: CurrencyCode, units: i64, rate: Rate) -> std::result::Result<i64, ConversionError> {
         let amount = ExactDecimal { unscaled: units.into(), scale: self.digits(currency).into() };
         rate.convert(amount, self.digits).map_err(|_| ConversionError::Beyond)
     }
 
-    /// The same at the rate of a day.
+    /// Converts an amount at the rate of a day, as [`worth`](ExchangeRates::worth).
     ///
     /// # Errors
-    /// Or there is no rate.
+    /// There is no rate on that day, or the result is beyond DECIMAL(18).
     pub fn worth_on(&self, currency: CurrencyCode, units: i64, day: Day) -> std::result::Result<i64, ConversionError> {
         if currency == OWN_CURRENCY || units == 0 {
             return Ok(units);
@@ -232,12 +236,12 @@ impl ExchangeRates {
         self.worth(currency, units, self.at(currency, day).ok_or(ConversionError::Missing(day, currency))?)
     }
 
-    /// How many currencies there are beside the run's own.
+    /// Number of currencies with rates, `money.currency` not counted.
     pub fn currencies(&self) -> usize {
         self.currencies.len()
     }
 
-    /// The error that a fault is.
+    /// The error message for a failed conversion.
     pub fn error(&self, fault: ConversionError) -> Error {
         match fault {
             ConversionError::Missing(day, currency) => {
@@ -249,7 +253,7 @@ impl ExchangeRates {
         }
     }
 
-    /// The rate on a day.
+    /// The rate of a day; `None` if there is none, or the latest is more than [`MAX_AGE_DAYS`] old.
     pub fn at(&self, currency: CurrencyCode, day: Day) -> Option<Rate> {
         let Some(place) = usize::from(currency).checked_sub(1) else { return Some(Rate::ONE) };
         let rates = &self.currencies.get(place)?.rates;
@@ -257,7 +261,7 @@ impl ExchangeRates {
         (i64::from(day.0) - i64::from(from.0) <= i64::from(MAX_AGE_DAYS)).then_some(*rate)
     }
 
-    /// Says that there is no rate of a currency on a day.
+    /// The error that there is no rate of a currency on a day.
     pub fn missing(&self, currency: &str, day: Day) -> Error {
         let own = &self.own;
         if !self.mapped {

@@ -1,4 +1,4 @@
-//! Opening files that others name, without waiting for what is no file.
+//! Opens files whose paths come from the user, without blocking on pipes and devices.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -21,13 +21,13 @@ impl From<io::Error> for OpenError {
     }
 }
 
-/// Opens a regular file for reading. Pipes and devices are told by their type, and opening one does not block.
+/// Opens a regular file for reading. Never blocks: pipes and devices are recognised by their type.
 ///
 /// # Errors
-/// Whatever the path leads to is no regular file, is not there or may not be read.
+/// The path does not lead to a regular file, does not exist or may not be read.
 pub fn open(path: &Path) -> Result<File, OpenError> {
     let regular = |about: &Metadata| if about.is_file() { Ok(()) } else { Err(OpenError::NotRegular) };
-    // Opening some devices acts on them, so that the type is looked at before; and after, for the path may have changed.
+    // Opening some devices has an effect, so the type is checked before; and again after, since the path may have changed.
     regular(&std::fs::metadata(path)?)?;
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::check::Check;
 use crate::table::{Table, TableSchema, Type, column};
 
+/// The columns of table `checks`, one row a check and subject.
 pub fn schema() -> TableSchema {
     TableSchema {
         name: "checks".into(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::table::{Table, TableSchema, Type, column};
 
+/// The table's name.
 pub const NAME: &str = "quarantine";
 
 /// One row of an export that could not be used.
@@ -23,6 +24,7 @@ pub struct QuarantineRow<'a> {
     pub value: Option<&'a str>,
 }
 
+/// The columns of table `quarantine`, one row a rejected row of an export.
 pub fn schema() -> TableSchema {
     TableSchema {
         name: NAME.into(),

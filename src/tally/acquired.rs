@@ -114,7 +114,7 @@ impl Fold for AcquiredFold {
         for run in view.runs().iter().filter(|r| r.state.is_of_a_new_customer()) {
             self.segment_cells.pieces(view, run, |piece| {
                 (piece.from..piece.to).for_each(|p| {
-                    add(piece.open, p, AcquisitionCounts { new: 1, referred, ..AcquisitionCounts::default() })
+                    add(piece.open, p, AcquisitionCounts { new: 1, referred, ..AcquisitionCounts::default() });
                 });
             });
         }

@@ -131,7 +131,7 @@ fn cuts(
     match rule {
         LiveRule::Window(days) => earliest = earliest.max(from.plus(*days)),
         LiveRule::Learned => {
-            earliest = earliest.max(from.plus(longest)).max(frequency_classes.map_or(from, |h| h.until))
+            earliest = earliest.max(from.plus(longest)).max(frequency_classes.map_or(from, |h| h.until));
         }
         LiveRule::Period | LiveRule::Subscriptions(_) => {}
     }

@@ -16,6 +16,7 @@ mod secrets;
 pub mod show;
 mod stdout;
 mod tables;
+mod usage;
 
 use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
@@ -31,7 +32,7 @@ use crate::nearest::nearest;
 use crate::source::Condition;
 use crate::terminal::escaped_lines;
 
-/// Who stays, who leaves, what that costs and what a customer is worth: exact tables from Parquet exports
+/// Computes churn, cohorts, revenue retention and customer value from Parquet exports, exactly
 #[derive(Debug, Parser)]
 #[command(name = "tenure", version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {
@@ -41,35 +42,35 @@ struct Cli {
 
 const AFTER_HELP: &str = "\
 Exit status:
-  0         done
-  1         done, but a check failed and nothing was published
+  0         success
+  1         a check of the data failed; nothing was published
   2         the command line or the pipeline file is wrong
   3         the data could not be read or the result not written
   130, 143  interrupted, terminated";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::Args),
-    Check(check::Args),
-    Explain(explain::Args),
-    Show(show::Args),
-    Tables(tables::Args),
-    Gc(gc::Args),
-    Completions(completions::Args),
+    Run(run::RunArgs),
+    Check(check::CheckArgs),
+    Explain(explain::ExplainArgs),
+    Show(show::ShowArgs),
+    Tables(tables::TablesArgs),
+    Gc(gc::GcArgs),
+    Completions(completions::CompletionsArgs),
 }
 
 /// Parses the command line, runs the command, prints what went wrong, and gives the exit status.
 pub fn main() -> ExitCode {
-    // Before anything else: a run that is asked to stop in its first milliseconds ends like later ones. Should listening
-    // fail, the run itself says so.
+    // First of all, so that a signal in the first milliseconds ends a run like a later one does. If it fails here, the
+    // run tries again and reports the error.
     if std::env::args_os().nth(1).is_some_and(|command| command == "run") {
         let _ = Interrupt::listen();
     }
-    // Without it a file that grows too large ends the process without a word; nothing else depends on it.
+    // Otherwise a file beyond the process' size limit would kill the process without a message.
     let _ = interrupt::outlive_file_size_limit();
     let command = match Cli::try_parse() {
         Ok(parsed) => parsed.command,
-        Err(e) => return refuse(&with_suggestion(e)),
+        Err(e) => return refuse(&with_suggestion(e), usage::wants_events(std::env::args_os())),
     };
     panics::note();
     let exit = panics::guarded(|| command.run(&mut std::io::stdout())).unwrap_or_else(|errors| {
@@ -83,19 +84,23 @@ pub fn main() -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-/// Prints help, or what is wrong with the command line.
-fn refuse(error: &clap::Error) -> ExitCode {
+/// Prints help, or what is wrong with the command line; as an event if `as_event`.
+fn refuse(error: &clap::Error, as_event: bool) -> ExitCode {
+    if as_event && error.use_stderr() {
+        run::emit_errors(&usage::error(error).into());
+        return ExitCode::from(Exit::Invalid as u8);
+    }
     let text = error.render().to_string();
-    // Nobody is left to be told if standard error is gone.
+    // A failure is ignored: there is no other place to report that standard error is closed.
     let _ = match escaped_lines(&text) {
-        // What was typed is quoted, and must not reach the terminal as it is.
+        // clap quotes what was typed, which may contain control characters.
         Cow::Owned(tame) => std::io::stderr().write_all(tame.as_bytes()),
         Cow::Borrowed(_) => error.print(),
     };
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Invalid as u8))
 }
 
-/// Names the command that was probably meant where clap finds none: short ones with two letters swapped.
+/// Adds the command that was probably meant where clap suggests none (it misses short ones with two letters swapped).
 fn with_suggestion(mut error: clap::Error) -> clap::Error {
     let suggested = error.get(ContextKind::SuggestedSubcommand).is_some();
     if let (false, Some(ContextValue::String(written))) = (suggested, error.get(ContextKind::InvalidSubcommand)) {
@@ -109,7 +114,7 @@ fn with_suggestion(mut error: clap::Error) -> clap::Error {
 
 impl Command {
     fn run(&self, out: &mut (dyn Write + Send)) -> Result<Exit, Errors> {
-        // A run has an option for it.
+        // `run` sets its limit itself, from --memory-limit.
         if !matches!(self, Command::Run(_)) {
             run::limit_to_available();
         }
@@ -124,7 +129,7 @@ impl Command {
         }
     }
 
-    /// What the command line changes in the pipeline file: errors may point there.
+    /// The pipeline keys that the command line overrides; an error may point to one of them.
     fn overrides(&self) -> Vec<Override> {
         match self {
             Command::Run(args) => args.pipeline.overrides(),
@@ -144,7 +149,7 @@ fn report(errors: &Errors, overrides: &[Override]) {
     let stderr = std::io::stderr();
     let style = Style { colour: stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none(), ..Style::default() };
     let text = render(errors, overrides, style, &config::read_text);
-    // Nobody is left to be told if standard error is gone.
+    // A failure is ignored: there is no other place to report that standard error is closed.
     let _ = stderr.lock().write_all(text.as_bytes());
 }
 

@@ -119,8 +119,7 @@ fn beyond(scan: &Scan, kind: SourceKind) -> String {
 }
 
 fn freshness(source: &str, limit: i64, newest: Option<i64>, now: i64) -> Check {
-    let hours = |seconds: i64| format!("{:.1} hours", seconds as f64 / 3600.0);
-    let expected = Some(format!("at most {} old when the run starts", hours(limit)));
+    let expected = Some(format!("at most {} old when the run starts", exactly(limit)));
     let detail = "the newest record of the source";
     let Some(newest) = newest else {
         return check("freshness", source, Status::Fail, expected, "no record", detail);
@@ -128,10 +127,29 @@ fn freshness(source: &str, limit: i64, newest: Option<i64>, now: i64) -> Check {
     // The record's own time, not its age: a table must not change with the clock.
     let actual = jiff::Timestamp::from_second(newest).map_or_else(|_| newest.to_string(), |at| at.to_string());
     if now - newest > limit {
-        let late = format!("{detail}, {} old; is the export late?", hours(now - newest));
+        let late = format!("{detail}, {} old; is the export late?", roughly(now - newest));
         return check("freshness", source, Status::Fail, expected, actual, late);
     }
     check("freshness", source, Status::Pass, expected, actual, detail)
+}
+
+/// Units of time that a duration is told in, with their seconds.
+const UNITS: [(&str, i64); 5] = [("year", 31_557_600), ("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)];
+
+/// A limit, in the largest unit that says it exactly: `2 days`, `36 hours`.
+fn exactly(seconds: i64) -> String {
+    let (unit, of) = UNITS[1..].iter().find(|(_, of)| seconds % of == 0).unwrap_or(&UNITS[4]);
+    plural(seconds / of, unit)
+}
+
+/// An age, in whole units of which there are at least two: `36 hours`, `15 years`.
+fn roughly(seconds: i64) -> String {
+    let (unit, of) = UNITS.iter().find(|(_, of)| seconds >= 2 * of).unwrap_or(&UNITS[4]);
+    plural((seconds as f64 / *of as f64).round() as i64, unit)
+}
+
+fn plural(n: i64, unit: &str) -> String {
+    if n == 1 { format!("1 {unit}") } else { format!("{n} {unit}s") }
 }
 
 fn as_of_check(pipeline: &Pipeline, scan: &Scan, as_of: Day) -> Check {
@@ -140,9 +158,9 @@ fn as_of_check(pipeline: &Pipeline, scan: &Scan, as_of: Day) -> Check {
     let status = if as_of > latest { Status::Fail } else { Status::Pass };
     let detail = match status {
         Status::Fail => {
-            format!("as_of lies beyond {latest}, a day past the newest input file: nobody has seen that yet")
+            format!("as_of is later than {latest}, the day after the newest input file was written")
         }
-        _ => "what the future holds is not observed".into(),
+        _ => "rows dated at or after as_of are ignored".into(),
     };
     check("as_of", "calendar", status, Some("at most a day past the newest input file".into()), as_of, detail)
 }
@@ -286,4 +304,17 @@ pub fn failures(checks: &[Check], rejected: &Rejections) -> Vec<Error> {
             .help(help)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_told_as_people_say_them() {
+        let limits = [90 * 60, 36 * 3600, 48 * 3600, 86_400, 100 * 3600, 61].map(exactly);
+        assert_eq!(limits, ["90 minutes", "36 hours", "2 days", "1 day", "100 hours", "61 seconds"]);
+        let ages = [1, 119, 130, 7_300, 130_000, 172_800, 472_661_640].map(roughly);
+        assert_eq!(ages, ["1 second", "119 seconds", "2 minutes", "2 hours", "36 hours", "2 days", "15 years"]);
+    }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::parts::Parts;
-use super::{Args, Run};
+use super::{Run, RunArgs};
 use crate::calendar::Day;
 use crate::check::{self, Check};
 use crate::config::SourceKind;
@@ -39,7 +39,7 @@ pub struct Finished {
 
 pub fn publish(
     run: &Run<'_>,
-    args: &Args,
+    args: &RunArgs,
     gathered: &Gathered,
     computed: Computed,
     publication: Publication,

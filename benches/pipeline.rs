@@ -12,7 +12,7 @@ use fixture::Purchases;
 use tenure::config::{self, Pipeline};
 use tenure::engine::score::{PartSink, Score};
 use tenure::error::Result;
-use tenure::job::{self, Blueprint, Computed, Gathered, Phase, Watch, Watched};
+use tenure::job::{self, RunPlan, RunResult, LoadedData, Phase, Watch, Watched};
 use tenure::publish::{Block, Format, Options, Publication, RunId, TableWriter};
 use tenure::source::canonical::{Batch, Sink};
 use tenure::source::{self, Inspected, ReadLimits, Unobserved};
@@ -142,7 +142,7 @@ fn scatter(c: &mut Criterion, export: &Path) {
     group.finish();
 }
 
-fn gather(pipeline: &Pipeline, inspected: &Inspected) -> Gathered {
+fn gather(pipeline: &Pipeline, inspected: &Inspected) -> LoadedData {
     job::gather(pipeline, inspected, ReadLimits::default(), Store::unlimited(), &Quiet).expect("the export reads")
 }
 
@@ -199,7 +199,7 @@ impl PartSink for Files {
 }
 
 /// Per-customer rows and every table, written, synced and dropped again.
-fn write(out: &Path, blueprint: &Blueprint, gathered: &Gathered, computed: &Computed) -> Result<()> {
+fn write(out: &Path, blueprint: &RunPlan, gathered: &LoadedData, computed: &RunResult) -> Result<()> {
     let started = jiff::Timestamp::UNIX_EPOCH;
     let options = Options { started, wait: Duration::ZERO, switch_latest: true, mode: None };
     let publication = Publication::begin(out, RunId::new(started, &"0".repeat(64)), options)?;

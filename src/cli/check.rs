@@ -203,7 +203,7 @@ land = "customers.land"
         let (text, said, exit) = checked(SHOP, OutputFormat::Text, &[]);
         assert_eq!((said.as_str(), exit), ("", Exit::Done));
         insta::assert_snapshot!(text, @"
-        /shop.toml is fine: exports not looked at
+        /shop.toml is fine: exports not checked
         1 stage, 7 tables into /out/shop
         ");
     }

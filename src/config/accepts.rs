@@ -32,7 +32,7 @@ pub enum Accepts {
     /// `"3 years"`, `"18 months"`.
     Months,
     /// `"1 period"`, `"45 days"`.
-    Ahead,
+    Horizon,
     /// `"1 period"`, `"N days"` or `{ quantile = 0.95, by = "frequency" }`.
     ChurnAfter,
     /// `"always"` or `"N days"`.
@@ -87,7 +87,7 @@ impl Accepts {
             Accepts::Date => "a date such as \"2024-12-31\"".into(),
             Accepts::Days => "a number of days such as \"30 days\"".into(),
             Accepts::Months => "a number of years or months such as \"3 years\"".into(),
-            Accepts::Ahead => "a number of periods or days such as \"1 period\" or \"45 days\"".into(),
+            Accepts::Horizon => "a number of periods or days such as \"1 period\" or \"45 days\"".into(),
             Accepts::ChurnAfter => {
                 "\"1 period\", a number of days such as \"90 days\", or { quantile = 0.95, by = \"frequency\" }".into()
             }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
-use super::problems::{Problem, Problems, Sound};
+use super::diagnostics::{Diagnostic, Diagnostics, Parsed};
 use super::reference::{
     Accepts, BASES, DATED, FREE_AFTER_PAID, LIVENESS, LTV_RATES, PASSING, RATE_MOVES, RATE_OF, WEEKDAYS, keys,
 };
@@ -27,32 +27,32 @@ pub(super) struct File<'a> {
 }
 
 /// Every section is decoded before the first fault ends the work, so that all are reported.
-pub(super) fn pipeline(file: &File<'_>, mut root: Table, problems: &Problems) -> Sound<Pipeline> {
-    rejoin(&mut root, "", problems);
+pub(super) fn pipeline(file: &File<'_>, mut root: Table, diagnostics: &Diagnostics) -> Parsed<Pipeline> {
+    rejoin(&mut root, "", diagnostics);
     if let Some(Entry { node: Node { value: Value::Table(sources), .. }, .. }) = root.get_mut("sources") {
-        rejoin(sources, "sources", problems);
+        rejoin(sources, "sources", diagnostics);
     }
     let node = Node { value: Value::Table(root), span: 0..0 };
-    let mut top = Section::open(problems, "", keys(""), Some(&node));
+    let mut top = Section::open(diagnostics, "", keys(""), Some(&node));
     let base = base(file.path);
 
     let stem = file.path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-    let name = name(&mut top, problems, &stem);
-    let calendar = calendar(&mut top, problems);
-    let money = money(&mut top, problems);
+    let name = name(&mut top, diagnostics, &stem);
+    let calendar = calendar(&mut top, diagnostics);
+    let money = money(&mut top, diagnostics);
     let zone = calendar.as_ref().map(|c| (c.timezone.clone(), top.resolved("calendar.timezone"))).map_err(|r| *r);
-    let sources = sources::decode(&mut top, problems, zone);
-    let customers = customers(&mut top, problems, &sources);
-    let segments = segments::decode(&mut top, problems, &sources);
-    learns_something(problems, &customers, &segments);
+    let sources = sources::decode(&mut top, diagnostics, zone);
+    let customers = customers(&mut top, diagnostics, &sources);
+    let segments = segments::decode(&mut top, diagnostics, &sources);
+    learns_something(diagnostics, &customers, &segments);
     let context = stages::Context {
         period: calendar.as_ref().map(|c| (c.period, top.resolved("calendar.period"))).map_err(|r| *r),
         basis: customers.as_ref().map(|c| c.basis).map_err(|r| *r),
         sources: &sources,
         segments: &segments,
     };
-    let stages = stages::decode(&mut top, problems, &context);
-    let output = output(&mut top, problems, &name, &base);
+    let stages = stages::decode(&mut top, diagnostics, &context);
+    let output = output(&mut top, diagnostics, &name, &base);
     Ok(Pipeline {
         file: file.path.to_owned(),
         base,
@@ -61,8 +61,8 @@ pub(super) fn pipeline(file: &File<'_>, mut root: Table, problems: &Problems) ->
         calendar: calendar?,
         money: money?,
         customers: customers?,
-        sources: sources?.into_iter().map(|(kind, source)| Ok((kind, source?))).collect::<Sound<_>>()?,
-        segments: segments?.into_iter().map(|s| s.decoded).collect::<Sound<_>>()?,
+        sources: sources?.into_iter().map(|(kind, source)| Ok((kind, source?))).collect::<Parsed<_>>()?,
+        segments: segments?.into_iter().map(|s| s.decoded).collect::<Parsed<_>>()?,
         stages: stages?,
         output: output?,
         resolved: top.into_resolved(),
@@ -71,7 +71,7 @@ pub(super) fn pipeline(file: &File<'_>, mut root: Table, problems: &Problems) ->
 
 /// Reports a table whose header is misspelt once (`[sorces.customers]` beside `[sources.transactions]`) and joins its
 /// entries to the table that was meant, so that nothing in it is called missing.
-fn rejoin(table: &mut Table, group: &str, problems: &Problems) {
+fn rejoin(table: &mut Table, group: &str, diagnostics: &Diagnostics) {
     let known = keys(group);
     let tables = || known.iter().filter(|k| matches!(k.accepts, Accepts::Table)).map(|k| k.name);
     let is_table = |e: &Entry| matches!(e.node.value, Value::Table(_));
@@ -82,8 +82,8 @@ fn rejoin(table: &mut Table, group: &str, problems: &Problems) {
     for (i, meant) in strays.into_iter().rev() {
         let Entry { key, key_span, node } = table.0.remove(i);
         let place = if group.is_empty() { String::new() } else { format!(" in [{group}]") };
-        let problem = Problem::new(format!("unknown key `{key}`{place}")).at(key_span);
-        problems.add(problem.help(did_you_mean(Some(meant), "`")));
+        let problem = Diagnostic::new(format!("unknown key `{key}`{place}")).at(key_span);
+        diagnostics.add(problem.help(did_you_mean(Some(meant), "`")));
         if let Some(home) = table.get_mut(meant) {
             join(&mut home.node, node);
         }
@@ -117,17 +117,17 @@ fn joined(base: &Path, path: &str) -> PathBuf {
 /// Opens a table of the top level, reads it with `read`, and notes what it resolves to.
 fn section<T>(
     top: &mut Section<'_>,
-    problems: &Problems,
+    diagnostics: &Diagnostics,
     name: &'static str,
-    read: impl FnOnce(&mut Section<'_>) -> Sound<T>,
-) -> Sound<T> {
-    let mut section = Section::open(problems, name, keys(name), top.node(name)?);
+    read: impl FnOnce(&mut Section<'_>) -> Parsed<T>,
+) -> Parsed<T> {
+    let mut section = Section::open(diagnostics, name, keys(name), top.node(name)?);
     let out = read(&mut section);
     top.resolve(name, section.into_resolved());
     out
 }
 
-fn name(top: &mut Section<'_>, problems: &Problems, stem: &str) -> Sound<Text> {
+fn name(top: &mut Section<'_>, diagnostics: &Diagnostics, stem: &str) -> Parsed<Text> {
     let written: Option<Text> = top.get("name")?;
     if let Some(name) = written {
         return Ok(name);
@@ -135,26 +135,26 @@ fn name(top: &mut Section<'_>, problems: &Problems, stem: &str) -> Sound<Text> {
     if !file_name(stem) {
         let what = "the file's name does not serve as the pipeline's name";
         let help = format!("add `name = \"…\"` at the top of the file: {}", Accepts::FileName.described());
-        return Err(problems.add(Problem::new(what).help(help).remote()));
+        return Err(diagnostics.add(Diagnostic::new(what).help(help).remote()));
     }
     top.resolve("name", stem.into());
     Ok(Text::plain(stem))
 }
 
-fn calendar(top: &mut Section<'_>, problems: &Problems) -> Sound<Calendar> {
-    section(top, problems, "calendar", |s| {
+fn calendar(top: &mut Section<'_>, diagnostics: &Diagnostics) -> Parsed<Calendar> {
+    section(top, diagnostics, "calendar", |s| {
         let period = s.need_word("period", &Period::ALL);
         let timezone = s.need("timezone");
         let week_start = s.need_word("week_start", &WEEKDAYS);
-        let as_of: Sound<Option<Day>> = s.get("as_of");
-        let observed_from: Sound<Option<Day>> = s.get("observed_from");
-        let fiscal_year_start: Sound<i64> = s.need("fiscal_year_start");
+        let as_of: Parsed<Option<Day>> = s.get("as_of");
+        let observed_from: Parsed<Option<Day>> = s.get("observed_from");
+        let fiscal_year_start: Parsed<i64> = s.need("fiscal_year_start");
         if let (Ok(Some(end)), Ok(Some(start))) = (&as_of, &observed_from)
             && end <= start
         {
             let what = format!("`calendar.as_of` ({end}) is not after `calendar.observed_from` ({start})");
             let help = "nothing would be observed: as_of is the exclusive end, observed_from the first day";
-            problems.add(Problem::new(what).at(s.span_of("as_of")).help(help));
+            diagnostics.add(Diagnostic::new(what).at(s.span_of("as_of")).help(help));
         }
         Ok(Calendar {
             period: period?,
@@ -167,10 +167,10 @@ fn calendar(top: &mut Section<'_>, problems: &Problems) -> Sound<Calendar> {
     })
 }
 
-fn money(top: &mut Section<'_>, problems: &Problems) -> Sound<Money> {
-    section(top, problems, "money", |s| {
+fn money(top: &mut Section<'_>, diagnostics: &Diagnostics) -> Parsed<Money> {
+    section(top, diagnostics, "money", |s| {
         let currency = s.need("currency");
-        let digits: Sound<i64> = s.need("digits");
+        let digits: Parsed<i64> = s.need("digits");
         let gross_margin = s.get("gross_margin");
         let discount_rate = s.get("discount_rate");
         Ok(Money {
@@ -215,8 +215,8 @@ pub(super) fn default_basis(configured: impl Fn(SourceKind) -> bool) -> Basis {
     if subscriptions { Basis::Subscriptions } else { Basis::Transactions }
 }
 
-fn customers(top: &mut Section<'_>, problems: &Problems, sources: &Sound<sources::Sources>) -> Sound<Customers> {
-    section(top, problems, "customers", |s| {
+fn customers(top: &mut Section<'_>, diagnostics: &Diagnostics, sources: &Parsed<sources::Sources>) -> Parsed<Customers> {
+    section(top, diagnostics, "customers", |s| {
         let default = match sources {
             Ok(all) => Ok(word_of(default_basis(|kind| all.contains_key(&kind)), &BASES)),
             Err(reported) => Err(*reported),
@@ -229,14 +229,14 @@ fn customers(top: &mut Section<'_>, problems: &Problems, sources: &Sound<sources
             let source = source_of(*basis).name();
             let problem = if written {
                 let help = format!("add [sources.{source}], or choose the other basis");
-                Problem::new(format!("the basis is {source}, but no such source is configured"))
+                Diagnostic::new(format!("the basis is {source}, but no such source is configured"))
                     .at(s.span_of("basis"))
                     .help(help)
             } else {
                 let what = "neither transactions nor subscriptions are configured, so no customer could be live";
-                Problem::new(what).help("add [sources.transactions] or [sources.subscriptions]")
+                Diagnostic::new(what).help("add [sources.transactions] or [sources.subscriptions]")
             };
-            problems.add(problem.remote());
+            diagnostics.add(problem.remote());
         }
         if let Ok(basis) = basis {
             for (name, of) in OF_BASIS.into_iter().filter(|(name, of)| *of != basis && s.is_set(name)) {
@@ -246,23 +246,23 @@ fn customers(top: &mut Section<'_>, problems: &Problems, sources: &Sound<sources
                     source_of(of).name(),
                     source_of(basis).name()
                 );
-                problems
-                    .add(Problem::new(what).at(s.span_of(name)).help("remove it, or change customers.basis").remote());
+                diagnostics
+                    .add(Diagnostic::new(what).at(s.span_of(name)).help("remove it, or change customers.basis").remote());
             }
         }
-        let churn_after: Sound<ChurnAfter> = s.need("churn_after");
-        let learned_until: Sound<Option<Day>> = s.get("learned_until");
+        let churn_after: Parsed<ChurnAfter> = s.need("churn_after");
+        let learned_until: Parsed<Option<Day>> = s.get("learned_until");
         let loyal_orders = s.need("loyal_orders");
         if s.is_set("loyal_orders") && sources.as_ref().is_ok_and(|all| !all.contains_key(&SourceKind::Transactions)) {
             let what = format!("`{}` counts orders, and there are none", s.full("loyal_orders"));
-            let problem = Problem::new(what).at(s.span_of("loyal_orders"));
-            problems.add(problem.help("map source `transactions`, or remove it").remote());
+            let problem = Diagnostic::new(what).at(s.span_of("loyal_orders"));
+            diagnostics.add(problem.help("map source `transactions`, or remove it").remote());
         }
         let written = s.is_set("activity");
         let activity = s.need("activity");
-        let policy = policy(s, problems, &basis);
+        let policy = policy(s, diagnostics, &basis);
         let ended_at_inclusive = s.need("ended_at_inclusive");
-        let gap_days: Sound<i64> = s.need("gap_days");
+        let gap_days: Parsed<i64> = s.need("gap_days");
         let free_is_live = s.need_word("free", &LIVENESS);
         let paused_is_live = s.need_word("paused", &LIVENESS);
         let past_due_is_live = s.need_word("past_due", &LIVENESS);
@@ -283,7 +283,7 @@ fn customers(top: &mut Section<'_>, problems: &Problems, sources: &Sound<sources
 }
 
 /// A day up to which nothing is learned says nothing.
-fn learns_something(problems: &Problems, customers: &Sound<Customers>, segments: &Sound<Vec<segments::Named>>) {
+fn learns_something(diagnostics: &Diagnostics, customers: &Parsed<Customers>, segments: &Parsed<Vec<segments::Named>>) {
     let (Ok(customers), Ok(segments)) = (customers, segments) else { return };
     let Some(Located { span, .. }) = &customers.learned_until else { return };
     let frequency = SegmentFrom::Builtin(Builtin::Frequency);
@@ -291,19 +291,19 @@ fn learns_something(problems: &Problems, customers: &Sound<Customers>, segments:
     if !matches!(customers.churn_after, ChurnAfter::Learned { .. }) && !by_frequency {
         let what = "`customers.learned_until` says until when to learn, and nothing is learned";
         let help = "remove it, or set churn_after = { quantile = 0.95, by = \"frequency\" }";
-        problems.add(Problem::new(what).at(span.clone()).help(help).remote());
+        diagnostics.add(Diagnostic::new(what).at(span.clone()).help(help).remote());
     }
 }
 
 /// The preset, with the switches that are set beside it.
-fn policy(s: &mut Section<'_>, problems: &Problems, basis: &Sound<Basis>) -> Sound<Policy> {
-    let word: Sound<&str> = s.need("policy");
+fn policy(s: &mut Section<'_>, diagnostics: &Diagnostics, basis: &Parsed<Basis>) -> Parsed<Policy> {
+    let word: Parsed<&str> = s.need("policy");
     if let (Ok(Basis::Transactions), Ok(word)) = (basis, &word)
         && *word != Policy::PRESETS[0].0
     {
         let what = format!("`{}` is of subscriptions, and the basis is transactions", s.full("policy"));
         let help = "leave it out: what silence is churn is said by churn_after";
-        problems.add(Problem::new(what).at(s.span_of("policy")).help(help).remote());
+        diagnostics.add(Diagnostic::new(what).at(s.span_of("policy")).help(help).remote());
     }
     // Whatever is wrong with the preset, the switches are looked at.
     let of = word.map(preset);
@@ -312,7 +312,7 @@ fn policy(s: &mut Section<'_>, problems: &Problems, basis: &Sound<Basis>) -> Sou
     let rate_of = s.follow_word("churn_rate", &RATE_OF, of.and_then(|p| Ok((p.rate_of, or("churn_rate")?))));
     let passing = s.follow_word("within_period", &PASSING, of.and_then(|p| Ok((p.passing, or("within_period")?))));
     let default = of.and_then(|p| Ok((Reactivation(p.reactivation), or("reactivation")?)));
-    let reactivation: Sound<Reactivation> = s.follow("reactivation", default);
+    let reactivation: Parsed<Reactivation> = s.follow("reactivation", default);
     let default = of.and_then(|p| Ok((p.rate_moves, or("exchange_rate_moves")?)));
     let rate_moves = s.follow_word("exchange_rate_moves", &RATE_MOVES, default);
     let default = of.and_then(|p| Ok((p.free_after_paid, or("free_after_paid")?)));
@@ -354,16 +354,16 @@ pub(super) fn default_dir(name: &str) -> String {
     format!("out/{name}")
 }
 
-fn output(top: &mut Section<'_>, problems: &Problems, name: &Sound<Text>, base: &Path) -> Sound<Output> {
-    section(top, problems, "output", |s| {
+fn output(top: &mut Section<'_>, diagnostics: &Diagnostics, name: &Parsed<Text>, base: &Path) -> Parsed<Output> {
+    section(top, diagnostics, "output", |s| {
         let default = match name {
             Ok(name) => Ok((name.behind(&default_dir("")), Json::from(default_dir(name.written())))),
             Err(reported) => Err(*reported),
         };
-        let dir_text: Sound<Text> = s.follow("dir", default);
+        let dir_text: Parsed<Text> = s.follow("dir", default);
         let quarantine_limit = s.need("quarantine_limit");
         let mode = s.get("mode");
-        let temp_dir_text: Sound<Option<Text>> = s.get("temp_dir");
+        let temp_dir_text: Parsed<Option<Text>> = s.get("temp_dir");
         let (dir_text, temp_dir_text) = (dir_text?, temp_dir_text?);
         Ok(Output {
             dir: joined(base, dir_text.value()),
@@ -380,25 +380,25 @@ fn output(top: &mut Section<'_>, problems: &Problems, name: &Sound<Text>, base: 
 const MOST_ENTRIES: usize = 1_000;
 
 /// The entries of a table whose keys are names that the user chooses: stages and segments.
-pub(super) fn entries<'a>(top: &Section<'a>, problems: &Problems, name: &'static str) -> Sound<Vec<&'a Entry>> {
+pub(super) fn entries<'a>(top: &Section<'a>, diagnostics: &Diagnostics, name: &'static str) -> Parsed<Vec<&'a Entry>> {
     match top.node(name)? {
         None => Ok(vec![]),
         Some(Node { value: Value::Table(table), .. }) if table.0.len() > MOST_ENTRIES => {
             let what = format!("the pipeline has {} {name}, and at most {MOST_ENTRIES} are allowed", table.0.len());
-            let problem = Problem::new(what).at(table.0[MOST_ENTRIES].key_span.clone());
-            Err(problems.add(problem.help(format!("divide the {name} among several pipeline files"))))
+            let problem = Diagnostic::new(what).at(table.0[MOST_ENTRIES].key_span.clone());
+            Err(diagnostics.add(problem.help(format!("divide the {name} among several pipeline files"))))
         }
         Some(Node { value: Value::Table(table), .. }) => Ok(table.0.iter().collect()),
         Some(node) => {
             let what = format!("`{name}` takes a table, not {}", node.described());
-            Err(problems
-                .add(Problem::new(what).at(node.span.clone()).help(format!("write [{name}] and its entries below"))))
+            Err(diagnostics
+                .add(Diagnostic::new(what).at(node.span.clone()).help(format!("write [{name}] and its entries below"))))
         }
     }
 }
 
 /// Names that become files, tables and columns: a lower-case letter, then lower-case letters, digits and `_`.
-pub(super) fn check_name(problems: &Problems, what: &str, entry: &Entry) -> Sound<()> {
+pub(super) fn check_name(diagnostics: &Diagnostics, what: &str, entry: &Entry) -> Parsed<()> {
     const MOST: usize = 50;
     let key = entry.key.as_str();
     let tail = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
@@ -411,8 +411,8 @@ pub(super) fn check_name(problems: &Problems, what: &str, entry: &Entry) -> Soun
     let suggestion = if better.is_empty() { String::new() } else { format!("for example `{better}`; ") };
     let help =
         format!("{suggestion}it is a lower-case letter, then lower-case letters, digits and `_`, at most {MOST}");
-    let problem = Problem::new(format!("`{key}` does not serve as the name of a {what}")).at(entry.key_span.clone());
-    Err(problems.add(problem.help(help)))
+    let problem = Diagnostic::new(format!("`{key}` does not serve as the name of a {what}")).at(entry.key_span.clone());
+    Err(diagnostics.add(problem.help(help)))
 }
 
 /// What the named entries of a table resolve to, by name.

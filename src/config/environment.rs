@@ -5,23 +5,23 @@
 
 use std::ops::Range;
 
-use super::problems::{Problem, Problems};
+use super::diagnostics::{Diagnostic, Diagnostics};
 use super::text::Text;
 use super::tree::{Node, Table, Value};
 
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Fills in every reference below `table`; `text` is the file's, to point at the reference within a string.
-pub(super) fn expand(table: &mut Table, text: &str, env: Lookup<'_>, problems: &Problems) {
+pub(super) fn expand(table: &mut Table, text: &str, env: Lookup<'_>, diagnostics: &Diagnostics) {
     for entry in &mut table.0 {
-        expand_node(&mut entry.node, text, env, problems);
+        expand_node(&mut entry.node, text, env, diagnostics);
     }
 }
 
-fn expand_node(node: &mut Node, file: &str, env: Lookup<'_>, problems: &Problems) {
+fn expand_node(node: &mut Node, file: &str, env: Lookup<'_>, diagnostics: &Diagnostics) {
     match &mut node.value {
-        Value::Table(t) => expand(t, file, env, problems),
-        Value::List(list) => list.iter_mut().for_each(|n| expand_node(n, file, env, problems)),
+        Value::Table(t) => expand(t, file, env, diagnostics),
+        Value::List(list) => list.iter_mut().for_each(|n| expand_node(n, file, env, diagnostics)),
         Value::Text(text) => {
             let mut faults = vec![];
             let raw = text.written().to_owned();
@@ -32,8 +32,8 @@ fn expand_node(node: &mut Node, file: &str, env: Lookup<'_>, problems: &Problems
                 let written = file.get(node.span.clone()).unwrap_or("");
                 let reference = &raw[fault.at.clone()];
                 let span = written.find(reference).map(|i| node.span.start + i..node.span.start + i + reference.len());
-                let problem = Problem::new(fault.what).at(span.unwrap_or(node.span.clone())).help(fault.help);
-                reported = Some(problems.add(problem));
+                let problem = Diagnostic::new(fault.what).at(span.unwrap_or(node.span.clone())).help(fault.help);
+                reported = Some(diagnostics.add(problem));
             }
             if let Some(reported) = reported {
                 node.value = Value::Broken(reported);

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use toml::de::DeTable;
 
 use super::overrides::{self, Override};
-use super::problems::{Layout, Problems};
+use super::diagnostics::{Layout, Diagnostics};
 use super::salvage::salvage;
 use super::tree::Table;
 use super::{Pipeline, decode, environment};
@@ -108,15 +108,15 @@ fn read(
 ) -> Result<Pipeline, Flawed> {
     let layout = Layout { file: path, text_len: text.len(), overrides };
     let (document, errors) = DeTable::parse_recoverable(text);
-    let problems = Problems::of_syntax(&errors);
-    let mut root = Table::read(document.get_ref(), &|span| span, &|span| problems.unreadable(span));
-    overrides::apply(&mut root, &layout, &problems);
-    environment::expand(&mut root, text, env, &problems);
+    let diagnostics = Diagnostics::of_syntax(&errors);
+    let mut root = Table::read(document.get_ref(), &|span| span, &|span| diagnostics.unreadable(span));
+    overrides::apply(&mut root, &layout, &diagnostics);
+    environment::expand(&mut root, text, env, &diagnostics);
     let sha256 = Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
     let file = decode::File { path, sha256 };
-    let pipeline = decode::pipeline(&file, root.clone(), &problems);
-    let (faults, readable) = (problems.spans(), !problems.of_the_syntax());
-    match (problems.into_errors(&layout), pipeline) {
+    let pipeline = decode::pipeline(&file, root.clone(), &diagnostics);
+    let (faults, readable) = (diagnostics.spans(), !diagnostics.of_the_syntax());
+    match (diagnostics.into_errors(&layout), pipeline) {
         (errors, _) if !errors.is_empty() => {
             // A file with more mistakes is some other file; and each is compared with each entry.
             let rest = (readable && faults.len() <= SHOWN).then(|| salvage(&file, &root, &faults)).flatten();

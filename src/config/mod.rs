@@ -15,7 +15,7 @@ mod environment;
 mod explain;
 mod load;
 mod overrides;
-mod problems;
+mod diagnostics;
 mod redactor;
 pub mod reference;
 mod render;

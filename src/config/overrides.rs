@@ -3,7 +3,7 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::problems::{Layout, Problem, Problems, Sound, Span};
+use super::diagnostics::{Layout, Diagnostic, Diagnostics, Parsed, Span};
 use super::text::Text;
 use super::tree::{Entry, Node, Table, Value};
 
@@ -31,12 +31,12 @@ impl Override {
 }
 
 /// Applies the overrides in their order, so that the last one wins.
-pub(super) fn apply(root: &mut Table, layout: &Layout<'_>, problems: &Problems) {
+pub(super) fn apply(root: &mut Table, layout: &Layout<'_>, diagnostics: &Diagnostics) {
     for (i, given) in layout.overrides.iter().enumerate() {
         let span = layout.span_of_override(i);
-        if let Ok((path, node)) = parse(&given.assignment, &span, problems) {
+        if let Ok((path, node)) = parse(&given.assignment, &span, diagnostics) {
             // A path that cannot be followed has been reported.
-            let _ = insert(root, &path, node, &span, problems);
+            let _ = insert(root, &path, node, &span, diagnostics);
         }
     }
 }
@@ -45,13 +45,13 @@ pub(super) fn apply(root: &mut Table, layout: &Layout<'_>, problems: &Problems) 
 const LONGEST_KEY: usize = 1_000;
 
 /// The value is read as TOML writes it (`3`, `true`, `["a"]`, `2011-12-10`), else as the string that it is.
-fn parse(text: &str, span: &Span, problems: &Problems) -> Sound<(Vec<String>, Node)> {
+fn parse(text: &str, span: &Span, diagnostics: &Diagnostics) -> Parsed<(Vec<String>, Node)> {
     // A quoted key may hold `=` itself: the key ends at the first `=` before which a key is complete.
     let ends = text.match_indices('=').take_while(|(i, _)| *i <= LONGEST_KEY);
     let key = ends.into_iter().find_map(|(i, _)| Some((key_path(&text[..i])?, i)));
     let Some((path, equals)) = key else {
-        let problem = Problem::new("`--set` takes a key, `=` and a value").at(span.clone());
-        return Err(problems.add(problem.help("for example --set calendar.period=week")));
+        let problem = Diagnostic::new("`--set` takes a key, `=` and a value").at(span.clone());
+        return Err(diagnostics.add(problem.help("for example --set calendar.period=week")));
     };
     let value = &text[equals + 1..];
     let node = match DeValue::parse(value.trim()) {
@@ -80,7 +80,7 @@ fn key_path(key: &str) -> Option<Vec<String>> {
     }
 }
 
-fn insert(table: &mut Table, path: &[String], node: Node, span: &Span, problems: &Problems) -> Sound<()> {
+fn insert(table: &mut Table, path: &[String], node: Node, span: &Span, diagnostics: &Diagnostics) -> Parsed<()> {
     let [key, rest @ ..] = path else { return Ok(()) };
     if table.get(key).is_none() {
         let value = Value::Table(Table::default());
@@ -93,11 +93,11 @@ fn insert(table: &mut Table, path: &[String], node: Node, span: &Span, problems:
         return Ok(());
     }
     match &mut entry.node.value {
-        Value::Table(inner) => insert(inner, rest, node, span, problems),
+        Value::Table(inner) => insert(inner, rest, node, span, diagnostics),
         Value::Broken(reported) => Err(*reported),
         _ => {
             let what = format!("`{key}` is {}, so nothing can be set inside it", entry.node.described());
-            Err(problems.add(Problem::new(what).at(span.clone()).help(format!("set `{key}` as a whole"))))
+            Err(diagnostics.add(Diagnostic::new(what).at(span.clone()).help(format!("set `{key}` as a whole"))))
         }
     }
 }
@@ -107,8 +107,8 @@ mod tests {
     use super::*;
 
     fn set(text: &str) -> Result<(String, serde_json::Value), ()> {
-        let problems = Problems::default();
-        let parsed = parse(text, &(1..2), &problems).map_err(|_| ())?;
+        let diagnostics = Diagnostics::default();
+        let parsed = parse(text, &(1..2), &diagnostics).map_err(|_| ())?;
         Ok((parsed.0.join("/"), parsed.1.json()))
     }
 

@@ -1,6 +1,6 @@
 //! Collecting every problem of a pipeline file instead of stopping at the first.
 //!
-//! Whoever reports a problem gets a [`Reported`], the proof that the user will hear of it; a function that cannot give
+//! Whoever reports a problem gets a [`ErrorGuaranteed`], the proof that the user will hear of it; a function that cannot give
 //! its value returns that proof instead, and what depends on the value stays silent. So one mistake is one message.
 
 use std::cell::RefCell;
@@ -13,15 +13,15 @@ use crate::error::Error;
 /// A byte range of the pipeline file's text or, behind its end, of the overrides (see [`Layout`]).
 pub(super) type Span = Range<usize>;
 
-/// Proof that a problem was reported; made by [`Problems::add`] alone.
+/// Proof that a problem was reported; made by [`Diagnostics::add`] alone.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reported(());
+pub(super) struct ErrorGuaranteed(());
 
 /// A value, or the proof that the reason for its absence was reported.
-pub(super) type Sound<T> = Result<T, Reported>;
+pub(super) type Parsed<T> = Result<T, ErrorGuaranteed>;
 
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(super) struct Diagnostic {
     span: Option<Span>,
     what: String,
     help: Option<String>,
@@ -30,9 +30,9 @@ pub(super) struct Problem {
     remote: bool,
 }
 
-impl Problem {
+impl Diagnostic {
     pub fn new(what: impl Into<String>) -> Self {
-        Problem { span: None, what: what.into(), help: None, remote: false }
+        Diagnostic { span: None, what: what.into(), help: None, remote: false }
     }
     pub fn at(mut self, span: impl Into<Option<Span>>) -> Self {
         self.span = span.into();
@@ -50,8 +50,8 @@ impl Problem {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Problems {
-    list: RefCell<Vec<Problem>>,
+pub(super) struct Diagnostics {
+    list: RefCell<Vec<Diagnostic>>,
     /// The places of syntax errors.
     syntax: Vec<Span>,
     /// What stands from here on may be misread.
@@ -62,14 +62,14 @@ pub(super) struct Problems {
 /// quote that is not closed, nothing is certain.
 const CONTAINED: [&str; 2] = ["duplicate key", "string values must be quoted"];
 
-impl Problems {
+impl Diagnostics {
     /// What the TOML parser found, with its places.
     pub fn of_syntax(errors: &[toml::de::Error]) -> Self {
         let problem =
-            |e: &toml::de::Error| Problem::new(format!("this is not valid TOML: {}", e.message())).at(e.span());
+            |e: &toml::de::Error| Diagnostic::new(format!("this is not valid TOML: {}", e.message())).at(e.span());
         let place = |e: &toml::de::Error| e.span().unwrap_or(0..0);
         let contained = |e: &&toml::de::Error| CONTAINED.iter().any(|c| e.message().starts_with(c));
-        Problems {
+        Diagnostics {
             list: RefCell::new(errors.iter().map(problem).collect()),
             syntax: errors.iter().map(place).collect(),
             misread_from: errors.iter().filter(|e| !contained(e)).map(|e| place(e).start).min(),
@@ -78,18 +78,18 @@ impl Problems {
 
     /// The proof of a report if the value at a place is one that the parser could not make out; it leaves a value
     /// without a place where it found none.
-    pub fn unreadable(&self, span: &Span) -> Option<Reported> {
+    pub fn unreadable(&self, span: &Span) -> Option<ErrorGuaranteed> {
         let touches = |s: &Span| s.start <= span.end && span.start <= s.end && s.end > 0;
-        (self.syntax.iter().any(touches) || *span == (0..0) && !self.syntax.is_empty()).then_some(Reported(()))
+        (self.syntax.iter().any(touches) || *span == (0..0) && !self.syntax.is_empty()).then_some(ErrorGuaranteed(()))
     }
 
-    pub fn add(&self, problem: Problem) -> Reported {
+    pub fn add(&self, problem: Diagnostic) -> ErrorGuaranteed {
         let hidden = |from: usize| problem.span.as_ref().is_none_or(|s| s.start >= from);
         let doubtful = problem.remote && !self.syntax.is_empty() || self.misread_from.is_some_and(hidden);
         if !doubtful {
             self.list.borrow_mut().push(problem);
         }
-        Reported(())
+        ErrorGuaranteed(())
     }
 
     /// Whether the file is not valid TOML.
@@ -110,7 +110,7 @@ impl Problems {
     pub fn into_errors(self, layout: &Layout<'_>) -> Vec<Error> {
         let mut list = self.list.into_inner();
         list.sort_by_key(|p| p.span.as_ref().map_or(usize::MAX, |s| s.start));
-        let place = |p: Problem| {
+        let place = |p: Diagnostic| {
             let (file, span) = layout.place(p.span);
             let error = Error::pipeline(p.what).at(file, span);
             match p.help {

@@ -463,7 +463,7 @@ impl Key {
             OptionType::Days => Accepts::Days,
             OptionType::Date => Accepts::Date,
             OptionType::Months => Accepts::Months,
-            OptionType::Ahead => Accepts::Ahead,
+            OptionType::Horizon => Accepts::Horizon,
         };
         let default = if option.default.is_empty() { Default::Unset("") } else { Default::Value(option.default) };
         Key { name: option.name, accepts, default, doc: option.doc }

@@ -6,7 +6,7 @@ use std::path::Path;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, renderer::DecorStyle};
 
 use super::overrides::Override;
-use super::problems::Layout;
+use super::diagnostics::Layout;
 use crate::error::{Error, Errors};
 use crate::terminal::{escaped, escaped_but};
 
@@ -40,8 +40,8 @@ pub fn render(
     let (first, more) = errors.first();
     let mut paragraphs: Vec<String> = first.iter().map(|e| paragraph(e, overrides, &renderer, text_of)).collect();
     if more > 0 {
-        let problems = if more == 1 { "problem is" } else { "problems are" };
-        paragraphs.push(format!("{more} more {problems} not shown"));
+        let diagnostics = if more == 1 { "problem is" } else { "problems are" };
+        paragraphs.push(format!("{more} more {diagnostics} not shown"));
     }
     paragraphs.join("\n\n") + "\n"
 }

@@ -2,7 +2,7 @@
 //! `tenure check` tells of both at once.
 
 use super::decode::{self, File};
-use super::problems::{Problems, Span};
+use super::diagnostics::{Diagnostics, Span};
 use super::text::Text;
 use super::tree::{Entry, Node, Table, Value};
 use super::{Pipeline, SourceKind};
@@ -15,9 +15,9 @@ pub(super) fn salvage(file: &File<'_>, root: &Table, faults: &[Span]) -> Option<
     let needed = Table(root.0.iter().filter(|e| NEEDED.contains(&e.key.as_str())).cloned().collect());
     let mut kept = prune(&needed, faults);
     let decoded = |table: &Table| {
-        let problems = Problems::default();
-        let pipeline = decode::pipeline(file, with_placeholders(table), &problems).ok();
-        pipeline.filter(|_| problems.is_empty())
+        let diagnostics = Diagnostics::default();
+        let pipeline = decode::pipeline(file, with_placeholders(table), &diagnostics).ok();
+        pipeline.filter(|_| diagnostics.is_empty())
     };
     if let Some(pipeline) = decoded(&kept) {
         return Some(pipeline);

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json};
 
-use super::problems::{Problem, Problems, Reported, Sound, Span};
+use super::diagnostics::{Diagnostic, Diagnostics, ErrorGuaranteed, Parsed, Span};
 use super::reference::{Accepts, Default, Key, home_of};
 use super::text::Text;
 use super::tree::{Entry, Node, Table, Value};
@@ -21,27 +21,27 @@ use crate::nearest::{did_you_mean, listed, nearest, sentences};
 pub(super) const SHORT: usize = 8;
 
 pub(super) struct Section<'a> {
-    problems: &'a Problems,
+    diagnostics: &'a Diagnostics,
     /// As the user would write it: `sources.transactions`.
     path: String,
     keys: Vec<Key>,
     span: Option<Span>,
     found: BTreeMap<&'static str, &'a Node>,
     /// Keys that cannot be read, which was reported.
-    unreadable: BTreeMap<&'static str, Reported>,
+    unreadable: BTreeMap<&'static str, ErrorGuaranteed>,
     /// Something of a later version stands here, which may be why a required key does not.
-    later: Option<Reported>,
+    later: Option<ErrorGuaranteed>,
     /// The table itself is none, which was reported.
-    whole: Option<Reported>,
+    whole: Option<ErrorGuaranteed>,
     resolved: Map<String, Json>,
 }
 
 impl<'a> Section<'a> {
     /// `node` is the table, if it is there.
-    pub fn open(problems: &'a Problems, path: impl Into<String>, keys: Vec<Key>, node: Option<&'a Node>) -> Self {
+    pub fn open(diagnostics: &'a Diagnostics, path: impl Into<String>, keys: Vec<Key>, node: Option<&'a Node>) -> Self {
         let span = node.map(|n| n.span.clone()).filter(|s| s.end > 0);
         let mut section = Section {
-            problems,
+            diagnostics,
             path: path.into(),
             keys,
             span,
@@ -58,7 +58,7 @@ impl<'a> Section<'a> {
     }
 
     /// An error if what stands in the table's place is none.
-    pub fn is_table(&self) -> Sound<()> {
+    pub fn is_table(&self) -> Parsed<()> {
         self.whole.map_or(Ok(()), Err)
     }
 
@@ -95,8 +95,8 @@ impl<'a> Section<'a> {
             _ => {
                 let name = self.full(prefix.trim_end_matches('.'));
                 let what = format!("`{name}` takes {}, not {}", Accepts::Table.described(), node.described());
-                self.problems
-                    .add(Problem::new(what).at(node.span.clone()).help(format!("write {name} = {{ … }} or [{name}]")))
+                self.diagnostics
+                    .add(Diagnostic::new(what).at(node.span.clone()).help(format!("write {name} = {{ … }} or [{name}]")))
             }
         };
         if prefix.is_empty() {
@@ -130,7 +130,7 @@ impl<'a> Section<'a> {
     fn keep(&mut self, name: &'static str, entry: &'a Entry) {
         if let Some(Key { accepts: Accepts::Later(instead), .. }) = self.keys.iter().find(|k| k.name == name) {
             let problem = not_yet(&format!("`{}`", self.full(name)), &entry.key_span).help(*instead);
-            self.later = Some(self.problems.add(problem));
+            self.later = Some(self.diagnostics.add(problem));
         }
         self.found.insert(name, &entry.node);
     }
@@ -159,8 +159,8 @@ impl<'a> Section<'a> {
             many if many.len() > SHORT && meant.is_some() => String::new(),
             many => format!("the keys here are {}", listed(many.iter().copied(), "`")),
         };
-        let problem = Problem::new(format!("unknown key `{}`{place}", entry.key)).at(entry.key_span.clone());
-        self.problems.add(problem.help(sentences([did_you_mean(meant, "`"), belongs, valid])));
+        let problem = Diagnostic::new(format!("unknown key `{}`{place}", entry.key)).at(entry.key_span.clone());
+        self.diagnostics.add(problem.help(sentences([did_you_mean(meant, "`"), belongs, valid])));
         meant.map(|m| (m, absent.is_some()))
     }
 
@@ -183,7 +183,7 @@ impl<'a> Section<'a> {
     }
 
     /// The value as written, without judging it: tables with a shape of their own.
-    pub fn node(&self, name: &str) -> Sound<Option<&'a Node>> {
+    pub fn node(&self, name: &str) -> Parsed<Option<&'a Node>> {
         match (self.unreadable.get(name), self.found.get(name)) {
             (Some(reported), _) => Err(*reported),
             (_, Some(Node { value: Value::Broken(reported), .. })) => Err(*reported),
@@ -205,14 +205,14 @@ impl<'a> Section<'a> {
     }
 
     /// The key's value or default; `None` where it is not set and has no default of its own.
-    fn read(&mut self, name: &'static str) -> Sound<Option<Setting>> {
+    fn read(&mut self, name: &'static str) -> Parsed<Option<Setting>> {
         let full = self.full(name);
         let Some(key) = self.keys.iter().find(|k| k.name == name).copied() else {
-            return Err(self.problems.add(Problem::new(format!("defect of tenure: the reference lacks `{full}`"))));
+            return Err(self.diagnostics.add(Diagnostic::new(format!("defect of tenure: the reference lacks `{full}`"))));
         };
         if let Some(node) = self.node(name)? {
             self.resolve(name, node.json());
-            return check(self.problems, &full, key.accepts, node).map(Some);
+            return check(self.diagnostics, &full, key.accepts, node).map(Some);
         }
         let Default::Value(default) = key.default else {
             self.resolve(name, Json::Null);
@@ -220,15 +220,15 @@ impl<'a> Section<'a> {
         };
         let Some(node) = Node::parse(default, self.span.clone().unwrap_or(0..0)) else {
             return Err(self
-                .problems
-                .add(Problem::new(format!("defect of tenure: the default of `{full}` is not TOML"))));
+                .diagnostics
+                .add(Diagnostic::new(format!("defect of tenure: the default of `{full}` is not TOML"))));
         };
         self.resolve(name, node.json());
-        check(self.problems, &full, key.accepts, &node).map(Some)
+        check(self.diagnostics, &full, key.accepts, &node).map(Some)
     }
 
     /// Reports that a required key is absent, unless something of a later version stands in its place.
-    pub fn missing(&self, name: &str) -> Reported {
+    pub fn missing(&self, name: &str) -> ErrorGuaranteed {
         if let Some(reported) = self.later {
             return reported;
         }
@@ -237,25 +237,25 @@ impl<'a> Section<'a> {
             self.keys.iter().find(|k| k.name == name).map(|k| format!("it takes {}: {}", k.accepts.described(), k.doc));
         let place = if self.path.is_empty() { String::new() } else { format!(" under [{}]", self.path) };
         let help = format!("add `{name}`{place}; {}", takes.unwrap_or_default());
-        self.problems.add(Problem::new(format!("`{full}` is missing")).at(self.span.clone()).help(help).remote())
+        self.diagnostics.add(Diagnostic::new(format!("`{full}` is missing")).at(self.span.clone()).help(help).remote())
     }
 
     /// The value of a key that may be unset.
-    pub fn get<T: FromSetting>(&mut self, name: &'static str) -> Sound<Option<T>> {
+    pub fn get<T: FromSetting>(&mut self, name: &'static str) -> Parsed<Option<T>> {
         match self.read(name)? {
             None => Ok(None),
             Some(setting) => match T::from_setting(setting) {
                 Some(value) => Ok(Some(value)),
                 None => {
                     let what = format!("defect of tenure: `{}` has another type in the reference", self.full(name));
-                    Err(self.problems.add(Problem::new(what)))
+                    Err(self.diagnostics.add(Diagnostic::new(what)))
                 }
             },
         }
     }
 
     /// The value of a key that is required or has a default.
-    pub fn need<T: FromSetting>(&mut self, name: &'static str) -> Sound<T> {
+    pub fn need<T: FromSetting>(&mut self, name: &'static str) -> Parsed<T> {
         match self.get(name)? {
             Some(value) => Ok(value),
             None => Err(self.missing(name)),
@@ -263,7 +263,7 @@ impl<'a> Section<'a> {
     }
 
     /// The value of a key whose default follows from other settings: `default` and how it reads in the manifest.
-    pub fn follow<T: FromSetting>(&mut self, name: &'static str, default: Sound<(T, Json)>) -> Sound<T> {
+    pub fn follow<T: FromSetting>(&mut self, name: &'static str, default: Parsed<(T, Json)>) -> Parsed<T> {
         match self.get(name)? {
             Some(value) => Ok(value),
             None => {
@@ -275,7 +275,7 @@ impl<'a> Section<'a> {
     }
 
     /// The meaning of a word out of pairs, by the key's value or default.
-    pub fn need_word<T: Copy>(&mut self, name: &'static str, pairs: &[(&'static str, T)]) -> Sound<T> {
+    pub fn need_word<T: Copy>(&mut self, name: &'static str, pairs: &[(&'static str, T)]) -> Parsed<T> {
         let word: &str = self.need(name)?;
         match pairs.iter().find(|(w, _)| *w == word) {
             Some((_, meaning)) => Ok(*meaning),
@@ -288,8 +288,8 @@ impl<'a> Section<'a> {
         &mut self,
         name: &'static str,
         pairs: &[(&'static str, T)],
-        default: Sound<(T, Json)>,
-    ) -> Sound<T> {
+        default: Parsed<(T, Json)>,
+    ) -> Parsed<T> {
         let word: Option<&str> = self.get(name)?;
         let Some(word) = word else {
             let (value, json) = default?;

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::decode::{check_name, entries, resolved_by_name};
-use super::problems::{Problem, Problems, Sound};
+use super::diagnostics::{Diagnostic, Diagnostics, Parsed};
 use super::reference::{Accepts, MOMENTS, keys};
 use super::section::{Section, word_of};
 use super::sources::Sources;
@@ -17,16 +17,16 @@ use crate::stage::Builtin;
 /// A segment's name is known even if the rest of it is not sound.
 pub(super) struct Named {
     pub name: String,
-    pub decoded: Sound<Segment>,
+    pub decoded: Parsed<Segment>,
 }
 
 /// In order of name.
-pub(super) fn decode(top: &mut Section<'_>, problems: &Problems, sources: &Sound<Sources>) -> Sound<Vec<Named>> {
+pub(super) fn decode(top: &mut Section<'_>, diagnostics: &Diagnostics, sources: &Parsed<Sources>) -> Parsed<Vec<Named>> {
     let mut all = vec![];
     let mut resolved = vec![];
-    for entry in entries(top, problems, "segments")? {
-        let name = check_name(problems, "segment", entry).and_then(|()| reserved(problems, entry));
-        let (segment, json) = segment(problems, entry, sources);
+    for entry in entries(top, diagnostics, "segments")? {
+        let name = check_name(diagnostics, "segment", entry).and_then(|()| reserved(diagnostics, entry));
+        let (segment, json) = segment(diagnostics, entry, sources);
         resolved.push((entry.key.clone(), json));
         all.push(Named { name: entry.key.clone(), decoded: name.and(segment) });
     }
@@ -35,12 +35,12 @@ pub(super) fn decode(top: &mut Section<'_>, problems: &Problems, sources: &Sound
     Ok(all)
 }
 
-fn reserved(problems: &Problems, entry: &Entry) -> Sound<()> {
+fn reserved(diagnostics: &Diagnostics, entry: &Entry) -> Parsed<()> {
     if entry.key != "all" {
         return Ok(());
     }
-    let problem = Problem::new("`all` is the segment that every table has").at(entry.key_span.clone());
-    Err(problems.add(problem.help("choose another name")))
+    let problem = Diagnostic::new("`all` is the segment that every table has").at(entry.key_span.clone());
+    Err(diagnostics.add(problem.help("choose another name")))
 }
 
 /// Where a customer's values change over time, the value at the opening counts; a customer has one row in `customers`.
@@ -52,7 +52,7 @@ pub(super) fn default_moment(from: &SegmentFrom) -> At {
 }
 
 /// `"SOURCE.COLUMN"` alone, or a table.
-fn segment(problems: &Problems, entry: &Entry, sources: &Sound<Sources>) -> (Sound<Segment>, Json) {
+fn segment(diagnostics: &Diagnostics, entry: &Entry, sources: &Parsed<Sources>) -> (Parsed<Segment>, Json) {
     let path = format!("segments.{}", entry.key);
     let node = match &entry.node.value {
         Value::Table(_) => entry.node.clone(),
@@ -66,20 +66,20 @@ fn segment(problems: &Problems, entry: &Entry, sources: &Sound<Sources>) -> (Sou
             let takes = Accepts::SourceColumn.described();
             let what = format!("`{path}` takes {takes} or a table, not {}", entry.node.described());
             let help = "for example { column = \"customers.plan\", at = \"opening\" }";
-            return (Err(problems.add(Problem::new(what).at(entry.node.span.clone()).help(help))), Json::Null);
+            return (Err(diagnostics.add(Diagnostic::new(what).at(entry.node.span.clone()).help(help))), Json::Null);
         }
     };
-    let mut s = Section::open(problems, path.clone(), keys("segments.NAME"), Some(&node));
+    let mut s = Section::open(diagnostics, path.clone(), keys("segments.NAME"), Some(&node));
     let from = match s.is_set("builtin") {
-        true => builtin(&mut s, problems, sources).map(|builtin| (SegmentFrom::Builtin(builtin), node.span.clone())),
+        true => builtin(&mut s, diagnostics, sources).map(|builtin| (SegmentFrom::Builtin(builtin), node.span.clone())),
         false => s.need("column").and_then(|written: Written| {
-            let (kind, column) = source_column(problems, &path, &written, sources)?;
+            let (kind, column) = source_column(diagnostics, &path, &written, sources)?;
             Ok((SegmentFrom::Column(kind, column), written.span))
         }),
     };
     let default = from.as_ref().map(|(from, _)| word_of(default_moment(from), &MOMENTS)).map_err(|reported| *reported);
     let at = s.follow_word("at", &MOMENTS, default);
-    let cap: Sound<i64> = s.need("cap");
+    let cap: Parsed<i64> = s.need("cap");
     let json = s.into_resolved();
     let decoded = (|| {
         let (from, span) = from?;
@@ -89,12 +89,12 @@ fn segment(problems: &Problems, entry: &Entry, sources: &Sound<Sources>) -> (Sou
 }
 
 /// What the program computes, which no column gives and which has no moment of its own.
-fn builtin(s: &mut Section<'_>, problems: &Problems, sources: &Sound<Sources>) -> Sound<Builtin> {
+fn builtin(s: &mut Section<'_>, diagnostics: &Diagnostics, sources: &Parsed<Sources>) -> Parsed<Builtin> {
     let builtin = s.need_word("builtin", &Builtin::ALL);
     s.resolve("column", Json::Null);
     let mut sound = Ok(());
     let mut refuse = |name: &str, what: String, help: &str| {
-        sound = Err(problems.add(Problem::new(what).at(s.span_of(name)).help(help).remote()));
+        sound = Err(diagnostics.add(Diagnostic::new(what).at(s.span_of(name)).help(help).remote()));
     };
     if s.is_set("column") {
         let what = format!("`{}` and `column` say twice where the values come from", s.full("builtin"));
@@ -125,33 +125,33 @@ fn of_nobody(kind: SourceKind) -> Option<&'static str> {
 
 /// The source and column that a segment names.
 fn source_column(
-    problems: &Problems,
+    diagnostics: &Diagnostics,
     path: &str,
     written: &Written,
-    sources: &Sound<Sources>,
-) -> Sound<(SourceKind, Text)> {
+    sources: &Parsed<Sources>,
+) -> Parsed<(SourceKind, Text)> {
     let names: Vec<&str> =
         SourceKind::ALL.into_iter().filter(|k| of_nobody(*k).is_none()).map(SourceKind::name).collect();
     let names = names.iter().copied();
     let the_sources = format!("the sources are {}", listed(names.clone(), "`"));
-    let problem = |what: String, help: String| Problem::new(what).at(written.span.clone()).help(help);
+    let problem = |what: String, help: String| Diagnostic::new(what).at(written.span.clone()).help(help);
     let shown = quoted(written.text.written());
     let Some((source, column)) = written.text.split_once('.').filter(|(_, c)| !c.value().trim().is_empty()) else {
         let what = format!("`{path}` takes {}, not {shown}", Accepts::SourceColumn.described());
-        return Err(problems.add(problem(what, format!("put the source and a dot before the column; {the_sources}"))));
+        return Err(diagnostics.add(problem(what, format!("put the source and a dot before the column; {the_sources}"))));
     };
     if keys("sources").iter().any(|k| k.name == source && matches!(k.accepts, Accepts::Later(_))) {
         let help = format!("this version reads {}", listed(names, "`"));
-        return Err(problems.add(not_yet(&format!("source `{source}`"), &written.span).help(help)));
+        return Err(diagnostics.add(not_yet(&format!("source `{source}`"), &written.span).help(help)));
     }
     let Some(kind) = SourceKind::ALL.into_iter().find(|k| k.name() == source) else {
         let meant = if written.text.is_filled_in() { None } else { nearest(source, names) };
         let what = format!("`{path}` reads {shown}, and there is no such source");
-        return Err(problems.add(problem(what, sentences([did_you_mean(meant, "`"), the_sources]))));
+        return Err(diagnostics.add(problem(what, sentences([did_you_mean(meant, "`"), the_sources]))));
     };
     if let Some(these) = of_nobody(kind) {
         let what = format!("`{path}` cannot split by a column of {source}: {these} belong to no customer");
-        return Err(problems.add(problem(what, "use a column of a source that has customers".into())));
+        return Err(diagnostics.add(problem(what, "use a column of a source that has customers".into())));
     }
     if let Ok(all) = sources
         && !all.contains_key(&kind)
@@ -159,7 +159,7 @@ fn source_column(
         let what = format!("`{path}` reads source `{source}`, which is not configured");
         let configured = listed(all.keys().map(|k| k.name()), "`");
         let others = if configured.is_empty() { String::new() } else { format!(", or use a column of {configured}") };
-        return Err(problems.add(problem(what, format!("add [sources.{source}]{others}")).remote()));
+        return Err(diagnostics.add(problem(what, format!("add [sources.{source}]{others}")).remote()));
     }
     Ok((kind, column))
 }

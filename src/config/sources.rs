@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
 use super::canonical::{columns as canonical, required_columns};
-use super::problems::{Problem, Problems, Sound, Span};
+use super::diagnostics::{Diagnostic, Diagnostics, Parsed, Span};
 use super::reference::{Accepts, CES_HIGH, keys, source_keys};
 use super::section::{SHORT, Seconds, Section};
 use super::text::Text;
@@ -16,12 +16,12 @@ use super::{Expression, Located, Mapping, Scale, Scales, Source, SourceKind};
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
 
 /// What is configured, readable or not.
-pub(super) type Sources = BTreeMap<SourceKind, Sound<Source>>;
+pub(super) type Sources = BTreeMap<SourceKind, Parsed<Source>>;
 
 /// `zone` is `calendar.timezone`, and how it was written.
-pub(super) fn decode(top: &mut Section<'_>, problems: &Problems, zone: Sound<(TimeZone, Json)>) -> Sound<Sources> {
+pub(super) fn decode(top: &mut Section<'_>, diagnostics: &Diagnostics, zone: Parsed<(TimeZone, Json)>) -> Parsed<Sources> {
     let Some(node) = top.node("sources")? else { return Err(top.missing("sources")) };
-    let mut all = Section::open(problems, "sources", keys("sources"), Some(node));
+    let mut all = Section::open(diagnostics, "sources", keys("sources"), Some(node));
     all.is_table()?;
     let mut sources = Sources::new();
     for kind in SourceKind::ALL {
@@ -29,8 +29,8 @@ pub(super) fn decode(top: &mut Section<'_>, problems: &Problems, zone: Sound<(Ti
             Ok(None) => {}
             Ok(Some(node)) => {
                 let mut section =
-                    Section::open(problems, format!("sources.{}", kind.name()), source_keys(kind), Some(node));
-                sources.insert(kind, source(&mut section, problems, kind, node, zone.clone()));
+                    Section::open(diagnostics, format!("sources.{}", kind.name()), source_keys(kind), Some(node));
+                sources.insert(kind, source(&mut section, diagnostics, kind, node, zone.clone()));
                 all.resolve(kind.name(), section.into_resolved());
             }
             Err(reported) => {
@@ -44,20 +44,20 @@ pub(super) fn decode(top: &mut Section<'_>, problems: &Problems, zone: Sound<(Ti
 
 fn source(
     s: &mut Section<'_>,
-    problems: &Problems,
+    diagnostics: &Diagnostics,
     kind: SourceKind,
     node: &Node,
-    zone: Sound<(TimeZone, Json)>,
-) -> Sound<Source> {
-    let paths: Sound<Vec<Located<Text>>> = s.need("path");
-    let filter: Sound<Option<Expression>> = s.get("filter");
-    let columns = columns(s, problems, kind);
+    zone: Parsed<(TimeZone, Json)>,
+) -> Parsed<Source> {
+    let paths: Parsed<Vec<Located<Text>>> = s.need("path");
+    let filter: Parsed<Option<Expression>> = s.get("filter");
+    let columns = columns(s, diagnostics, kind);
     let timezone = s.follow("timezone", zone);
-    let freshness: Sound<Option<Seconds>> = s.get("freshness");
+    let freshness: Parsed<Option<Seconds>> = s.get("freshness");
     if kind == SourceKind::Customers && s.is_set("freshness") {
         let problem =
-            Problem::new("`sources.customers.freshness` cannot be judged: rows of customers have no time of their own");
-        problems.add(problem.at(s.span_of("freshness")).help("set freshness on another source instead"));
+            Diagnostic::new("`sources.customers.freshness` cannot be judged: rows of customers have no time of their own");
+        diagnostics.add(problem.at(s.span_of("freshness")).help("set freshness on another source instead"));
     }
     let scales = scales(s, kind);
     Ok(Source {
@@ -73,36 +73,36 @@ fn source(
 }
 
 /// The points that surveys give.
-fn scales(s: &mut Section<'_>, kind: SourceKind) -> Sound<Option<Scales>> {
+fn scales(s: &mut Section<'_>, kind: SourceKind) -> Parsed<Option<Scales>> {
     if kind != SourceKind::Surveys {
         return Ok(None);
     }
-    let (nps, csat, ces): (Sound<Scale>, _, _) = (s.need("scales.nps"), s.need("scales.csat"), s.need("scales.ces"));
+    let (nps, csat, ces): (Parsed<Scale>, _, _) = (s.need("scales.nps"), s.need("scales.csat"), s.need("scales.ces"));
     let ces_high_is_ease = s.need_word("ces_high", &CES_HIGH);
     Ok(Some(Scales { nps: nps?, csat: csat?, ces: ces?, ces_high_is_ease: ces_high_is_ease? }))
 }
 
-fn columns(s: &mut Section<'_>, problems: &Problems, kind: SourceKind) -> Sound<BTreeMap<String, Located<Mapping>>> {
+fn columns(s: &mut Section<'_>, diagnostics: &Diagnostics, kind: SourceKind) -> Parsed<BTreeMap<String, Located<Mapping>>> {
     let path = s.full("columns");
     let Some(node) = s.node("columns")? else {
         let example: Vec<String> = required_columns(kind).map(|c| format!("{c} = \"…\"")).collect();
         let help = format!("say which columns of the export they are: columns = {{ {} }}", example.join(", "));
-        let problem = Problem::new(format!("`{path}` is missing")).at(s.span()).help(help);
-        return Err(problems.add(problem.remote()));
+        let problem = Diagnostic::new(format!("`{path}` is missing")).at(s.span()).help(help);
+        return Err(diagnostics.add(problem.remote()));
     };
     s.resolve("columns", node.json());
     let Value::Table(table) = &node.value else {
         let problem =
-            Problem::new(format!("`{path}` takes a table of columns, not {}", node.described())).at(node.span.clone());
+            Diagnostic::new(format!("`{path}` takes a table of columns, not {}", node.described())).at(node.span.clone());
         let help = format!("write columns = {{ customer_id = \"…\" }} or [{path}]");
-        return Err(problems.add(problem.help(help)));
+        return Err(diagnostics.add(problem.help(help)));
     };
     let mut out = BTreeMap::new();
     let mut fault = None;
     let written: BTreeSet<&str> = table.0.iter().map(|e| e.key.as_str()).collect();
     for entry in &table.0 {
-        let (name, known) = canonical_name(problems, kind, entry, |n| written.contains(n));
-        match (mapping(problems, &format!("{path}.{}", entry.key), &entry.node), known) {
+        let (name, known) = canonical_name(diagnostics, kind, entry, |n| written.contains(n));
+        match (mapping(diagnostics, &format!("{path}.{}", entry.key), &entry.node), known) {
             (Ok(mapping), known) => {
                 out.insert(name, mapping);
                 fault = fault.or(known.err());
@@ -123,18 +123,18 @@ fn columns(s: &mut Section<'_>, problems: &Problems, kind: SourceKind) -> Sound<
             listed(absent.iter().copied(), "`")
         );
         let help = format!("add {}", absent.iter().map(|c| format!("{c} = \"…\"")).collect::<Vec<_>>().join(", "));
-        fault = Some(problems.add(Problem::new(what).at(node.span.clone()).help(help).remote()));
+        fault = Some(diagnostics.add(Diagnostic::new(what).at(node.span.clone()).help(help).remote()));
     }
     fault.map_or(Ok(out), Err)
 }
 
 /// The canonical column that an entry maps: its own name, or after a report the one that was meant.
 fn canonical_name(
-    problems: &Problems,
+    diagnostics: &Diagnostics,
     kind: SourceKind,
     entry: &Entry,
     present: impl Fn(&str) -> bool,
-) -> (String, Sound<()>) {
+) -> (String, Parsed<()>) {
     let names: Vec<&str> = canonical(kind).iter().map(|c| c.name).collect();
     let key = entry.key.as_str();
     if names.contains(&key) {
@@ -150,8 +150,8 @@ fn canonical_name(
     let slip = |m: &&str| strsim::osa_distance(&key.to_lowercase(), m) <= 1 && !present(m);
     if attribute && meant.filter(slip).is_none() {
         let fine = !key.is_empty() && !key.contains(char::is_control);
-        let problem = || Problem::new("an attribute of customers needs a name").at(entry.key_span.clone());
-        return (key.into(), if fine { Ok(()) } else { Err(problems.add(problem())) });
+        let problem = || Diagnostic::new("an attribute of customers needs a name").at(entry.key_span.clone());
+        return (key.into(), if fine { Ok(()) } else { Err(diagnostics.add(problem())) });
     }
     let (what, rest) = if attribute {
         let what = format!("`{key}` would be an attribute of customers, but is nearly the canonical column");
@@ -162,28 +162,28 @@ fn canonical_name(
         let valid = format!("the columns are {};", listed(names.iter().copied(), "`"));
         (what, if names.len() > SHORT && meant.is_some() { rest.to_string() } else { format!("{valid} {rest}") })
     };
-    let problem = Problem::new(what).at(entry.key_span.clone());
-    let reported = problems.add(problem.help(sentences([did_you_mean(meant, "`"), rest])));
+    let problem = Diagnostic::new(what).at(entry.key_span.clone());
+    let reported = diagnostics.add(problem.help(sentences([did_you_mean(meant, "`"), rest])));
     (meant.filter(|m| !present(m)).unwrap_or(key).into(), Err(reported))
 }
 
 /// `"Column"` or `{ sql = "…" }`.
-fn mapping(problems: &Problems, path: &str, node: &Node) -> Sound<Located<Mapping>> {
+fn mapping(diagnostics: &Diagnostics, path: &str, node: &Node) -> Parsed<Located<Mapping>> {
     let located = |value, span: &Span| Located { value, span: span.clone() };
     match &node.value {
         Value::Table(_) => {
-            let mut section = Section::open(problems, path, keys("sources.SOURCE.columns.COLUMN"), Some(node));
+            let mut section = Section::open(diagnostics, path, keys("sources.SOURCE.columns.COLUMN"), Some(node));
             let sql: Expression = section.need("sql")?;
             Ok(located(Mapping::Sql(sql.sql), &sql.span))
         }
-        Value::Text(_) => match check(problems, path, Accepts::Text, node)? {
+        Value::Text(_) => match check(diagnostics, path, Accepts::Text, node)? {
             Setting::Text(column) => Ok(located(Mapping::Column(column), &node.span)),
-            other => Err(problems.add(Problem::new(format!("defect of tenure: `{path}` reads as {other:?}")))),
+            other => Err(diagnostics.add(Diagnostic::new(format!("defect of tenure: `{path}` reads as {other:?}")))),
         },
         Value::Broken(reported) => Err(*reported),
         _ => {
             let what = format!("`{path}` takes a column's name or {{ sql = \"…\" }}, not {}", node.described());
-            Err(problems.add(Problem::new(what).at(node.span.clone())))
+            Err(diagnostics.add(Diagnostic::new(what).at(node.span.clone())))
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::decode::{check_name, entries, resolved_by_name};
-use super::problems::{Problem, Problems, Sound};
+use super::diagnostics::{Diagnostic, Diagnostics, Parsed};
 use super::reference::{Accepts, RESERVED_TABLES, kind_names, stage_keys};
 use super::section::Section;
 use super::segments::Named;
@@ -14,7 +14,7 @@ use super::wants::wants;
 use super::{Basis, SourceKind, Stage};
 use crate::calendar::Period;
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
-use crate::stage::{Ahead, KINDS, OptionSpec, OptionType, OptionValue, Options, ltv, reconcile, risk, survival};
+use crate::stage::{Horizon, KINDS, OptionSpec, OptionType, OptionValue, Options, ltv, reconcile, risk, survival};
 
 /// Kinds whose tables have no rows by segment.
 pub(super) const OF_EVERYBODY: [&str; 2] = [reconcile::KIND.name, risk::KIND.name];
@@ -22,29 +22,29 @@ pub(super) const OF_EVERYBODY: [&str; 2] = [reconcile::KIND.name, risk::KIND.nam
 /// What stages refer to.
 pub(super) struct Context<'a> {
     /// `calendar.period`, and how it was written.
-    pub period: Sound<(Period, Json)>,
-    pub basis: Sound<Basis>,
-    pub sources: &'a Sound<Sources>,
-    pub segments: &'a Sound<Vec<Named>>,
+    pub period: Parsed<(Period, Json)>,
+    pub basis: Parsed<Basis>,
+    pub sources: &'a Parsed<Sources>,
+    pub segments: &'a Parsed<Vec<Named>>,
 }
 
 /// In order of name.
-pub(super) fn decode(top: &mut Section<'_>, problems: &Problems, context: &Context<'_>) -> Sound<Vec<Stage>> {
+pub(super) fn decode(top: &mut Section<'_>, diagnostics: &Diagnostics, context: &Context<'_>) -> Parsed<Vec<Stage>> {
     let mut stages = vec![];
     let mut resolved = vec![];
-    for entry in entries(top, problems, "stages")? {
-        let (stage, json) = stage(problems, entry, context);
+    for entry in entries(top, diagnostics, "stages")? {
+        let (stage, json) = stage(diagnostics, entry, context);
         resolved.push((entry.key.clone(), json));
         stages.push(stage);
     }
     top.resolve("stages", resolved_by_name(resolved));
-    let mut stages: Vec<Stage> = stages.into_iter().collect::<Sound<_>>()?;
-    further_tables(problems, &stages)?;
+    let mut stages: Vec<Stage> = stages.into_iter().collect::<Parsed<_>>()?;
+    further_tables(diagnostics, &stages)?;
     stages.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(stages)
 }
 
-fn stage(problems: &Problems, entry: &Entry, context: &Context<'_>) -> (Sound<Stage>, Json) {
+fn stage(diagnostics: &Diagnostics, entry: &Entry, context: &Context<'_>) -> (Parsed<Stage>, Json) {
     let path = format!("stages.{}", entry.key);
     let table = match &entry.node.value {
         Value::Table(table) => table,
@@ -52,29 +52,29 @@ fn stage(problems: &Problems, entry: &Entry, context: &Context<'_>) -> (Sound<St
         _ => {
             let what = format!("`{path}` takes a table of options, not {}", entry.node.described());
             let help = format!("write [{path}] and the stage's options below, or nothing for its defaults");
-            return (Err(problems.add(Problem::new(what).at(entry.node.span.clone()).help(help))), Json::Null);
+            return (Err(diagnostics.add(Diagnostic::new(what).at(entry.node.span.clone()).help(help))), Json::Null);
         }
     };
-    let (kind, named) = match kind(problems, &path, entry, table) {
+    let (kind, named) = match kind(diagnostics, &path, entry, table) {
         Ok(found) => found,
         Err(reported) => return (Err(reported), entry.node.json()),
     };
     let name =
-        named.and_then(|()| check_name(problems, "stage", entry)).and_then(|()| check_table(problems, entry, kind));
-    let mut s = Section::open(problems, path, stage_keys(kind), Some(&entry.node));
+        named.and_then(|()| check_name(diagnostics, "stage", entry)).and_then(|()| check_table(diagnostics, entry, kind));
+    let mut s = Section::open(diagnostics, path, stage_keys(kind), Some(&entry.node));
     s.resolve("kind", kind.into());
     let period = s.follow_word("period", &Period::ALL, context.period.clone());
     let segments = if OF_EVERYBODY.contains(&kind) && !s.is_set("segments") {
         s.resolve("segments", Json::Array(vec![]));
         Ok(vec![])
     } else {
-        segments(&mut s, problems, context)
+        segments(&mut s, diagnostics, context)
     };
-    let by = crossed(&mut s, problems, context);
+    let by = crossed(&mut s, diagnostics, context);
     let options: Vec<_> = options_of(kind).iter().map(|o| (o.name, option(&mut s, o))).collect();
-    let ties = ties(&s, problems, &options, context)
-        .and(wants(problems, kind, &entry.key_span, context))
-        .and(undivided(&s, problems, kind, &segments));
+    let ties = ties(&s, diagnostics, &options, context)
+        .and(wants(diagnostics, kind, &entry.key_span, context))
+        .and(undivided(&s, diagnostics, kind, &segments));
     let stage = (|| {
         name?;
         ties?;
@@ -84,7 +84,7 @@ fn stage(problems: &Problems, entry: &Entry, context: &Context<'_>) -> (Sound<St
             period: period?,
             segments: segments?,
             by: by?,
-            options: Options(options.into_iter().map(|(name, value)| Ok((name, value?))).collect::<Sound<_>>()?),
+            options: Options(options.into_iter().map(|(name, value)| Ok((name, value?))).collect::<Parsed<_>>()?),
             span: entry.key_span.clone(),
         })
     })();
@@ -92,7 +92,7 @@ fn stage(problems: &Problems, entry: &Entry, context: &Context<'_>) -> (Sound<St
 }
 
 /// The stage's kind, and whether it was rightly named: a misspelt kind is reported and then read as the one meant.
-fn kind(problems: &Problems, path: &str, entry: &Entry, table: &Table) -> Sound<(&'static str, Sound<()>)> {
+fn kind(diagnostics: &Diagnostics, path: &str, entry: &Entry, table: &Table) -> Parsed<(&'static str, Parsed<()>)> {
     let known: Vec<&str> = KINDS.iter().flat_map(|k| stage_keys(k.name)).map(|k| k.name).collect();
     let misspelt =
         |e: &&Entry| !known.contains(&e.key.as_str()) && nearest(&e.key, known.iter().copied()) == Some("kind");
@@ -103,7 +103,7 @@ fn kind(problems: &Problems, path: &str, entry: &Entry, table: &Table) -> Sound<
         Some(Node { value: Value::Broken(reported), .. }) => return Err(*reported),
         Some(node) => {
             let what = format!("`{path}.kind` takes {}, not {}", Accepts::Kind.described(), node.described());
-            return Err(problems.add(Problem::new(what).at(node.span.clone())));
+            return Err(diagnostics.add(Diagnostic::new(what).at(node.span.clone())));
         }
     };
     if let Some(kind) = KINDS.iter().find(|k| k.name == word) {
@@ -120,7 +120,7 @@ fn kind(problems: &Problems, path: &str, entry: &Entry, table: &Table) -> Sound<
         }
     };
     let help = sentences([did_you_mean(meant, "`"), rest]);
-    let reported = problems.add(Problem::new(what).at(span.clone()).help(help));
+    let reported = diagnostics.add(Diagnostic::new(what).at(span.clone()).help(help));
     match KINDS.iter().find(|k| Some(k.name) == meant) {
         Some(kind) => Ok((kind.name, Err(reported))),
         None => Err(reported),
@@ -128,7 +128,7 @@ fn kind(problems: &Problems, path: &str, entry: &Entry, table: &Table) -> Sound<
 }
 
 /// A stage's name is its table's name, so it must not be that of another table.
-fn check_table(problems: &Problems, entry: &Entry, kind: &str) -> Sound<()> {
+fn check_table(diagnostics: &Diagnostics, entry: &Entry, kind: &str) -> Parsed<()> {
     let name = entry.key.as_str();
     let (what, help) = if RESERVED_TABLES.contains(&name) || name.starts_with("ledger_") {
         (
@@ -141,38 +141,38 @@ fn check_table(problems: &Problems, entry: &Entry, kind: &str) -> Sound<()> {
     } else {
         return Ok(());
     };
-    Err(problems.add(Problem::new(what).at(entry.key_span.clone()).help(help)))
+    Err(diagnostics.add(Diagnostic::new(what).at(entry.key_span.clone()).help(help)))
 }
 
 /// A kind of everybody is by no segment.
-fn undivided(s: &Section<'_>, problems: &Problems, kind: &str, segments: &Sound<Vec<usize>>) -> Sound<()> {
+fn undivided(s: &Section<'_>, diagnostics: &Diagnostics, kind: &str, segments: &Parsed<Vec<usize>>) -> Parsed<()> {
     let by_segments = s.is_set("segments") && segments.as_ref().is_ok_and(|named| !named.is_empty());
     let key = if by_segments { "segments" } else { "by" };
     if !OF_EVERYBODY.contains(&kind) || !s.is_set(key) {
         return Ok(());
     }
     let what = format!("`{}` does not go with a stage of kind `{kind}`, which is of everybody", s.full(key));
-    Err(problems.add(Problem::new(what).at(s.span_of(key)).help("remove it").remote()))
+    Err(diagnostics.add(Diagnostic::new(what).at(s.span_of(key)).help("remove it").remote()))
 }
 
 /// A stage of kind `survival` writes tables beside its own.
-fn further_tables(problems: &Problems, stages: &[Stage]) -> Sound<()> {
+fn further_tables(diagnostics: &Diagnostics, stages: &[Stage]) -> Parsed<()> {
     let mut sound = Ok(());
     for stage in stages.iter().filter(|s| s.kind == survival::KIND.name) {
         for table in survival::FURTHER_TABLES.map(|suffix| format!("{}_{suffix}", stage.name)) {
             if let Some(other) = stages.iter().find(|s| s.name == table) {
                 let what = format!("`{table}` is a table that stage `{}` writes", stage.name);
-                let problem = Problem::new(what).at(other.span.clone()).help("choose another name for one of the two");
-                sound = Err(problems.add(problem));
+                let problem = Diagnostic::new(what).at(other.span.clone()).help("choose another name for one of the two");
+                sound = Err(diagnostics.add(problem));
             }
         }
     }
     sound
 }
 
-fn segments(s: &mut Section<'_>, problems: &Problems, context: &Context<'_>) -> Sound<Vec<usize>> {
+fn segments(s: &mut Section<'_>, diagnostics: &Diagnostics, context: &Context<'_>) -> Parsed<Vec<usize>> {
     let declared = context.segments.as_ref().map_err(|reported| *reported);
-    let Some(mut out) = named(s, problems, context, "segments")? else {
+    let Some(mut out) = named(s, diagnostics, context, "segments")? else {
         let declared = declared?;
         s.resolve("segments", declared.iter().map(|d| d.name.as_str()).collect());
         return Ok((0..declared.len()).collect());
@@ -182,12 +182,12 @@ fn segments(s: &mut Section<'_>, problems: &Problems, context: &Context<'_>) -> 
 }
 
 /// Two segments that are crossed, in the order in which they are written.
-fn crossed(s: &mut Section<'_>, problems: &Problems, context: &Context<'_>) -> Sound<Option<(usize, usize)>> {
-    let Some(named) = named(s, problems, context, "by")? else { return Ok(None) };
+fn crossed(s: &mut Section<'_>, diagnostics: &Diagnostics, context: &Context<'_>) -> Parsed<Option<(usize, usize)>> {
+    let Some(named) = named(s, diagnostics, context, "by")? else { return Ok(None) };
     let [a, b] = named[..] else {
         let what = format!("`{}` crosses two segments, not {}", s.full("by"), named.len());
-        let problem = Problem::new(what).at(s.span_of("by"));
-        return Err(problems.add(problem.help("name two: by = [\"country\", \"plan\"]")));
+        let problem = Diagnostic::new(what).at(s.span_of("by"));
+        return Err(diagnostics.add(problem.help("name two: by = [\"country\", \"plan\"]")));
     };
     Ok(Some((a, b)))
 }
@@ -195,10 +195,10 @@ fn crossed(s: &mut Section<'_>, problems: &Problems, context: &Context<'_>) -> S
 /// The segments that a key names, in the order in which they are written; `None` where it is not set.
 fn named(
     s: &mut Section<'_>,
-    problems: &Problems,
+    diagnostics: &Diagnostics,
     context: &Context<'_>,
     key: &'static str,
-) -> Sound<Option<Vec<usize>>> {
+) -> Parsed<Option<Vec<usize>>> {
     let written: Option<Vec<Written>> = s.get(key)?;
     let Some(written) = written else { return Ok(None) };
     let declared = context.segments.as_ref().map_err(|reported| *reported)?;
@@ -210,17 +210,17 @@ fn named(
             Some(i) if !out.contains(&i) => out.push(i),
             Some(_) => {
                 let problem =
-                    Problem::new(format!("`{}` names {} twice", s.full(key), quoted(text.written()))).at(span);
-                fault = Some(problems.add(problem.help("remove one of them")));
+                    Diagnostic::new(format!("`{}` names {} twice", s.full(key), quoted(text.written()))).at(span);
+                fault = Some(diagnostics.add(problem.help("remove one of them")));
             }
             None => {
                 let valid = match names().count() {
                     0 => "no segments are declared: add them under [segments]".to_string(),
                     _ => format!("the segments are {}", listed(names(), "`")),
                 };
-                let problem = Problem::new(format!("there is no segment {}", quoted(text.written()))).at(span);
+                let problem = Diagnostic::new(format!("there is no segment {}", quoted(text.written()))).at(span);
                 let help = sentences([did_you_mean(nearest(text.written(), names()), "`"), valid]);
-                fault = Some(problems.add(problem.help(help)));
+                fault = Some(diagnostics.add(problem.help(help)));
             }
         }
     }
@@ -233,8 +233,8 @@ fn options_of(kind: &str) -> &'static [OptionSpec] {
 
 /// The options of a stage kind where none is written.
 fn default_options(kind: &str) -> Options {
-    let problems = Problems::default();
-    let mut section = Section::open(&problems, "", stage_keys(kind), None);
+    let diagnostics = Diagnostics::default();
+    let mut section = Section::open(&diagnostics, "", stage_keys(kind), None);
     let value = |o: &OptionSpec| Some((o.name, option(&mut section, o).ok()?));
     Options(options_of(kind).iter().filter_map(value).collect())
 }
@@ -250,7 +250,7 @@ pub fn widest_options(kind: &str) -> Options {
     options
 }
 
-fn option(s: &mut Section<'_>, spec: &OptionSpec) -> Sound<OptionValue> {
+fn option(s: &mut Section<'_>, spec: &OptionSpec) -> Parsed<OptionValue> {
     let setting: Option<Setting> = s.get(spec.name)?;
     Ok(match (setting, spec.accepts) {
         (Some(Setting::Int(x)), _) => OptionValue::Int(x),
@@ -260,7 +260,7 @@ fn option(s: &mut Section<'_>, spec: &OptionSpec) -> Sound<OptionValue> {
         (Some(Setting::Words(x)), _) => OptionValue::Words(x),
         (Some(Setting::Days(x)), _) => OptionValue::Days(Some(x)),
         (Some(Setting::Months(x)), _) => OptionValue::Months(x),
-        (Some(Setting::Ahead(x)), _) => OptionValue::Ahead(x),
+        (Some(Setting::Horizon(x)), _) => OptionValue::Horizon(x),
         (Some(Setting::Day(x)), _) => OptionValue::Date(Some(x)),
         (_, OptionType::Days) => OptionValue::Days(None),
         (_, OptionType::Date) => OptionValue::Date(None),
@@ -271,14 +271,14 @@ fn option(s: &mut Section<'_>, spec: &OptionSpec) -> Sound<OptionValue> {
 /// What ties options to each other and to the rest of the file.
 fn ties(
     s: &Section<'_>,
-    problems: &Problems,
-    options: &[(&str, Sound<OptionValue>)],
+    diagnostics: &Diagnostics,
+    options: &[(&str, Parsed<OptionValue>)],
     context: &Context<'_>,
-) -> Sound<()> {
+) -> Parsed<()> {
     let value = |name: &str| options.iter().find(|(n, _)| *n == name).and_then(|(_, v)| v.as_ref().ok());
     let mut sound = Ok(());
     let mut refuse = |name: &str, what: String, help: &str| {
-        sound = Err(problems.add(Problem::new(what).at(s.span_of(name)).help(help).remote()));
+        sound = Err(diagnostics.add(Diagnostic::new(what).at(s.span_of(name)).help(help).remote()));
     };
     if let (Some(OptionValue::Float(excellent)), Some(OptionValue::Float(acceptable))) =
         (value("benchmark.excellent"), value("benchmark.acceptable"))
@@ -315,8 +315,8 @@ fn ties(
             format!("`{}` and `calibrate_until` say twice where the calibration ends", s.full("calibrate_share"));
         refuse("calibrate_share", what, "remove one of them");
     }
-    if let (Some(OptionValue::Ahead(ahead)), Ok(Basis::Transactions)) = (value("horizon"), context.basis)
-        && *ahead != Ahead::Periods(1)
+    if let (Some(OptionValue::Horizon(ahead)), Ok(Basis::Transactions)) = (value("horizon"), context.basis)
+        && *ahead != Horizon::Periods(1)
     {
         let what = format!("`{}` is for basis subscriptions", s.full("horizon"));
         refuse("horizon", what, "leave it out: a buyer has left when nothing was bought within the churn window");

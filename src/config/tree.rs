@@ -8,10 +8,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use toml::value::Datetime;
 
-use super::problems::{Reported, Span};
+use super::diagnostics::{ErrorGuaranteed, Span};
 use super::text::Text;
 
-type Unreadable<'a> = dyn Fn(&Span) -> Option<Reported> + 'a;
+type Unreadable<'a> = dyn Fn(&Span) -> Option<ErrorGuaranteed> + 'a;
 
 #[derive(Clone, Debug)]
 pub(super) struct Node {
@@ -31,7 +31,7 @@ pub(super) enum Value {
     List(Vec<Node>),
     Table(Table),
     /// Present, but unreadable, which was reported.
-    Broken(Reported),
+    Broken(ErrorGuaranteed),
 }
 
 /// Entries in the order of the file.

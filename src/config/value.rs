@@ -4,7 +4,7 @@ use std::ops::{Bound, RangeBounds};
 
 use jiff::tz::TimeZone;
 
-use super::problems::{Problem, Problems, Reported, Sound, Span};
+use super::diagnostics::{Diagnostic, Diagnostics, ErrorGuaranteed, Parsed, Span};
 use super::reference::{Accepts, Words, keys};
 use super::section::Section;
 use super::text::Text;
@@ -12,7 +12,7 @@ use super::tree::{Node, Value, quoted};
 use super::{ChurnAfter, Expression, Located, Reactivation, Scale};
 use crate::calendar::Day;
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
-use crate::stage::Ahead;
+use crate::stage::Horizon;
 
 /// A value that its key takes.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub(super) enum Setting {
     Day(Day),
     Days(i32),
     Months(i32),
-    Ahead(Ahead),
+    Horizon(Horizon),
     ChurnAfter(ChurnAfter),
     Reactivation(Reactivation),
     Seconds(i64),
@@ -50,7 +50,7 @@ pub(super) struct Written {
 
 /// A value and the key it stands for, on its way to be judged.
 struct Judged<'a> {
-    problems: &'a Problems,
+    diagnostics: &'a Diagnostics,
     /// The whole path, for messages.
     key: &'a str,
     accepts: Accepts,
@@ -58,11 +58,11 @@ struct Judged<'a> {
 }
 
 /// The value of `node` if key `key` takes it, else a report of what it takes and what it found.
-pub(super) fn check(problems: &Problems, key: &str, accepts: Accepts, node: &Node) -> Sound<Setting> {
-    let judged = Judged { problems, key, accepts, node };
+pub(super) fn check(diagnostics: &Diagnostics, key: &str, accepts: Accepts, node: &Node) -> Parsed<Setting> {
+    let judged = Judged { diagnostics, key, accepts, node };
     match (&node.value, accepts) {
         (Value::Broken(reported), _) => Err(*reported),
-        (_, Accepts::Later(instead)) => Err(problems.add(not_yet(&format!("`{key}`"), &node.span).help(instead))),
+        (_, Accepts::Later(instead)) => Err(diagnostics.add(not_yet(&format!("`{key}`"), &node.span).help(instead))),
         (Value::Table(_), Accepts::ChurnAfter) => judged.learned(),
         (Value::Flag(b), Accepts::Flag) => Ok(Setting::Flag(*b)),
         (Value::Int(i), Accepts::Int { min, max }) if (min..=max).contains(i) => Ok(Setting::Int(*i)),
@@ -82,13 +82,13 @@ pub(super) fn check(problems: &Problems, key: &str, accepts: Accepts, node: &Nod
 pub(super) const ALWAYS: &str = "always";
 
 /// What the contract announces and this version does not have.
-pub(super) fn not_yet(what: &str, span: &Span) -> Problem {
-    Problem::new(format!("{what} is not offered by this version of tenure yet")).at(span.clone())
+pub(super) fn not_yet(what: &str, span: &Span) -> Diagnostic {
+    Diagnostic::new(format!("{what} is not offered by this version of tenure yet")).at(span.clone())
 }
 
 impl Judged<'_> {
     /// Says what the key takes and what stands there instead.
-    fn refuse(&self, help: impl Into<String>) -> Reported {
+    fn refuse(&self, help: impl Into<String>) -> ErrorGuaranteed {
         let help: String = help.into();
         let found = match &self.node.value {
             Value::Text(t) if self.takes_text() => quoted(t.written()),
@@ -101,8 +101,8 @@ impl Judged<'_> {
             Value::Text(t) if t.is_filled_in() => "what the environment holds is not shown, as it may be secret",
             _ => "",
         };
-        let problem = Problem::new(format!("`{}` takes {}, not {found}", self.key, self.accepts.described()));
-        self.problems.add(problem.at(self.node.span.clone()).help(sentences([help, hidden.to_string()])))
+        let problem = Diagnostic::new(format!("`{}` takes {}, not {found}", self.key, self.accepts.described()));
+        self.diagnostics.add(problem.at(self.node.span.clone()).help(sentences([help, hidden.to_string()])))
     }
 
     /// Whether some string could be right here, so that a wrong one is quoted without saying that it is a string.
@@ -120,7 +120,7 @@ impl Judged<'_> {
     }
 
     /// Two whole numbers, the first the lower: points are told apart in fives at least.
-    fn scale(&self, list: &[Node]) -> Sound<Setting> {
+    fn scale(&self, list: &[Node]) -> Parsed<Setting> {
         let end = |node: &Node| match &node.value {
             Value::Int(x) => i32::try_from(*x).ok().filter(|x| x.abs() <= 1000),
             _ => None,
@@ -136,21 +136,21 @@ impl Judged<'_> {
     }
 
     /// `{ quantile = 0.95, by = "frequency" }`
-    fn learned(&self) -> Sound<Setting> {
-        let mut section = Section::open(self.problems, self.key, keys("customers.churn_after"), Some(self.node));
-        let quantile: Sound<f64> = section.need("quantile");
-        let by: Sound<&str> = section.need("by");
+    fn learned(&self) -> Parsed<Setting> {
+        let mut section = Section::open(self.diagnostics, self.key, keys("customers.churn_after"), Some(self.node));
+        let quantile: Parsed<f64> = section.need("quantile");
+        let by: Parsed<&str> = section.need("by");
         by?;
         // Positive and at most 1, of which a millionth is left at least.
         let quantile_millionths = ((quantile? * 1e6).round() as u32).max(1);
         Ok(Setting::ChurnAfter(ChurnAfter::Learned { quantile_millionths }))
     }
 
-    fn number(&self, x: f64, min: Bound<f64>, max: Bound<f64>) -> Sound<Setting> {
+    fn number(&self, x: f64, min: Bound<f64>, max: Bound<f64>) -> Parsed<Setting> {
         if (min, max).contains(&x) { Ok(Setting::Number(x)) } else { Err(self.refuse("")) }
     }
 
-    fn text(&self, text: &Text) -> Sound<Setting> {
+    fn text(&self, text: &Text) -> Parsed<Setting> {
         let value = text.value();
         match self.accepts {
             Accepts::Text if !value.trim().is_empty() => Ok(Setting::Text(text.clone())),
@@ -172,7 +172,7 @@ impl Judged<'_> {
             Accepts::Date => self.date(value),
             Accepts::Days => days(value).map(Setting::Days).ok_or_else(|| self.refuse("")),
             Accepts::Months => months(value).map(Setting::Months).ok_or_else(|| self.refuse("")),
-            Accepts::Ahead => ahead(value).map(Setting::Ahead).ok_or_else(|| self.refuse("")),
+            Accepts::Horizon => ahead(value).map(Setting::Horizon).ok_or_else(|| self.refuse("")),
             Accepts::ChurnAfter => self.churn_after(value),
             Accepts::Reactivation if value == ALWAYS => Ok(Setting::Reactivation(Reactivation(None))),
             Accepts::Reactivation => match days(value) {
@@ -188,48 +188,48 @@ impl Judged<'_> {
         }
     }
 
-    fn word(&self, text: &Text, words: Words) -> Sound<&'static str> {
+    fn word(&self, text: &Text, words: Words) -> Parsed<&'static str> {
         if let Some(word) = words.now.iter().find(|w| **w == text.value()) {
             return Ok(word);
         }
         if words.later.contains(&text.value()) {
             let problem = not_yet(&format!("`{}` = {}", self.key, quoted(text.written())), &self.node.span);
             let instead = format!("this version offers {}", listed(words.now.iter().copied(), "\""));
-            return Err(self.problems.add(problem.help(instead)));
+            return Err(self.diagnostics.add(problem.help(instead)));
         }
         let all = words.now.iter().chain(words.later).copied();
         let suggestion = if text.is_filled_in() { None } else { nearest(text.written(), all) };
         Err(self.refuse(did_you_mean(suggestion, "\"")))
     }
 
-    fn words(&self, list: &[Node], words: Words) -> Sound<Setting> {
+    fn words(&self, list: &[Node], words: Words) -> Parsed<Setting> {
         if list.is_empty() {
             return Err(self.refuse("name at least one, or leave the key out"));
         }
         let found = self.each(list, Accepts::Word(words), |one, text| one.word(text, words))?;
         for (i, word) in found.iter().enumerate() {
             if found[..i].contains(word) {
-                let problem = Problem::new(format!("`{}` names \"{word}\" twice", self.key)).at(list[i].span.clone());
-                return Err(self.problems.add(problem.help("remove one of them")));
+                let problem = Diagnostic::new(format!("`{}` names \"{word}\" twice", self.key)).at(list[i].span.clone());
+                return Err(self.diagnostics.add(problem.help("remove one of them")));
             }
         }
         Ok(Setting::Words(found))
     }
 
-    fn paths(&self, list: &[Node]) -> Sound<Setting> {
+    fn paths(&self, list: &[Node]) -> Parsed<Setting> {
         if list.is_empty() {
             return Err(self.refuse("name at least one file or folder"));
         }
         self.each(list, Accepts::Path, |one, text| one.path(one.node, text)).map(Setting::Paths)
     }
 
-    fn references(&self, list: &[Node]) -> Sound<Setting> {
+    fn references(&self, list: &[Node]) -> Parsed<Setting> {
         let written = |one: &Judged<'_>, text: &Text| Ok(Written { text: text.clone(), span: one.node.span.clone() });
         self.each(list, Accepts::Text, written).map(Setting::References)
     }
 
     /// The strings of a list, each read with `read`; what is none is reported.
-    fn each<T>(&self, list: &[Node], accepts: Accepts, read: impl Fn(&Judged<'_>, &Text) -> Sound<T>) -> Sound<Vec<T>> {
+    fn each<T>(&self, list: &[Node], accepts: Accepts, read: impl Fn(&Judged<'_>, &Text) -> Parsed<T>) -> Parsed<Vec<T>> {
         let one = |node| {
             let one = Judged { accepts, node, ..*self };
             match &node.value {
@@ -242,7 +242,7 @@ impl Judged<'_> {
         list.iter().map(one).collect::<Vec<_>>().into_iter().collect()
     }
 
-    fn path(&self, node: &Node, text: &Text) -> Sound<Located<Text>> {
+    fn path(&self, node: &Node, text: &Text) -> Parsed<Located<Text>> {
         let value = text.value();
         if value.trim().is_empty() || value.contains('\0') {
             return Err(self.refuse(""));
@@ -256,15 +256,15 @@ impl Judged<'_> {
                 not_yet(&format!("a path that begins with {scheme}://"), &node.span)
             }
             _ => {
-                Problem::new(format!("`{}` takes local paths, not addresses with ://", self.key)).at(node.span.clone())
+                Diagnostic::new(format!("`{}` takes local paths, not addresses with ://", self.key)).at(node.span.clone())
             }
         };
         Err(self
-            .problems
+            .diagnostics
             .add(problem.help("copy the files to a local folder, or mount the store there, and name that path")))
     }
 
-    fn date(&self, value: &str) -> Sound<Setting> {
+    fn date(&self, value: &str) -> Parsed<Setting> {
         let Some(day) = Day::parse(value) else {
             let help = "dates are written YYYY-MM-DD";
             return Err(self.refuse(help));
@@ -275,7 +275,7 @@ impl Judged<'_> {
         Err(self.refuse(format!("it must lie between {} and {}", Day::EARLIEST, Day::LATEST)))
     }
 
-    fn churn_after(&self, value: &str) -> Sound<Setting> {
+    fn churn_after(&self, value: &str) -> Parsed<Setting> {
         let words: Vec<&str> = value.split_whitespace().collect();
         if let ["1", "period"] = words.as_slice() {
             return Ok(Setting::ChurnAfter(ChurnAfter::OnePeriod));
@@ -289,14 +289,14 @@ impl Judged<'_> {
         }
     }
 
-    fn zone(&self, value: &str) -> Sound<Setting> {
+    fn zone(&self, value: &str) -> Parsed<Setting> {
         TimeZone::get(value).map(Setting::Zone).map_err(|_| {
             let filled_in = matches!(&self.node.value, Value::Text(t) if t.is_filled_in());
             self.refuse(if filled_in { String::new() } else { near_zones(value) })
         })
     }
 
-    fn mode(&self, value: &str) -> Sound<Setting> {
+    fn mode(&self, value: &str) -> Parsed<Setting> {
         let octal = (3..=4).contains(&value.len()) && value.bytes().all(|b| (b'0'..=b'7').contains(&b));
         let Some(mode) = octal.then(|| u32::from_str_radix(value, 8).ok()).flatten().filter(|m| *m <= 0o777) else {
             return Err(self.refuse(""));
@@ -336,12 +336,12 @@ fn months(value: &str) -> Option<i32> {
 }
 
 /// `"1 period"`, `"45 days"`: at least one, at most a hundred periods or three years.
-fn ahead(value: &str) -> Option<Ahead> {
+fn ahead(value: &str) -> Option<Horizon> {
     let (number, unit) = counted(value)?;
     let n = i32::try_from(number).ok()?;
     match unit {
-        "period" | "periods" => (1..=100).contains(&n).then_some(Ahead::Periods(n)),
-        "day" | "days" => (1..=1096).contains(&n).then_some(Ahead::Days(n)),
+        "period" | "periods" => (1..=100).contains(&n).then_some(Horizon::Periods(n)),
+        "day" | "days" => (1..=1096).contains(&n).then_some(Horizon::Days(n)),
         _ => None,
     }
 }
@@ -416,7 +416,7 @@ mod tests {
         ] {
             assert_eq!(days(wrong), None, "{wrong}");
         }
-        assert_eq!((ahead("1 period"), ahead("45 days")), (Some(Ahead::Periods(1)), Some(Ahead::Days(45))));
+        assert_eq!((ahead("1 period"), ahead("45 days")), (Some(Horizon::Periods(1)), Some(Horizon::Days(45))));
         for wrong in ["0 periods", "101 periods", "1 month", "1097 days", "period"] {
             assert_eq!(ahead(wrong), None, "{wrong}");
         }

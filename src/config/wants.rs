@@ -1,11 +1,11 @@
 //! What a kind of stage cannot do without: a stage that would have nothing to say is refused with the remedy.
 
-use super::problems::{Problem, Problems, Sound, Span};
+use super::diagnostics::{Diagnostic, Diagnostics, Parsed, Span};
 use super::stages::Context;
 use super::{Basis, SourceKind};
 
 /// One line a kind: the table would repeat what another says, or be empty.
-pub(super) fn wants(problems: &Problems, kind: &str, span: &Span, context: &Context<'_>) -> Sound<()> {
+pub(super) fn wants(diagnostics: &Diagnostics, kind: &str, span: &Span, context: &Context<'_>) -> Parsed<()> {
     // What was meant cannot be told from sources that are not sound.
     let Ok(sources) = context.sources.as_ref() else { return Ok(()) };
     let maps = |source: SourceKind, column: &str| match sources.get(&source) {
@@ -52,6 +52,6 @@ pub(super) fn wants(problems: &Problems, kind: &str, span: &Span, context: &Cont
     if enough {
         return Ok(());
     }
-    let problem = Problem::new(format!("a stage of kind `{kind}` {what}")).at(span.clone()).help(help).remote();
-    Err(problems.add(problem))
+    let problem = Diagnostic::new(format!("a stage of kind `{kind}` {what}")).at(span.clone()).help(help).remote();
+    Err(diagnostics.add(problem))
 }

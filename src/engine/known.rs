@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
-use crate::timeline::history::Strangers;
+use crate::timeline::history::UnknownCustomers;
 use crate::timeline::shape::Shape;
 
 /// The number of a fold or a derivation in its plan.
@@ -43,16 +43,16 @@ impl<T> Clone for Ref<T> {
 impl<T> Copy for Ref<T> {}
 
 #[derive(Clone)]
-pub struct Known {
+pub struct StepOutputs {
     pub shape: Arc<Shape>,
     /// Whom the walks left out.
-    pub strangers: Strangers,
+    pub unknown_customers: UnknownCustomers,
     values: Vec<Option<Arc<dyn Any + Send + Sync>>>,
 }
 
-impl Known {
-    pub fn new(shape: Arc<Shape>, nodes: usize) -> Known {
-        Known { shape, strangers: Strangers::default(), values: vec![None; nodes] }
+impl StepOutputs {
+    pub fn new(shape: Arc<Shape>, nodes: usize) -> StepOutputs {
+        StepOutputs { shape, unknown_customers: UnknownCustomers::default(), values: vec![None; nodes] }
     }
 
     /// A result; asking for one that the asker did not name in `after` is a defect.

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use super::known::{Known, NodeId};
+use super::known::{StepOutputs, NodeId};
 use super::plan::{AnyFold, AnyTally, FoldSpec, Needs, Plan, Work};
-use super::reckon::{self, CELL_BYTES, TABLE_BYTES};
+use super::estimate::{self, CELL_BYTES, TABLE_BYTES};
 use super::workers;
 use crate::error::{Error, Result};
 use crate::exchange::Fault;
 use crate::memory;
-use crate::timeline::history::{Histories, Strangers};
+use crate::timeline::history::{Histories, UnknownCustomers};
 use crate::timeline::identity::BUCKETS;
 use crate::timeline::lens::Lens;
 use crate::timeline::shape::Shape;
 use crate::timeline::store::Store;
-use crate::timeline::view::{Eyes, Person};
+use crate::timeline::view::{LensEvaluator, CustomerContext};
 
 /// Hears of progress and may stop a walk.
 pub trait Observer: Sync {
@@ -42,8 +42,8 @@ struct Walker<'a> {
 ///
 /// # Errors
 /// When a customer's money overflows, a store fails, or the observer stops the run.
-pub fn run(plan: &Plan, shape: Arc<Shape>, store: &Store, observer: &dyn Observer) -> Result<Known> {
-    let mut known = Known::new(shape, plan.nodes.len());
+pub fn run(plan: &Plan, shape: Arc<Shape>, store: &Store, observer: &dyn Observer) -> Result<StepOutputs> {
+    let mut known = StepOutputs::new(shape, plan.nodes.len());
     let lenses: Arc<[Lens]> = plan.lenses().into();
     loop {
         let mut walkers = vec![];
@@ -55,12 +55,12 @@ pub fn run(plan: &Plan, shape: Arc<Shape>, store: &Store, observer: &dyn Observe
             match &node.work {
                 Work::Derive(make) => {
                     let value = make(&known)?;
-                    plan.learn(&mut known, id, value)?;
+                    plan.store_output(&mut known, id, value)?;
                 }
                 Work::Fold { spec, lens, make } => {
                     let fold = make(&known)?;
-                    if fold.is_idle() {
-                        plan.learn(&mut known, id, fold.finish(fold.start())?)?;
+                    if fold.is_noop() {
+                        plan.store_output(&mut known, id, fold.finish(fold.start())?)?;
                     } else {
                         walkers.push(Walker { node: id, lens: *lens, spec, needs: spec.needs, fold });
                     }
@@ -71,15 +71,15 @@ pub fn run(plan: &Plan, shape: Arc<Shape>, store: &Store, observer: &dyn Observe
             return Ok(known);
         }
         let through: Vec<usize> = walkers.iter().filter(|w| w.fold.spells()).map(|w| w.lens).collect();
-        let eyes = || Eyes::new(known.shape.clone(), lenses.clone(), &through);
-        let (tallies, strangers, missing) = walk(&walkers, &eyes, store, observer)?;
+        let evaluator = || LensEvaluator::new(known.shape.clone(), lenses.clone(), &through);
+        let (tallies, unknown_customers, missing) = walk(&walkers, &evaluator, store, observer)?;
         if let Some(missing) = missing {
             return Err(known.shape.rates.error(missing));
         }
-        known.strangers = strangers;
+        known.unknown_customers = unknown_customers;
         expect_room_for_tables(&walkers, &tallies)?;
         for (walker, tally) in walkers.iter().zip(tallies) {
-            plan.learn(&mut known, walker.node, walker.fold.finish(tally)?)?;
+            plan.store_output(&mut known, walker.node, walker.fold.finish(tally)?)?;
         }
     }
 }
@@ -89,7 +89,7 @@ pub fn run(plan: &Plan, shape: Arc<Shape>, store: &Store, observer: &dyn Observe
 fn expect_room_for_tables(walkers: &[Walker<'_>], tallies: &[AnyTally]) -> Result<()> {
     let tables = walkers.iter().zip(tallies).filter(|(walker, _)| walker.fold.is_tabled());
     let sizes: Vec<(u64, &Walker<'_>)> =
-        tables.map(|(walker, tally)| (walker.fold.held(&**tally).saturating_mul(TABLE_BYTES), walker)).collect();
+        tables.map(|(walker, tally)| (walker.fold.size(&**tally).saturating_mul(TABLE_BYTES), walker)).collect();
     let needed = sizes.iter().map(|(bytes, _)| bytes).sum::<u64>();
     let Some((bytes, largest)) = sizes.into_iter().max_by_key(|(bytes, _)| *bytes) else { return Ok(()) };
     // The estimate may be half as much again as the tables will be.
@@ -105,29 +105,29 @@ fn expect_room_for_tables(walkers: &[Walker<'_>], tallies: &[AnyTally]) -> Resul
         largest.spec.lens.period.name(),
         memory::room() >> 20,
     ))
-    .help(reckon::remedy(largest.fold.key_to_lower())))
+    .help(estimate::remedy(largest.fold.key_to_lower())))
 }
 
 fn walk(
     walkers: &[Walker<'_>],
-    eyes: &(dyn Fn() -> Eyes + Sync),
+    evaluator: &(dyn Fn() -> LensEvaluator + Sync),
     store: &Store,
     observer: &dyn Observer,
-) -> Result<(Vec<AnyTally>, Strangers, Option<Fault>)> {
+) -> Result<(Vec<AnyTally>, UnknownCustomers, Option<Fault>)> {
     let customers = store.customers();
-    let shape = eyes().shape().clone();
-    let cells = walkers.iter().map(|w| reckon::cells(&*w.fold, &shape, Some(customers)));
+    let shape = evaluator().shape().clone();
+    let cells = walkers.iter().map(|w| estimate::cells(&*w.fold, &shape, Some(customers)));
     let bytes = cells.fold(0, u64::saturating_add).saturating_mul(CELL_BYTES);
-    let walking = Walking { walkers, eyes, store, observer };
+    let walking = Walking { walkers, evaluator, store, observer };
     let (tallies, walk) = workers::run(&walking, BUCKETS, bytes)?;
-    let missing = walk.eyes.missing().into_iter().chain(walk.missing).min();
-    Ok((tallies, walk.strangers, missing))
+    let missing = walk.evaluator.missing().into_iter().chain(walk.missing).min();
+    Ok((tallies, walk.unknown_customers, missing))
 }
 
 /// A walk over the buckets, for several workers.
 struct Walking<'a> {
     walkers: &'a [Walker<'a>],
-    eyes: &'a (dyn Fn() -> Eyes + Sync),
+    evaluator: &'a (dyn Fn() -> LensEvaluator + Sync),
     store: &'a Store,
     observer: &'a dyn Observer,
 }
@@ -136,7 +136,7 @@ impl workers::Work for Walking<'_> {
     type State = (Vec<AnyTally>, Walk);
 
     fn start(&self) -> Self::State {
-        (self.walkers.iter().map(|w| w.fold.start()).collect(), Walk::new((self.eyes)()))
+        (self.walkers.iter().map(|w| w.fold.start()).collect(), Walk::new((self.evaluator)()))
     }
 
     fn piece(&self, (tallies, walk): &mut Self::State, bucket: usize) -> Result<()> {
@@ -153,12 +153,12 @@ impl workers::Work for Walking<'_> {
         for ((walker, into), from) in self.walkers.iter().zip(into).zip(from) {
             walker.fold.merge(&mut **into, from);
         }
-        walk.strangers.merge(other.strangers);
-        walk.missing = walk.missing.into_iter().chain(other.eyes.missing()).chain(other.missing).min();
+        walk.unknown_customers.merge(other.unknown_customers);
+        walk.missing = walk.missing.into_iter().chain(other.evaluator.missing()).chain(other.missing).min();
     }
 
     fn too_large(&self, (tallies, _): &Self::State) -> Error {
-        let bytes = |(walker, tally): (&Walker<'_>, &AnyTally)| walker.fold.held(&**tally).saturating_mul(CELL_BYTES);
+        let bytes = |(walker, tally): (&Walker<'_>, &AnyTally)| walker.fold.size(&**tally).saturating_mul(CELL_BYTES);
         let sizes = self.walkers.iter().zip(tallies).map(|(walker, tally)| (bytes((walker, tally)), walker));
         let Some((bytes, largest)) = sizes.max_by_key(|(bytes, _)| *bytes) else {
             return Error::pipeline("the run needs more memory than --memory-limit allows")
@@ -171,7 +171,7 @@ impl workers::Work for Walking<'_> {
             largest.spec.lens.period.name(),
             bytes.div_ceil(1 << 20),
         ))
-        .help(reckon::remedy(largest.fold.key_to_lower()))
+        .help(estimate::remedy(largest.fold.key_to_lower()))
     }
 
     fn few(&self, workers: usize, threads: usize) {
@@ -181,16 +181,16 @@ impl workers::Work for Walking<'_> {
 
 /// What a worker reads and looks with, from bucket to bucket.
 struct Walk {
-    eyes: Eyes,
+    evaluator: LensEvaluator,
     histories: Histories,
-    strangers: Strangers,
+    unknown_customers: UnknownCustomers,
     /// The first exchange rate that other workers missed.
     missing: Option<Fault>,
 }
 
 impl Walk {
-    fn new(eyes: Eyes) -> Walk {
-        Walk { eyes, histories: Histories::default(), strangers: Strangers::default(), missing: None }
+    fn new(evaluator: LensEvaluator) -> Walk {
+        Walk { evaluator, histories: Histories::default(), unknown_customers: UnknownCustomers::default(), missing: None }
     }
 
     /// Shows every customer of a bucket.
@@ -199,14 +199,14 @@ impl Walk {
         bucket: usize,
         store: &Store,
         observer: &dyn Observer,
-        show: &mut dyn FnMut(&Person<'_>) -> Result<()>,
+        show: &mut dyn FnMut(&CustomerContext<'_>) -> Result<()>,
     ) -> Result<()> {
-        let Walk { eyes, histories, strangers, .. } = self;
-        let (integer_ids, as_of) = (eyes.shape().integer_ids, eyes.shape().as_of);
+        let Walk { evaluator, histories, unknown_customers, .. } = self;
+        let (integer_ids, as_of) = (evaluator.shape().integer_ids, evaluator.shape().as_of);
         let mut customers = 0;
         histories.each(&store.read(bucket)?, integer_ids, &mut |history| {
-            let Some(person) = eyes.look(history)? else {
-                strangers.see(history, as_of);
+            let Some(person) = evaluator.look(history)? else {
+                unknown_customers.see(history, as_of);
                 return Ok(());
             };
             customers += 1;
@@ -240,15 +240,15 @@ impl Observer for Silent {
 
 /// All that a plan learns, unobserved.
 #[cfg(test)]
-pub(crate) fn known_of(plan: &Plan, shape: Arc<Shape>, store: &Store) -> Known {
+pub(crate) fn outputs_of(plan: &Plan, shape: Arc<Shape>, store: &Store) -> StepOutputs {
     run(plan, shape, store, &Silent).unwrap()
 }
 
 /// Every fold of a round with its tally of these buckets, once everything before is known.
 #[cfg(test)]
-pub(crate) fn tallies_of(plan: &Plan, known: &Known, store: &Store, buckets: &[usize], round: usize) -> Vec<Part> {
+pub(crate) fn tallies_of(plan: &Plan, known: &StepOutputs, store: &Store, buckets: &[usize], round: usize) -> Vec<Part> {
     let all: Vec<usize> = (0..plan.lenses().len()).collect();
-    let mut walk = Walk::new(Eyes::new(known.shape.clone(), plan.lenses().into(), &all));
+    let mut walk = Walk::new(LensEvaluator::new(known.shape.clone(), plan.lenses().into(), &all));
     let folds = plan.nodes.iter().filter(|n| n.round == round).filter_map(|node| match &node.work {
         Work::Fold { spec, lens, make } => Some((spec, *lens, make(known).unwrap())),
         Work::Derive(_) => None,

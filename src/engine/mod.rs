@@ -4,6 +4,6 @@ pub mod encoding;
 pub mod known;
 pub mod local;
 pub mod plan;
-pub mod reckon;
+pub mod estimate;
 pub mod score;
 mod workers;

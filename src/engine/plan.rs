@@ -4,7 +4,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use super::known::{Artifact, Known, NodeId, Ref};
+use super::known::{Artifact, StepOutputs, NodeId, Ref};
 use crate::error::{Error, Result};
 use crate::timeline::lens::Lens;
 use crate::timeline::shape::Shape;
@@ -60,23 +60,23 @@ pub trait Fold: Send + Sync + 'static {
     fn start(&self) -> Self::Tally;
     /// What later rounds have to reckon with before any customer was seen: a tally in which everything occurred that
     /// can. Only folds that others wait for have something to say here.
-    fn fullest(&self, _shape: &Shape) -> Self::Tally {
+    fn max_tally(&self, _shape: &Shape) -> Self::Tally {
         self.start()
     }
     /// Whether its tally is what it starts as, whoever is looked at: then nobody has to be.
-    fn is_idle(&self) -> bool {
+    fn is_noop(&self) -> bool {
         false
     }
     /// Cannot fail: the scan quarantined what could.
     fn observe(&self, tally: &mut Self::Tally, customer: &View<'_>);
     fn merge(&self, into: &mut Self::Tally, from: Self::Tally);
     /// How many cells a tally holds: at most [`cells`](Fold::cells).
-    fn held(&self, tally: &Self::Tally) -> u64;
+    fn size(&self, tally: &Self::Tally) -> u64;
 }
 
 pub(super) type AnyTally = Box<dyn Any + Send + Sync>;
-type Make = Box<dyn Fn(&Known) -> Result<Box<dyn AnyFold>> + Send + Sync>;
-type Derive = Box<dyn Fn(&Known) -> Result<Arc<dyn Any + Send + Sync>> + Send + Sync>;
+type Make = Box<dyn Fn(&StepOutputs) -> Result<Box<dyn AnyFold>> + Send + Sync>;
+type Derive = Box<dyn Fn(&StepOutputs) -> Result<Arc<dyn Any + Send + Sync>> + Send + Sync>;
 
 /// A fold whose tally's type is not known to who runs it.
 pub(crate) trait AnyFold: Send + Sync {
@@ -86,12 +86,12 @@ pub(crate) trait AnyFold: Send + Sync {
     fn is_tabled(&self) -> bool;
     fn key_to_lower(&self) -> Option<&'static str>;
     fn start(&self) -> AnyTally;
-    fn is_idle(&self) -> bool;
-    fn fullest(&self, shape: &Shape) -> AnyTally;
+    fn is_noop(&self) -> bool;
+    fn max_tally(&self, shape: &Shape) -> AnyTally;
     fn observe(&self, tally: &mut (dyn Any + Send + Sync), customer: &View<'_>);
     fn merge(&self, into: &mut (dyn Any + Send + Sync), from: AnyTally);
     fn finish(&self, tally: AnyTally) -> Result<Arc<dyn Any + Send + Sync>>;
-    fn held(&self, tally: &(dyn Any + Send + Sync)) -> u64;
+    fn size(&self, tally: &(dyn Any + Send + Sync)) -> u64;
     #[cfg(test)]
     fn encode(&self, tally: &(dyn Any + Send + Sync)) -> Result<Vec<u8>>;
     #[cfg(test)]
@@ -125,12 +125,12 @@ impl<F: Fold> AnyFold for F {
         Box::new(Fold::start(self))
     }
 
-    fn is_idle(&self) -> bool {
-        Fold::is_idle(self)
+    fn is_noop(&self) -> bool {
+        Fold::is_noop(self)
     }
 
-    fn fullest(&self, shape: &Shape) -> AnyTally {
-        Box::new(Fold::fullest(self, shape))
+    fn max_tally(&self, shape: &Shape) -> AnyTally {
+        Box::new(Fold::max_tally(self, shape))
     }
 
     fn observe(&self, tally: &mut (dyn Any + Send + Sync), customer: &View<'_>) {
@@ -146,8 +146,8 @@ impl<F: Fold> AnyFold for F {
         Ok(Arc::new(*tally))
     }
 
-    fn held(&self, tally: &(dyn Any + Send + Sync)) -> u64 {
-        Fold::held(self, tally.downcast_ref().expect(WRONG_TALLY))
+    fn size(&self, tally: &(dyn Any + Send + Sync)) -> u64 {
+        Fold::size(self, tally.downcast_ref().expect(WRONG_TALLY))
     }
 
     #[cfg(test)]
@@ -174,7 +174,7 @@ pub(super) struct Node {
     pub round: usize,
 }
 
-type Teach = Box<dyn Fn(&Known, Shape) -> Result<Shape> + Send + Sync>;
+type ShapeUpdate = Box<dyn Fn(&StepOutputs, Shape) -> Result<Shape> + Send + Sync>;
 
 #[derive(Default)]
 pub struct Plan {
@@ -182,7 +182,7 @@ pub struct Plan {
     lenses: Vec<Lens>,
     needs: Needs,
     /// What becomes part of the shape, by the node that gives it.
-    lessons: Vec<(NodeId, Teach)>,
+    shape_updates: Vec<(NodeId, ShapeUpdate)>,
 }
 
 impl Plan {
@@ -192,7 +192,7 @@ impl Plan {
     pub fn fold<F: Fold>(
         &mut self,
         spec: FoldSpec,
-        make: impl Fn(&Known) -> Result<F> + Send + Sync + 'static,
+        make: impl Fn(&StepOutputs) -> Result<F> + Send + Sync + 'static,
     ) -> Ref<F::Tally> {
         let make: Make = Box::new(move |known| Ok(Box::new(make(known)?)));
         let known = self.nodes.iter_mut().enumerate().find_map(|(i, node)| match &mut node.work {
@@ -215,7 +215,7 @@ impl Plan {
     pub fn derive<T: Artifact>(
         &mut self,
         after: &[NodeId],
-        make: impl Fn(&Known) -> Result<T> + Send + Sync + 'static,
+        make: impl Fn(&StepOutputs) -> Result<T> + Send + Sync + 'static,
     ) -> Ref<T> {
         let round = self.round_after(after);
         let make: Derive = Box::new(move |known| Ok(Arc::new(make(known)?)));
@@ -223,16 +223,16 @@ impl Plan {
     }
 
     /// Says that a result is something that customers are looked at with from then on: it becomes part of the shape.
-    pub fn teach<T: Artifact>(&mut self, of: Ref<T>, into: impl Fn(Shape, Arc<T>) -> Shape + Send + Sync + 'static) {
-        let teach: Teach = Box::new(move |known, shape| Ok(into(shape, known.get(of)?)));
-        self.lessons.push((of.id(), teach));
+    pub fn publish_to_shape<T: Artifact>(&mut self, of: Ref<T>, into: impl Fn(Shape, Arc<T>) -> Shape + Send + Sync + 'static) {
+        let publish_to_shape: ShapeUpdate = Box::new(move |known, shape| Ok(into(shape, known.get(of)?)));
+        self.shape_updates.push((of.id(), publish_to_shape));
     }
 
     /// Puts a node's result where it belongs, and into the shape if it is meant for it.
-    pub(super) fn learn(&self, known: &mut Known, node: NodeId, value: Arc<dyn Any + Send + Sync>) -> Result<()> {
+    pub(super) fn store_output(&self, known: &mut StepOutputs, node: NodeId, value: Arc<dyn Any + Send + Sync>) -> Result<()> {
         known.put(node, value);
-        for (_, teach) in self.lessons.iter().filter(|(of, _)| *of == node) {
-            known.shape = Arc::new(teach(known, Shape::clone(&known.shape))?);
+        for (_, publish_to_shape) in self.shape_updates.iter().filter(|(of, _)| *of == node) {
+            known.shape = Arc::new(publish_to_shape(known, Shape::clone(&known.shape))?);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::known::{Known, NodeId};
+use super::known::{StepOutputs, NodeId};
 use super::plan::{AnyFold, FoldSpec, Plan, Work};
 use crate::error::Result;
 use crate::timeline::shape::Shape;
@@ -14,7 +14,7 @@ pub const CELL_BYTES: u64 = 16;
 pub(super) const TABLE_BYTES: u64 = 64;
 
 /// A fold of a plan and the most cells that its tally can have.
-pub struct Reckoned<'a> {
+pub struct CellEstimate<'a> {
     /// From 0.
     pub round: usize,
     pub spec: &'a FoldSpec,
@@ -24,7 +24,7 @@ pub struct Reckoned<'a> {
     key: Option<&'static str>,
 }
 
-impl Reckoned<'_> {
+impl CellEstimate<'_> {
     /// Bytes that one tally can take.
     pub fn tally_bytes(&self) -> u64 {
         self.cells.saturating_mul(CELL_BYTES)
@@ -50,8 +50,8 @@ pub(super) fn remedy(key: Option<&str>) -> String {
 
 /// Every fold in the order of the plan, for data of a given shape in which everything occurs that can. `customers`: so
 /// many there are, where that is known.
-pub fn reckon(plan: &Plan, shape: Arc<Shape>, customers: Option<u64>) -> Result<Vec<Reckoned<'_>>> {
-    let mut known = Known::new(shape, plan.nodes.len());
+pub fn estimate(plan: &Plan, shape: Arc<Shape>, customers: Option<u64>) -> Result<Vec<CellEstimate<'_>>> {
+    let mut known = StepOutputs::new(shape, plan.nodes.len());
     let mut reckoned = vec![];
     for round in 0..=plan.rounds() {
         for (i, node) in plan.nodes.iter().enumerate().filter(|(_, node)| node.round == round) {
@@ -61,11 +61,11 @@ pub fn reckon(plan: &Plan, shape: Arc<Shape>, customers: Option<u64>) -> Result<
                     let fold = make(&known)?;
                     let cells = cells(&*fold, &known.shape, customers);
                     let (is_tabled, key) = (fold.is_tabled(), fold.key_to_lower());
-                    reckoned.push(Reckoned { round, spec, cells, is_tabled, key });
-                    fold.finish(fold.fullest(&known.shape))?
+                    reckoned.push(CellEstimate { round, spec, cells, is_tabled, key });
+                    fold.finish(fold.max_tally(&known.shape))?
                 }
             };
-            plan.learn(&mut known, NodeId(i), value)?;
+            plan.store_output(&mut known, NodeId(i), value)?;
         }
     }
     Ok(reckoned)

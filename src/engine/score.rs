@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 
-use super::known::Known;
+use super::known::StepOutputs;
 use super::local::Observer;
 use super::workers;
 use crate::error::{Error, Result};
@@ -21,7 +21,7 @@ use crate::timeline::identity::{BUCKET_BITS, BUCKETS, prefix};
 use crate::timeline::lens::Lens;
 use crate::timeline::record::Record;
 use crate::timeline::store::Store;
-use crate::timeline::view::Eyes;
+use crate::timeline::view::LensEvaluator;
 
 /// Customers whose rows are encoded together.
 const BLOCK: usize = 1 << 15;
@@ -58,7 +58,7 @@ pub trait PartSink: Sync {
 pub struct Score<'a> {
     pub tables: &'a [Box<dyn PerCustomer>],
     pub lenses: Arc<[Lens]>,
-    pub known: &'a Known,
+    pub known: &'a StepOutputs,
     pub store: &'a Store,
     pub customers: u64,
     pub observer: &'a dyn Observer,
@@ -98,7 +98,7 @@ impl Score<'_> {
         let records = places.records(customers, self.store)?;
         let integer_ids = self.known.shape.integer_ids;
         let through: Vec<usize> = self.tables.iter().flat_map(|t| t.lenses()).collect();
-        let mut eyes = Eyes::new(self.known.shape.clone(), self.lenses.clone(), &through);
+        let mut evaluator = LensEvaluator::new(self.known.shape.clone(), self.lenses.clone(), &through);
         let mut histories = Histories::default();
         let mut blocks = (0..self.tables.len()).map(|t| sink.block(t, part)).collect::<Result<Vec<_>>>()?;
         let mut rows: Vec<Table> = self.tables.iter().map(|t| Table::empty(t.schema(), integer_ids)).collect();
@@ -110,7 +110,7 @@ impl Score<'_> {
                     records[place.bucket as usize].record(place.at),
                     integer_ids,
                     |history| -> Result<()> {
-                        let Some(person) = eyes.look(history)? else { return Ok(()) };
+                        let Some(person) = evaluator.look(history)? else { return Ok(()) };
                         walked += 1;
                         self.tables.iter().zip(&mut rows).for_each(|(table, rows)| table.rows(&person, rows));
                         Ok(())
@@ -124,7 +124,7 @@ impl Score<'_> {
             self.observer.walked(walked);
         }
         blocks.iter_mut().try_for_each(|block| sink.complete(block))?;
-        match eyes.missing() {
+        match evaluator.missing() {
             Some(missing) => Err(self.known.shape.rates.error(missing)),
             None => Ok(blocks),
         }

@@ -1,14 +1,14 @@
 //! What the scan and the census say of the data, as rows of table `checks`.
 
-use super::Gathered;
+use super::LoadedData;
 use crate::calendar::{Day, LocalDays};
 use crate::check::{Check, Status};
 use crate::config::{Pipeline, SourceKind};
-use crate::engine::known::Known;
+use crate::engine::known::StepOutputs;
 use crate::error::Error;
 use crate::source::{Rejections, Scan};
-use crate::tally::census::CensusTally;
-use crate::timeline::history::Strangers;
+use crate::tally::census::DataQualityCounts;
+use crate::timeline::history::UnknownCustomers;
 use crate::timeline::segments::SegmentIndex;
 use crate::timeline::shape::Basis;
 
@@ -167,10 +167,10 @@ fn as_of_check(pipeline: &Pipeline, scan: &Scan, as_of: Day) -> Check {
 
 /// Checks on customers and subscriptions, counted by the census.
 pub(super) fn census_checks(
-    census: &CensusTally,
+    census: &DataQualityCounts,
     index: &SegmentIndex,
-    known: &Known,
-    gathered: &Gathered,
+    known: &StepOutputs,
+    gathered: &LoadedData,
 ) -> Vec<Check> {
     let (mut checks, shape) = (vec![], &known.shape);
     let count = |n: i64| n.max(0) as u64;
@@ -202,7 +202,7 @@ pub(super) fn census_checks(
     checks.extend(warn_of("days_after_as_of", "usage", count(census.uses_after_as_of), detail));
     let detail = "answers at or after as_of are ignored";
     checks.extend(warn_of("answers_after_as_of", "surveys", count(census.answers_after_as_of), detail));
-    checks.extend(strangers(&known.strangers, basis));
+    checks.extend(unknown_customers(&known.unknown_customers, basis));
     checks.extend(term_checks(census));
     for (segment, beyond) in shape.dictionary.segments.iter().zip(&index.beyond_cap) {
         let detail = format!("values beyond the segment's cap of {} are gathered in `other`", segment.cap);
@@ -212,20 +212,20 @@ pub(super) fn census_checks(
 }
 
 /// Customers of a source whom neither the basis source nor `customers` knows.
-fn strangers(strangers: &Strangers, basis: &str) -> impl Iterator<Item = Check> {
+fn unknown_customers(unknown_customers: &UnknownCustomers, basis: &str) -> impl Iterator<Item = Check> {
     let nobody =
         format!("customers known neither to {basis} nor to source customers before as_of; no figure counts them");
-    let answers = format!("{nobody}; their answers and invitations: {}", strangers.answers);
+    let answers = format!("{nobody}; their answers and invitations: {}", unknown_customers.answers);
     let counts = [
-        ("transactions", strangers.in_transactions, nobody.clone()),
-        ("subscriptions", strangers.in_subscriptions, nobody.clone()),
-        ("usage", strangers.in_usage, nobody),
-        ("surveys", strangers.in_surveys, answers),
+        ("transactions", unknown_customers.in_transactions, nobody.clone()),
+        ("subscriptions", unknown_customers.in_subscriptions, nobody.clone()),
+        ("usage", unknown_customers.in_usage, nobody),
+        ("surveys", unknown_customers.in_surveys, answers),
     ];
     counts.into_iter().filter_map(|(source, n, detail)| warn_of("unknown_customers", source, n.max(0) as u64, &detail))
 }
 
-fn term_checks(census: &CensusTally) -> Vec<Check> {
+fn term_checks(census: &DataQualityCounts) -> Vec<Check> {
     let (terms, source) = (&census.terms, "subscriptions");
     let count = |n: i64| n.max(0) as u64;
     let mut checks: Vec<Check> = [

@@ -15,7 +15,7 @@ use crate::timeline::shape::{Basis, CostRow, Shape};
 use crate::timeline::store::Store;
 
 /// The data of a run, brought together by customer.
-pub struct Gathered {
+pub struct LoadedData {
     pub shape: Arc<Shape>,
     pub store: Store,
     pub scan: Scan,
@@ -31,7 +31,7 @@ pub fn gather(
     limits: ReadLimits,
     store: Store,
     watch: &dyn Watch,
-) -> Result<Gathered> {
+) -> Result<LoadedData> {
     let read = inspected.sources.values().filter(|source| source.is_read());
     let rows = read.map(InspectedSource::rows).sum();
     store.expect(rows);
@@ -53,11 +53,11 @@ pub(crate) fn bring_together(
     identity: Identity,
     store: Store,
     deliver: &dyn Fn(&Scatter<'_>) -> Result<Scan>,
-) -> Result<Gathered> {
+) -> Result<LoadedData> {
     let scatter = Scatter::new(identity, &store);
     let scan = deliver(&scatter)?;
     scatter.finish()?;
-    Ok(Gathered { shape: Arc::new(shape(pipeline, &scan, &store)?), store, scan })
+    Ok(LoadedData { shape: Arc::new(shape(pipeline, &scan, &store)?), store, scan })
 }
 
 fn shape(pipeline: &Pipeline, scan: &Scan, store: &Store) -> Result<Shape> {

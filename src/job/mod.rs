@@ -6,17 +6,17 @@ mod checks;
 mod dictionary;
 mod gather;
 mod plan;
-mod reckon;
+mod estimate;
 
 pub use checks::{failures, input_checks};
 #[cfg(test)]
 pub(crate) use gather::bring_together;
-pub use gather::{Gathered, gather};
-pub use plan::{Blueprint, blueprint, every_table};
-pub use reckon::{Reckoning, make_room};
+pub use gather::{LoadedData, gather};
+pub use plan::{RunPlan, blueprint, every_table};
+pub use estimate::{Reckoning, make_room};
 
 use crate::check::Check;
-use crate::engine::known::Known;
+use crate::engine::known::StepOutputs;
 use crate::engine::local::{self, Observer};
 use crate::error::{Error, Result};
 use crate::memory;
@@ -25,7 +25,7 @@ use crate::source::ScanObserver;
 use crate::stage::churn_windows;
 use crate::stage::customers::Customers;
 use crate::stage::ledger::Ledger;
-use crate::stage::{Headline, PerCustomer};
+use crate::stage::{SummaryMetric, PerCustomer};
 use crate::table::Table;
 use crate::timeline::segments::{ALL, SegmentIndex};
 
@@ -88,25 +88,25 @@ impl Observer for Watched<'_> {
 }
 
 /// All that a run found out, before anything is written.
-pub struct Computed {
-    pub known: Known,
+pub struct RunResult {
+    pub known: StepOutputs,
     pub customers: u64,
     pub tables: Vec<Table>,
     pub segments: Vec<SegmentRow>,
     pub checks: Vec<Check>,
-    pub headlines: Vec<Headline>,
+    pub headlines: Vec<SummaryMetric>,
     /// What writes `customers`, `ledger` and the stages' own.
     pub per_customer: Vec<Box<dyn PerCustomer>>,
 }
 
 /// Folds walk by walk, finishes every stage.
-pub fn compute(blueprint: &Blueprint, gathered: &Gathered, watch: &dyn Watch) -> Result<Computed> {
+pub fn compute(blueprint: &RunPlan, gathered: &LoadedData, watch: &dyn Watch) -> Result<RunResult> {
     // At most: where there is nothing to look for a walk is saved.
     let expected = gathered.store.customers() * blueprint.plan.rounds() as u64;
     watch.phase(Phase::Fold, Some(expected));
     let known = local::run(&blueprint.plan, gathered.shape.clone(), &gathered.store, &Watched(watch))?;
     let (census, index) = (known.get(blueprint.common.census)?, known.get(blueprint.common.index)?);
-    let mut computed = Computed {
+    let mut computed = RunResult {
         customers: census.customers as u64,
         tables: vec![],
         segments: segment_rows(&index, census.customers),

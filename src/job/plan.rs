@@ -14,18 +14,18 @@ use crate::stage::{self, Builtin, Common, Policy, Setting, Spec, Stage, TimeUnit
 use crate::table::TableSchema;
 use crate::tally::gaps::{self, Learning};
 use crate::tally::{census, rfm, values};
-use crate::timeline::habits::Habits;
-use crate::timeline::lens::{LiveRule, TermRule};
+use crate::timeline::habits::FrequencyClasses;
+use crate::timeline::lens::{LiveRule, SubscriptionRule};
 use crate::timeline::purchases::Transactions;
 use crate::timeline::shape::{Basis, Shape};
 
 /// Everything that a run will compute, known before any data is read.
-pub struct Blueprint {
+pub struct RunPlan {
     pub setting: Arc<Setting>,
     pub plan: Plan,
     pub common: Common,
     /// What was learned of the gaps between purchases, where the pipeline asks for it.
-    pub habits: Option<Ref<Habits>>,
+    pub habits: Option<Ref<FrequencyClasses>>,
     pub stages: Vec<Box<dyn Stage>>,
     /// The stages with their kinds, in the order of `stages`.
     pub specs: Vec<(&'static stage::Kind, Spec)>,
@@ -39,7 +39,7 @@ pub struct Blueprint {
 ///
 /// # Errors
 /// When a name in `only` is no stage of the pipeline.
-pub fn blueprint(pipeline: &Pipeline, only: Option<&[String]>) -> Result<Blueprint> {
+pub fn blueprint(pipeline: &Pipeline, only: Option<&[String]>) -> Result<RunPlan> {
     let setting = Arc::new(setting(pipeline));
     for name in only.unwrap_or_default() {
         if !pipeline.stages.iter().any(|s| s.name == *name) {
@@ -52,11 +52,11 @@ pub fn blueprint(pipeline: &Pipeline, only: Option<&[String]>) -> Result<Bluepri
     let calendar = setting.lens(setting.period);
     let habits = setting.learning.map(|learning| gaps::plan(&mut plan, calendar, learning));
     if let Some(habits) = habits {
-        plan.teach(habits, Shape::with_habits);
+        plan.publish_to_shape(habits, Shape::with_habits);
     }
     let scores = setting.builtin(Builtin::Rfm).then(|| rfm::cuts(&mut plan, calendar, rfm::QUINTILES).scores);
     if let Some(scores) = scores {
-        plan.teach(scores, Shape::with_scores);
+        plan.publish_to_shape(scores, Shape::with_scores);
     }
     let learned: Vec<_> = habits.iter().map(Ref::id).chain(scores.iter().map(Ref::id)).collect();
     let index = values::plan(&mut plan, calendar, setting.segments.len() + setting.crossed.len(), &learned);
@@ -80,10 +80,10 @@ pub fn blueprint(pipeline: &Pipeline, only: Option<&[String]>) -> Result<Bluepri
         stages.push((kind.build)(&spec, common, &mut plan)?);
         specs.push((kind, spec));
     }
-    Ok(Blueprint { setting, plan, common, habits, stages, specs, lens, whole })
+    Ok(RunPlan { setting, plan, common, habits, stages, specs, lens, whole })
 }
 
-impl Blueprint {
+impl RunPlan {
     /// Schemas of every table that the run will write, in order of name.
     pub fn tables(&self) -> Vec<TableSchema> {
         let mut tables: Vec<_> = self.specs.iter().flat_map(|(kind, spec)| (kind.tables)(spec)).collect();
@@ -173,13 +173,13 @@ fn setting(pipeline: &Pipeline) -> Setting {
             ChurnAfter::Learned { .. } => (Basis::Transactions, LiveRule::Learned),
         },
         config::Basis::Subscriptions => {
-            let rule = TermRule {
+            let rule = SubscriptionRule {
                 ended_at_inclusive: customers.ended_at_inclusive,
                 gap_days: customers.gap_days,
                 free_is_live: customers.free_is_live,
                 paused_is_live: customers.paused_is_live,
                 past_due_is_live: customers.past_due_is_live,
-                ..TermRule::default()
+                ..SubscriptionRule::default()
             };
             (Basis::Subscriptions, LiveRule::Terms(customers.policy.rule(rule)))
         }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::dictionary::dictionary;
-use super::gather::Gathered;
-use super::plan::Blueprint;
+use super::gather::LoadedData;
+use super::plan::RunPlan;
 use crate::calendar::Day;
 use crate::config::Pipeline;
-use crate::engine::reckon::{Reckoned, reckon};
+use crate::engine::estimate::{CellEstimate, estimate};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::timeline::shape::Shape;
@@ -21,13 +21,13 @@ pub struct Reckoning<'a> {
     pub days: i32,
     /// The file does not say the window, so a usual one is assumed.
     pub assumed: bool,
-    pub folds: Vec<Reckoned<'a>>,
+    pub folds: Vec<CellEstimate<'a>>,
 }
 
-impl Blueprint {
+impl RunPlan {
     /// The folds with the most cells that each can have: every segment with all the values that its cap allows, history
     /// beginning with the observed window.
-    pub fn reckon(&self, pipeline: &Pipeline) -> Result<Reckoning<'_>> {
+    pub fn estimate(&self, pipeline: &Pipeline) -> Result<Reckoning<'_>> {
         let (from, until) = (pipeline.calendar.observed_from, pipeline.calendar.as_of);
         let start = from.or(until.map(|u| u.plus(-ASSUMED_DAYS))).unwrap_or(Day(0));
         let end = until.unwrap_or(start.plus(ASSUMED_DAYS));
@@ -44,7 +44,7 @@ impl Blueprint {
             false,
             dictionary,
         );
-        let folds = reckon(&self.plan, Arc::new(shape), None)?;
+        let folds = estimate(&self.plan, Arc::new(shape), None)?;
         Ok(Reckoning { days: end.0 - start.0, assumed: from.is_none() || until.is_none(), folds })
     }
 }
@@ -58,7 +58,7 @@ const HOPELESS: u64 = 2;
 ///
 /// # Errors
 /// Pipeline: the tallies and tables of this run are far beyond what it may take. Output: rows cannot be moved.
-pub fn make_room(blueprint: &Blueprint, gathered: &mut Gathered) -> Result<()> {
+pub fn make_room(blueprint: &RunPlan, gathered: &mut LoadedData) -> Result<()> {
     let room = memory::room();
     if room == u64::MAX {
         return Ok(());
@@ -66,9 +66,9 @@ pub fn make_room(blueprint: &Blueprint, gathered: &mut Gathered) -> Result<()> {
     // Without a single row in memory there is this much.
     let most = room.saturating_add(gathered.store.resident() as u64);
     let customers = gathered.store.customers();
-    let folds = reckon(&blueprint.plan, gathered.shape.clone(), Some(customers))?;
+    let folds = estimate(&blueprint.plan, gathered.shape.clone(), Some(customers))?;
     refuse_the_hopeless(&folds, most)?;
-    let tallies = folds.iter().map(Reckoned::tally_bytes).fold(0, u64::saturating_add);
+    let tallies = folds.iter().map(CellEstimate::tally_bytes).fold(0, u64::saturating_add);
     let wanted = tallies.saturating_mul(rayon::current_num_threads() as u64);
     if wanted > room {
         let kept = most.saturating_sub(wanted).max(most / 4);
@@ -77,7 +77,7 @@ pub fn make_room(blueprint: &Blueprint, gathered: &mut Gathered) -> Result<()> {
     Ok(())
 }
 
-fn refuse_the_hopeless(folds: &[Reckoned<'_>], most: u64) -> Result<()> {
+fn refuse_the_hopeless(folds: &[CellEstimate<'_>], most: u64) -> Result<()> {
     let expected = || folds.iter().filter_map(|fold| Some((fold.expected_bytes()?, fold)));
     let needed = expected().map(|(bytes, _)| bytes).fold(0, u64::saturating_add);
     let Some((bytes, largest)) = expected().max_by_key(|(bytes, _)| *bytes).filter(|_| needed / HOPELESS > most) else {

@@ -11,7 +11,7 @@ use crate::check::{self, Check};
 use crate::config::Pipeline;
 use crate::engine::score::{PartSink, Score};
 use crate::error::Result;
-use crate::job::{self, Blueprint, Computed, Gathered, Phase, Watch, Watched};
+use crate::job::{self, RunPlan, RunResult, LoadedData, Phase, Watch, Watched};
 use crate::publish::segments;
 use crate::source::Needs;
 use crate::table::{Cell, Table, Values};
@@ -115,7 +115,7 @@ pub fn on<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
 }
 
 /// Scatters a world's rows.
-pub fn gather(world: &World, pipeline: &Pipeline, conduct: Conduct, needs: Needs) -> Gathered {
+pub fn gather(world: &World, pipeline: &Pipeline, conduct: Conduct, needs: Needs) -> LoadedData {
     let store = Store::new(conduct.limit, &std::env::temp_dir());
     let identity = Identity { bits: conduct.bits };
     let way = (conduct.order, conduct.batch);
@@ -124,11 +124,11 @@ pub fn gather(world: &World, pipeline: &Pipeline, conduct: Conduct, needs: Needs
 }
 
 /// Runs a plan over gathered rows.
-pub fn outcome(blueprint: &Blueprint, gathered: &Gathered) -> Outcome {
+pub fn outcome(blueprint: &RunPlan, gathered: &LoadedData) -> Outcome {
     let computed = job::compute(blueprint, gathered, &Quiet).expect("a world's money fits");
     let pieces = Pieces::default();
     let lenses = blueprint.plan.lenses().into();
-    let Computed { per_customer: tables, known, customers, .. } = &computed;
+    let RunResult { per_customer: tables, known, customers, .. } = &computed;
     let (store, customers, observer) = (&gathered.store, *customers, &Watched(&Quiet));
     Score { tables, lenses, known, store, customers, observer }.write(&pieces).expect("rows fit");
 

@@ -9,7 +9,7 @@ use crate::calendar::Day;
 use crate::config::{Pipeline, SourceKind};
 use crate::error::Result;
 use crate::source::canonical::{
-    Batch, CancelKind, Cost, Customers, Ids, NO_VALUE, Needs, Sink, Subscriptions, Surveys, Term, Texts, Transactions,
+    Batch, CancelKind, Cost, Customers, Ids, NO_VALUE, Needs, Sink, Subscriptions, Surveys, Subscription, Texts, Transactions,
     Usage, ValueCode,
 };
 use crate::source::{IdKind, Scan, SourceReport};
@@ -188,9 +188,9 @@ pub fn deliver(
 }
 
 /// A subscription as far as it is read.
-fn term(contract: &Contract, needs: Needs, reasons: &mut Codes) -> Term {
+fn term(contract: &Contract, needs: Needs, reasons: &mut Codes) -> Subscription {
     let kind = if needs.reasons { contract.term.kind } else { CancelKind::Unknown };
-    Term { kind, reason: reasons.code(contract.reason.filter(|_| needs.reasons)), ..contract.term }
+    Subscription { kind, reason: reasons.code(contract.reason.filter(|_| needs.reasons)), ..contract.term }
 }
 
 fn report(rows: usize, days: &[Day], known: &[Day]) -> SourceReport {

@@ -8,8 +8,8 @@ use super::cases;
 use super::conduct::{Conduct, PLAIN, gather, on};
 use super::pipeline;
 use super::world::{World, worlds};
-use crate::engine::local::{Part, known_of, tallies_of};
-use crate::engine::reckon::reckon;
+use crate::engine::local::{Part, outputs_of, tallies_of};
+use crate::engine::estimate::estimate;
 use crate::job;
 use crate::source::Needs;
 use crate::timeline::identity::BUCKETS;
@@ -23,7 +23,7 @@ fn third(n: usize) -> Vec<usize> {
 
 /// The shape as it is reckoned with before the scan: of every segment more values than its cap allows.
 fn full(shape: &Shape) -> Arc<Shape> {
-    let segments = shape.dictionary.segments.iter().map(SegmentColumn::fullest).collect();
+    let segments = shape.dictionary.segments.iter().map(SegmentColumn::max_tally).collect();
     let mut shape = shape.clone();
     shape.dictionary = Arc::new(Dictionary { segments });
     Arc::new(shape)
@@ -35,8 +35,8 @@ fn holds(world: &World) -> Result<(), TestCaseError> {
     let plan = &blueprint.plan;
     let gathered = gather(world, &pipeline, Conduct { batch: 5, ..PLAIN }, Needs::ALL);
     let store = &gathered.store;
-    let known = known_of(plan, gathered.shape.clone(), store);
-    let mut reckoned = reckon(plan, full(&gathered.shape), None).unwrap().into_iter();
+    let known = outputs_of(plan, gathered.shape.clone(), store);
+    let mut reckoned = estimate(plan, full(&gathered.shape), None).unwrap().into_iter();
     for round in 0..plan.rounds() {
         let parts = [0, 1, 2].map(|n| tallies_of(plan, &known, store, &third(n), round));
         let whole = tallies_of(plan, &known, store, &(0..BUCKETS).collect::<Vec<_>>(), round);
@@ -66,16 +66,16 @@ fn holds(world: &World) -> Result<(), TestCaseError> {
             }
             let before = reckoned.next().unwrap();
             prop_assert_eq!((before.round, before.spec.kind), (round, what.split(':').next().unwrap()));
-            let (held, cells) = (fold.held(&**tally), fold.cells(&known.shape));
-            prop_assert!(held <= cells, "{} holds {} cells, more than the {} it said", what, held, cells);
+            let (size, cells) = (fold.size(&**tally), fold.cells(&known.shape));
+            prop_assert!(size <= cells, "{} holds {} cells, more than the {} it said", what, size, cells);
             // The values from which the caps are learned are not known before the scan.
             let of_values = before.spec.kind == "segment values";
             prop_assert!(of_values || cells <= before.cells, "{what}: {cells} cells, {} reckoned", before.cells);
             // And few customers have few.
             let of_customers = store.customers() * fold.cells_of_one(&known.shape);
-            prop_assert!(held <= of_customers, "{} holds {} cells, its customers have {}", what, held, of_customers);
+            prop_assert!(size <= of_customers, "{} holds {} cells, its customers have {}", what, size, of_customers);
             for part in &parts {
-                prop_assert!(fold.held(&*part[i].tally) <= cells, "a part of {} is beyond its bound", what);
+                prop_assert!(fold.size(&*part[i].tally) <= cells, "a part of {} is beyond its bound", what);
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::timeline::lens::{Lens, LiveRule};
 use crate::timeline::rows::DayRow;
 use crate::timeline::segments::Dictionary;
 use crate::timeline::shape::{Basis, Shape};
-use crate::timeline::view::Eyes;
+use crate::timeline::view::LensEvaluator;
 
 #[test]
 fn orders_not_asked_for_are_absent() {
@@ -35,8 +35,8 @@ fn orders_not_asked_for_are_absent() {
         uses: &[],
         answers: &[],
     };
-    let mut eyes = Eyes::new(shape.into(), [lens].into(), &[0]);
-    let person = eyes.look(&history).unwrap().unwrap();
+    let mut evaluator = LensEvaluator::new(shape.into(), [lens].into(), &[0]);
+    let person = evaluator.look(&history).unwrap().unwrap();
     let seen = |needs| person.through(0, needs).days().iter().map(|d| person.through(0, needs).orders(d)).sum();
     assert_eq!((seen(Needs::ALL), seen(Needs::default())), (2, 0i64));
 }

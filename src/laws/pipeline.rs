@@ -24,7 +24,7 @@ pub fn values_of(option: &OptionSpec) -> Vec<String> {
         OptionType::Words(words) => words.iter().map(|word| format!("[{word:?}]")).collect(),
         OptionType::Date => vec!["2024-03-10".into(), "1997-01-01".into()],
         OptionType::Months => vec!["\"1 month\"".into(), "\"100 years\"".into()],
-        OptionType::Ahead => vec!["\"2 periods\"".into(), "\"1 period\"".into(), "\"20 days\"".into()],
+        OptionType::Horizon => vec!["\"2 periods\"".into(), "\"1 period\"".into(), "\"20 days\"".into()],
         OptionType::Days => vec!["\"30 days\"".into(), "\"1 days\"".into()],
     }
 }

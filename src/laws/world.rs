@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::calendar::{Day, Period};
 use crate::exchange::{Rate, RateRow, Rates};
 use crate::money::Exact;
-use crate::source::canonical::{AnswerKind, CancelKind, Term};
+use crate::source::canonical::{AnswerKind, CancelKind, Subscription};
 
 /// Days on which things happen, counted from 2023-11-20.
 const SPAN: i32 = 300;
@@ -77,7 +77,7 @@ pub struct Purchase {
 #[derive(Clone, Copy, Debug)]
 pub struct Contract {
     pub customer: Customer,
-    pub term: Term,
+    pub term: Subscription,
     pub plan: Option<usize>,
     pub reason: Option<usize>,
 }
@@ -211,7 +211,7 @@ fn contract() -> impl Strategy<Value = Contract> {
         |(customer, started, (ended, paid, cancelled, trial), (months, days), amount, others)| {
             let (pause, past_due, subscription, plan, (kind, reason, currency)) = others;
             let paused_from = after(started, pause.map(|p| p.0));
-            let term = Term {
+            let term = Subscription {
                 started,
                 trial_ends: after(started, trial),
                 ended: after(started, ended),
@@ -227,7 +227,7 @@ fn contract() -> impl Strategy<Value = Contract> {
                 currency: if amount == 0 { 0 } else { currency },
                 subscription,
                 kind,
-                ..Term::running(started, amount)
+                ..Subscription::running(started, amount)
             };
             Contract { customer, term, plan, reason }
         },

@@ -152,7 +152,7 @@ pub struct Transactions {
 
 /// One subscription row; `Day::NEVER` stands for NULL in every date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-pub struct Term {
+pub struct Subscription {
     pub started: Day,
     pub trial_ends: Day,
     pub ended: Day,
@@ -175,10 +175,10 @@ pub struct Term {
 }
 
 #[cfg(test)]
-impl Term {
+impl Subscription {
     /// A monthly subscription that runs, of which nothing else is known: what tests begin with.
-    pub fn running(started: Day, amount: i64) -> Term {
-        Term {
+    pub fn running(started: Day, amount: i64) -> Subscription {
+        Subscription {
             started,
             trial_ends: Day::NEVER,
             ended: Day::NEVER,
@@ -201,7 +201,7 @@ impl Term {
 #[derive(Clone, Debug)]
 pub struct Subscriptions {
     pub ids: Ids,
-    pub terms: Vec<Term>,
+    pub terms: Vec<Subscription>,
     /// Start instants in microseconds, for the order of segment values within a day.
     pub instants: Vec<i64>,
     pub segments: Vec<(usize, Vec<ValueCode>)>,

@@ -27,15 +27,15 @@ pub mod voice_outcome;
 
 use std::sync::Arc;
 
-pub use options::{Ahead, OptionSpec, OptionType, OptionValue, Options};
+pub use options::{Horizon, OptionSpec, OptionType, OptionValue, Options};
 
 use crate::calendar::{Day, Period};
 use crate::check::Check;
-use crate::engine::known::{Known, Ref};
+use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::Plan;
 use crate::error::Result;
 use crate::table::{Cell, ColumnSpec, Table, TableSchema};
-use crate::tally::census::CensusTally;
+use crate::tally::census::DataQualityCounts;
 use crate::tally::gaps::Learning;
 pub use crate::timeline::builtin::Builtin;
 use crate::timeline::lens::{Lens, LiveRule};
@@ -43,7 +43,7 @@ pub use crate::timeline::policy::{Dated, FreeAfterPaid, LtvRate, Passing, Policy
 use crate::timeline::purchases::Transactions;
 use crate::timeline::segments::SegmentIndex;
 use crate::timeline::shape::Basis;
-use crate::timeline::view::Person;
+use crate::timeline::view::CustomerContext;
 
 /// The unit of the models' time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,32 +159,32 @@ pub struct Spec {
 #[derive(Clone, Copy)]
 pub struct Common {
     pub index: Ref<SegmentIndex>,
-    pub census: Ref<CensusTally>,
+    pub census: Ref<DataQualityCounts>,
 }
 
 /// A figure worth telling at the end of a run, of the last complete period.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Headline {
+pub struct SummaryMetric {
     pub stage: String,
     pub period: Day,
     pub label: &'static str,
-    pub figure: Figure,
+    pub figure: MetricValue,
 }
 
-impl Headline {
+impl SummaryMetric {
     /// Those of a stage's figures that are known.
     fn of_stage(
         stage: &str,
         period: Day,
-        figures: impl IntoIterator<Item = (&'static str, Option<Figure>)>,
-    ) -> Vec<Headline> {
+        figures: impl IntoIterator<Item = (&'static str, Option<MetricValue>)>,
+    ) -> Vec<SummaryMetric> {
         let known = figures.into_iter().filter_map(|(label, figure)| Some((label, figure?)));
-        known.map(|(label, figure)| Headline { stage: stage.into(), period, label, figure }).collect()
+        known.map(|(label, figure)| SummaryMetric { stage: stage.into(), period, label, figure }).collect()
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Figure {
+pub enum MetricValue {
     Count(i64),
     Rate(f64),
     /// Minor units.
@@ -201,21 +201,21 @@ pub enum Figure {
 pub struct Finished {
     pub tables: Vec<Table>,
     pub checks: Vec<Check>,
-    pub headlines: Vec<Headline>,
+    pub headlines: Vec<SummaryMetric>,
 }
 
 /// A stage in a run: holds the handles on what it folds.
 pub trait Stage: Send + Sync {
     /// Small data in, tables out; pure.
-    fn finish(&self, known: &Known) -> Result<Finished>;
+    fn finish(&self, known: &StepOutputs) -> Result<Finished>;
 
     /// What the stage has to say of each customer, as columns of table `customers`.
-    fn scorer(&self, _known: &Known) -> Result<Option<Box<dyn Scorer>>> {
+    fn scorer(&self, _known: &StepOutputs) -> Result<Option<Box<dyn Scorer>>> {
         Ok(None)
     }
 
     /// A per-customer table of the stage's own.
-    fn per_customer(&self, _known: &Known) -> Result<Option<Box<dyn PerCustomer>>> {
+    fn per_customer(&self, _known: &StepOutputs) -> Result<Option<Box<dyn PerCustomer>>> {
         Ok(None)
     }
 }
@@ -226,7 +226,7 @@ pub trait Scorer: Send + Sync {
     /// Numbers of the lenses that it looks through.
     fn lenses(&self) -> Vec<usize>;
     /// A cell for each of its columns.
-    fn score<'a>(&'a self, person: &Person<'_>, push: &mut dyn FnMut(Cell<'a>));
+    fn score<'a>(&'a self, person: &CustomerContext<'_>, push: &mut dyn FnMut(Cell<'a>));
 }
 
 /// A table with rows of each customer, sorted by customer_id.
@@ -235,7 +235,7 @@ pub trait PerCustomer: Send + Sync {
     /// Numbers of the lenses that it looks through.
     fn lenses(&self) -> Vec<usize>;
     /// Appends the rows of a customer, in the order of the key's other columns.
-    fn rows(&self, person: &Person<'_>, table: &mut Table);
+    fn rows(&self, person: &CustomerContext<'_>, table: &mut Table);
 }
 
 /// An entry of the registry: everything the rest of the program knows about a kind of stage.

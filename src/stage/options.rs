@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::calendar::Day;
-pub use crate::timeline::signs::Ahead;
+pub use crate::timeline::signs::Horizon;
 
 /// The value of a stage option, validated against its [`OptionSpec`].
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +18,7 @@ pub enum OptionValue {
     /// `None` where not set.
     Date(Option<Day>),
     Months(i32),
-    Ahead(Ahead),
+    Horizon(Horizon),
     /// Not set, of any other type: the option's `doc` says what then holds.
     Unset,
 }
@@ -46,7 +46,7 @@ pub enum OptionType {
     /// `"3 years"`, `"18 months"`.
     Months,
     /// `"1 period"`, `"45 days"`.
-    Ahead,
+    Horizon,
 }
 
 /// An option of a stage kind, beside `kind`, `period`, `segments`, which every stage has.
@@ -113,9 +113,9 @@ impl Options {
         }
     }
 
-    pub fn ahead(&self, name: &str) -> Option<Ahead> {
+    pub fn ahead(&self, name: &str) -> Option<Horizon> {
         match self.0.get(name) {
-            Some(OptionValue::Ahead(x)) => Some(*x),
+            Some(OptionValue::Horizon(x)) => Some(*x),
             _ => None,
         }
     }

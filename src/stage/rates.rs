@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use super::rows::Windowed;
 use super::{LtvRate, Policy, RateOf};
 use crate::calendar::Period;
-use crate::engine::known::{Known, Ref};
+use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::Plan;
 use crate::error::Result;
 use crate::stats::churn_rate::{Observed, Trailing, totals, trailing, window};
 use crate::stats::proportion::wilson;
-use crate::tally::headcount::{Head, Headcount};
-use crate::tally::lines::Lines;
+use crate::tally::headcount::{Head, CustomerMovements};
+use crate::tally::lines::PeriodSeries;
 use crate::tally::series;
 use crate::tally::thirty_days::{DAYS, Lately, ThirtyDays};
 use crate::timeline::lens::Lens;
@@ -20,22 +20,22 @@ use crate::timeline::segments::{ALL, CellId, SegmentIndex};
 /// Handles on what the rates are made of.
 #[derive(Clone, Copy)]
 pub struct Counts {
-    pub heads: Ref<Lines>,
+    pub heads: Ref<PeriodSeries>,
     /// Where the policy's rate is of the last thirty days.
-    lately: Option<Ref<Lines>>,
+    lately: Option<Ref<PeriodSeries>>,
 }
 
 pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, segments: &[usize], policy: Policy) -> Counts {
     let of_thirty_days = policy.rate_of == RateOf::LastThirtyDays;
     Counts {
-        heads: series::plan::<Headcount>(plan, index, lens, segments),
+        heads: series::plan::<CustomerMovements>(plan, index, lens, segments),
         lately: of_thirty_days.then(|| series::plan::<ThirtyDays>(plan, index, lens, segments)),
     }
 }
 
 impl Counts {
     /// Cells of whom anything was counted, everybody first.
-    pub fn cells(self, known: &Known) -> Result<BTreeSet<CellId>> {
+    pub fn cells(self, known: &StepOutputs) -> Result<BTreeSet<CellId>> {
         let heads = known.get(self.heads)?;
         let lately = self.lately.map(|lately| known.get(lately)).transpose()?;
         Ok(heads.cells().chain(lately.iter().flat_map(|lately| lately.cells())).chain([ALL]).collect())
@@ -66,7 +66,7 @@ pub struct Share {
 impl Share {
     /// Of each complete period whose thirty days, where it takes them, lie in the window; by cell.
     pub fn by_period(
-        known: &Known,
+        known: &StepOutputs,
         counts: Counts,
         windowed: &Windowed<'_>,
         cell: CellId,

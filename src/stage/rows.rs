@@ -71,7 +71,7 @@ impl Windowed<'_> {
                 let longest = self.shape.learned.habits.as_ref().map_or(1, |habits| habits.longest());
                 from.plus(longest).max(one_period)
             }
-            LiveRule::Period | LiveRule::Terms(_) => one_period,
+            LiveRule::Period | LiveRule::Subscriptions(_) => one_period,
         };
         self.frame.grid.start(period) < window
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::stats::maximise::{Ending, Summit};
+use crate::stats::maximise::{Termination, Optimum};
 use crate::stats::proportion::Z95;
 
 /// An estimate on its natural scale.
@@ -36,7 +36,7 @@ pub struct Fit<M> {
     pub gradient_norm: Option<f64>,
     /// How many the likelihood was of.
     pub customers: u64,
-    /// Whether the climb ended on a summit: see [`Ending::Summit`].
+    /// Whether the climb ended on a summit: see [`Termination::Optimum`].
     pub converged: bool,
     /// Of the log-parameters, row by row, in the parameters' order; empty unless converged.
     pub covariance: Vec<f64>,
@@ -84,29 +84,29 @@ impl<M> Fit<M> {
 
 impl<M: Parametric> Fit<M> {
     /// The fit that a climb's end amounts to; `None`, where the likelihood was finite nowhere.
-    pub fn of<const N: usize>(summit: Option<Summit<N>>, customers: u64) -> Fit<M> {
+    pub fn of<const N: usize>(summit: Option<Optimum<N>>, customers: u64) -> Fit<M> {
         let Some(summit) = summit else {
             return Fit::none(customers, "the likelihood of these data is not finite at any starting point");
         };
         let mut notes = vec![];
         let name = |i: usize| M::NAMES.get(i).copied().unwrap_or("a parameter");
         match summit.ending {
-            Ending::Summit => {}
-            Ending::RanOff { parameter, up } => {
+            Termination::Optimum => {}
+            Termination::RanOff { parameter, up } => {
                 let (low, high) = M::LIMITS.get(parameter).copied().unwrap_or_default();
                 let (whither, meaning) = if up { ("grows without bound", high) } else { ("falls to 0", low) };
                 notes.push(format!("not converged: {} {whither}: {meaning}", name(parameter)));
             }
-            Ending::Ridge | Ending::Unfinished => {
+            Termination::Ridge | Termination::Unfinished => {
                 let flat = summit.flattest.map(f64::abs);
                 let most = flat.iter().fold(0.0f64, |m, x| m.max(*x));
                 let those: Vec<_> = (0..N).filter(|i| flat[*i] > 0.3 * most).map(name).collect();
                 notes.push(format!("not converged: these data do not determine {}", those.join(" and ")));
             }
         }
-        let model = (summit.ending == Ending::Summit).then(|| M::of(&summit.parameters)).flatten();
+        let model = (summit.ending == Termination::Optimum).then(|| M::of(&summit.parameters)).flatten();
         let converged = model.is_some() && summit.covariance.is_some();
-        if summit.ending == Ending::Summit && !converged {
+        if summit.ending == Termination::Optimum && !converged {
             notes.push("not converged: the estimates are beyond what the model can be computed with".into());
         }
         let covariance = summit.covariance.filter(|_| converged);
@@ -164,7 +164,7 @@ impl<M: Parametric> Fit<M> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::maximise::{Surface, maximise};
+    use crate::stats::maximise::{Objective, maximise};
 
     /// x successes at rate λ over time t; a second parameter μ likewise.
     #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -180,9 +180,9 @@ mod tests {
         }
     }
 
-    fn poisson(counts: [f64; 2], time: f64) -> impl Fn(&[f64; 2]) -> Option<Surface<2>> {
+    fn poisson(counts: [f64; 2], time: f64) -> impl Fn(&[f64; 2]) -> Option<Objective<2>> {
         move |t| {
-            let mut s = Surface::FLAT;
+            let mut s = Objective::FLAT;
             for i in 0..2 {
                 s.value += counts[i] * libm::log(t[i]) - t[i] * time;
                 s.gradient[i] = counts[i] / t[i] - time;

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::stats::fit::{Fit, Parametric};
-use crate::stats::maximise::{Surface, maximise};
+use crate::stats::maximise::{Objective, maximise};
 use crate::stats::special::{digamma, ln_gamma, ln_rising, trigamma};
 
 /// So many customers alike: `frequency` repeat transactions that came to `total` minor units together.
@@ -198,9 +198,9 @@ impl Rows {
     }
 
     /// One logarithm a row: with S = x·z̄, ln f = ln (px)_q − ln Γ(q) + q ln v + px ln S − (px+q) ln(v+S) − ln z̄.
-    fn likelihood(&self, parameters: &[f64; 3]) -> Surface<3> {
+    fn likelihood(&self, parameters: &[f64; 3]) -> Objective<3> {
         let [p, q, v] = *parameters;
-        let mut s = Surface::FLAT;
+        let mut s = Objective::FLAT;
         let n = self.customers as f64;
         s.value = -self.ln_means - n * ln_gamma(q);
         s.gradient[1] -= n * digamma(q);
@@ -217,7 +217,7 @@ impl Rows {
             s.hessian[1][1] += n * bend;
         }
         let ln_v = log(v);
-        let rows = Surface::over(&self.rows, |s, row| {
+        let rows = Objective::over(&self.rows, |s, row| {
             let (n, x) = (row.customers, f64::from(self.frequencies[row.frequency as usize]));
             let all = v + row.total;
             // ln((v+S)/v) and ln((v+S)/S), of which the smaller would lose digits as a difference.

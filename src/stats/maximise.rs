@@ -11,7 +11,7 @@ use crate::stats::symmetric::{Eigen, Matrix, dot, length};
 /// A log-likelihood at a point: value, gradient and Hessian by the parameters themselves (not their logarithms). The
 /// Hessian's upper triangle is read.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Surface<const N: usize> {
+pub struct Objective<const N: usize> {
     /// The log-likelihood.
     pub value: f64,
     /// ∂/∂θᵢ.
@@ -20,25 +20,25 @@ pub struct Surface<const N: usize> {
     pub hessian: Matrix<N>,
 }
 
-impl<const N: usize> Surface<N> {
+impl<const N: usize> Objective<N> {
     /// Nothing: where sums begin.
-    pub const FLAT: Surface<N> = Surface { value: 0.0, gradient: [0.0; N], hessian: [[0.0; N]; N] };
+    pub const FLAT: Objective<N> = Objective { value: 0.0, gradient: [0.0; N], hessian: [[0.0; N]; N] };
 
     /// What `add` adds for each of `rows`, summed in fixed chunks and these in their order: the same bytes on any number
     /// of threads.
-    pub fn over<T: Sync>(rows: &[T], add: impl Fn(&mut Surface<N>, &T) + Sync) -> Surface<N> {
+    pub fn over<T: Sync>(rows: &[T], add: impl Fn(&mut Objective<N>, &T) + Sync) -> Objective<N> {
         const CHUNK: usize = 8192;
         let of_chunk = |chunk: &[T]| {
-            let mut sum = Surface::FLAT;
+            let mut sum = Objective::FLAT;
             chunk.iter().for_each(|row| add(&mut sum, row));
             sum
         };
-        let parts: Vec<Surface<N>> = rows.par_chunks(CHUNK).map(of_chunk).collect();
-        parts.iter().fold(Surface::FLAT, Surface::plus)
+        let parts: Vec<Objective<N>> = rows.par_chunks(CHUNK).map(of_chunk).collect();
+        parts.iter().fold(Objective::FLAT, Objective::plus)
     }
 
     /// The likelihood of both.
-    pub fn plus(mut self, other: &Surface<N>) -> Surface<N> {
+    pub fn plus(mut self, other: &Objective<N>) -> Objective<N> {
         self.value += other.value;
         for i in 0..N {
             self.gradient[i] += other.gradient[i];
@@ -50,7 +50,7 @@ impl<const N: usize> Surface<N> {
     }
 
     /// By yᵢ = ln θᵢ: ∂/∂yᵢ = θᵢ ∂/∂θᵢ, ∂²/∂yᵢ∂yⱼ = θᵢθⱼ ∂²/∂θᵢ∂θⱼ + [i = j] θᵢ ∂/∂θᵢ.
-    fn by_logarithms(&self, theta: &[f64; N]) -> Surface<N> {
+    fn by_logarithms(&self, theta: &[f64; N]) -> Objective<N> {
         let gradient = std::array::from_fn(|i| theta[i] * self.gradient[i]);
         let hessian = std::array::from_fn(|i| {
             std::array::from_fn(|j| {
@@ -58,7 +58,7 @@ impl<const N: usize> Surface<N> {
                 if i == j { second + gradient[i] } else { second }
             })
         });
-        Surface { value: self.value, gradient, hessian }
+        Objective { value: self.value, gradient, hessian }
     }
 
     fn is_finite(&self) -> bool {
@@ -68,9 +68,9 @@ impl<const N: usize> Surface<N> {
 
 /// How a climb ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum Termination {
     /// The scaled gradient is nil, the Hessian negative definite, and a further Newton step would not move.
-    Summit,
+    Optimum,
     /// A parameter left [e⁻²⁰, e²⁰], and the likelihood still rose.
     RanOff {
         /// Its place among the parameters.
@@ -86,7 +86,7 @@ pub enum Ending {
 
 /// Where a climb ended.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Summit<const N: usize> {
+pub struct Optimum<const N: usize> {
     /// The parameters, on their natural scale.
     pub parameters: [f64; N],
     /// At the parameters.
@@ -94,7 +94,7 @@ pub struct Summit<const N: usize> {
     /// max |∂LL/∂ln θ| / max(1, weight).
     pub gradient_norm: f64,
     /// Whether it is a summit.
-    pub ending: Ending,
+    pub ending: Termination,
     /// Of the log-parameters, −H⁻¹; `None` unless the ending is a summit.
     pub covariance: Option<Matrix<N>>,
     /// The direction in log-parameters in which the likelihood is least curved.
@@ -123,14 +123,14 @@ const LONGEST: f64 = 3.0;
 pub fn maximise<const N: usize>(
     starts: &[[f64; N]],
     weight: f64,
-    objective: impl Fn(&[f64; N]) -> Option<Surface<N>>,
-) -> Option<Summit<N>> {
-    let mut best: Option<Summit<N>> = None;
+    objective: impl Fn(&[f64; N]) -> Option<Objective<N>>,
+) -> Option<Optimum<N>> {
+    let mut best: Option<Optimum<N>> = None;
     for start in starts {
         let Some(climbed) = climb(start, weight.max(1.0), &objective) else { continue };
         let better = best.as_ref().is_none_or(|b| {
             let tie = 1e-9 * b.log_likelihood.abs().max(1.0);
-            match (climbed.ending == Ending::Summit, b.ending == Ending::Summit) {
+            match (climbed.ending == Termination::Optimum, b.ending == Termination::Optimum) {
                 (true, false) => climbed.log_likelihood > b.log_likelihood - tie,
                 _ => climbed.log_likelihood > b.log_likelihood + tie,
             }
@@ -146,8 +146,8 @@ pub fn maximise<const N: usize>(
 pub fn climb<const N: usize>(
     start: &[f64; N],
     weight: f64,
-    objective: impl Fn(&[f64; N]) -> Option<Surface<N>>,
-) -> Option<Summit<N>> {
+    objective: impl Fn(&[f64; N]) -> Option<Objective<N>>,
+) -> Option<Optimum<N>> {
     let mut evaluations = 0;
     let mut look = |y: &[f64; N]| {
         evaluations += 1;
@@ -159,15 +159,15 @@ pub fn climb<const N: usize>(
     let mut here = look(&y)?;
     let mut curvature = Curvature::of(&here, weight)?;
     let mut radius = 1.0;
-    let mut ending = Ending::Unfinished;
+    let mut ending = Termination::Unfinished;
     for _ in 0..STEPS {
         if let Some(i) = y.iter().position(|v| v.abs() > FAR) {
-            ending = Ending::RanOff { parameter: i, up: y[i] > 0.0 };
+            ending = Termination::RanOff { parameter: i, up: y[i] > 0.0 };
             break;
         }
         let arrived = curvature.gradient_norm() < GRADIENT && curvature.newton().is_some_and(|s| length(&s) < STILL);
         if arrived && curvature.gradient_norm() < POLISHED {
-            ending = Ending::Summit;
+            ending = Termination::Optimum;
             break;
         }
         let step = curvature.step(radius);
@@ -188,16 +188,16 @@ pub fn climb<const N: usize>(
         match there {
             Some((c, s)) if accepted => (y, here, curvature) = (to, s, c),
             _ if arrived || drowned || radius < 1e-10 => {
-                ending = if arrived { Ending::Summit } else { Ending::Ridge };
+                ending = if arrived { Termination::Optimum } else { Termination::Ridge };
                 break;
             }
             _ => {}
         }
     }
-    let covariance = (ending == Ending::Summit)
+    let covariance = (ending == Termination::Optimum)
         .then(|| curvature.eigen.inverse().map(|m| m.map(|row| row.map(|v| v / weight))))
         .flatten();
-    Some(Summit {
+    Some(Optimum {
         parameters: y.map(libm::exp),
         log_likelihood: here.value,
         gradient_norm: curvature.gradient_norm(),
@@ -216,7 +216,7 @@ struct Curvature<const N: usize> {
 }
 
 impl<const N: usize> Curvature<N> {
-    fn of(surface: &Surface<N>, weight: f64) -> Option<Curvature<N>> {
+    fn of(surface: &Objective<N>, weight: f64) -> Option<Curvature<N>> {
         let eigen = Eigen::of(&surface.hessian.map(|row| row.map(|h| -h / weight)))?;
         Some(Curvature { gradient: surface.gradient.map(|g| g / weight), eigen })
     }
@@ -279,7 +279,7 @@ pub mod tests {
 
     /// Gradient and Hessian against central differences of the value and of the gradient, by log-parameters. The errors
     /// allowed are those of the differences, of order h² = 1e-8 and ε/h.
-    pub fn check_derivatives<const N: usize>(at: &[f64; N], objective: impl Fn(&[f64; N]) -> Option<Surface<N>>) {
+    pub fn check_derivatives<const N: usize>(at: &[f64; N], objective: impl Fn(&[f64; N]) -> Option<Objective<N>>) {
         const STEP: f64 = 1e-4;
         let look = |theta: &[f64; N]| objective(theta).unwrap().by_logarithms(theta);
         let here = look(at);
@@ -301,10 +301,10 @@ pub mod tests {
     }
 
     /// Gamma(k, 1) observations by their number, Σ x and Σ ln x: a likelihood with a known summit, for rate at k/mean.
-    fn gamma_rate(k: f64, n: f64, sum: f64) -> impl Fn(&[f64; 1]) -> Option<Surface<1>> {
+    fn gamma_rate(k: f64, n: f64, sum: f64) -> impl Fn(&[f64; 1]) -> Option<Objective<1>> {
         move |t| {
             let r = t[0];
-            Some(Surface {
+            Some(Objective {
                 value: n * k * libm::log(r) - r * sum,
                 gradient: [n * k / r - sum],
                 hessian: [[-n * k / (r * r)]],
@@ -316,7 +316,7 @@ pub mod tests {
     fn a_rate_is_found_from_far_away() {
         for start in [1e-6, 1e-3, 1.0, 1e4, 1e8] {
             let s = maximise(&[[start]], 1000.0, gamma_rate(2.0, 1000.0, 250.0)).unwrap();
-            assert_eq!(s.ending, Ending::Summit, "{start}");
+            assert_eq!(s.ending, Termination::Optimum, "{start}");
             assert!((s.parameters[0] - 8.0).abs() < 1e-9, "{}", s.parameters[0]);
             // The variance of ln r̂ is 1/(n k).
             assert!((s.covariance.unwrap()[0][0] * 2000.0 - 1.0).abs() < 1e-9);
@@ -328,18 +328,18 @@ pub mod tests {
         // −n/θ rises for ever, its gradient vanishes: Newton steps in ln θ stay 1 long.
         let rising = |t: &[f64; 1]| {
             let x = t[0];
-            Some(Surface { value: -50.0 / x, gradient: [50.0 / (x * x)], hessian: [[-100.0 / (x * x * x)]] })
+            Some(Objective { value: -50.0 / x, gradient: [50.0 / (x * x)], hessian: [[-100.0 / (x * x * x)]] })
         };
         let s = maximise(&[[1.0]], 50.0, rising).unwrap();
-        assert_eq!(s.ending, Ending::RanOff { parameter: 0, up: true });
+        assert_eq!(s.ending, Termination::RanOff { parameter: 0, up: true });
         assert!(s.covariance.is_none());
-        let falling = |t: &[f64; 1]| Some(Surface { value: -50.0 * t[0], gradient: [-50.0], hessian: [[0.0]] });
+        let falling = |t: &[f64; 1]| Some(Objective { value: -50.0 * t[0], gradient: [-50.0], hessian: [[0.0]] });
         let s = maximise(&[[1.0]], 50.0, falling).unwrap();
-        assert_eq!(s.ending, Ending::RanOff { parameter: 0, up: false });
+        assert_eq!(s.ending, Termination::RanOff { parameter: 0, up: false });
     }
 
     /// In y = ln θ: two hills along y₁ of heights 0 and −0.3, a valley between, and a convex start.
-    fn hills(t: &[f64; 2]) -> Option<Surface<2>> {
+    fn hills(t: &[f64; 2]) -> Option<Objective<2>> {
         let y = t.map(libm::log);
         let (u, v) = (y[0], y[1]);
         let f = -(u * u - 4.0).powi(2) / 8.0 + 0.075 * u - 0.5 * (v - u).powi(2);
@@ -350,7 +350,7 @@ pub mod tests {
         let hessian = std::array::from_fn(|i| {
             std::array::from_fn(|j| (h[i][j] - if i == j { g[i] } else { 0.0 }) / (t[i] * t[j]))
         });
-        Some(Surface { value: f, gradient, hessian })
+        Some(Objective { value: f, gradient, hessian })
     }
 
     #[test]
@@ -358,12 +358,12 @@ pub mod tests {
         let starts = [[libm::exp(-2.5), 1.0], [libm::exp(2.5), 1.0]];
         for starts in [starts, [starts[1], starts[0]]] {
             let s = maximise(&starts, 1.0, hills).unwrap();
-            assert_eq!(s.ending, Ending::Summit);
+            assert_eq!(s.ending, Termination::Optimum);
             assert!(s.parameters[0] > 1.0 && s.gradient_norm < GRADIENT);
         }
         // A saddle to start from: its gradient vanishes in the limit, yet it is no summit.
         let saddle = climb(&[libm::exp(-0.0376), libm::exp(-0.0376)], 1.0, hills).unwrap();
-        assert_eq!(saddle.ending, Ending::Summit);
+        assert_eq!(saddle.ending, Termination::Optimum);
     }
 
     #[test]
@@ -372,10 +372,10 @@ pub mod tests {
         let s = maximise(&[[0.01]], 10.0, holed).unwrap();
         assert!((s.parameters[0] - 20.0 / 1.05).abs() < 1e-8);
         assert!(maximise(&[[1.0]], 1.0, |_: &[f64; 1]| None).is_none());
-        let nan = |_: &[f64; 1]| Some(Surface { value: f64::NAN, ..Surface::FLAT });
+        let nan = |_: &[f64; 1]| Some(Objective { value: f64::NAN, ..Objective::FLAT });
         assert!(maximise(&[[1.0]], 1.0, nan).is_none());
         // Entirely flat: no summit, no panic.
-        let s = maximise(&[[1.0, 1.0]], 1.0, |_: &[f64; 2]| Some(Surface::FLAT)).unwrap();
-        assert_ne!(s.ending, Ending::Summit);
+        let s = maximise(&[[1.0, 1.0]], 1.0, |_: &[f64; 2]| Some(Objective::FLAT)).unwrap();
+        assert_ne!(s.ending, Termination::Optimum);
     }
 }

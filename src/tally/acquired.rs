@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::known::{Known, Ref};
+use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::error::Result;
-use crate::tally::axes::Axes;
+use crate::tally::axes::SegmentCells;
 use crate::tally::labels::LabelIndex;
 use crate::timeline::lens::{Lens, LiveRule};
 use crate::timeline::segments::{CellId, SegmentIndex};
@@ -44,7 +44,7 @@ impl Won {
 pub struct AcquiredTally(pub BTreeMap<(CellId, u32, u32), Won>);
 
 struct Acquired {
-    axes: Axes,
+    axes: SegmentCells,
     labels: Arc<LabelIndex>,
     /// Ranks of the channels that are called `referral`, however they are capitalised.
     referral: Vec<u32>,
@@ -70,11 +70,11 @@ pub fn plan(
         reach: 0,
     };
     let segments = segments.to_vec();
-    plan.fold(spec, move |known: &Known| -> Result<Acquired> {
+    plan.fold(spec, move |known: &StepOutputs| -> Result<Acquired> {
         let frame = known.shape.frame(lens.period);
         let channels = (0..).zip(known.shape.labels.channels.values());
         Ok(Acquired {
-            axes: Axes::new(known, index, &segments)?,
+            axes: SegmentCells::new(known, index, &segments)?,
             labels: known.get(labels)?,
             referral: channels.filter(|(_, c)| c.eq_ignore_ascii_case(REFERRAL)).map(|(rank, _)| rank).collect(),
             cap,
@@ -112,7 +112,7 @@ impl Fold for Acquired {
                 (piece.from..piece.to).for_each(|p| add(piece.open, p, Won { new: 1, referred, ..Won::default() }));
             });
         }
-        let LiveRule::Terms(rule) = view.rule() else { return };
+        let LiveRule::Subscriptions(rule) = view.rule() else { return };
         for trial in trials(view.terms(), view.ranges(), rule, view.until()) {
             let period = view.frame().grid.at(trial.ended);
             let won = Won { trials: 1, converted: trial.converted.into(), ..Won::default() };
@@ -124,7 +124,7 @@ impl Fold for Acquired {
         from.0.into_iter().for_each(|(key, won)| into.0.entry(key).or_default().add(won));
     }
 
-    fn held(&self, tally: &AcquiredTally) -> u64 {
+    fn size(&self, tally: &AcquiredTally) -> u64 {
         tally.0.len() as u64 * WIDTH
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::calendar::Day;
-use crate::engine::known::{Known, Ref};
+use crate::engine::known::{StepOutputs, Ref};
 use crate::error::Result;
 use crate::timeline::movements::Run;
 use crate::timeline::segments::{ALL, At, CellId, Dictionary, SegmentIndex, ValueCounts};
@@ -20,23 +20,23 @@ pub struct Piece {
     pub close: CellId,
 }
 
-pub struct Axes {
+pub struct SegmentCells {
     index: Arc<SegmentIndex>,
     segments: Vec<(usize, At)>,
 }
 
-impl Axes {
+impl SegmentCells {
     /// `segments`: numbers of the stage's segments in the run's dictionary.
-    pub fn new(known: &Known, index: Ref<SegmentIndex>, segments: &[usize]) -> Result<Axes> {
+    pub fn new(known: &StepOutputs, index: Ref<SegmentIndex>, segments: &[usize]) -> Result<SegmentCells> {
         let dictionary = &known.shape.dictionary;
         let segments = segments.iter().map(|s| (*s, dictionary.segments[*s].at)).collect();
-        Ok(Axes { index: known.get(index)?, segments })
+        Ok(SegmentCells { index: known.get(index)?, segments })
     }
 
     /// Of everybody alone, before there is an index.
-    pub fn everybody() -> Axes {
+    pub fn everybody() -> SegmentCells {
         let index = SegmentIndex::learn(&Dictionary::default(), &ValueCounts::default());
-        Axes { index: Arc::new(index), segments: vec![] }
+        SegmentCells { index: Arc::new(index), segments: vec![] }
     }
 
     /// How many cells the run has, those of other stages' segments included.

@@ -6,10 +6,10 @@ use std::ops::AddAssign;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Day;
-use crate::engine::known::{Known, Ref};
+use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::error::Result;
-use crate::tally::axes::Axes;
+use crate::tally::axes::SegmentCells;
 use crate::tally::counts::Counts;
 use crate::timeline::lens::Lens;
 use crate::timeline::purchases::{Transactions, Until};
@@ -59,7 +59,7 @@ pub struct Group {
 pub type BuyersTally = BTreeMap<CellId, Group>;
 
 pub struct Buyers {
-    axes: Axes,
+    axes: SegmentCells,
     transactions: Transactions,
     until: Day,
 }
@@ -82,8 +82,8 @@ pub fn plan(
         reach: 0,
     };
     let segments = segments.to_vec();
-    plan.fold(spec, move |known: &Known| -> Result<Buyers> {
-        Ok(Buyers { axes: Axes::new(known, index, &segments)?, transactions, until: until.day(&known.shape) })
+    plan.fold(spec, move |known: &StepOutputs| -> Result<Buyers> {
+        Ok(Buyers { axes: SegmentCells::new(known, index, &segments)?, transactions, until: until.day(&known.shape) })
     })
 }
 
@@ -159,7 +159,7 @@ impl Fold for Buyers {
         }
     }
 
-    fn held(&self, tally: &BuyersTally) -> u64 {
-        tally.values().map(|g| g.histories.held() * HISTORY_CELLS + g.spends.held() * SPEND_CELLS + 1).sum()
+    fn size(&self, tally: &BuyersTally) -> u64 {
+        tally.values().map(|g| g.histories.size() * HISTORY_CELLS + g.spends.size() * SPEND_CELLS + 1).sum()
     }
 }

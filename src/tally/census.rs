@@ -7,11 +7,11 @@ use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::timeline::lens::Lens;
 use crate::timeline::segments::SegmentIndex;
 use crate::timeline::shape::Shape;
-use crate::timeline::terms::TermCounts;
+use crate::timeline::terms::SubscriptionCounts;
 use crate::timeline::view::View;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CensusTally {
+pub struct DataQualityCounts {
     /// Customers that exist: in the basis source or in `customers`.
     pub customers: i64,
     /// … known to `customers` alone.
@@ -27,32 +27,32 @@ pub struct CensusTally {
     /// Customer-days of use, and answers, at or after as_of.
     pub uses_after_as_of: i64,
     pub answers_after_as_of: i64,
-    pub terms: TermCounts,
+    pub terms: SubscriptionCounts,
     /// Net revenue of all days, in minor units.
     pub revenue: i128,
 }
 
-pub struct Census;
+pub struct DataQualityFold;
 
 /// Registers the count. `index`: it is taken in the walk of all who wait for the segments, not in one of its own.
-pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens) -> Ref<CensusTally> {
+pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens) -> Ref<DataQualityCounts> {
     let after = vec![index.id()];
     let spec = FoldSpec { kind: "census", params: String::new(), lens, needs: Needs::default(), after, reach: 0 };
-    plan.fold(spec, |_| Ok(Census))
+    plan.fold(spec, |_| Ok(DataQualityFold))
 }
 
-impl Fold for Census {
-    type Tally = CensusTally;
+impl Fold for DataQualityFold {
+    type Tally = DataQualityCounts;
 
     fn cells(&self, _: &Shape) -> u64 {
         1
     }
 
-    fn start(&self) -> CensusTally {
-        CensusTally::default()
+    fn start(&self) -> DataQualityCounts {
+        DataQualityCounts::default()
     }
 
-    fn observe(&self, tally: &mut CensusTally, view: &View<'_>) {
+    fn observe(&self, tally: &mut DataQualityCounts, view: &View<'_>) {
         tally.customers += 1;
         tally.never_in_basis += i64::from(!view.in_basis());
         tally.not_in_customers += i64::from(view.in_basis() && !view.is_member());
@@ -66,7 +66,7 @@ impl Fold for Census {
         add(&mut tally.terms, view.term_counts());
     }
 
-    fn merge(&self, into: &mut CensusTally, from: CensusTally) {
+    fn merge(&self, into: &mut DataQualityCounts, from: DataQualityCounts) {
         into.customers += from.customers;
         into.never_in_basis += from.never_in_basis;
         into.not_in_customers += from.not_in_customers;
@@ -79,12 +79,12 @@ impl Fold for Census {
         add(&mut into.terms, &from.terms);
     }
 
-    fn held(&self, _: &CensusTally) -> u64 {
+    fn size(&self, _: &DataQualityCounts) -> u64 {
         1
     }
 }
 
-fn add(into: &mut TermCounts, from: &TermCounts) {
+fn add(into: &mut SubscriptionCounts, from: &SubscriptionCounts) {
     into.rows += from.rows;
     into.after_as_of += from.after_as_of;
     into.never_live += from.never_live;

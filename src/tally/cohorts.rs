@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::calendar::{Day, Period};
-use crate::engine::known::{Known, Ref};
+use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::error::Result;
 use crate::exchange::{Code, OWN};
 use crate::money::div_half_even;
-use crate::tally::axes::Axes;
+use crate::tally::axes::SegmentCells;
 use crate::timeline::lens::{Lens, LiveRule};
 use crate::timeline::segments::{CellId, SegmentIndex};
 use crate::timeline::shape::{Frame, Shape};
@@ -102,7 +102,7 @@ pub struct CohortTally {
 }
 
 pub struct Cohorts {
-    axes: Axes,
+    axes: SegmentCells,
     period: Period,
     spec: CohortSpec,
 }
@@ -125,8 +125,8 @@ pub fn plan(
         reach: spec.max_age.unwrap_or(usize::MAX),
     };
     let segments = segments.to_vec();
-    plan.fold(fold, move |known: &Known| -> Result<Cohorts> {
-        Ok(Cohorts { axes: Axes::new(known, index, &segments)?, period: lens.period, spec })
+    plan.fold(fold, move |known: &StepOutputs| -> Result<Cohorts> {
+        Ok(Cohorts { axes: SegmentCells::new(known, index, &segments)?, period: lens.period, spec })
     })
 }
 
@@ -257,20 +257,20 @@ impl Cohorts {
         }
         changes.sort_unstable();
         // What stands in each currency, and the boundary whose rate it keeps.
-        let mut held: Vec<(Code, i64, Option<usize>)> = vec![];
+        let mut size: Vec<(Code, i64, Option<usize>)> = vec![];
         let mut paid = Paid { then: Some(vec![]), still: vec![] };
         let mut ahead = changes.into_iter().peekable();
         let first = ahead.peek().map_or(ages.count, |c| c.0);
         for age in first..ages.count {
             while let Some((_, currency, change)) = ahead.next_if(|c| c.0 == age) {
-                match held.iter_mut().find(|h| h.0 == currency) {
-                    Some(held) => held.1 = held.1.saturating_add(change),
-                    None => held.push((currency, change, None)),
+                match size.iter_mut().find(|h| h.0 == currency) {
+                    Some(size) => size.1 = size.1.saturating_add(change),
+                    None => size.push((currency, change, None)),
                 }
             }
             let closing = ages.boundary(age);
             let (mut then, mut still) = (0, 0);
-            for (currency, units, kept) in held.iter_mut().filter(|h| h.1 != 0) {
+            for (currency, units, kept) in size.iter_mut().filter(|h| h.1 != 0) {
                 let kept = *kept.get_or_insert(closing);
                 // Without a rate the walk ends with that.
                 let worth = |boundary| i128::from(ages.frame.worth(*currency, *units, boundary).unwrap_or(0));
@@ -279,7 +279,7 @@ impl Cohorts {
             }
             add_step(paid.then.get_or_insert_default(), age, then);
             add_step(&mut paid.still, age, still);
-            if ahead.peek().is_none() && held.iter().all(|h| h.1 == 0) {
+            if ahead.peek().is_none() && size.iter().all(|h| h.1 == 0) {
                 break;
             }
         }
@@ -398,7 +398,7 @@ impl Fold for Cohorts {
         }
     }
 
-    fn held(&self, tally: &CohortTally) -> u64 {
+    fn size(&self, tally: &CohortTally) -> u64 {
         tally.cohorts.values().map(|c| c.differences.len() as u64 + 2).sum::<u64>() + 3
     }
 }

@@ -97,7 +97,7 @@ impl<K: Ord + Copy, W: AddAssign + Copy> Counts<K, W> {
     }
 
     /// How many cells are held.
-    pub fn held(&self) -> u64 {
+    pub fn size(&self) -> u64 {
         self.cells.len() as u64
     }
 
@@ -173,7 +173,7 @@ mod tests {
             let mut counts = Counts::<u64, u64>::new(limit);
             for i in 0..20_000 {
                 counts.add(hash(i), i, 1);
-                assert!(counts.held() <= Counts::<u64, u64>::bound(limit));
+                assert!(counts.size() <= Counts::<u64, u64>::bound(limit));
             }
         }
     }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Day;
-use crate::engine::known::{Known, Ref};
+use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::error::Result;
 use crate::exchange::Code;
-use crate::tally::axes::Axes;
+use crate::tally::axes::SegmentCells;
 use crate::tally::labels::LabelIndex;
 use crate::timeline::labels::NO_VALUE;
 use crate::timeline::lens::{Lens, LiveRule};
@@ -19,7 +19,7 @@ use crate::timeline::rows::AnswerKind;
 use crate::timeline::segments::{CellId, SegmentIndex};
 use crate::timeline::shape::Shape;
 use crate::timeline::spells::Spell;
-use crate::timeline::terms::{CancelKind, Term};
+use crate::timeline::terms::{CancelKind, Subscription};
 use crate::timeline::view::View;
 
 /// What is read of a customer.
@@ -51,7 +51,7 @@ pub type Key = (CellId, u32, u32, CancelKind);
 pub struct ExitsTally(pub BTreeMap<Key, Left>);
 
 struct Exits {
-    axes: Axes,
+    axes: SegmentCells,
     labels: Arc<LabelIndex>,
     cap: usize,
     window: usize,
@@ -70,9 +70,9 @@ pub fn plan(
     let after = vec![index.id(), labels.id()];
     let spec = FoldSpec { kind: "exits", params, lens, needs: NEEDS, after, reach: 0 };
     let segments = segments.to_vec();
-    plan.fold(spec, move |known: &Known| -> Result<Exits> {
+    plan.fold(spec, move |known: &StepOutputs| -> Result<Exits> {
         let frame = known.shape.frame(lens.period);
-        let axes = Axes::new(known, index, &segments)?;
+        let axes = SegmentCells::new(known, index, &segments)?;
         Ok(Exits { axes, labels: known.get(labels)?, cap, window: frame.window, periods: frame.len() })
     })
 }
@@ -117,7 +117,7 @@ impl Fold for Exits {
         }
     }
 
-    fn held(&self, tally: &ExitsTally) -> u64 {
+    fn size(&self, tally: &ExitsTally) -> u64 {
         tally.0.len() as u64 * WIDTH
     }
 }
@@ -130,7 +130,7 @@ pub(super) fn reasons(view: &View<'_>) -> Vec<u32> {
 }
 
 /// A reason is known once the cancellation is.
-fn is_known(view: &View<'_>, term: &Term) -> bool {
+fn is_known(view: &View<'_>, term: &Subscription) -> bool {
     term.started < view.until() && (term.cancelled == Day::NEVER || term.cancelled < view.until())
 }
 
@@ -142,7 +142,7 @@ type Price = (Code, i64);
 
 impl Lasts {
     fn of(view: &View<'_>) -> Lasts {
-        if !matches!(view.rule(), LiveRule::Terms(_)) {
+        if !matches!(view.rule(), LiveRule::Subscriptions(_)) {
             return Lasts(vec![]);
         }
         let mut ranges: Vec<_> = view.ranges().iter().map(|r| (r.row, r.start, r.end, (r.currency, r.mrr))).collect();
@@ -192,7 +192,7 @@ fn exit(view: &View<'_>, lasts: &Lasts, period: usize) -> Exit {
 
 /// The last day of a spell with a purchase; [`Day::NEVER`] for subscriptions.
 fn last_activity(view: &View<'_>, spell: Spell) -> Day {
-    if matches!(view.rule(), LiveRule::Terms(_)) {
+    if matches!(view.rule(), LiveRule::Subscriptions(_)) {
         return Day::NEVER;
     }
     let days = view.days();

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Day;
-use crate::engine::known::{Known, Ref};
+use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::error::{Error, Result};
 use crate::stats::churn_window::churn_window;
-use crate::stats::survival::{Life, Moment};
+use crate::stats::survival::{SpellDuration, Moment};
 use crate::tally::ranking::order_statistics;
-use crate::timeline::habits::{Cuts, Habit, Habits, MeanGap, QUINTILES, Rhythm};
+use crate::timeline::habits::{Cuts, FrequencyClass, FrequencyClasses, MeanGap, QUINTILES, PurchaseRhythm};
 use crate::timeline::lens::Lens;
 use crate::timeline::purchases::Until;
 use crate::timeline::shape::Shape;
@@ -34,12 +34,12 @@ impl Learning {
 }
 
 /// Registers what habits are learned from, in two rounds: the cuts of the classes, then the gaps of each class.
-pub fn plan(plan: &mut Plan, lens: Lens, learning: Learning) -> Ref<Habits> {
+pub fn plan(plan: &mut Plan, lens: Lens, learning: Learning) -> Ref<FrequencyClasses> {
     plan_before(plan, lens, learning, Until::AsOf)
 }
 
 /// The same, where nothing from `until` on is learned from either: for who looks back.
-pub fn plan_before(plan: &mut Plan, lens: Lens, learning: Learning, until: Until) -> Ref<Habits> {
+pub fn plan_before(plan: &mut Plan, lens: Lens, learning: Learning, until: Until) -> Ref<FrequencyClasses> {
     let end = move |shape: &Shape| learning.until(shape).min(until.day(shape));
     let said = learning.until.map_or("as_of".into(), |day| day.to_string());
     let said = if until == Until::AsOf { said } else { format!("{said}, before {until:?}") };
@@ -51,12 +51,12 @@ pub fn plan_before(plan: &mut Plan, lens: Lens, learning: Learning, until: Until
         after,
         reach: 0,
     };
-    let means = plan.fold(spec("mean gaps", vec![]), move |known: &Known| Ok(Means { until: end(&known.shape) }));
+    let means = plan.fold(spec("mean gaps", vec![]), move |known: &StepOutputs| Ok(Means { until: end(&known.shape) }));
     let cuts = plan.derive(&[means.id()], move |known| {
         let cuts = order_statistics(&*known.get(means)?, QUINTILES as u64);
         Ok(Cuts(cuts))
     });
-    let gaps = plan.fold(spec("gaps", vec![cuts.id()]), move |known: &Known| {
+    let gaps = plan.fold(spec("gaps", vec![cuts.id()]), move |known: &StepOutputs| {
         Ok(Gaps { until: end(&known.shape), cuts: Cuts::clone(&*known.get(cuts)?) })
     });
     plan.derive(&[gaps.id()], move |known| {
@@ -94,7 +94,7 @@ impl Fold for Means {
     }
 
     fn observe(&self, tally: &mut MeansTally, view: &View<'_>) {
-        if let Some(mean) = Rhythm::before(view.days(), self.until).and_then(|r| r.mean_gap()) {
+        if let Some(mean) = PurchaseRhythm::before(view.days(), self.until).and_then(|r| r.mean_gap()) {
             *tally.entry(mean).or_default() += 1;
         }
     }
@@ -103,7 +103,7 @@ impl Fold for Means {
         from.into_iter().for_each(|(mean, customers)| *into.entry(mean).or_default() += customers);
     }
 
-    fn held(&self, tally: &MeansTally) -> u64 {
+    fn size(&self, tally: &MeansTally) -> u64 {
         tally.len() as u64
     }
 }
@@ -141,8 +141,8 @@ impl Fold for Gaps {
     }
 
     fn observe(&self, tally: &mut GapsTally, view: &View<'_>) {
-        let rhythm = Rhythm::before(view.days(), self.until);
-        let Some(Rhythm { last, .. }) = rhythm else { return };
+        let rhythm = PurchaseRhythm::before(view.days(), self.until);
+        let Some(PurchaseRhythm { last, .. }) = rhythm else { return };
         let class = self.cuts.class(rhythm) as u8;
         let mut active = view.days().iter().take_while(|d| d.day < self.until).filter(|d| d.active > 0).peekable();
         while let Some(day) = active.next() {
@@ -162,12 +162,12 @@ impl Fold for Gaps {
         }
     }
 
-    fn held(&self, tally: &GapsTally) -> u64 {
+    fn size(&self, tally: &GapsTally) -> u64 {
         2 * tally.len() as u64
     }
 }
 
-fn learn(shape: &Shape, (quantile, until): (u32, Day), cuts: Cuts, gaps: &GapsTally) -> Result<Habits> {
+fn learn(shape: &Shape, (quantile, until): (u32, Day), cuts: Cuts, gaps: &GapsTally) -> Result<FrequencyClasses> {
     let quantile = f64::from(quantile) / 1e6;
     // Where nobody ever bought twice nobody can be said to have left.
     let span = (until.0 - shape.observed_from.0).max(1);
@@ -180,19 +180,19 @@ fn learn(shape: &Shape, (quantile, until): (u32, Day), cuts: Cuts, gaps: &GapsTa
             class.window = everybody.window;
         }
     }
-    Ok(Habits { until, quantile, cuts, classes, everybody })
+    Ok(FrequencyClasses { until, quantile, cuts, classes, everybody })
 }
 
 /// `otherwise`: the window where no gap ever ended.
-fn habit(gaps: impl Iterator<Item = (u32, Ended)> + Clone, quantile: f64, otherwise: i32) -> Result<Habit> {
+fn habit(gaps: impl Iterator<Item = (u32, Ended)> + Clone, quantile: f64, otherwise: i32) -> Result<FrequencyClass> {
     let sum = |of: fn(&Ended) -> u64| gaps.clone().map(|(_, ended)| of(&ended)).sum::<u64>();
     let (intervals, censored) = (sum(|e| e.bought), sum(|e| e.open));
     let start = Moment { time: 0, entered: intervals + censored, ..Moment::default() };
     let moment = |(time, e): (u32, Ended)| Moment { time, entered: 0, events: e.bought, censored: e.open };
-    let life = Life::from_moments(gaps.clone().map(moment).chain([start]))
+    let life = SpellDuration::from_moments(gaps.clone().map(moment).chain([start]))
         .ok_or_else(|| Error::internal("more gaps end than begin"))?;
     let window = churn_window(&life, quantile);
-    Ok(Habit {
+    Ok(FrequencyClass {
         customers: censored,
         intervals,
         censored,

@@ -1,7 +1,7 @@
 //! Customers by what they did in each period: who is live at its opening and closing, who came, stayed and left.
 
-use crate::tally::axes::Axes;
-use crate::tally::lines::Lines;
+use crate::tally::axes::SegmentCells;
+use crate::tally::lines::PeriodSeries;
 use crate::tally::series::Counted;
 use crate::timeline::movements::State;
 use crate::timeline::view::View;
@@ -23,18 +23,18 @@ pub enum Head {
     MovedIn,
     MovedOut,
     /// Paid terms that ended, and those of them that were renewed.
-    Due,
+    RenewalDue,
     Renewed,
 }
 
 /// Customers by state, at the boundaries, and the terms that came due.
-pub struct Headcount;
+pub struct CustomerMovements;
 
-impl Counted for Headcount {
+impl Counted for CustomerMovements {
     const KIND: &'static str = "headcount";
     const WIDTH: usize = Head::Renewed as usize + 1;
 
-    fn observe(axes: &Axes, tally: &mut Lines, view: &View<'_>) {
+    fn observe(axes: &SegmentCells, tally: &mut PeriodSeries, view: &View<'_>) {
         for run in view.runs() {
             if run.state == State::Idle {
                 continue;
@@ -71,7 +71,7 @@ impl Counted for Headcount {
             let period = view.frame().grid.at(due.day);
             axes.within(view, period, |cell| {
                 let mut line = tally.line(cell);
-                line.add(Head::Due as usize, period, period + 1, 1);
+                line.add(Head::RenewalDue as usize, period, period + 1, 1);
                 line.add(Head::Renewed as usize, period, period + 1, due.renewed.into());
             });
         }

@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::calendar::{Day, Period};
-use crate::engine::known::{Known, Ref};
+use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::error::Result;
-use crate::tally::axes::Axes;
-use crate::tally::lines::Lines;
+use crate::tally::axes::SegmentCells;
+use crate::tally::lines::PeriodSeries;
 use crate::timeline::lens::Lens;
 use crate::timeline::purchases::{Transactions, Until};
 use crate::timeline::segments::SegmentIndex;
@@ -37,12 +37,12 @@ pub const MOST_FREQUENT: usize = 50;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldoutTally {
     /// What customers first seen before the cut did in each period, wholly before it or after it.
-    pub periods: Lines,
-    pub by_frequency: Lines,
+    pub periods: PeriodSeries,
+    pub by_frequency: PeriodSeries,
 }
 
 pub struct Holdout {
-    axes: Axes,
+    axes: SegmentCells,
     transactions: Transactions,
     until: Day,
     period: Period,
@@ -69,8 +69,8 @@ pub fn plan(
         reach: 0,
     };
     let segments = segments.to_vec();
-    plan.fold(spec, move |known: &Known| -> Result<Holdout> {
-        let axes = Axes::new(known, index, &segments)?;
+    plan.fold(spec, move |known: &StepOutputs| -> Result<Holdout> {
+        let axes = SegmentCells::new(known, index, &segments)?;
         let frame = known.shape.frame(lens.period);
         let (window, periods) = (frame.window, frame.len());
         Ok(Holdout { axes, transactions, until: until.day(&known.shape), period: lens.period, window, periods })
@@ -86,13 +86,13 @@ impl Fold for Holdout {
 
     fn cells(&self, _: &Shape) -> u64 {
         let cells = self.axes.cells();
-        Lines::bound(2, self.periods - self.window, cells) + Lines::bound(2, MOST_FREQUENT + 1, cells)
+        PeriodSeries::bound(2, self.periods - self.window, cells) + PeriodSeries::bound(2, MOST_FREQUENT + 1, cells)
     }
 
     fn start(&self) -> HoldoutTally {
         HoldoutTally {
-            periods: Lines::new(2, self.window, self.periods),
-            by_frequency: Lines::new(2, 0, MOST_FREQUENT + 1),
+            periods: PeriodSeries::new(2, self.window, self.periods),
+            by_frequency: PeriodSeries::new(2, 0, MOST_FREQUENT + 1),
         }
     }
 
@@ -130,7 +130,7 @@ impl Fold for Holdout {
         into.by_frequency.merge(from.by_frequency);
     }
 
-    fn held(&self, tally: &HoldoutTally) -> u64 {
-        tally.periods.held() + tally.by_frequency.held()
+    fn size(&self, tally: &HoldoutTally) -> u64 {
+        tally.periods.size() + tally.by_frequency.size()
     }
 }

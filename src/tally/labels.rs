@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::known::{Known, Ref};
+use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::tally::exits;
 use crate::timeline::labels::{LabelColumn, NO_VALUE};
@@ -130,7 +130,7 @@ struct Counted(Of);
 /// Registers the count and the index learned from it, of labels as they are known under `lens`.
 pub fn plan(plan: &mut Plan, lens: Lens, of: Of, cap: usize) -> Ref<LabelIndex> {
     let spec = FoldSpec { kind: "labels", params: format!("{of:?}"), lens, needs: of.needs(), after: vec![], reach: 0 };
-    let counts = plan.fold(spec, move |_: &Known| Ok(Counted(of)));
+    let counts = plan.fold(spec, move |_: &StepOutputs| Ok(Counted(of)));
     plan.derive(&[counts.id()], move |known| {
         Ok(LabelIndex::learn(of.column(&known.shape), &*known.get(counts)?, cap, of))
     })
@@ -167,7 +167,7 @@ impl Fold for Counted {
         from.into_iter().for_each(|(rank, n)| *into.entry(rank).or_default() += n);
     }
 
-    fn held(&self, tally: &BTreeMap<u32, i64>) -> u64 {
+    fn size(&self, tally: &BTreeMap<u32, i64>) -> u64 {
         tally.len() as u64
     }
 }

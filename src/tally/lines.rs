@@ -10,7 +10,7 @@ use crate::timeline::segments::CellId;
 /// Periods before `first` (history before the observed window, which no table shows) are not kept, so that one customer
 /// who signed up in 1900 costs nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lines {
+pub struct PeriodSeries {
     width: usize,
     first: usize,
     periods: usize,
@@ -36,10 +36,10 @@ impl Line<'_> {
     }
 }
 
-impl Lines {
+impl PeriodSeries {
     /// Series over the periods `first..periods`.
-    pub fn new(width: usize, first: usize, periods: usize) -> Lines {
-        Lines { width, first, periods, cells: vec![] }
+    pub fn new(width: usize, first: usize, periods: usize) -> PeriodSeries {
+        PeriodSeries { width, first, periods, cells: vec![] }
     }
 
     pub fn line(&mut self, cell: CellId) -> Line<'_> {
@@ -55,7 +55,7 @@ impl Lines {
         Line { width, first, differences }
     }
 
-    pub fn merge(&mut self, from: Lines) {
+    pub fn merge(&mut self, from: PeriodSeries) {
         if self.cells.len() < from.cells.len() {
             self.cells.resize(from.cells.len(), vec![]);
         }
@@ -74,7 +74,7 @@ impl Lines {
     }
 
     /// How many integers are held.
-    pub fn held(&self) -> u64 {
+    pub fn size(&self) -> u64 {
         self.cells.iter().map(|d| d.len() as u64).sum()
     }
 
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn ranges_sum_up_and_merge_as_if_added_to_one() {
-        let (mut a, mut b) = (Lines::new(2, 0, 4), Lines::new(2, 0, 4));
+        let (mut a, mut b) = (PeriodSeries::new(2, 0, 4), PeriodSeries::new(2, 0, 4));
         a.line(3).add(0, 1, 3, 5);
         b.line(3).add(0, 2, 4, 7);
         b.line(1).add(1, 0, 4, -1);
@@ -113,8 +113,8 @@ mod tests {
         assert_eq!(a.sums(1), vec![vec![0, -1]; 4]);
         assert_eq!(a.sums(9), vec![vec![0, 0]; 4]);
         assert_eq!(a.cells().collect::<Vec<_>>(), [1, 3]);
-        assert_eq!(a.held(), Lines::bound(2, 4, 2));
-        let mut late = Lines::new(1, 2, 4);
+        assert_eq!(a.size(), PeriodSeries::bound(2, 4, 2));
+        let mut late = PeriodSeries::new(1, 2, 4);
         late.line(0).add(0, 0, 4, 5);
         late.line(0).add(0, 0, 1, 9);
         assert_eq!(late.sums(0), [[0], [0], [5], [5]]);

@@ -1,12 +1,12 @@
 //! How long spells last: what survival curves are estimated from (DEFINITIONS §7).
 
 use crate::calendar::{Day, Period};
-use crate::engine::known::{Known, Ref};
+use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::error::{Error, Result};
 use crate::stats::survival::{self, Moment};
-use crate::tally::axes::Axes;
-use crate::tally::lines::Lines;
+use crate::tally::axes::SegmentCells;
+use crate::tally::lines::PeriodSeries;
 use crate::timeline::lens::{Lens, LiveRule};
 use crate::timeline::segments::{CellId, SegmentIndex};
 use crate::timeline::shape::{Frame, Shape};
@@ -16,7 +16,7 @@ use crate::timeline::view::View;
 /// The series by length, in units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
-pub enum Life {
+pub enum SpellDuration {
     /// Spells that ended.
     Events,
     /// Spells that were last seen live.
@@ -25,7 +25,7 @@ pub enum Life {
     Entered,
 }
 
-const WIDTH: usize = Life::Entered as usize + 1;
+const WIDTH: usize = SpellDuration::Entered as usize + 1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spells {
@@ -33,8 +33,8 @@ pub enum Spells {
     All,
 }
 
-pub struct Lives {
-    axes: Axes,
+pub struct SpellDurationsFold {
+    axes: SegmentCells,
     unit: Period,
     spells: Spells,
     lengths: usize,
@@ -48,7 +48,7 @@ pub fn plan(
     segments: &[usize],
     unit: Period,
     spells: Spells,
-) -> Ref<Lines> {
+) -> Ref<PeriodSeries> {
     let spec = FoldSpec {
         kind: "lives",
         params: format!("{spells:?} spells by {}, segments {segments:?}", unit.name()),
@@ -58,10 +58,10 @@ pub fn plan(
         reach: 0,
     };
     let segments = segments.to_vec();
-    plan.fold(spec, move |known: &Known| -> Result<Lives> {
-        let axes = Axes::new(known, index, &segments)?;
+    plan.fold(spec, move |known: &StepOutputs| -> Result<SpellDurationsFold> {
+        let axes = SegmentCells::new(known, index, &segments)?;
         let lengths = known.shape.frame(unit).len() + 2;
-        Ok(Lives { axes, unit, spells, lengths })
+        Ok(SpellDurationsFold { axes, unit, spells, lengths })
     })
 }
 
@@ -73,7 +73,7 @@ struct Observed {
     ended: bool,
 }
 
-impl Lives {
+impl SpellDurationsFold {
     /// `None` for what was over before the window began.
     fn observed(&self, view: &View<'_>, spell: &Spell) -> Option<Observed> {
         let shape = view.shape();
@@ -129,18 +129,18 @@ fn whole_units(unit: Period, from: Day, to: Day) -> usize {
     n as usize
 }
 
-impl Fold for Lives {
-    type Tally = Lines;
+impl Fold for SpellDurationsFold {
+    type Tally = PeriodSeries;
 
     fn cells(&self, _: &Shape) -> u64 {
-        Lines::bound(WIDTH, self.lengths, self.axes.cells())
+        PeriodSeries::bound(WIDTH, self.lengths, self.axes.cells())
     }
 
-    fn start(&self) -> Lines {
-        Lines::new(WIDTH, 0, self.lengths)
+    fn start(&self) -> PeriodSeries {
+        PeriodSeries::new(WIDTH, 0, self.lengths)
     }
 
-    fn observe(&self, tally: &mut Lines, view: &View<'_>) {
+    fn observe(&self, tally: &mut PeriodSeries, view: &View<'_>) {
         let spells = match self.spells {
             Spells::First => &view.spells()[..view.spells().len().min(1)],
             Spells::All => view.spells(),
@@ -151,21 +151,21 @@ impl Fold for Lives {
                 // Never at risk, which a length of 0 says.
                 (entry, length) = (0, 0);
             }
-            let end = if ended { Life::Events } else { Life::Censored };
+            let end = if ended { SpellDuration::Events } else { SpellDuration::Censored };
             self.axes.fixed(view, |cell| {
                 let mut line = tally.line(cell);
-                line.add(Life::Entered as usize, entry, entry + 1, 1);
+                line.add(SpellDuration::Entered as usize, entry, entry + 1, 1);
                 line.add(end as usize, length, length + 1, 1);
             });
         }
     }
 
-    fn merge(&self, into: &mut Lines, from: Lines) {
+    fn merge(&self, into: &mut PeriodSeries, from: PeriodSeries) {
         into.merge(from);
     }
 
-    fn held(&self, tally: &Lines) -> u64 {
-        tally.held()
+    fn size(&self, tally: &PeriodSeries) -> u64 {
+        tally.size()
     }
 }
 
@@ -173,12 +173,12 @@ impl Fold for Lives {
 ///
 /// # Errors
 /// Internal: the tally is not of spells.
-pub fn life_of(tally: &Lines, cell: CellId) -> Result<survival::Life> {
+pub fn life_of(tally: &PeriodSeries, cell: CellId) -> Result<survival::SpellDuration> {
     let moment = |(time, sums): (u32, Vec<i128>)| {
-        let count = |of: Life| u64::try_from(sums[of as usize]).unwrap_or(0);
-        Moment { time, entered: count(Life::Entered), events: count(Life::Events), censored: count(Life::Censored) }
+        let count = |of: SpellDuration| u64::try_from(sums[of as usize]).unwrap_or(0);
+        Moment { time, entered: count(SpellDuration::Entered), events: count(SpellDuration::Events), censored: count(SpellDuration::Censored) }
     };
-    survival::Life::from_moments((0..).zip(tally.sums(cell)).map(moment))
+    survival::SpellDuration::from_moments((0..).zip(tally.sums(cell)).map(moment))
         .ok_or_else(|| Error::internal("more spells end than begin"))
 }
 

@@ -1,7 +1,7 @@
 //! Money by what customers did in each period: the movements of MRR or of revenue (DEFINITIONS §5).
 
-use crate::tally::axes::Axes;
-use crate::tally::lines::Lines;
+use crate::tally::axes::SegmentCells;
+use crate::tally::lines::PeriodSeries;
 use crate::tally::series::Counted;
 use crate::timeline::movements::State;
 use crate::timeline::view::View;
@@ -39,7 +39,7 @@ impl Counted for Money {
     const KIND: &'static str = "money";
     const WIDTH: usize = Flow::CurrencyEffect as usize + 1;
 
-    fn observe(axes: &Axes, tally: &mut Lines, view: &View<'_>) {
+    fn observe(axes: &SegmentCells, tally: &mut PeriodSeries, view: &View<'_>) {
         for run in view.runs() {
             // Movements are what remains where rates stand still.
             let (m0, m1, closing) = (i128::from(run.opening), i128::from(run.valued), i128::from(run.closing));

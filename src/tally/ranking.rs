@@ -10,10 +10,10 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::known::{Known, NodeId, Ref};
+use crate::engine::known::{StepOutputs, NodeId, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::error::Result;
-use crate::tally::axes::Axes;
+use crate::tally::axes::SegmentCells;
 use crate::timeline::lens::Lens;
 use crate::timeline::segments::{ALL, CellId, SegmentIndex};
 use crate::timeline::shape::{Basis, Shape};
@@ -152,13 +152,13 @@ pub type FineTally = BTreeMap<(CellId, i32, u32), Heap>;
 pub type Ranks = fn(u64, u32) -> Vec<u64>;
 
 pub struct Coarse<M> {
-    axes: Axes,
+    axes: SegmentCells,
     spells: bool,
     measure: PhantomData<fn() -> M>,
 }
 
 pub struct Fine<M> {
-    axes: Axes,
+    axes: SegmentCells,
     spells: bool,
     /// Bins that are told apart further.
     bins: Vec<(CellId, i32)>,
@@ -185,13 +185,13 @@ pub fn plan<M: Measure>(plan: &mut Plan, ranking: &Ranking<'_>) -> Ref<BTreeMap<
     let segments = ranking.by.map(|(_, segments)| segments.to_vec()).unwrap_or_default();
     let after: Vec<NodeId> = index.iter().map(Ref::id).collect();
     let what = format!("{}, segments {segments:?}", M::KIND);
-    let axes = move |known: &Known| index.map_or_else(|| Ok(Axes::everybody()), |i| Axes::new(known, i, &segments));
+    let axes = move |known: &StepOutputs| index.map_or_else(|| Ok(SegmentCells::everybody()), |i| SegmentCells::new(known, i, &segments));
     let of_fine = axes.clone();
-    let coarse = plan.fold(spec("ranking", what.clone(), after), move |known: &Known| -> Result<Coarse<M>> {
+    let coarse = plan.fold(spec("ranking", what.clone(), after), move |known: &StepOutputs| -> Result<Coarse<M>> {
         Ok(Coarse { axes: axes(known)?, spells: M::spells(known.shape.basis), measure: PhantomData })
     });
     let refined = format!("{what}, told apart at {parameter}");
-    let fine = plan.fold(spec("ranks", refined, vec![coarse.id()]), move |known: &Known| -> Result<Fine<M>> {
+    let fine = plan.fold(spec("ranks", refined, vec![coarse.id()]), move |known: &StepOutputs| -> Result<Fine<M>> {
         let bins = straddled(&*known.get(coarse)?, M::COARSE, |n| ranks(n, parameter));
         let (axes, spells) = (of_fine(known)?, M::spells(known.shape.basis));
         // Each rank and its neighbour.
@@ -252,7 +252,7 @@ impl<M: Measure> Fold for Coarse<M> {
         }
     }
 
-    fn held(&self, tally: &CoarseTally) -> u64 {
+    fn size(&self, tally: &CoarseTally) -> u64 {
         tally.values().map(|bins| bins.heaps.len() as u64).sum::<u64>() * HEAP_CELLS
     }
 }
@@ -283,7 +283,7 @@ impl<M: Measure> Fold for Fine<M> {
         BTreeMap::new()
     }
 
-    fn is_idle(&self) -> bool {
+    fn is_noop(&self) -> bool {
         self.bins.is_empty()
     }
 
@@ -301,7 +301,7 @@ impl<M: Measure> Fold for Fine<M> {
         from.into_iter().for_each(|(key, heap)| *into.entry(key).or_default() += heap);
     }
 
-    fn held(&self, tally: &FineTally) -> u64 {
+    fn size(&self, tally: &FineTally) -> u64 {
         tally.len() as u64 * HEAP_CELLS
     }
 }

@@ -7,11 +7,11 @@ use std::ops::AddAssign;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Day;
-use crate::engine::known::{Known, Ref};
+use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::error::Result;
-use crate::tally::axes::Axes;
-use crate::timeline::decisions::{Interval, decisions};
+use crate::tally::axes::SegmentCells;
+use crate::timeline::renewal_events::{Interval, renewal_events};
 use crate::timeline::lens::{Lens, LiveRule};
 use crate::timeline::purchases::Until;
 use crate::timeline::segments::{CellId, SegmentIndex};
@@ -51,7 +51,7 @@ pub struct Renewing {
 pub type RenewalsTally = BTreeMap<(CellId, Interval), Renewing>;
 
 pub struct Renewals {
-    axes: Axes,
+    axes: SegmentCells,
     /// Days of all history.
     days: i32,
     cut: Day,
@@ -74,9 +74,9 @@ pub fn plan(
         reach: 0,
     };
     let segments = segments.to_vec();
-    plan.fold(spec, move |known: &Known| -> Result<Renewals> {
+    plan.fold(spec, move |known: &StepOutputs| -> Result<Renewals> {
         let days = known.shape.as_of.0 - known.shape.first_day.0;
-        Ok(Renewals { axes: Axes::new(known, index, &segments)?, days, cut: cut.day(&known.shape) })
+        Ok(Renewals { axes: SegmentCells::new(known, index, &segments)?, days, cut: cut.day(&known.shape) })
     })
 }
 
@@ -96,9 +96,9 @@ impl Fold for Renewals {
     }
 
     fn observe(&self, tally: &mut RenewalsTally, view: &View<'_>) {
-        let LiveRule::Terms(rule) = view.rule() else { return };
+        let LiveRule::Subscriptions(rule) = view.rule() else { return };
         let window = view.shape().observed_from..view.shape().as_of;
-        for decision in decisions(view.terms(), view.dues(), rule.gap_days) {
+        for decision in renewal_events(view.terms(), view.dues(), rule.gap_days) {
             let most = decision.interval.fits(self.days);
             // Before the window, who left may be missing from the export; after it, who stays is not known yet.
             if !window.contains(&decision.day) || most == 0 {
@@ -142,7 +142,7 @@ impl Fold for Renewals {
         }
     }
 
-    fn held(&self, tally: &RenewalsTally) -> u64 {
+    fn size(&self, tally: &RenewalsTally) -> u64 {
         tally.values().map(|of| 2 * of.numbers.len() as u64 + 3).sum()
     }
 }

@@ -5,10 +5,10 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::known::{Known, Ref};
+use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::error::Result;
-use crate::tally::axes::Axes;
+use crate::tally::axes::SegmentCells;
 use crate::tally::ranking::{self, COUNTS, Measure, Ranking, cut_ranks};
 use crate::timeline::lens::Lens;
 use crate::timeline::scores::{Bought, Rfm, Scores};
@@ -125,7 +125,7 @@ impl AddAssign for Kind {
 pub type RfmTally = BTreeMap<(CellId, u8, u8), Kind>;
 
 pub struct Kinds {
-    axes: Axes,
+    axes: SegmentCells,
     /// Of recency and frequency.
     scores: Scores,
     /// How many scores there are.
@@ -147,10 +147,10 @@ pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, segments: &[u
         reach: 0,
     };
     let segments = segments.to_vec();
-    plan.fold(spec, move |known: &Known| -> Result<Kinds> {
+    plan.fold(spec, move |known: &StepOutputs| -> Result<Kinds> {
         let (recency, frequency) = (known.get(cuts.recency)?.to_vec(), known.get(cuts.frequency)?.to_vec());
         let scores = Scores { recency, frequency, monetary: vec![] };
-        Ok(Kinds { axes: Axes::new(known, index, &segments)?, scores, most: cuts.most.into() })
+        Ok(Kinds { axes: SegmentCells::new(known, index, &segments)?, scores, most: cuts.most.into() })
     })
 }
 
@@ -186,7 +186,7 @@ impl Fold for Kinds {
         from.into_iter().for_each(|(key, kind)| *into.entry(key).or_default() += kind);
     }
 
-    fn held(&self, tally: &RfmTally) -> u64 {
+    fn size(&self, tally: &RfmTally) -> u64 {
         tally.len() as u64 * KIND_CELLS
     }
 }

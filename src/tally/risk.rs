@@ -7,16 +7,16 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Day;
-use crate::engine::known::{Known, Ref};
+use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::error::Result;
 use crate::tally::gaps::{self, Learning};
-use crate::timeline::habits::Habits;
+use crate::timeline::habits::FrequencyClasses;
 use crate::timeline::lens::{Lens, LiveRule};
 use crate::timeline::purchases::Until;
 use crate::timeline::segments::SegmentIndex;
 use crate::timeline::shape::{Basis, Shape};
-use crate::timeline::signs::{Cut, LONGEST_SILENCE, Looking, Sign, Watch, Windows};
+use crate::timeline::signs::{Cut, LONGEST_SILENCE, FeatureReader, Feature, FeatureSpec, Windows};
 use crate::timeline::view::View;
 
 /// Dates that are looked at, at most.
@@ -41,7 +41,7 @@ impl AddAssign for Outcome {
 /// By number of the cut.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RiskTally {
-    /// By the levels of all signs as one number ([`Watch::kind`]).
+    /// By the levels of all signs as one number ([`FeatureSpec::kind`]).
     pub kinds: BTreeMap<(u8, u32), Outcome>,
     /// By silence ÷ own window in thousandths, where silence is a sign.
     pub silence: BTreeMap<(u8, u16), Outcome>,
@@ -56,7 +56,7 @@ pub struct Past {
 }
 
 /// Registers what is counted at past dates.
-pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, watch: &Watch, learning: Option<Learning>) -> Past {
+pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, watch: &FeatureSpec, learning: Option<Learning>) -> Past {
     let needs = needs(watch);
     let habits = learning
         .filter(|_| lens.rule == LiveRule::Learned)
@@ -72,7 +72,7 @@ pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, watch: &Watch
         },
         {
             let by_use = watch.by_use;
-            move |_: &Known| Ok(FirstTrace { by_use })
+            move |_: &StepOutputs| Ok(FirstTrace { by_use })
         },
     );
     let after: Vec<_> = habits.iter().map(Ref::id).chain([index.id(), first.id()]).collect();
@@ -93,7 +93,7 @@ pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, watch: &Watch
         reach: 0,
     };
     let watch = watch.clone();
-    let tally = plan.fold(spec, move |known: &Known| -> Result<Risk> {
+    let tally = plan.fold(spec, move |known: &StepOutputs| -> Result<Risk> {
         let habits = habits.map(|habits| known.get(habits)).transpose()?;
         Ok(Risk { watch: watch.clone(), cuts: known.get(cuts)?, habits })
     });
@@ -101,20 +101,20 @@ pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, watch: &Watch
 }
 
 /// What looking at customers so takes.
-pub fn needs(watch: &Watch) -> Needs {
-    Needs { usage: watch.by_use, surveys: watch.signs.contains(&Sign::Survey), ..Needs::default() }
+pub fn needs(watch: &FeatureSpec) -> Needs {
+    Needs { usage: watch.by_use, surveys: watch.signs.contains(&Feature::Survey), ..Needs::default() }
 }
 
 /// As_of less whole periods, as far as it is known who left, and as before them there was something to see: the last
 /// [`MOST_CUTS`] of them. So they lie in a month, or a week, where as_of does.
-fn cuts(shape: &Shape, watch: &Watch, rule: &LiveRule, first: Option<Day>, habits: Option<&Habits>) -> Vec<Cut> {
+fn cuts(shape: &Shape, watch: &FeatureSpec, rule: &LiveRule, first: Option<Day>, habits: Option<&FrequencyClasses>) -> Vec<Cut> {
     let from = shape.observed_from;
-    let longest = habits.map_or(1, Habits::longest);
+    let longest = habits.map_or(1, FrequencyClasses::longest);
     let mut earliest = from.plus(watch.window).max(watch.period.shift(from, 1)).max(watch.calendar.shift(from, 1));
     match rule {
         LiveRule::Window(days) => earliest = earliest.max(from.plus(*days)),
         LiveRule::Learned => earliest = earliest.max(from.plus(longest)).max(habits.map_or(from, |h| h.until)),
-        LiveRule::Period | LiveRule::Terms(_) => {}
+        LiveRule::Period | LiveRule::Subscriptions(_) => {}
     }
     if shape.basis == Basis::Subscriptions
         && let Some(first) = first
@@ -158,15 +158,15 @@ impl Fold for FirstTrace {
         *into = into.iter().copied().chain(from).min();
     }
 
-    fn held(&self, tally: &Option<i32>) -> u64 {
+    fn size(&self, tally: &Option<i32>) -> u64 {
         tally.is_some().into()
     }
 }
 
 pub struct Risk {
-    watch: Watch,
+    watch: FeatureSpec,
     cuts: Arc<Vec<Cut>>,
-    habits: Option<Arc<Habits>>,
+    habits: Option<Arc<FrequencyClasses>>,
 }
 
 /// An outcome and its key, in cells of 16 bytes.
@@ -185,12 +185,12 @@ impl Fold for Risk {
 
     fn observe(&self, tally: &mut RiskTally, view: &View<'_>) {
         let windows = self.habits.as_deref().map_or(Windows::Now, Windows::Past);
-        let mut looking = Looking::new(*view, &self.watch, windows);
+        let mut looking = FeatureReader::new(*view, &self.watch, windows);
         for (number, cut) in (0u8..).zip(&*self.cuts) {
             let Some(standing) = looking.at(cut) else { continue };
             let outcome = Outcome { customers: 1, left: looking.left(cut, &standing).into() };
             *tally.kinds.entry((number, self.watch.kind(&standing))).or_default() += outcome;
-            if self.watch.signs.contains(&Sign::Silence) {
+            if self.watch.signs.contains(&Feature::Silence) {
                 *tally.silence.entry((number, standing.silence_share())).or_default() += outcome;
             }
         }
@@ -201,7 +201,7 @@ impl Fold for Risk {
         from.silence.into_iter().for_each(|(key, outcome)| *into.silence.entry(key).or_default() += outcome);
     }
 
-    fn held(&self, tally: &RiskTally) -> u64 {
+    fn size(&self, tally: &RiskTally) -> u64 {
         OUTCOME_CELLS * (tally.kinds.len() + tally.silence.len()) as u64
     }
 }

@@ -2,11 +2,11 @@
 
 use std::marker::PhantomData;
 
-use crate::engine::known::{Known, Ref};
+use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::error::Result;
-use crate::tally::axes::Axes;
-use crate::tally::lines::Lines;
+use crate::tally::axes::SegmentCells;
+use crate::tally::lines::PeriodSeries;
 use crate::timeline::lens::Lens;
 use crate::timeline::segments::SegmentIndex;
 use crate::timeline::shape::Shape;
@@ -18,11 +18,11 @@ pub trait Counted: Send + Sync + 'static {
     const WIDTH: usize;
 
     /// Adds a customer to the series of the cells on the stage's axes.
-    fn observe(axes: &Axes, tally: &mut Lines, view: &View<'_>);
+    fn observe(axes: &SegmentCells, tally: &mut PeriodSeries, view: &View<'_>);
 }
 
 pub struct Series<C> {
-    axes: Axes,
+    axes: SegmentCells,
     /// The first period of the window, and the end of all.
     window: usize,
     periods: usize,
@@ -30,7 +30,7 @@ pub struct Series<C> {
 }
 
 /// Registers a count under a lens by a stage's segments.
-pub fn plan<C: Counted>(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, segments: &[usize]) -> Ref<Lines> {
+pub fn plan<C: Counted>(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, segments: &[usize]) -> Ref<PeriodSeries> {
     let spec = FoldSpec {
         kind: C::KIND,
         params: format!("{segments:?}"),
@@ -40,37 +40,37 @@ pub fn plan<C: Counted>(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, s
         reach: 0,
     };
     let segments = segments.to_vec();
-    plan.fold(spec, move |known: &Known| -> Result<Series<C>> {
-        let axes = Axes::new(known, index, &segments)?;
+    plan.fold(spec, move |known: &StepOutputs| -> Result<Series<C>> {
+        let axes = SegmentCells::new(known, index, &segments)?;
         let frame = known.shape.frame(lens.period);
         Ok(Series { axes, window: frame.window, periods: frame.len(), counted: PhantomData })
     })
 }
 
 impl<C: Counted> Fold for Series<C> {
-    type Tally = Lines;
+    type Tally = PeriodSeries;
 
     fn cells(&self, _: &Shape) -> u64 {
-        Lines::bound(C::WIDTH, self.periods - self.window, self.axes.cells())
+        PeriodSeries::bound(C::WIDTH, self.periods - self.window, self.axes.cells())
     }
 
     fn is_tabled(&self) -> bool {
         true
     }
 
-    fn start(&self) -> Lines {
-        Lines::new(C::WIDTH, self.window, self.periods)
+    fn start(&self) -> PeriodSeries {
+        PeriodSeries::new(C::WIDTH, self.window, self.periods)
     }
 
-    fn observe(&self, tally: &mut Lines, view: &View<'_>) {
+    fn observe(&self, tally: &mut PeriodSeries, view: &View<'_>) {
         C::observe(&self.axes, tally, view);
     }
 
-    fn merge(&self, into: &mut Lines, from: Lines) {
+    fn merge(&self, into: &mut PeriodSeries, from: PeriodSeries) {
         into.merge(from);
     }
 
-    fn held(&self, tally: &Lines) -> u64 {
-        tally.held()
+    fn size(&self, tally: &PeriodSeries) -> u64 {
+        tally.size()
     }
 }

@@ -1,8 +1,8 @@
 //! Live customers and their money at closings, each customer in one cell for good: what goes with curves of spells, which
 //! take a customer's first value too.
 
-use crate::tally::axes::Axes;
-use crate::tally::lines::Lines;
+use crate::tally::axes::SegmentCells;
+use crate::tally::lines::PeriodSeries;
 use crate::tally::series::Counted;
 use crate::timeline::view::View;
 
@@ -15,13 +15,13 @@ pub enum Stand {
     Money,
 }
 
-pub struct Standing;
+pub struct LiveAtClose;
 
-impl Counted for Standing {
+impl Counted for LiveAtClose {
     const KIND: &'static str = "standing";
     const WIDTH: usize = Stand::Money as usize + 1;
 
-    fn observe(axes: &Axes, tally: &mut Lines, view: &View<'_>) {
+    fn observe(axes: &SegmentCells, tally: &mut PeriodSeries, view: &View<'_>) {
         for run in view.runs().iter().filter(|r| r.state.in_closing()) {
             axes.fixed(view, |cell| {
                 let mut line = tally.line(cell);

@@ -2,8 +2,8 @@
 //! in them, and who of both left (a policy's churn rate, DEFINITIONS §5).
 
 use crate::calendar::Day;
-use crate::tally::axes::Axes;
-use crate::tally::lines::Lines;
+use crate::tally::axes::SegmentCells;
+use crate::tally::lines::PeriodSeries;
 use crate::tally::series::Counted;
 use crate::timeline::segments::CellId;
 use crate::timeline::view::View;
@@ -35,7 +35,7 @@ impl Counted for ThirtyDays {
     const KIND: &'static str = "thirty_days";
     const WIDTH: usize = Lately::Beyond as usize + 1;
 
-    fn observe(axes: &Axes, tally: &mut Lines, view: &View<'_>) {
+    fn observe(axes: &SegmentCells, tally: &mut PeriodSeries, view: &View<'_>) {
         let (spells, passing_counts) = (view.spells(), view.rule().passing_counts());
         // The first period that ends on that day or later: the boundary that closes it is the next one's opening.
         let ending = |day: Day| view.frame().boundary_at_or_after(day).saturating_sub(1);

@@ -1,6 +1,6 @@
 //! How many customers have each value of each segment: what the cap on values is learned from.
 
-use crate::engine::known::{Known, NodeId, Ref};
+use crate::engine::known::{StepOutputs, NodeId, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::timeline::lens::Lens;
 use crate::timeline::segments::{At, Origin, SegmentColumn, SegmentIndex, ValueCounts};
@@ -27,7 +27,7 @@ pub fn plan(plan: &mut Plan, lens: Lens, segments: usize, after: &[NodeId]) -> R
         reach: 0,
     };
     let counts = plan
-        .fold(spec, |known: &Known| Ok(Values { at: known.shape.dictionary.segments.iter().map(|s| s.at).collect() }));
+        .fold(spec, |known: &StepOutputs| Ok(Values { at: known.shape.dictionary.segments.iter().map(|s| s.at).collect() }));
     plan.derive(&[counts.id()], move |known| Ok(SegmentIndex::learn(&known.shape.dictionary, &*known.get(counts)?)))
 }
 
@@ -46,7 +46,7 @@ impl Fold for Values {
         ValueCounts { values: vec![Default::default(); self.at.len()] }
     }
 
-    fn fullest(&self, shape: &Shape) -> ValueCounts {
+    fn max_tally(&self, shape: &Shape) -> ValueCounts {
         let ranks = |n: usize| (0..n as u32).map(|rank| (rank, (1, 1))).collect();
         // As many as fill the cap, and one beyond it: which they are does not matter.
         let most = |s: &SegmentColumn| match s.origin {
@@ -81,7 +81,7 @@ impl Fold for Values {
         }
     }
 
-    fn held(&self, tally: &ValueCounts) -> u64 {
+    fn size(&self, tally: &ValueCounts) -> u64 {
         tally.values.iter().map(|m| m.len() as u64).sum()
     }
 }

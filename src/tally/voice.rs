@@ -3,11 +3,11 @@
 use std::marker::PhantomData;
 
 use crate::calendar::Day;
-use crate::engine::known::{Known, Ref};
+use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::error::Result;
-use crate::tally::axes::Axes;
-use crate::tally::lines::Lines;
+use crate::tally::axes::SegmentCells;
+use crate::tally::lines::PeriodSeries;
 use crate::timeline::lens::Lens;
 use crate::timeline::movements::Run;
 use crate::timeline::rows::AnswerKind;
@@ -175,7 +175,7 @@ fn run<'a>(view: &View<'a>, period: usize) -> Option<&'a Run> {
 }
 
 struct Surveyed<H> {
-    axes: Axes,
+    axes: SegmentCells,
     scales: Scales,
     window: usize,
     periods: usize,
@@ -189,13 +189,13 @@ pub fn plan<H: Heard>(
     lens: Lens,
     segments: &[usize],
     scales: Scales,
-) -> Ref<Lines> {
+) -> Ref<PeriodSeries> {
     let needs = Needs { surveys: true, ..Needs::default() };
     let params = format!("{segments:?} {scales:?}");
     let spec = FoldSpec { kind: H::KIND, params, lens, needs, after: vec![index.id()], reach: 0 };
     let segments = segments.to_vec();
-    plan.fold(spec, move |known: &Known| -> Result<Surveyed<H>> {
-        let axes = Axes::new(known, index, &segments)?;
+    plan.fold(spec, move |known: &StepOutputs| -> Result<Surveyed<H>> {
+        let axes = SegmentCells::new(known, index, &segments)?;
         let frame = known.shape.frame(lens.period);
         Ok(Surveyed { axes, scales, window: frame.window, periods: frame.len(), heard: PhantomData })
     })
@@ -223,17 +223,17 @@ impl<H: Heard> Surveyed<H> {
 }
 
 impl<H: Heard> Fold for Surveyed<H> {
-    type Tally = Lines;
+    type Tally = PeriodSeries;
 
     fn cells(&self, _: &Shape) -> u64 {
-        Lines::bound(SCORED.len() * H::WIDTH, self.periods - self.window, self.axes.cells())
+        PeriodSeries::bound(SCORED.len() * H::WIDTH, self.periods - self.window, self.axes.cells())
     }
 
-    fn start(&self) -> Lines {
-        Lines::new(SCORED.len() * H::WIDTH, self.window, self.periods)
+    fn start(&self) -> PeriodSeries {
+        PeriodSeries::new(SCORED.len() * H::WIDTH, self.window, self.periods)
     }
 
-    fn observe(&self, tally: &mut Lines, view: &View<'_>) {
+    fn observe(&self, tally: &mut PeriodSeries, view: &View<'_>) {
         if view.answers().is_empty() {
             return;
         }
@@ -254,12 +254,12 @@ impl<H: Heard> Fold for Surveyed<H> {
         }
     }
 
-    fn merge(&self, into: &mut Lines, from: Lines) {
+    fn merge(&self, into: &mut PeriodSeries, from: PeriodSeries) {
         into.merge(from);
     }
 
-    fn held(&self, tally: &Lines) -> u64 {
-        tally.held()
+    fn size(&self, tally: &PeriodSeries) -> u64 {
+        tally.size()
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::shape::Frame;
-use super::terms::{Range, Term};
+use super::terms::{Range, Subscription};
 use crate::calendar::Day;
 use crate::exchange::{Code, Fault, OWN, Rates};
 use crate::money::MAX_MINOR;
@@ -143,7 +143,7 @@ type Going = (PackedId, Code, i64, Day, Day);
 ///
 /// A row goes on from one of the same subscription that ends where it begins, at most `gap_days` earlier, or later; where
 /// the export has no subscription ids, from any of the same price that ends there.
-pub fn keep_rates(terms: &[Term], ranges: &mut [Range], gap_days: i32, rates: &Rates, fault: &mut Option<Fault>) {
+pub fn keep_rates(terms: &[Subscription], ranges: &mut [Range], gap_days: i32, rates: &Rates, fault: &mut Option<Fault>) {
     if ranges.iter().all(|r| r.currency == OWN) {
         return;
     }
@@ -186,7 +186,7 @@ mod tests {
     use crate::calendar::Period;
     use crate::exchange::{Rate, RateRow};
     use crate::money::Exact;
-    use crate::timeline::lens::{LiveRule, TermRule};
+    use crate::timeline::lens::{LiveRule, SubscriptionRule};
     use crate::timeline::movements::{Run, Scratch, Sources, movements};
     use crate::timeline::segments::Dictionary;
     use crate::timeline::shape::{Basis, Shape};
@@ -209,12 +209,12 @@ mod tests {
     /// `from`, `to` (days of March), subscription and price in dollars; the days whose rates they keep.
     fn kept(rows: &[(i32, i32, PackedId, i64)], gap_days: i32) -> Vec<i32> {
         let march = |d: i32| day("2024-03-01").plus(d - 1);
-        let term = |r: &(i32, i32, PackedId, i64)| Term {
+        let term = |r: &(i32, i32, PackedId, i64)| Subscription {
             currency: 1,
             subscription: r.2,
-            ..Term::running(march(r.0), 100 * r.3)
+            ..Subscription::running(march(r.0), 100 * r.3)
         };
-        let terms: Vec<Term> = rows.iter().map(term).collect();
+        let terms: Vec<Subscription> = rows.iter().map(term).collect();
         let range = |(row, r): (usize, &(i32, i32, PackedId, i64))| Range {
             start: march(r.0),
             end: march(r.1),
@@ -291,7 +291,7 @@ mod tests {
             let (frame, until) = (shape.frame(Period::Month), day("2024-03-01"));
             let (start, end) = (day("2024-01-10"), Day::NEVER);
             let range = Range { start, end, mrr: 10_000, currency: 1, rated: end, cancelled: end, row: 0 };
-            let rule = LiveRule::Terms(TermRule::default());
+            let rule = LiveRule::Subscriptions(SubscriptionRule::default());
             let (ranges, spells) = ([range], [Spell { start, end }]);
             let of =
                 Sources { rule: &rule, frame, days: &[], ranges: &ranges, spells: &spells, seen_before: false, until };

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::terms::{Due, paid_from};
+use super::terms::{RenewalDue, paid_from};
 use crate::calendar::Day;
-use crate::source::canonical::Term;
+use crate::source::canonical::Subscription;
 
 /// For how long a subscription is paid at a time: whole months, or days where `months` is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -16,7 +16,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    pub fn of(term: &Term) -> Interval {
+    pub fn of(term: &Subscription) -> Interval {
         Interval { months: term.months, days: if term.months > 0 { 0 } else { term.days } }
     }
 
@@ -46,7 +46,7 @@ impl Interval {
 /// What became of a subscription at the end of a paid term: the `number`-th of its interval since it began, came back, or
 /// changed its interval. Who leaves within a term is lost at its end, when those who stay decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decision {
+pub struct RenewalEvent {
     pub interval: Interval,
     pub number: usize,
     pub day: Day,
@@ -57,12 +57,12 @@ pub struct Decision {
 ///
 /// All rows of a subscription are one sequence. Without subscription ids a row goes on with another of the same interval
 /// that begins where it was renewed, or up to `gap_days` later; else it is a subscription of its own.
-pub fn decisions(rows: &[Term], dues: &[Due], gap_days: i32) -> Vec<Decision> {
-    let term = |due: &Due| &rows[due.row as usize];
-    let sequence = |due: &Due| (term(due).subscription, if term(due).subscription == 0 { due.row } else { 0 });
-    let mut dues: Vec<Due> = dues.to_vec();
+pub fn renewal_events(rows: &[Subscription], dues: &[RenewalDue], gap_days: i32) -> Vec<RenewalEvent> {
+    let term = |due: &RenewalDue| &rows[due.row as usize];
+    let sequence = |due: &RenewalDue| (term(due).subscription, if term(due).subscription == 0 { due.row } else { 0 });
+    let mut dues: Vec<RenewalDue> = dues.to_vec();
     dues.sort_unstable_by_key(|due| (sequence(due), due.term_ends, due.renewed, due.row));
-    let mut decisions: Vec<Decision> = vec![];
+    let mut renewal_events: Vec<RenewalEvent> = vec![];
     let mut renewed = Renewed::default();
     for dues in dues.chunk_by(|a, b| sequence(a) == sequence(b)) {
         let first = term(&dues[0]);
@@ -72,14 +72,14 @@ pub fn decisions(rows: &[Term], dues: &[Due], gap_days: i32) -> Vec<Decision> {
         for due in dues {
             let interval = Interval::of(term(due));
             let number = last.filter(|(same, _)| *same == interval).map_or(1, |(_, number)| number + 1);
-            decisions.push(Decision { interval, number, day: due.term_ends, renewed: due.renewed });
+            renewal_events.push(RenewalEvent { interval, number, day: due.term_ends, renewed: due.renewed });
             last = due.renewed.then_some((interval, number));
         }
         if let Some((interval, number)) = last.filter(|_| !has_id) {
             renewed.put(interval, dues[dues.len() - 1].term_ends, number);
         }
     }
-    decisions
+    renewal_events
 }
 
 /// Where rows without an id were renewed last, and for the how-manieth time.
@@ -107,15 +107,15 @@ mod tests {
     use super::*;
     use crate::source::canonical::PackedId;
 
-    fn term(subscription: PackedId, months: i32) -> Term {
-        Term { months, subscription, ..Term::running(Day(0), 100) }
+    fn term(subscription: PackedId, months: i32) -> Subscription {
+        Subscription { months, subscription, ..Subscription::running(Day(0), 100) }
     }
 
     #[test]
     fn renewals_are_numbered_by_subscription_and_interval() {
         // Row 0 and 1: one subscription by the month, its plan changed; row 2: the same by the year; row 3: another.
         let rows = [term(7, 1), term(7, 1), term(7, 12), term(8, 1)];
-        let due = |day, row, renewed| Due { day: Day(day), renewed, row, term_ends: Day(day) };
+        let due = |day, row, renewed| RenewalDue { day: Day(day), renewed, row, term_ends: Day(day) };
         let dues = [
             due(30, 0, true),
             due(35, 3, true),
@@ -126,7 +126,7 @@ mod tests {
             due(600, 2, true),
         ];
         let found: Vec<_> =
-            decisions(&rows, &dues, 0).iter().map(|d| (d.interval.name(), d.number, d.day.0, d.renewed)).collect();
+            renewal_events(&rows, &dues, 0).iter().map(|d| (d.interval.name(), d.number, d.day.0, d.renewed)).collect();
         let month = |n, day, renewed| ("month".to_owned(), n, day, renewed);
         let year = |n, day, renewed| ("year".to_owned(), n, day, renewed);
         assert_eq!(
@@ -147,9 +147,9 @@ mod tests {
     #[test]
     fn without_ids_a_row_goes_on_where_another_of_its_kind_was_renewed() {
         // Two rows side by side from day 0, one of them followed by a third on day 60, and one by the year.
-        let row = |started, months| Term { started: Day(started), ..term(0, months) };
+        let row = |started, months| Subscription { started: Day(started), ..term(0, months) };
         let rows = [row(0, 1), row(0, 1), row(0, 12), row(60, 1)];
-        let due = |day, row, renewed| Due { day: Day(day), renewed, row, term_ends: Day(day) };
+        let due = |day, row, renewed| RenewalDue { day: Day(day), renewed, row, term_ends: Day(day) };
         let dues = [
             due(30, 0, true),
             due(30, 1, true),
@@ -159,7 +159,7 @@ mod tests {
             due(91, 3, true),
             due(365, 2, true),
         ];
-        let found: Vec<_> = decisions(&rows, &dues, 0).iter().map(|d| (d.number, d.day.0, d.renewed)).collect();
+        let found: Vec<_> = renewal_events(&rows, &dues, 0).iter().map(|d| (d.number, d.day.0, d.renewed)).collect();
         let expected =
             [(1, 30, true), (2, 60, true), (1, 30, true), (2, 60, true), (3, 90, false), (1, 365, true), (3, 91, true)];
         assert_eq!(found, expected);
@@ -168,8 +168,8 @@ mod tests {
     #[test]
     fn who_leaves_within_a_term_is_lost_at_its_end() {
         let rows = [term(7, 12)];
-        let dues = [Due { day: Day(60), renewed: false, row: 0, term_ends: Day(366) }];
-        let found = decisions(&rows, &dues, 0);
+        let dues = [RenewalDue { day: Day(60), renewed: false, row: 0, term_ends: Day(366) }];
+        let found = renewal_events(&rows, &dues, 0);
         assert_eq!((found[0].number, found[0].day, found[0].renewed), (1, Day(366), false));
     }
 

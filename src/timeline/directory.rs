@@ -2,7 +2,7 @@
 //!
 //! A hash table of our own, because looking customers up is the dearest thing a scan does: with millions of them each
 //! look-up waits for memory. Here it waits once (a slot of half a cache line holds a usual id whole), and for many rows
-//! at the same time ([`Directory::warm`]).
+//! at the same time ([`Directory::prefetch`]).
 
 use super::identity::prefix;
 use super::log::Number;
@@ -69,7 +69,7 @@ impl Directory {
 
     /// Makes room for so many customers more, and has the slots of these hashes fetched from memory: all at once, where
     /// looking them up one by one would wait for each.
-    pub fn warm(&mut self, hashes: impl ExactSizeIterator<Item = u64>) {
+    pub fn prefetch(&mut self, hashes: impl ExactSizeIterator<Item = u64>) {
         let most = self.customers + hashes.len();
         if most * 8 > self.slots.len() * 7 {
             self.grow((most * 8 / 7 + 1).next_power_of_two().max(16));
@@ -82,7 +82,7 @@ impl Directory {
     }
 
     /// The number of the customer with this id, which is told apart by its bytes. There is room: see
-    /// [`warm`](Directory::warm).
+    /// [`prefetch`](Directory::warm).
     pub fn number(&mut self, hash: u64, id: &[u8]) -> Number {
         let length = id.len() as u32 + 1;
         let short = padded(id);
@@ -156,7 +156,7 @@ mod tests {
             for ids in ids.chunks(batch) {
                 // An id has one hash.
                 let hash = |id: &str| id.len() as u64 % 3;
-                directory.warm(ids.iter().map(|(id, _)| hash(id)));
+                directory.prefetch(ids.iter().map(|(id, _)| hash(id)));
                 for (id, _) in ids {
                     let next = expected.len() as Number;
                     let number = *expected.entry(id.clone()).or_insert(next);

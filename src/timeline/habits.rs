@@ -57,19 +57,19 @@ fn greatest_common_divisor(mut a: u32, mut b: u32) -> u32 {
 
 /// A customer's days of activity before a day, as far as a habit shows in them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rhythm {
+pub struct PurchaseRhythm {
     pub first: Day,
     pub last: Day,
     pub gaps: u32,
 }
 
-impl Rhythm {
+impl PurchaseRhythm {
     /// `None` without activity before `until`.
-    pub fn before(days: &[DayRow], until: Day) -> Option<Rhythm> {
+    pub fn before(days: &[DayRow], until: Day) -> Option<PurchaseRhythm> {
         let mut active = days.iter().take_while(|d| d.day < until).filter(|d| d.active > 0);
         let first = active.next()?.day;
         let (last, gaps) = active.fold((first, 0), |(_, gaps), d| (d.day, gaps + 1));
-        Some(Rhythm { first, last, gaps })
+        Some(PurchaseRhythm { first, last, gaps })
     }
 
     /// Of those with enough gaps.
@@ -84,7 +84,7 @@ pub struct Cuts(pub Vec<MeanGap>);
 
 impl Cuts {
     /// 1 + ⌊5·(customers with a smaller mean gap)/n⌋ as a number from 0, or [`FEW`].
-    pub fn class(&self, rhythm: Option<Rhythm>) -> usize {
+    pub fn class(&self, rhythm: Option<PurchaseRhythm>) -> usize {
         let Some(mean) = rhythm.and_then(|r| r.mean_gap()) else { return FEW };
         self.0.iter().filter(|cut| mean > **cut).count()
     }
@@ -92,7 +92,7 @@ impl Cuts {
 
 /// What was learned of a class's gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Habit {
+pub struct FrequencyClass {
     pub customers: u64,
     /// Gaps that ended in a purchase, and last ones that had not when the learning ended.
     pub intervals: u64,
@@ -105,21 +105,21 @@ pub struct Habit {
 
 /// The habits of all classes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Habits {
+pub struct FrequencyClasses {
     /// Nothing from here on was learned from.
     pub until: Day,
     /// The share of those who buy again that have done so within their window.
     pub quantile: f64,
     pub cuts: Cuts,
-    pub classes: [Habit; QUINTILES + 1],
+    pub classes: [FrequencyClass; QUINTILES + 1],
     /// All customers together.
-    pub everybody: Habit,
+    pub everybody: FrequencyClass,
 }
 
-impl Habits {
+impl FrequencyClasses {
     /// The class of a customer, by what was known when the habits were learned.
     pub fn class(&self, days: &[DayRow]) -> usize {
-        self.cuts.class(Rhythm::before(days, self.until))
+        self.cuts.class(PurchaseRhythm::before(days, self.until))
     }
 
     /// The customer's own churn window in days.
@@ -150,19 +150,19 @@ mod tests {
     #[test]
     fn a_habit_wants_three_gaps_before_the_day() {
         let three = days(&[0, 2, 4, 9]);
-        assert_eq!(Rhythm::before(&three, Day(100)).unwrap().mean_gap(), Some(MeanGap::new(3, 1)));
-        assert_eq!(Rhythm::before(&three, Day(9)).unwrap().mean_gap(), None);
-        assert_eq!(Rhythm::before(&three, Day(0)), None);
+        assert_eq!(PurchaseRhythm::before(&three, Day(100)).unwrap().mean_gap(), Some(MeanGap::new(3, 1)));
+        assert_eq!(PurchaseRhythm::before(&three, Day(9)).unwrap().mean_gap(), None);
+        assert_eq!(PurchaseRhythm::before(&three, Day(0)), None);
         let refunds = [DayRow { day: Day(3), active: 0, orders: 0, net: -5 }];
-        assert_eq!(Rhythm::before(&refunds, Day(9)), None);
+        assert_eq!(PurchaseRhythm::before(&refunds, Day(9)), None);
     }
 
     #[test]
     fn classes_begin_beyond_their_cuts() {
         let cuts = Cuts([1, 2, 2, 7].map(|d| MeanGap::new(d, 1)).to_vec());
-        let class = |mean: i32| cuts.class(Rhythm::before(&days(&[0, mean, 2 * mean, 3 * mean]), Day(1000)));
+        let class = |mean: i32| cuts.class(PurchaseRhythm::before(&days(&[0, mean, 2 * mean, 3 * mean]), Day(1000)));
         assert_eq!([1, 2, 3, 7, 8].map(class), [0, 1, 3, 3, 4]);
-        assert_eq!(cuts.class(Rhythm::before(&days(&[0, 1, 2]), Day(1000))), FEW);
+        assert_eq!(cuts.class(PurchaseRhythm::before(&days(&[0, 1, 2]), Day(1000))), FEW);
     }
 
     #[test]

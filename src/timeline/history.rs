@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::identity::id_of;
-use super::record::{Record, Sealed};
+use super::record::{Record, DecodedRecord};
 use super::rows::{AnswerRow, DayRow, MemberRow, UseRow, ValueRow};
 use crate::calendar::Day;
 use crate::error::Result;
-use crate::source::canonical::Term;
+use crate::source::canonical::Subscription;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CustomerId<'a> {
@@ -20,7 +20,7 @@ pub enum CustomerId<'a> {
 pub struct History<'a> {
     pub id: CustomerId<'a>,
     pub days: &'a [DayRow],
-    pub terms: &'a [Term],
+    pub terms: &'a [Subscription],
     pub member: Option<&'a MemberRow>,
     pub values: &'a [ValueRow],
     pub uses: &'a [UseRow],
@@ -29,7 +29,7 @@ pub struct History<'a> {
 
 /// Who has rows before as_of, but is known neither to the basis source nor to `customers`: no figure counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Strangers {
+pub struct UnknownCustomers {
     /// How many of them each source knows.
     pub in_transactions: i64,
     pub in_subscriptions: i64,
@@ -39,7 +39,7 @@ pub struct Strangers {
     pub answers: i64,
 }
 
-impl Strangers {
+impl UnknownCustomers {
     /// Counts one.
     pub fn see(&mut self, history: &History<'_>, as_of: Day) {
         self.in_transactions += i64::from(history.days.first().is_some_and(|d| d.day < as_of));
@@ -50,7 +50,7 @@ impl Strangers {
         self.answers += answers;
     }
 
-    pub fn merge(&mut self, other: Strangers) {
+    pub fn merge(&mut self, other: UnknownCustomers) {
         self.in_transactions += other.in_transactions;
         self.in_subscriptions += other.in_subscriptions;
         self.in_usage += other.in_usage;
@@ -61,7 +61,7 @@ impl Strangers {
 
 /// Reads records one after the other into the same buffers.
 #[derive(Default)]
-pub struct Histories(Sealed);
+pub struct Histories(DecodedRecord);
 
 impl Histories {
     pub fn show<T>(&mut self, record: Record<'_>, integer_ids: bool, to: impl FnOnce(&History<'_>) -> T) -> T {

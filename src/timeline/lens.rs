@@ -10,7 +10,7 @@ use crate::calendar::{Day, Period};
 
 /// Which subscription rows are live, and until when (DEFINITIONS §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TermRule {
+pub struct SubscriptionRule {
     /// `ended_at` is the last live day rather than the first that is not.
     pub ended_at_inclusive: bool,
     /// Ranges at most this many days apart are one spell.
@@ -31,9 +31,9 @@ pub struct TermRule {
 }
 
 /// The standard policy, live what is paid for or past due.
-impl Default for TermRule {
-    fn default() -> TermRule {
-        TermRule {
+impl Default for SubscriptionRule {
+    fn default() -> SubscriptionRule {
+        SubscriptionRule {
             ended_at_inclusive: false,
             gap_days: 0,
             free_is_live: false,
@@ -57,10 +57,10 @@ pub enum LiveRule {
     Window(i32),
     /// `churn_after = { quantile = … }`: likewise, for as many days as were learned for customers of the kind.
     Learned,
-    Terms(TermRule),
+    Subscriptions(SubscriptionRule),
 }
 
-impl TermRule {
+impl SubscriptionRule {
     /// `, dated ended_at, …`: in what it differs from the standard policy.
     fn policy(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.dated {
@@ -87,12 +87,12 @@ impl TermRule {
 impl LiveRule {
     /// Who joins and leaves within a period counts as both.
     pub fn passing_counts(&self) -> bool {
-        matches!(self, LiveRule::Terms(rule) if rule.passing_counts)
+        matches!(self, LiveRule::Subscriptions(rule) if rule.passing_counts)
     }
 
     /// Days after which coming back is no return any more.
     pub fn reactivation(&self) -> Option<i32> {
-        if let LiveRule::Terms(rule) = self { rule.reactivation } else { None }
+        if let LiveRule::Subscriptions(rule) = self { rule.reactivation } else { None }
     }
 }
 
@@ -104,7 +104,7 @@ impl fmt::Display for LiveRule {
             LiveRule::Window(1) => f.write_str("live on the days of activity"),
             LiveRule::Window(days) => write!(f, "live for {days} days after each activity"),
             LiveRule::Learned => f.write_str("live for the learned window after each activity"),
-            LiveRule::Terms(rule) => {
+            LiveRule::Subscriptions(rule) => {
                 f.write_str("live while a subscription is")?;
                 rule.policy(f)
             }

@@ -17,12 +17,12 @@ const LONGEST: usize = 64;
 pub type Number = u32;
 
 #[derive(Default)]
-struct Log {
+struct AppendLog {
     full: Vec<Vec<u8>>,
     last: Vec<u8>,
 }
 
-impl Log {
+impl AppendLog {
     /// Where the next row goes.
     fn end(&mut self) -> &mut Vec<u8> {
         if self.last.len() + LONGEST > PIECE {
@@ -79,8 +79,8 @@ impl Purchase {
 }
 
 #[derive(Default)]
-pub struct Purchases {
-    log: Log,
+pub struct PurchaseLog {
+    log: AppendLog,
     /// Not written yet: the next row may be one with it.
     open: Option<Purchase>,
     /// The last one written.
@@ -94,7 +94,7 @@ const SAME_DAY: u8 = 2;
 const PLAIN: u8 = 4;
 const ORDERED: u8 = 8;
 
-impl Purchases {
+impl PurchaseLog {
     pub fn push(&mut self, row: Purchase) {
         let merged = self.open.and_then(|open| open.merged(row));
         if merged.is_none() {
@@ -105,7 +105,7 @@ impl Purchases {
 
     fn write(&mut self) {
         let Some(row) = self.open.take() else { return };
-        let Purchases { log, before, .. } = self;
+        let PurchaseLog { log, before, .. } = self;
         let into = log.end();
         let has = |holds: bool, flag: u8| if holds { flag } else { 0 };
         let plain = row.active == 1 && row.orders == u32::from(row.order == 0);
@@ -171,8 +171,8 @@ impl Purchases {
 
 /// Values of segments as rows had them.
 #[derive(Default)]
-pub struct Values {
-    log: Log,
+pub struct ValueLog {
+    log: AppendLog,
     before: (Number, ValueRow),
     rows: usize,
 }
@@ -183,7 +183,7 @@ impl Default for ValueRow {
     }
 }
 
-impl Values {
+impl ValueLog {
     pub fn push(&mut self, customer: Number, row: ValueRow) {
         if self.rows > 0 && self.before == (customer, row) {
             return;
@@ -220,15 +220,15 @@ impl Values {
 
 /// What customers used, by day.
 #[derive(Default)]
-pub struct Uses {
-    log: Log,
+pub struct UseLog {
+    log: AppendLog,
     /// Not written yet: the next row may be of the same day.
     open: Option<(Number, UseRow)>,
     day: i32,
     rows: usize,
 }
 
-impl Uses {
+impl UseLog {
     pub fn push(&mut self, customer: Number, row: UseRow) {
         match &mut self.open {
             Some((of, open)) if (*of, open.day) == (customer, row.day) => open.add(row),
@@ -308,7 +308,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_log_says_what_its_rows_said(rows in prop::collection::vec(purchase(), 0..3_000)) {
-            let mut log = Purchases::default();
+            let mut log = PurchaseLog::default();
             rows.iter().for_each(|row| log.push(*row));
             let read = log.read();
             prop_assert!(read.len() <= rows.len());
@@ -317,7 +317,7 @@ mod tests {
 
         #[test]
         fn uses_come_back_summed(rows in prop::collection::vec((0..3u32, -9..9i32, 0..i64::MAX), 0..2_000)) {
-            let mut log = Uses::default();
+            let mut log = UseLog::default();
             let mut expected = std::collections::BTreeMap::<_, i64>::new();
             for (customer, day, quantity) in rows {
                 log.push(customer, UseRow { day: Day(day), quantity });
@@ -338,7 +338,7 @@ mod tests {
                 .into_iter()
                 .map(|(c, segment, day, instant, code)| (c, ValueRow { segment, day: Day(day), instant, code }))
                 .collect();
-            let mut log = Values::default();
+            let mut log = ValueLog::default();
             rows.iter().for_each(|(customer, row)| log.push(*customer, *row));
             let mut expected = rows;
             expected.dedup();
@@ -349,7 +349,7 @@ mod tests {
     #[test]
     fn the_lines_of_an_order_are_one() {
         let line = |net| Purchase { customer: 7, day: 19_000, active: 1, orders: 0, net, order: 99 };
-        let mut log = Purchases::default();
+        let mut log = PurchaseLog::default();
         [line(5), line(6), Purchase { active: 0, order: 0, ..line(-1) }, line(7)].iter().for_each(|l| log.push(*l));
         assert_eq!(log.read(), [Purchase { active: 3, ..line(17) }]);
     }

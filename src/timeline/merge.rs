@@ -6,31 +6,31 @@ use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use super::identity::prefix;
-use super::record::{LENGTH, Record, Rows, length};
+use super::record::{LENGTH, Record, CustomerRows, length};
 use super::rows::{OrderRow, date_order};
 use super::spill::Spill;
 use crate::error::Result;
 
 /// Where bytes lie.
 #[derive(Debug)]
-pub enum Kept {
+pub enum RunLocation {
     Memory(Vec<u8>),
     File(Range<u64>),
 }
 
-impl Kept {
+impl RunLocation {
     pub fn len(&self) -> usize {
         match self {
-            Kept::Memory(bytes) => bytes.len(),
-            Kept::File(range) => (range.end - range.start) as usize,
+            RunLocation::Memory(bytes) => bytes.len(),
+            RunLocation::File(range) => (range.end - range.start) as usize,
         }
     }
 
     /// What it takes in memory.
     pub fn resident(&self) -> usize {
         match self {
-            Kept::Memory(bytes) => bytes.capacity(),
-            Kept::File(_) => 0,
+            RunLocation::Memory(bytes) => bytes.capacity(),
+            RunLocation::File(_) => 0,
         }
     }
 
@@ -40,8 +40,8 @@ impl Kept {
     /// Output: the temporary file cannot be read.
     pub fn part(&self, part: Range<usize>, spill: &Spill) -> Result<Cow<'_, [u8]>> {
         match self {
-            Kept::Memory(bytes) => Ok(Cow::Borrowed(&bytes[part])),
-            Kept::File(range) => {
+            RunLocation::Memory(bytes) => Ok(Cow::Borrowed(&bytes[part])),
+            RunLocation::File(range) => {
                 let mut bytes = vec![0; part.len()];
                 spill.read(range.start + part.start as u64, &mut bytes)?;
                 Ok(Cow::Owned(bytes))
@@ -69,10 +69,10 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(kept: Kept, spill: &'a Spill, ahead: usize) -> Result<Run<'a>> {
+    fn new(kept: RunLocation, spill: &'a Spill, ahead: usize) -> Result<Run<'a>> {
         let (bytes, file) = match kept {
-            Kept::Memory(bytes) => (bytes, 0..0),
-            Kept::File(file) => (vec![], file),
+            RunLocation::Memory(bytes) => (bytes, 0..0),
+            RunLocation::File(file) => (vec![], file),
         };
         let mut run = Run { spill, file, ahead, bytes, at: 0, prefix: 0 };
         run.ready()?;
@@ -113,10 +113,10 @@ impl<'a> Run<'a> {
 ///
 /// # Errors
 /// When a run cannot be read; the first that `show` gives.
-pub fn merge(runs: Vec<Kept>, spill: &Spill, show: &mut dyn FnMut(&[u8], &mut Rows) -> Result<()>) -> Result<()> {
+pub fn merge(runs: Vec<RunLocation>, spill: &Spill, show: &mut dyn FnMut(&[u8], &mut CustomerRows) -> Result<()>) -> Result<()> {
     let ahead = AHEAD.min(AHEAD_OF_ALL / runs.len().max(1)).max(AHEAD_AT_LEAST);
     let mut runs = runs.into_iter().map(|run| Run::new(run, spill, ahead)).collect::<Result<Vec<_>>>()?;
-    let (mut id, mut rows, mut ordered) = (vec![], Rows::default(), vec![]);
+    let (mut id, mut rows, mut ordered) = (vec![], CustomerRows::default(), vec![]);
     while least(&runs, &mut id) {
         rows.clear();
         ordered.clear();
@@ -163,7 +163,7 @@ impl Orders {
         if self.at == self.rows.len() {
             let run = &mut runs[self.run];
             let Some(record) = run.head().filter(|record| record.id == id) else { return Ok(None) };
-            let mut more = Rows { orders: std::mem::take(&mut self.rows), ..Rows::default() };
+            let mut more = CustomerRows { orders: std::mem::take(&mut self.rows), ..CustomerRows::default() };
             more.orders.clear();
             record.read(&mut more);
             run.advance()?;
@@ -175,7 +175,7 @@ impl Orders {
 }
 
 /// Dates more orders than need be in memory at once.
-fn date_many(rows: &mut Rows, ordered: &mut [Orders], runs: &mut [Run<'_>], id: &[u8]) -> Result<()> {
+fn date_many(rows: &mut CustomerRows, ordered: &mut [Orders], runs: &mut [Run<'_>], id: &[u8]) -> Result<()> {
     let mut next = BinaryHeap::new();
     for (i, orders) in ordered.iter_mut().enumerate() {
         next.extend(orders.next(runs, id)?.map(|order| Reverse((order, i))));

@@ -4,12 +4,12 @@
 //! there they are logged as they come ([`pot`], [`directory`], [`log`]), settled into runs of [`record`]s that may
 //! [`spill`], and brought together customer by customer ([`merge`], [`rows`]). A walk over a bucket reads each
 //! customer's record as a [`history::History`], looks at it through a [`lens::Lens`] as spells and [`movements`],
-//! [`decisions`] about renewals, [`purchases`] and [`signs`] of leaving, and shows it to folds and scorers as a [`view::View`]. What a run learns
+//! [`renewal_events`] about renewals, [`purchases`] and [`signs`] of leaving, and shows it to folds and scorers as a [`view::View`]. What a run learns
 //! of all customers before it looks at them so ([`habits`], [`scores`]) lies in its [`shape`].
 
 mod abroad;
 pub mod builtin;
-pub mod decisions;
+pub mod renewal_events;
 mod directory;
 pub mod habits;
 pub mod history;

@@ -101,7 +101,7 @@ struct Passage {
 
 /// What holds at a boundary until the next [`Change`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Standing {
+struct Position {
     live: bool,
     money: i64,
     /// The same at the exchange rates of the boundary before.
@@ -110,15 +110,15 @@ struct Standing {
     scheduled: i64,
 }
 
-impl Standing {
-    fn new(live: bool, net: i64, scheduled: i64) -> Standing {
+impl Position {
+    fn new(live: bool, net: i64, scheduled: i64) -> Position {
         let money = if live { net.max(0) } else { 0 };
-        Standing { live, money, valued: money, unallocated: net - money, scheduled }
+        Position { live, money, valued: money, unallocated: net - money, scheduled }
     }
 
     /// As it goes on, once rates have moved.
-    fn settled(self) -> Standing {
-        Standing { valued: self.money, ..self }
+    fn settled(self) -> Position {
+        Position { valued: self.money, ..self }
     }
 }
 
@@ -135,7 +135,7 @@ struct Change {
 #[derive(Default)]
 pub struct Scratch {
     changes: Vec<Change>,
-    standings: Vec<(usize, Standing)>,
+    standings: Vec<(usize, Position)>,
     intra: Vec<Passage>,
     abroad: Abroad,
     /// The gravest of what money of other currencies could not be said for.
@@ -160,7 +160,7 @@ pub fn movements(of: &Sources<'_>, scratch: &mut Scratch, runs: &mut Vec<Run>) {
     runs.clear();
     match of.rule {
         LiveRule::Period => standings_by_period(of, scratch),
-        LiveRule::Window(_) | LiveRule::Learned | LiveRule::Terms(_) => standings(of, scratch),
+        LiveRule::Window(_) | LiveRule::Learned | LiveRule::Subscriptions(_) => standings(of, scratch),
     }
     let frame = of.frame;
     let is_new = |period: usize| {
@@ -169,7 +169,7 @@ pub fn movements(of: &Sources<'_>, scratch: &mut Scratch, runs: &mut Vec<Run>) {
     };
     let undecided_at = undecided(of).then(|| frame.len());
     let intra = &scratch.intra;
-    let mut before = Standing::default();
+    let mut before = Position::default();
     let mut next_period = 0;
     for &(at, after) in &scratch.standings {
         if at > frame.len() {
@@ -203,8 +203,8 @@ pub fn movements(of: &Sources<'_>, scratch: &mut Scratch, runs: &mut Vec<Run>) {
 /// Of a period without one.
 const NO_PASSAGE: Passage = Passage { period: 0, state: State::Idle, money: 0 };
 
-fn run((from, to): (usize, usize), state: State, (before, after): (Standing, Standing), passing: i64) -> Run {
-    let Standing { money: closing, valued, unallocated, scheduled, .. } = after;
+fn run((from, to): (usize, usize), state: State, (before, after): (Position, Position), passing: i64) -> Run {
+    let Position { money: closing, valued, unallocated, scheduled, .. } = after;
     Run { from, to, state, opening: before.money, closing, valued, unallocated, scheduled, passing }
 }
 
@@ -219,7 +219,7 @@ fn push(runs: &mut Vec<Run>, run: Run) {
 }
 
 /// Periods over which nothing changes at the boundaries, with those touched by a spell that came and went.
-fn steady(standing: Standing, mut from: usize, to: usize, intra: &[Passage], runs: &mut Vec<Run>) {
+fn steady(standing: Position, mut from: usize, to: usize, intra: &[Passage], runs: &mut Vec<Run>) {
     let mut go_on = |from: usize, to: usize, state: State, passing: i64| {
         if from < to && (state != State::Idle || standing.unallocated != 0) {
             push(runs, run((from, to), state, (standing, standing), passing));
@@ -257,9 +257,9 @@ fn standings_by_period(of: &Sources<'_>, scratch: &mut Scratch) {
             live |= day.active > 0;
             net += day.net;
         }
-        scratch.standings.push((closing, Standing::new(live, net, 0)));
+        scratch.standings.push((closing, Position::new(live, net, 0)));
         if days.peek().is_none_or(|(next, _)| *next > closing + 1) {
-            scratch.standings.push((closing + 1, Standing::default()));
+            scratch.standings.push((closing + 1, Position::default()));
         }
     }
 }
@@ -287,9 +287,9 @@ fn standings(of: &Sources<'_>, scratch: &mut Scratch) {
                 let scaled = div_half_even(i128::from(net) * days, i128::from(*window) * parts);
                 scaled.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
             }
-            LiveRule::Period | LiveRule::Learned | LiveRule::Terms(_) => net,
+            LiveRule::Period | LiveRule::Learned | LiveRule::Subscriptions(_) => net,
         };
-        scratch.standings.push((group[0].at, Standing::new(live > 0, net, scheduled)));
+        scratch.standings.push((group[0].at, Position::new(live > 0, net, scheduled)));
     }
 }
 
@@ -307,8 +307,8 @@ fn standings_abroad(of: &Sources<'_>, scratch: &mut Scratch) {
             scheduled += change.scheduled;
         }
         let worth = abroad.at(of.frame, at, (net, scheduled), fault);
-        let standing = Standing::new(live > 0, worth.money, worth.scheduled);
-        standings.push((at, Standing { valued: if live > 0 { worth.valued } else { 0 }, ..standing }));
+        let standing = Position::new(live > 0, worth.money, worth.scheduled);
+        standings.push((at, Position { valued: if live > 0 { worth.valued } else { 0 }, ..standing }));
     }
 }
 
@@ -346,7 +346,7 @@ fn changes(of: &Sources<'_>, scratch: &mut Scratch) {
         LiveRule::Window(window) => of.days.iter().for_each(|d| {
             add(frame.seen_from(d.day), frame.seen_from(d.day.plus(*window)), 0, d.net, 0);
         }),
-        LiveRule::Terms(_) => of.ranges.iter().for_each(|r| {
+        LiveRule::Subscriptions(_) => of.ranges.iter().for_each(|r| {
             let (start, end) = (frame.seen_from(r.start), frame.seen_from(r.end));
             let told = frame.seen_from(r.start.max(r.cancelled));
             if r.currency == OWN {

@@ -6,25 +6,25 @@
 use super::history::History;
 use super::labels::Labels;
 use super::rows::AnswerRow;
-use crate::source::canonical::{NO_VALUE, Term};
+use crate::source::canonical::{NO_VALUE, Subscription};
 
 /// The rows of one customer that had to be put in order; empty where the record's own order stands.
 #[derive(Default)]
 pub struct Ordered {
-    terms: Vec<Term>,
+    terms: Vec<Subscription>,
     answers: Vec<AnswerRow>,
 }
 
 impl Ordered {
     pub fn read(&mut self, history: &History<'_>, labels: &Labels) {
         let rank = |code| labels.reasons.rank(code);
-        let bare = |term: &Term| Term { reason: NO_VALUE, ..*term };
+        let bare = |term: &Subscription| Subscription { reason: NO_VALUE, ..*term };
         put(&mut self.terms, history.terms, bare, |term| rank(term.reason));
         let bare = |answer: &AnswerRow| AnswerRow { reason: NO_VALUE, ..*answer };
         put(&mut self.answers, history.answers, bare, |answer| rank(answer.reason));
     }
 
-    pub fn terms<'a>(&'a self, history: &History<'a>) -> &'a [Term] {
+    pub fn terms<'a>(&'a self, history: &History<'a>) -> &'a [Subscription] {
         if self.terms.is_empty() { history.terms } else { &self.terms }
     }
 
@@ -56,7 +56,7 @@ mod tests {
         let seen = |texts: [&str; 2]| {
             let labels = Labels { reasons: LabelColumn::new(&texts.map(Arc::from)), ..Labels::default() };
             let code = |text: &str| texts.iter().position(|t| *t == text).unwrap() as u32;
-            let mut terms = ["price", "bugs"].map(|r| Term { reason: code(r), ..Term::running(Day(0), 5) });
+            let mut terms = ["price", "bugs"].map(|r| Subscription { reason: code(r), ..Subscription::running(Day(0), 5) });
             terms.sort_unstable();
             let id = CustomerId::Integer(1);
             let history = History { id, days: &[], terms: &terms, member: None, values: &[], uses: &[], answers: &[] };

@@ -4,7 +4,7 @@
 //! and are part of the lens; two (what a churn rate is a share of, and which one a lifetime value divides by) are read
 //! by stages alone, so that policies that differ in nothing else share everything that is folded.
 
-use super::lens::TermRule;
+use super::lens::SubscriptionRule;
 
 /// The date at which a subscription's end counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -112,8 +112,8 @@ impl Policy {
     ];
 
     /// The rule of liveness with the switches that decide what is seen of a customer.
-    pub fn rule(self, rule: TermRule) -> TermRule {
-        TermRule {
+    pub fn rule(self, rule: SubscriptionRule) -> SubscriptionRule {
+        SubscriptionRule {
             dated: self.dated,
             passing_counts: self.passing == Passing::Both,
             reactivation: self.reactivation,

@@ -1,24 +1,24 @@
 //! A bucket while its rows arrive: every customer once, rows in logs; then everything of a customer together.
 
 use super::directory::Directory;
-use super::log::{Number, Purchase, Purchases, Uses, Values};
-use super::record::Rows;
+use super::log::{Number, Purchase, PurchaseLog, UseLog, ValueLog};
+use super::record::CustomerRows;
 use super::rows::{AnswerRow, DaySum, MemberRow, OrderRow, ValueRow, combine_members};
 use crate::calendar::Day;
 use crate::error::Result;
-use crate::source::canonical::Term;
+use crate::source::canonical::Subscription;
 
 /// Bytes of a record apart from its days, and of a day: mostly.
 const CUSTOMER_BYTES: usize = 28;
 const DAY_BYTES: usize = 6;
 
 #[derive(Default)]
-pub struct Pot {
+pub struct BucketBuffer {
     customers: Directory,
-    pub purchases: Purchases,
-    pub values: Values,
-    pub uses: Uses,
-    pub terms: Vec<(Number, Term)>,
+    pub purchases: PurchaseLog,
+    pub values: ValueLog,
+    pub uses: UseLog,
+    pub terms: Vec<(Number, Subscription)>,
     pub answers: Vec<(Number, AnswerRow)>,
     members: Vec<(Number, MemberRow)>,
     /// What the rows of `members` keep outside of themselves.
@@ -52,17 +52,17 @@ impl Grouped {
     }
 }
 
-impl Pot {
+impl BucketBuffer {
     pub fn is_empty(&self) -> bool {
         self.customers.len() == 0
     }
 
     /// Rows of customers with these hashes are about to come.
-    pub fn warm(&mut self, hashes: impl ExactSizeIterator<Item = u64>) {
-        self.customers.warm(hashes);
+    pub fn prefetch(&mut self, hashes: impl ExactSizeIterator<Item = u64>) {
+        self.customers.prefetch(hashes);
     }
 
-    /// The customer's number in this pot. The hash was among those of [`warm`](Pot::warm).
+    /// The customer's number in this pot. The hash was among those of [`prefetch`](Pot::warm).
     pub fn customer(&mut self, hash: u64, id: &[u8]) -> Number {
         self.customers.number(hash, id)
     }
@@ -78,7 +78,7 @@ impl Pot {
             + self.purchases.bytes()
             + self.values.bytes()
             + self.uses.bytes()
-            + self.terms.capacity() * size_of::<(Number, Term)>()
+            + self.terms.capacity() * size_of::<(Number, Subscription)>()
             + self.answers.capacity() * size_of::<(Number, AnswerRow)>()
             + self.members.capacity() * size_of::<(Number, MemberRow)>()
             + self.member_bytes
@@ -93,8 +93,8 @@ impl Pot {
     ///
     /// # Errors
     /// The first that `show` gives.
-    pub fn settle(self, show: &mut dyn FnMut(&[u8], &mut Rows) -> Result<()>) -> Result<()> {
-        let Pot { customers, purchases, values, uses, terms, answers, members, .. } = self;
+    pub fn flush_to_run(self, show: &mut dyn FnMut(&[u8], &mut CustomerRows) -> Result<()>) -> Result<()> {
+        let BucketBuffer { customers, purchases, values, uses, terms, answers, members, .. } = self;
         let n = customers.len();
         let purchases = purchases.read();
         let (values, uses) = (values.read(), uses.read());
@@ -106,7 +106,7 @@ impl Pot {
             Grouped::new(&uses, n, |u| u.0),
             Grouped::new(&answers, n, |a| a.0),
         );
-        let mut rows = Rows::default();
+        let mut rows = CustomerRows::default();
         for (number, id) in customers.sorted() {
             rows.clear();
             for Purchase { day, active, orders, net, order, .. } in by_customer.0.of(&purchases, number).copied() {
@@ -136,10 +136,10 @@ mod tests {
 
     #[test]
     fn customers_are_told_apart_by_their_ids_alone() {
-        let mut pot = Pot::default();
+        let mut pot = BucketBuffer::default();
         let ids: [&[u8]; 5] = [b"b", b"a", b"", b"b", b"abcdefghi"];
         // All under one hash.
-        pot.warm([7; 5].into_iter());
+        pot.prefetch([7; 5].into_iter());
         let numbers: Vec<Number> = ids.iter().map(|id| pot.customer(7, id)).collect();
         assert_eq!(numbers, [0, 1, 2, 0, 3]);
         for (i, number) in numbers.into_iter().enumerate() {
@@ -147,11 +147,11 @@ mod tests {
             pot.purchases.push(Purchase { customer: number, day: 5, active: 1, orders: 1, net, order: 0 });
         }
         let mut seen = vec![];
-        let mut show = |id: &[u8], rows: &mut Rows| {
+        let mut show = |id: &[u8], rows: &mut CustomerRows| {
             seen.push((id.to_vec(), rows.days.iter().map(|d| d.net).sum::<i128>()));
             Ok(())
         };
-        pot.settle(&mut show).unwrap();
+        pot.flush_to_run(&mut show).unwrap();
         let expected: [(&[u8], i128); 4] = [(b"", 100), (b"a", 10), (b"abcdefghi", 10_000), (b"b", 1_001)];
         assert_eq!(seen, expected.map(|(id, net)| (id.to_vec(), net)));
     }

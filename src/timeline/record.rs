@@ -14,7 +14,7 @@ use super::rows::{
 use super::traces;
 use super::varint::{Reader, put, put_wide, unzigzag, unzigzag_wide, zigzag, zigzag_wide};
 use crate::calendar::Day;
-use crate::source::canonical::Term;
+use crate::source::canonical::Subscription;
 
 /// Orders of a record, at most.
 const ORDERS: usize = 4096;
@@ -32,17 +32,17 @@ pub const LENGTH: usize = 4;
 
 /// All rows of a customer, while they are brought together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rows {
+pub struct CustomerRows {
     pub days: Vec<DaySum>,
     pub orders: Vec<OrderRow>,
-    pub terms: Vec<Term>,
+    pub terms: Vec<Subscription>,
     pub member: Option<MemberRow>,
     pub values: Vec<ValueRow>,
     pub uses: Vec<UseRow>,
     pub answers: Vec<AnswerRow>,
 }
 
-impl Rows {
+impl CustomerRows {
     pub fn clear(&mut self) {
         self.days.clear();
         self.orders.clear();
@@ -135,7 +135,7 @@ impl<'a> Record<'a> {
     }
 
     /// Adds the record's rows to those of the customer.
-    pub fn read(&self, rows: &mut Rows) {
+    pub fn read(&self, rows: &mut CustomerRows) {
         let orders = &mut rows.orders;
         let each = Sections {
             day: |day| rows.days.push(day),
@@ -154,16 +154,16 @@ impl<'a> Record<'a> {
 
 /// A customer's rows after the last has come, as walks see them.
 #[derive(Debug, Default)]
-pub struct Sealed {
+pub struct DecodedRecord {
     pub days: Vec<DayRow>,
-    pub terms: Vec<Term>,
+    pub terms: Vec<Subscription>,
     pub member: Option<MemberRow>,
     pub values: Vec<ValueRow>,
     pub uses: Vec<UseRow>,
     pub answers: Vec<AnswerRow>,
 }
 
-impl Sealed {
+impl DecodedRecord {
     /// Replaces what is here by the rows of a record without orders.
     pub fn read(&mut self, record: Record<'_>) {
         self.days.clear();
@@ -202,7 +202,7 @@ fn sections(
         impl FnMut(UseRow),
         impl FnMut(AnswerRow),
     >,
-) -> (Vec<Term>, Option<MemberRow>) {
+) -> (Vec<Subscription>, Option<MemberRow>) {
     let mut reader = Reader::new(body);
     let flags = reader.byte();
     if flags & DAYS != 0 {
@@ -353,17 +353,17 @@ mod tests {
     use super::*;
     use crate::source::canonical::CancelKind;
 
-    fn term(started: i32) -> Term {
-        Term {
+    fn term(started: i32) -> Subscription {
+        Subscription {
             cancelled: Day(started + 40),
             subscription: u128::MAX,
             kind: CancelKind::Involuntary,
             reason: 3,
-            ..Term::running(Day(started), 999)
+            ..Subscription::running(Day(started), 999)
         }
     }
 
-    fn rows() -> Rows {
+    fn rows() -> CustomerRows {
         let day = |day, active, orders, net| DaySum { day: Day(day), active, orders, net };
         let member = MemberRow {
             canonical: Box::from([1, 2]),
@@ -375,7 +375,7 @@ mod tests {
             conflicts: 0,
         };
         let value = |segment, day, instant, code| ValueRow { segment, day: Day(day), instant, code };
-        Rows {
+        CustomerRows {
             days: vec![day(-400, 1, 1, 5), day(0, 0, 0, -7), day(19_000, 3, 2, i128::from(i64::MAX) * 9)],
             orders: (0..10_000).map(|i| OrderRow { order: i << 99 | 1, day: Day(19_000 - i as i32) }).collect(),
             terms: vec![term(3), term(18_000)],
@@ -391,8 +391,8 @@ mod tests {
         let rows = rows();
         let mut bytes = vec![];
         rows.write("ä".as_bytes(), &mut bytes);
-        Rows::default().write(b"nobody", &mut bytes);
-        let (mut rest, mut read, mut records) = (bytes.as_slice(), Rows::default(), 0);
+        CustomerRows::default().write(b"nobody", &mut bytes);
+        let (mut rest, mut read, mut records) = (bytes.as_slice(), CustomerRows::default(), 0);
         while let (record, later) = Record::first(rest)
             && record.id == "ä".as_bytes()
         {
@@ -409,7 +409,7 @@ mod tests {
     #[test]
     fn a_usual_day_takes_few_bytes() {
         let day = |i: i32| DaySum { day: Day(19_000 + 9 * i), active: 1, orders: 1, net: 4_999 };
-        let rows = Rows { days: (0..100).map(day).collect(), ..Rows::default() };
+        let rows = CustomerRows { days: (0..100).map(day).collect(), ..CustomerRows::default() };
         let mut bytes = vec![];
         rows.write(b"0123456789abcdef", &mut bytes);
         assert!(bytes.len() < 100 * 5, "{}", bytes.len());

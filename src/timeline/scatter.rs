@@ -4,7 +4,7 @@
 
 use super::identity::{BUCKETS, Identity, bucket, bytes_of};
 use super::log::{Number, Purchase};
-use super::pot::Pot;
+use super::pot::BucketBuffer;
 use super::rows::{AnswerRow, MemberRow, UseRow, ValueRow};
 use super::store::Store;
 use crate::calendar::Day;
@@ -24,14 +24,14 @@ impl<'a> Scatter<'a> {
     /// After the last row: brings together what belongs to each customer.
     ///
     /// # Errors
-    /// As [`Store::seal`].
+    /// As [`Store::finalize`].
     pub fn finish(self) -> Result<()> {
         use rayon::prelude::*;
-        (0..BUCKETS).into_par_iter().with_max_len(1).try_for_each(|bucket| self.store.seal(bucket))
+        (0..BUCKETS).into_par_iter().with_max_len(1).try_for_each(|bucket| self.store.finalize(bucket))
     }
 
     /// Calls `put(pot, customer, row)` for each row, bucket by bucket.
-    fn spread(&self, ids: &Ids, put: impl Fn(&mut Pot, Number, usize)) -> Result<()> {
+    fn spread(&self, ids: &Ids, put: impl Fn(&mut BucketBuffer, Number, usize)) -> Result<()> {
         let hashes: Vec<u64> = match ids {
             Ids::Integer(ids) => ids.iter().map(|id| self.identity.integer(*id)).collect(),
             Ids::Text(ids) => (0..ids.len()).map(|row| self.identity.text(ids.bytes(row))).collect(),
@@ -54,7 +54,7 @@ impl<'a> Scatter<'a> {
                 continue;
             }
             self.store.fill(bucket, rows.len(), |pot| {
-                pot.warm(rows.iter().map(|row| hashes[*row as usize]));
+                pot.prefetch(rows.iter().map(|row| hashes[*row as usize]));
                 let mut number = [0; 8];
                 for row in rows {
                     let row = *row as usize;
@@ -63,12 +63,12 @@ impl<'a> Scatter<'a> {
                 }
             })?;
         }
-        self.store.relieve()
+        self.store.spill_over_limit()
     }
 }
 
 fn put_values(
-    pot: &mut Pot,
+    pot: &mut BucketBuffer,
     customer: Number,
     row: usize,
     (day, instant): (Day, i64),

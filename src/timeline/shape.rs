@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use jiff::civil::Weekday;
 
-use super::habits::Habits;
+use super::habits::FrequencyClasses;
 use super::labels::Labels;
 use super::scores::Scores;
 use super::segments::Dictionary;
@@ -35,7 +35,7 @@ pub struct CostRow {
 /// or not asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Learned {
-    pub habits: Option<Arc<Habits>>,
+    pub habits: Option<Arc<FrequencyClasses>>,
     pub scores: Option<Arc<Scores>>,
 }
 
@@ -105,7 +105,7 @@ impl Shape {
         Shape { rates, frames: Default::default(), ..self }
     }
 
-    pub fn with_habits(self, habits: Arc<Habits>) -> Shape {
+    pub fn with_habits(self, habits: Arc<FrequencyClasses>) -> Shape {
         Shape { learned: Learned { habits: Some(habits), ..self.learned }, ..self }
     }
 

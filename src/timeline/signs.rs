@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::habits::{Habits, Rhythm};
+use super::habits::{FrequencyClasses, PurchaseRhythm};
 use super::lens::LiveRule;
 use super::rows::{AnswerKind, AnswerRow, DayRow, UseRow};
 use super::shape::Shape;
@@ -14,28 +14,28 @@ use crate::calendar::{Day, Period};
 
 /// How far ahead something is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Ahead {
+pub enum Horizon {
     Periods(i32),
     Days(i32),
 }
 
-impl Ahead {
+impl Horizon {
     /// The first day beyond it.
     pub fn from(self, day: Day, period: Period) -> Day {
         match self {
-            Ahead::Periods(n) => period.shift(day, n),
-            Ahead::Days(n) => day.plus(n),
+            Horizon::Periods(n) => period.shift(day, n),
+            Horizon::Days(n) => day.plus(n),
         }
     }
 }
 
 /// A sign; each has so many levels, by fixed cut points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Sign {
+pub enum Feature {
     /// Silence ÷ own churn window.
     Silence,
     /// Silence ÷ own usual gap.
-    Rhythm,
+    PurchaseRhythm,
     /// What was bought or used in the last days ÷ own earlier level.
     Level,
     /// Days of purchase so far.
@@ -54,7 +54,7 @@ pub enum Sign {
     Survey,
 }
 
-impl Sign {
+impl Feature {
     pub fn name(self) -> &'static str {
         ["silence", "rhythm", "level", "purchases", "lately", "pace", "tenure", "renewal", "notice", "survey"]
             [self as usize]
@@ -63,17 +63,17 @@ impl Sign {
     /// How many levels it has.
     pub const fn levels(self) -> usize {
         match self {
-            Sign::Silence => SILENCE.len() + 1,
+            Feature::Silence => SILENCE.len() + 1,
             // Of who has no habit yet, and the others'.
-            Sign::Rhythm => RHYTHM.len() + 2,
+            Feature::PurchaseRhythm => RHYTHM.len() + 2,
             // Of who has no earlier level, of who did nothing, and the others'.
-            Sign::Level => LEVEL.len() + 3,
-            Sign::Purchases => PURCHASES.len() + 1,
-            Sign::Lately => LATELY.len() + 1,
-            Sign::Pace => PACE.len() + 1,
-            Sign::Tenure => TENURE.len() + 1,
-            Sign::Renewal | Sign::Notice => 3,
-            Sign::Survey => 4,
+            Feature::Level => LEVEL.len() + 3,
+            Feature::Purchases => PURCHASES.len() + 1,
+            Feature::Lately => LATELY.len() + 1,
+            Feature::Pace => PACE.len() + 1,
+            Feature::Tenure => TENURE.len() + 1,
+            Feature::Renewal | Feature::Notice => 3,
+            Feature::Survey => 4,
         }
     }
 }
@@ -103,23 +103,23 @@ pub const LONGEST_SILENCE: u16 = 2000;
 
 /// What is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Watch {
+pub struct FeatureSpec {
     /// In the order in which they are told apart.
-    pub signs: Vec<Sign>,
+    pub signs: Vec<Feature>,
     /// Days of the last window.
     pub window: i32,
     /// The period by which customers are live under `1 period`.
     pub calendar: Period,
     /// The period of the horizon, and by which past dates lie apart.
     pub period: Period,
-    pub horizon: Ahead,
+    pub horizon: Horizon,
     /// Source `usage` shows what customers do; else what they buy.
     pub by_use: bool,
     /// The lowest and the highest points of nps and of csat.
     pub scales: [(i32, i32); 2],
 }
 
-impl Watch {
+impl FeatureSpec {
     /// How many levels come before those of each sign.
     pub fn offsets(&self) -> Vec<usize> {
         let before = |i: usize| self.signs[..i].iter().map(|sign| sign.levels()).sum();
@@ -133,9 +133,9 @@ impl Watch {
 
     /// How many of them can occur: nobody has more days of purchase in the last window than in all, or a gap without two.
     pub fn possible(&self) -> u64 {
-        let (purchases, rhythm) = (Sign::Purchases.levels() as u64, Sign::Rhythm.levels() as u64);
-        let together = purchases * rhythm * Sign::Lately.levels() as u64;
-        if !self.signs.contains(&Sign::Lately) {
+        let (purchases, rhythm) = (Feature::Purchases.levels() as u64, Feature::PurchaseRhythm.levels() as u64);
+        let together = purchases * rhythm * Feature::Lately.levels() as u64;
+        if !self.signs.contains(&Feature::Lately) {
             return self.kinds();
         }
         let gaps = |level: u64| if level == 0 { 1 } else { rhythm - 1 };
@@ -143,8 +143,8 @@ impl Watch {
     }
 
     /// The levels of a standing as one number, and back.
-    pub fn kind(&self, standing: &Standing) -> u32 {
-        let level = |kind: u32, sign: &Sign| kind * sign.levels() as u32 + standing.level(*sign, self) as u32;
+    pub fn kind(&self, standing: &FeatureValues) -> u32 {
+        let level = |kind: u32, sign: &Feature| kind * sign.levels() as u32 + standing.level(*sign, self) as u32;
         self.signs.iter().fold(0, level)
     }
 
@@ -169,7 +169,7 @@ impl Watch {
             LiveRule::Period => self.calendar.shift(day, 1),
             LiveRule::Window(days) => day.plus(*days),
             LiveRule::Learned => day.plus(longest),
-            LiveRule::Terms(_) => self.horizon.from(day, self.period),
+            LiveRule::Subscriptions(_) => self.horizon.from(day, self.period),
         };
         Cut { day, ends, last_period: self.calendar.shift(self.calendar.start(day, shape.week_start), -1) }
     }
@@ -208,8 +208,8 @@ impl Pace {
         }
     }
 
-    fn rhythm(&self) -> Option<Rhythm> {
-        Some(Rhythm { first: self.first?, last: self.last?, gaps: self.days - 1 })
+    fn rhythm(&self) -> Option<PurchaseRhythm> {
+        Some(PurchaseRhythm { first: self.first?, last: self.last?, gaps: self.days - 1 })
     }
 }
 
@@ -223,7 +223,7 @@ pub struct Level {
 
 /// What an answer says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
+pub enum Sentiment {
     Low = 1,
     Middle = 2,
     High = 3,
@@ -231,13 +231,13 @@ pub enum Mark {
 
 /// A live customer on a date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct FeatureValues {
     /// Days since something was done; of who never did anything, since the first subscription became live.
     pub silence: i32,
     /// Days after which silence is churn; on subscriptions the last window.
     pub window: i32,
     /// Of what is done: days of it, the first and the last.
-    pub rhythm: Option<Rhythm>,
+    pub rhythm: Option<PurchaseRhythm>,
     /// Days of purchase in the last window.
     pub lately: u32,
     /// `None` without an earlier level.
@@ -248,10 +248,10 @@ pub struct Standing {
     pub renewal: (usize, Day),
     /// The day on which the last of the subscriptions was called off, if all are.
     pub notice: Option<Day>,
-    pub answer: Option<(Mark, AnswerRow)>,
+    pub answer: Option<(Sentiment, AnswerRow)>,
 }
 
-impl Standing {
+impl FeatureValues {
     /// Silence ÷ window in thousandths.
     pub fn silence_share(&self) -> u16 {
         let share = i64::from(self.silence.max(0)) * 1000 / i64::from(self.window.max(1));
@@ -259,21 +259,21 @@ impl Standing {
     }
 
     /// The level of a sign, from 0.
-    pub fn level(&self, sign: Sign, watch: &Watch) -> usize {
+    pub fn level(&self, sign: Feature, watch: &FeatureSpec) -> usize {
         // numerator / denominator ≥ cut
         let beyond = |cuts: &[(i64, i64)], numerator: i128, denominator: i128| {
             cuts.iter().filter(|(n, d)| numerator * i128::from(*d) >= denominator * i128::from(*n)).count()
         };
         match sign {
-            Sign::Silence => beyond(&SILENCE, self.silence.into(), self.window.into()),
-            Sign::Rhythm => match self.rhythm.filter(|r| r.gaps > 0) {
+            Feature::Silence => beyond(&SILENCE, self.silence.into(), self.window.into()),
+            Feature::PurchaseRhythm => match self.rhythm.filter(|r| r.gaps > 0) {
                 None => 0,
                 Some(r) => {
                     let (gaps, span) = (i128::from(r.gaps), i128::from(r.last.0 - r.first.0));
                     1 + beyond(&RHYTHM, i128::from(self.silence) * gaps, span)
                 }
             },
-            Sign::Level => match self.level {
+            Feature::Level => match self.level {
                 None => 0,
                 Some(level) if level.recent == 0 => 1,
                 Some(l) => {
@@ -281,23 +281,23 @@ impl Standing {
                     2 + beyond(&LEVEL, l.recent.saturating_mul(l.earlier_days.into()), l.earlier.saturating_mul(window))
                 }
             },
-            Sign::Purchases => {
+            Feature::Purchases => {
                 let days = self.rhythm.map_or(0, |r| r.gaps + 1);
                 PURCHASES.iter().filter(|cut| days >= **cut).count()
             }
-            Sign::Lately => LATELY.iter().filter(|cut| self.lately >= **cut).count(),
-            Sign::Pace => self.rhythm.map_or(0, |r| {
+            Feature::Lately => LATELY.iter().filter(|cut| self.lately >= **cut).count(),
+            Feature::Pace => self.rhythm.map_or(0, |r| {
                 let since = i128::from(r.last.0 - r.first.0) + i128::from(self.silence) + 1;
                 beyond(&PACE, since, i128::from(r.gaps + 1) * i128::from(self.window))
             }),
-            Sign::Tenure => TENURE.iter().filter(|cut| self.tenure >= **cut).count(),
-            Sign::Renewal => self.renewal.0,
-            Sign::Notice => match self.notice {
+            Feature::Tenure => TENURE.iter().filter(|cut| self.tenure >= **cut).count(),
+            Feature::Renewal => self.renewal.0,
+            Feature::Notice => match self.notice {
                 None => 0,
                 Some(_) if self.renewal.0 == NOT_DUE => 1,
                 Some(_) => 2,
             },
-            Sign::Survey => self.answer.map_or(0, |(mark, _)| mark as usize),
+            Feature::Survey => self.answer.map_or(0, |(mark, _)| mark as usize),
         }
     }
 }
@@ -308,13 +308,13 @@ pub enum Windows<'a> {
     /// As the run has them.
     Now,
     /// As they were learned before all dates; the customer is of the class that his purchases before the date say.
-    Past(&'a Habits),
+    Past(&'a FrequencyClasses),
 }
 
 /// Looks at a customer on one date after the other, in order of time.
-pub struct Looking<'a> {
+pub struct FeatureReader<'a> {
     view: View<'a>,
-    watch: &'a Watch,
+    watch: &'a FeatureSpec,
     windows: Windows<'a>,
     days: &'a [DayRow],
     uses: &'a [UseRow],
@@ -322,24 +322,24 @@ pub struct Looking<'a> {
     used: Pace,
 }
 
-impl<'a> Looking<'a> {
-    pub fn new(view: View<'a>, watch: &'a Watch, windows: Windows<'a>) -> Looking<'a> {
+impl<'a> FeatureReader<'a> {
+    pub fn new(view: View<'a>, watch: &'a FeatureSpec, windows: Windows<'a>) -> FeatureReader<'a> {
         let uses = if watch.by_use { view.uses() } else { &[] };
-        Looking { view, watch, windows, days: view.days(), uses, bought: Pace::default(), used: Pace::default() }
+        FeatureReader { view, watch, windows, days: view.days(), uses, bought: Pace::default(), used: Pace::default() }
     }
 
     /// The customer on a date, not before the last; `None` for who is not live.
-    pub fn at(&mut self, cut: &Cut) -> Option<Standing> {
+    pub fn at(&mut self, cut: &Cut) -> Option<FeatureValues> {
         self.bought.go_on(self.days, cut.day, |d| (d.active > 0).then_some(d.day), |d| d.day);
         self.used.go_on(self.uses, cut.day, |u| (u.quantity > 0).then_some(u.day), |u| u.day);
         let yesterday = cut.day.plus(-1);
         let standing = match self.view.rule() {
-            LiveRule::Terms(rule) => {
+            LiveRule::Subscriptions(rule) => {
                 let mut live = Live::default();
                 running(self.view.terms(), rule, cut.day, |row| live.see(&row, cut));
                 let done = if self.watch.by_use { &self.used } else { &self.bought };
                 let since = live.since?;
-                Standing {
+                FeatureValues {
                     silence: yesterday.0 - done.last.unwrap_or(since).0,
                     window: self.watch.window,
                     rhythm: done.rhythm(),
@@ -360,10 +360,10 @@ impl<'a> Looking<'a> {
                     return None;
                 }
                 let rhythm = self.bought.rhythm();
-                Standing { silence: yesterday.0 - last.0, window, rhythm, lately: self.lately(cut.day), ..UNSEEN }
+                FeatureValues { silence: yesterday.0 - last.0, window, rhythm, lately: self.lately(cut.day), ..UNSEEN }
             }
         };
-        Some(Standing { level: self.level(cut.day), answer: self.answer(cut.day), ..standing })
+        Some(FeatureValues { level: self.level(cut.day), answer: self.answer(cut.day), ..standing })
     }
 
     /// The days of silence after which this customer has left.
@@ -378,9 +378,9 @@ impl<'a> Looking<'a> {
     }
 
     /// Whether who was live at the date left: bought nothing within the window after it, or had an end within the horizon.
-    pub fn left(&self, cut: &Cut, standing: &Standing) -> bool {
+    pub fn left(&self, cut: &Cut, standing: &FeatureValues) -> bool {
         match self.view.rule() {
-            LiveRule::Terms(_) => {
+            LiveRule::Subscriptions(_) => {
                 let yesterday = cut.day.plus(-1);
                 let spells = self.view.spells();
                 let spell: Option<&Spell> = spells.iter().rev().find(|s| s.start <= yesterday);
@@ -418,8 +418,8 @@ impl<'a> Looking<'a> {
     }
 
     /// The last answer that says whether the customer is content.
-    fn answer(&self, cut: Day) -> Option<(Mark, AnswerRow)> {
-        if !self.watch.signs.contains(&Sign::Survey) {
+    fn answer(&self, cut: Day) -> Option<(Sentiment, AnswerRow)> {
+        if !self.watch.signs.contains(&Feature::Survey) {
             return None;
         }
         let answers = self.view.answers();
@@ -429,7 +429,7 @@ impl<'a> Looking<'a> {
     }
 }
 
-const UNSEEN: Standing = Standing {
+const UNSEEN: FeatureValues = FeatureValues {
     silence: 0,
     window: 1,
     rhythm: None,
@@ -455,7 +455,7 @@ fn sums<T>(
 
 /// Promoters and who is satisfied, the passive, and detractors and who is not; ces has no side that is good in every
 /// survey, and exit surveys ask who has left.
-fn mark(answer: &AnswerRow, [nps, csat]: [(i32, i32); 2]) -> Option<Mark> {
+fn mark(answer: &AnswerRow, [nps, csat]: [(i32, i32); 2]) -> Option<Sentiment> {
     let score = answer.score?;
     let (high, low) = match answer.kind {
         AnswerKind::Nps => (nps.1 - 1, nps.1 - 4),
@@ -463,9 +463,9 @@ fn mark(answer: &AnswerRow, [nps, csat]: [(i32, i32); 2]) -> Option<Mark> {
         AnswerKind::Ces | AnswerKind::Exit => return None,
     };
     Some(match score {
-        score if score >= 100 * high => Mark::High,
-        score if score <= 100 * low => Mark::Low,
-        _ => Mark::Middle,
+        score if score >= 100 * high => Sentiment::High,
+        score if score <= 100 * low => Sentiment::Low,
+        _ => Sentiment::Middle,
     })
 }
 

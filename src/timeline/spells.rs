@@ -41,7 +41,7 @@ pub fn spells(rule: &LiveRule, frame: &Frame, days: &[DayRow], ranges: &[Range],
         LiveRule::Window(window) => active.for_each(|d| join(d.day, d.day.plus(*window), 0)),
         // What is learned is a window by now.
         LiveRule::Learned => {}
-        LiveRule::Terms(rule) => ranges.iter().for_each(|r| join(r.start, r.end, rule.gap_days)),
+        LiveRule::Subscriptions(rule) => ranges.iter().for_each(|r| join(r.start, r.end, rule.gap_days)),
     }
     if let Some(last) = into.last_mut()
         && last.end >= until

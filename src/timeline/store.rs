@@ -1,7 +1,7 @@
 //! Where the rows of buckets live between the scan and the walks: in memory while they fit the limit, in a temporary
 //! file beyond it.
 //!
-//! Rows arrive in a [`Pot`] a bucket. A pot that grows too large, or whose turn it is when memory is short, is settled:
+//! Rows arrive in a [`BucketBuffer`] a bucket. A pot that grows too large, or whose turn it is when memory is short, is settled:
 //! its rows become a run of records sorted by customer. Sealing brings the runs of a bucket together as one.
 
 use std::borrow::Cow;
@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use super::identity::BUCKETS;
-use super::merge::{Kept, merge};
-use super::pot::Pot;
-use super::record::Rows;
+use super::merge::{RunLocation, merge};
+use super::pot::BucketBuffer;
+use super::record::CustomerRows;
 use super::rows::check_money;
 use super::spill::Spill;
 use crate::calendar::Day;
@@ -26,7 +26,7 @@ pub struct Store {
     /// Bytes that rows may take in memory.
     limit: usize,
     buckets: Vec<Mutex<Bucket>>,
-    sealed: Vec<OnceLock<Sealed>>,
+    sealed: Vec<OnceLock<FinalizedBucket>>,
     /// What each bucket takes in memory, and all together.
     sizes: Vec<AtomicUsize>,
     used: AtomicUsize,
@@ -38,13 +38,13 @@ pub struct Store {
 
 #[derive(Default)]
 struct Bucket {
-    pot: Pot,
-    runs: Vec<Kept>,
+    pot: BucketBuffer,
+    runs: Vec<RunLocation>,
 }
 
 /// A bucket after its last row: a record for each customer, in the order of the ids.
-pub struct Sealed {
-    records: Kept,
+pub struct FinalizedBucket {
+    records: RunLocation,
     customers: u64,
     /// The earliest `signed_up_at`.
     first_sign_up: Day,
@@ -55,14 +55,14 @@ fn poisoned<T>(_: T) -> Error {
 }
 
 /// What a pot holds, as records.
-fn run_of(pot: Pot) -> Result<Kept> {
+fn run_of(pot: BucketBuffer) -> Result<RunLocation> {
     let mut run = vec![];
-    pot.settle(&mut |id, rows| {
+    pot.flush_to_run(&mut |id, rows| {
         rows.write(id, &mut run);
         Ok(())
     })?;
     run.shrink_to_fit();
-    Ok(Kept::Memory(run))
+    Ok(RunLocation::Memory(run))
 }
 
 impl Store {
@@ -106,14 +106,14 @@ impl Store {
     ///
     /// # Errors
     /// Output: a temporary file cannot be written.
-    pub fn fill(&self, bucket: usize, rows: usize, put: impl FnOnce(&mut Pot)) -> Result<()> {
+    pub fn fill(&self, bucket: usize, rows: usize, put: impl FnOnce(&mut BucketBuffer)) -> Result<()> {
         let mut kept = self.buckets[bucket].lock().map_err(poisoned)?;
         put(&mut kept.pot);
         let is_large = kept.pot.bytes() > self.large();
         self.resize(bucket, &kept);
         drop(kept);
         self.arrived.fetch_add(rows as u64, Ordering::Relaxed);
-        if is_large { self.settle(bucket) } else { Ok(()) }
+        if is_large { self.flush_to_run(bucket) } else { Ok(()) }
     }
 
     /// Bytes from which a pot is settled: every thread may be settling one.
@@ -138,7 +138,7 @@ impl Store {
                 break;
             }
             let Some(mut sealed) = self.sealed[bucket].take() else { continue };
-            sealed.records = self.put_away(sealed.records)?;
+            sealed.records = self.spill(sealed.records)?;
             self.set_size(bucket, 0);
             self.sealed[bucket] = OnceLock::from(sealed);
         }
@@ -149,7 +149,7 @@ impl Store {
     ///
     /// # Errors
     /// Output: it cannot be written.
-    pub fn relieve(&self) -> Result<()> {
+    pub fn spill_over_limit(&self) -> Result<()> {
         if self.used.load(Ordering::Relaxed) <= self.limit {
             return Ok(());
         }
@@ -160,9 +160,9 @@ impl Store {
             if size == 0 {
                 break;
             }
-            self.settle(bucket)?;
+            self.flush_to_run(bucket)?;
             let runs = std::mem::take(&mut self.buckets[bucket].lock().map_err(poisoned)?.runs);
-            let runs = runs.into_iter().map(|run| self.put_away(run)).collect::<Result<Vec<_>>>()?;
+            let runs = runs.into_iter().map(|run| self.spill(run)).collect::<Result<Vec<_>>>()?;
             let mut kept = self.buckets[bucket].lock().map_err(poisoned)?;
             kept.runs.extend(runs);
             self.resize(bucket, &kept);
@@ -171,7 +171,7 @@ impl Store {
     }
 
     /// The pot of a bucket becomes a run. Others may fill it again meanwhile.
-    fn settle(&self, bucket: usize) -> Result<()> {
+    fn flush_to_run(&self, bucket: usize) -> Result<()> {
         let pot = std::mem::take(&mut self.buckets[bucket].lock().map_err(poisoned)?.pot);
         if pot.is_empty() {
             return Ok(());
@@ -183,15 +183,15 @@ impl Store {
         Ok(())
     }
 
-    fn put_away(&self, run: Kept) -> Result<Kept> {
-        let Kept::Memory(bytes) = run else { return Ok(run) };
+    fn spill(&self, run: RunLocation) -> Result<RunLocation> {
+        let RunLocation::Memory(bytes) = run else { return Ok(run) };
         let (arrived, expected) = (self.arrived.load(Ordering::Relaxed), self.expected.load(Ordering::Relaxed));
         let share = (expected > 0).then(|| arrived as f64 / expected as f64);
-        self.spill.write(&bytes, share).map(Kept::File)
+        self.spill.write(&bytes, share).map(RunLocation::File)
     }
 
     fn resize(&self, bucket: usize, kept: &Bucket) {
-        let size = kept.pot.bytes() + kept.runs.iter().map(Kept::resident).sum::<usize>();
+        let size = kept.pot.bytes() + kept.runs.iter().map(RunLocation::resident).sum::<usize>();
         self.set_size(bucket, size);
     }
 
@@ -205,10 +205,10 @@ impl Store {
     ///
     /// # Errors
     /// Input: a customer's money is beyond what a table can hold. Output: temporary files cannot be used.
-    pub fn seal(&self, bucket: usize) -> Result<()> {
+    pub fn finalize(&self, bucket: usize) -> Result<()> {
         let Bucket { pot, mut runs } = std::mem::take(&mut *self.buckets[bucket].lock().map_err(poisoned)?);
         let (mut records, mut customers, mut first_sign_up) = (Vec::with_capacity(pot.record_bytes()), 0, Day::NEVER);
-        let mut show = |id: &[u8], rows: &mut Rows| {
+        let mut show = |id: &[u8], rows: &mut CustomerRows| {
             rows.date_orders();
             check_money(&rows.days)?;
             rows.write(id, &mut records);
@@ -217,25 +217,25 @@ impl Store {
             Ok(())
         };
         if runs.is_empty() {
-            pot.settle(&mut show)?;
+            pot.flush_to_run(&mut show)?;
         } else {
             runs.push(run_of(pot)?);
             merge(runs, &self.spill, &mut show)?;
         }
         records.shrink_to_fit();
         self.set_size(bucket, records.capacity());
-        let mut records = Kept::Memory(records);
+        let mut records = RunLocation::Memory(records);
         // The room that logs leave is too cut up for records, which come in large pieces: some of it stays unused.
         if self.used.load(Ordering::Relaxed) > self.limit / 4 * 3 {
-            records = self.put_away(records)?;
+            records = self.spill(records)?;
             self.set_size(bucket, 0);
         }
         self.sealed[bucket]
-            .set(Sealed { records, customers, first_sign_up })
+            .set(FinalizedBucket { records, customers, first_sign_up })
             .map_err(|_| Error::internal("a bucket was sealed twice"))
     }
 
-    fn sealed(&self, bucket: usize) -> Result<&Sealed> {
+    fn sealed(&self, bucket: usize) -> Result<&FinalizedBucket> {
         self.sealed[bucket].get().ok_or_else(|| Error::internal("a bucket was read before it was sealed"))
     }
 

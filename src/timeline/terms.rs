@@ -1,13 +1,13 @@
 //! Subscription rows → live ranges with their MRR, and the ends of paid terms.
 
-use super::lens::TermRule;
+use super::lens::SubscriptionRule;
 use super::policy::Dated;
 use crate::calendar::Day;
 use crate::error::{Error, Result};
 use crate::exchange::Code;
 use crate::money::{MAX_MINOR, div_half_even};
 use crate::source::canonical::PackedId;
-pub use crate::source::canonical::{CancelKind, Term};
+pub use crate::source::canonical::{CancelKind, Subscription};
 
 /// A half-open range of days in which a subscription is live, `end` = [`Day::NEVER`] while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +27,7 @@ pub struct Range {
 
 /// A paid term that ended: a renewal date passed, or the subscription's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Due {
+pub struct RenewalDue {
     pub day: Day,
     pub renewed: bool,
     /// Which of the customer's subscription rows it is of.
@@ -38,7 +38,7 @@ pub struct Due {
 
 /// Curiosities of subscription rows that are counted in table `checks`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct TermCounts {
+pub struct SubscriptionCounts {
     pub rows: i64,
     /// Started at or after as_of: ignored.
     pub after_as_of: i64,
@@ -57,7 +57,7 @@ pub struct TermCounts {
 }
 
 /// MRR of an amount per interval, half-even (DEFINITIONS §5): months as they are, a week × 52/12, a day × 365/12.
-fn mrr(term: &Term) -> Result<i64> {
+fn mrr(term: &Subscription) -> Result<i64> {
     let amount = i128::from(term.amount);
     let monthly = if term.months > 0 {
         div_half_even(amount, i128::from(term.months))
@@ -73,7 +73,7 @@ fn mrr(term: &Term) -> Result<i64> {
 }
 
 /// The `k`-th renewal date of a term whose paid time begins at `start`.
-fn renewal(term: &Term, start: Day, k: i32) -> Day {
+fn renewal(term: &Subscription, start: Day, k: i32) -> Day {
     if term.months > 0 {
         start.plus_months(term.months.saturating_mul(k))
     } else {
@@ -82,7 +82,7 @@ fn renewal(term: &Term, start: Day, k: i32) -> Day {
 }
 
 /// The first renewal date at or after `day`.
-fn first_renewal_from(term: &Term, start: Day, day: Day) -> Day {
+fn first_renewal_from(term: &Subscription, start: Day, day: Day) -> Day {
     // A lower bound from the mean length of an interval, then step.
     let days_apart = i64::from(day.0) - i64::from(start.0);
     let mut k = match term.months {
@@ -104,12 +104,12 @@ fn first_renewal_from(term: &Term, start: Day, day: Day) -> Day {
 /// # Errors
 /// When an MRR, or the sum of a customer's, is beyond DECIMAL(18).
 pub fn live_ranges(
-    rows: &[Term],
-    rule: &TermRule,
+    rows: &[Subscription],
+    rule: &SubscriptionRule,
     until: Day,
     ranges: &mut Vec<Range>,
-    dues: &mut Vec<Due>,
-    counts: &mut TermCounts,
+    dues: &mut Vec<RenewalDue>,
+    counts: &mut SubscriptionCounts,
 ) -> Result<()> {
     ranges.clear();
     dues.clear();
@@ -144,13 +144,13 @@ pub fn live_ranges(
 }
 
 /// A plan for nothing where such are not live by themselves.
-fn is_free(term: &Term, rule: &TermRule) -> bool {
+fn is_free(term: &Subscription, rule: &SubscriptionRule) -> bool {
     term.amount == 0 && !rule.free_is_live
 }
 
 /// Of free plans, leaves what goes on from a paid one: from the day on which a paid plan begins beside it, or all of it
 /// where it begins before the paid one (or a free one that went on from that) is over, or at most `gap_days` later.
-fn after_paid(rows: &[Term], gap_days: i32, wholes: &mut [Option<(Day, Day)>], counts: &mut TermCounts) {
+fn after_paid(rows: &[Subscription], gap_days: i32, wholes: &mut [Option<(Day, Day)>], counts: &mut SubscriptionCounts) {
     let mut by_start: Vec<usize> = (0..rows.len()).filter(|row| wholes[*row].is_some()).collect();
     by_start.sort_by_key(|row| (wholes[*row], *row));
     let mut reach: Option<Day> = None;
@@ -176,7 +176,7 @@ fn after_paid(rows: &[Term], gap_days: i32, wholes: &mut [Option<(Day, Day)>], c
 }
 
 /// The ranges of all rows before pauses, as they were known before `until`.
-fn whole_ranges(rows: &[Term], rule: &TermRule, until: Day, counts: &mut TermCounts) -> Vec<Option<(Day, Day)>> {
+fn whole_ranges(rows: &[Subscription], rule: &SubscriptionRule, until: Day, counts: &mut SubscriptionCounts) -> Vec<Option<(Day, Day)>> {
     let mut wholes: Vec<Option<(Day, Day)>> = rows.iter().map(|r| whole_range(r, rule, until, counts)).collect();
     if rule.free_after_paid_is_live && !rule.free_is_live {
         after_paid(rows, rule.gap_days, &mut wholes, counts);
@@ -199,11 +199,11 @@ pub struct Running {
 }
 
 /// The rows that are live on the day before `until`, by what was known then.
-pub fn running(rows: &[Term], rule: &TermRule, until: Day, mut each: impl FnMut(Running)) {
+pub fn running(rows: &[Subscription], rule: &SubscriptionRule, until: Day, mut each: impl FnMut(Running)) {
     if rows.iter().all(|r| r.started >= until) {
         return;
     }
-    let wholes = whole_ranges(rows, rule, until, &mut TermCounts::default());
+    let wholes = whole_ranges(rows, rule, until, &mut SubscriptionCounts::default());
     let Some(since) = wholes.iter().flatten().map(|(start, _)| *start).min() else { return };
     let yesterday = until.plus(-1);
     for (term, whole) in rows.iter().zip(wholes) {
@@ -224,13 +224,13 @@ pub fn running(rows: &[Term], rule: &TermRule, until: Day, mut each: impl FnMut(
 /// (a plan change), or, where the export has no subscription ids to tell them apart, with any that is live there. In the
 /// middle of a paid term going on is no decision and does not count; nor does the end of what is paused.
 fn ends_of_terms(
-    rows: &[Term],
+    rows: &[Subscription],
     wholes: &[Option<(Day, Day)>],
     ranges: &[Range],
-    rule: &TermRule,
+    rule: &SubscriptionRule,
     until: Day,
-    dues: &mut Vec<Due>,
-    counts: &mut TermCounts,
+    dues: &mut Vec<RenewalDue>,
+    counts: &mut SubscriptionCounts,
 ) {
     let mut starts: Vec<Day> = wholes.iter().flatten().map(|(start, _)| *start).collect();
     starts.sort_unstable();
@@ -263,7 +263,7 @@ fn ends_of_terms(
         };
         let term_ends = first_renewal_from(term, start, end);
         if !goes_on || term_ends == end {
-            dues.push(Due { day: end, renewed: goes_on, row, term_ends });
+            dues.push(RenewalDue { day: end, renewed: goes_on, row, term_ends });
         }
     }
     dues.sort_unstable();
@@ -295,7 +295,7 @@ impl Reach {
 }
 
 /// Renewal dates that passed while the subscription ran.
-fn terms_due(term: &Term, row: u32, rule: &TermRule, (start, end): (Day, Day), until: Day, dues: &mut Vec<Due>) {
+fn terms_due(term: &Subscription, row: u32, rule: &SubscriptionRule, (start, end): (Day, Day), until: Day, dues: &mut Vec<RenewalDue>) {
     let pause = paused(term, rule);
     for k in 1.. {
         let day = renewal(term, start, k);
@@ -303,23 +303,23 @@ fn terms_due(term: &Term, row: u32, rule: &TermRule, (start, end): (Day, Day), u
             break;
         }
         if pause.is_none_or(|(from, to)| !(from..to).contains(&day)) {
-            dues.push(Due { day, renewed: true, row, term_ends: day });
+            dues.push(RenewalDue { day, renewed: true, row, term_ends: day });
         }
     }
 }
 
-fn paused(term: &Term, rule: &TermRule) -> Option<(Day, Day)> {
+fn paused(term: &Subscription, rule: &SubscriptionRule) -> Option<(Day, Day)> {
     (!rule.paused_is_live && term.paused_from != Day::NEVER && term.paused_from < term.paused_until)
         .then_some((term.paused_from, term.paused_until))
 }
 
 /// The first day of paid time.
-pub(super) fn paid_from(term: &Term) -> Day {
+pub(super) fn paid_from(term: &Subscription) -> Day {
     if term.trial_ends == Day::NEVER { term.started } else { term.started.max(term.trial_ends) }
 }
 
 /// From the start of paid time to the end, before pauses; `None` if the row is never live or not yet.
-fn whole_range(term: &Term, rule: &TermRule, until: Day, counts: &mut TermCounts) -> Option<(Day, Day)> {
+fn whole_range(term: &Subscription, rule: &SubscriptionRule, until: Day, counts: &mut SubscriptionCounts) -> Option<(Day, Day)> {
     if term.started >= until {
         counts.after_as_of += 1;
         return None;
@@ -347,7 +347,7 @@ fn whole_range(term: &Term, rule: &TermRule, until: Day, counts: &mut TermCounts
 /// When the subscription ends, by the date that the policy says. Under the standard policy that is `paid_until`, falling
 /// back to `ended_at`, falling back to the first renewal date at or after the cancellation (called off before paid time
 /// begins, it never begins). What is past due runs on unless the rule says otherwise.
-fn end(term: &Term, rule: &TermRule, start: Day, until: Day, counts: &mut TermCounts) -> Day {
+fn end(term: &Subscription, rule: &SubscriptionRule, start: Day, until: Day, counts: &mut SubscriptionCounts) -> Day {
     let known = |day: Day| if day < until { day } else { Day::NEVER };
     let (ended, cancelled, past_due) = (known(term.ended), known(term.cancelled), known(term.past_due_since));
     let overdue = past_due != Day::NEVER && ended == Day::NEVER && cancelled == Day::NEVER;
@@ -384,19 +384,19 @@ mod tests {
         Day::parse(text).unwrap()
     }
 
-    fn term(started: &str, amount: i64, months: i32) -> Term {
-        Term { months, ..Term::running(day(started), amount) }
+    fn term(started: &str, amount: i64, months: i32) -> Subscription {
+        Subscription { months, ..Subscription::running(day(started), amount) }
     }
 
-    fn rule() -> TermRule {
-        TermRule::default()
+    fn rule() -> SubscriptionRule {
+        SubscriptionRule::default()
     }
 
     /// Live ranges with their MRR, and due dates with whether they were renewed.
-    type Looked = (Vec<(String, String, i64)>, Vec<(String, bool)>, TermCounts);
+    type Looked = (Vec<(String, String, i64)>, Vec<(String, bool)>, SubscriptionCounts);
 
-    fn look(terms: &[Term], rule: &TermRule) -> Looked {
-        let (mut ranges, mut dues, mut counts) = (vec![], vec![], TermCounts::default());
+    fn look(terms: &[Subscription], rule: &SubscriptionRule) -> Looked {
+        let (mut ranges, mut dues, mut counts) = (vec![], vec![], SubscriptionCounts::default());
         live_ranges(terms, rule, day("2024-07-01"), &mut ranges, &mut dues, &mut counts).unwrap();
         let ranges = ranges.iter().map(|r| (r.start.to_string(), r.end.to_string(), r.mrr)).collect();
         (ranges, dues.iter().map(|d| (d.day.to_string(), d.renewed)).collect(), counts)
@@ -404,7 +404,7 @@ mod tests {
 
     #[test]
     fn intervals_become_months_exactly() {
-        let mrr_of = |amount, months, days| mrr(&Term { days, ..term("2024-01-01", amount, months) }).unwrap();
+        let mrr_of = |amount, months, days| mrr(&Subscription { days, ..term("2024-01-01", amount, months) }).unwrap();
         assert_eq!(
             [mrr_of(12_000, 12, 0), mrr_of(100, 3, 0), mrr_of(1200, 0, 7), mrr_of(1200, 0, 14), mrr_of(12, 0, 1)],
             [1000, 33, 5200, 2600, 365]
@@ -413,7 +413,7 @@ mod tests {
 
     #[test]
     fn a_trial_delays_and_a_pause_splits() {
-        let t = Term {
+        let t = Subscription {
             trial_ends: day("2024-01-15"),
             paused_from: day("2024-02-01"),
             paused_until: day("2024-03-01"),
@@ -430,7 +430,7 @@ mod tests {
 
     #[test]
     fn a_cancellation_without_an_end_runs_to_the_next_renewal() {
-        let t = Term { cancelled: day("2024-03-10"), ..term("2024-01-31", 1000, 1) };
+        let t = Subscription { cancelled: day("2024-03-10"), ..term("2024-01-31", 1000, 1) };
         let (ranges, _, counts) = look(&[t], &rule());
         assert_eq!((ranges[0].1.as_str(), counts.end_derived), ("2024-03-31", 1));
     }
@@ -438,18 +438,18 @@ mod tests {
     #[test]
     fn past_due_is_live_unless_told() {
         let t =
-            Term { paid_until: day("2024-05-01"), past_due_since: day("2024-05-01"), ..term("2024-01-01", 1000, 1) };
+            Subscription { paid_until: day("2024-05-01"), past_due_since: day("2024-05-01"), ..term("2024-01-01", 1000, 1) };
         assert_eq!(look(&[t], &rule()).0[0].1, "9999-12-31");
-        assert_eq!(look(&[t], &TermRule { past_due_is_live: false, ..rule() }).0[0].1, "2024-05-01");
+        assert_eq!(look(&[t], &SubscriptionRule { past_due_is_live: false, ..rule() }).0[0].1, "2024-05-01");
     }
 
     #[test]
     fn a_plan_change_is_no_renewal_unless_it_falls_on_one() {
-        let change = |on| [Term { ended: day(on), ..term("2024-01-01", 12_000, 12) }, term(on, 24_000, 12)];
+        let change = |on| [Subscription { ended: day(on), ..term("2024-01-01", 12_000, 12) }, term(on, 24_000, 12)];
         assert_eq!(look(&change("2024-03-05"), &rule()).1, []);
         let monthly = [
-            Term { ended: day("2024-02-01"), ..term("2024-01-01", 1000, 1) },
-            Term { ended: day("2024-03-01"), ..term("2024-02-01", 2000, 1) },
+            Subscription { ended: day("2024-02-01"), ..term("2024-01-01", 1000, 1) },
+            Subscription { ended: day("2024-03-01"), ..term("2024-02-01", 2000, 1) },
         ];
         assert_eq!(look(&monthly, &rule()).1, [("2024-02-01".into(), true), ("2024-03-01".into(), false)]);
     }
@@ -457,24 +457,24 @@ mod tests {
     #[test]
     fn who_has_called_it_off_has_the_last_day_paid_for() {
         // By the year from 7 September, but paid until the company's own year ends in July.
-        let row = Term { paid_until: day("2024-07-07"), ..term("2023-09-07", 1000, 12) };
-        let renews = |row: Term, until: &str| {
+        let row = Subscription { paid_until: day("2024-07-07"), ..term("2023-09-07", 1000, 12) };
+        let renews = |row: Subscription, until: &str| {
             let mut found = None;
             running(&[row], &rule(), day(until), |live| found = live.renews);
             found
         };
         assert_eq!(renews(row, "2024-06-30"), Some(day("2024-09-07")));
-        let called_off = Term { cancelled: day("2024-06-19"), ..row };
+        let called_off = Subscription { cancelled: day("2024-06-19"), ..row };
         assert_eq!(renews(called_off, "2024-06-30"), Some(day("2024-07-07")));
         // Not yet known; not paid to any day.
         assert_eq!(renews(called_off, "2024-06-19"), Some(day("2024-09-07")));
-        assert_eq!(renews(Term { paid_until: N, ..called_off }, "2024-06-30"), Some(day("2024-09-07")));
+        assert_eq!(renews(Subscription { paid_until: N, ..called_off }, "2024-06-30"), Some(day("2024-09-07")));
     }
 
     #[test]
     fn an_end_is_dated_by_the_policy() {
-        let dated = |term: Term, dated: Dated| look(&[term], &TermRule { dated, ..rule() }).0[0].1.clone();
-        let all = Term {
+        let dated = |term: Subscription, dated: Dated| look(&[term], &SubscriptionRule { dated, ..rule() }).0[0].1.clone();
+        let all = Subscription {
             cancelled: day("2024-03-10"),
             ended: day("2024-03-20"),
             paid_until: day("2024-04-01"),
@@ -483,21 +483,21 @@ mod tests {
         let ends = [Dated::PaidUntil, Dated::EndedAt, Dated::CancelledAt].map(|by| dated(all, by));
         assert_eq!(ends, ["2024-04-01", "2024-03-20", "2024-03-10"]);
         // Ended without a cancellation; cancelled without an end; the time paid for ran out.
-        let involuntary = Term { cancelled: N, ..all };
+        let involuntary = Subscription { cancelled: N, ..all };
         assert_eq!(dated(involuntary, Dated::CancelledAt), "2024-03-20");
-        let open = Term { ended: N, paid_until: N, ..all };
+        let open = Subscription { ended: N, paid_until: N, ..all };
         let ends = [Dated::PaidUntil, Dated::EndedAt, Dated::CancelledAt].map(|by| dated(open, by));
         assert_eq!(ends, ["2024-04-01", "2024-04-01", "2024-03-10"]);
-        let run_out = Term { ended: N, cancelled: N, ..all };
+        let run_out = Subscription { ended: N, cancelled: N, ..all };
         let ends = [Dated::PaidUntil, Dated::EndedAt, Dated::CancelledAt].map(|by| dated(run_out, by));
         assert_eq!(ends, ["2024-04-01"; 3]);
     }
 
     #[test]
     fn a_free_plan_is_live_where_it_goes_on_from_a_paid_one() {
-        let plan = |from: &str, to: &str, amount| Term { ended: day(to), ..term(from, amount, 1) };
-        let live = |terms: &[Term], gap_days| {
-            let rule = TermRule { free_after_paid_is_live: true, gap_days, ..rule() };
+        let plan = |from: &str, to: &str, amount| Subscription { ended: day(to), ..term(from, amount, 1) };
+        let live = |terms: &[Subscription], gap_days| {
+            let rule = SubscriptionRule { free_after_paid_is_live: true, gap_days, ..rule() };
             let (ranges, dues, counts) = look(terms, &rule);
             let text = ranges.iter().map(|(from, to, mrr)| format!("{}–{} {mrr}", &from[5..], &to[5..]));
             (text.collect::<Vec<_>>().join(", "), dues.len(), counts.free)
@@ -516,13 +516,13 @@ mod tests {
 
     #[test]
     fn what_never_lives_is_counted() {
-        let same = Term { ended: day("2024-01-01"), ..term("2024-01-01", 1000, 1) };
-        let trial = Term { trial_ends: day("2024-03-01"), ended: day("2024-02-01"), ..term("2024-01-01", 1000, 1) };
+        let same = Subscription { ended: day("2024-01-01"), ..term("2024-01-01", 1000, 1) };
+        let trial = Subscription { trial_ends: day("2024-03-01"), ended: day("2024-02-01"), ..term("2024-01-01", 1000, 1) };
         let late = term("2024-07-01", 1000, 1);
         let (ranges, dues, counts) = look(&[same, trial, late, term("2024-01-01", 0, 1)], &rule());
         assert_eq!((ranges.len(), dues.len()), (0, 0));
         let expected =
-            TermCounts { rows: 4, after_as_of: 1, never_live: 1, trial_outlives: 1, free: 1, ..TermCounts::default() };
+            SubscriptionCounts { rows: 4, after_as_of: 1, never_live: 1, trial_outlives: 1, free: 1, ..SubscriptionCounts::default() };
         assert_eq!(counts, expected);
     }
 }

@@ -1,9 +1,9 @@
 //! Free trials, and whether they became paid.
 
-use super::lens::TermRule;
+use super::lens::SubscriptionRule;
 use super::terms::{Range, Reach};
 use crate::calendar::Day;
-use crate::source::canonical::{PackedId, Term};
+use crate::source::canonical::{PackedId, Subscription};
 
 /// A trial that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,13 +20,13 @@ pub struct Trial {
 /// rows of one subscription with one date are one trial. It ends on that day, or with its last row before that. It was
 /// converted if something paid of the subscription is live there, or begins at most `gap_days` later; where the export
 /// has no subscription ids, if anything paid of the customer's is.
-pub fn trials(terms: &[Term], ranges: &[Range], rule: &TermRule, until: Day) -> Vec<Trial> {
+pub fn trials(terms: &[Subscription], ranges: &[Range], rule: &SubscriptionRule, until: Day) -> Vec<Trial> {
     let known = |day: Day| if day < until { day } else { Day::NEVER };
-    let last = |t: &Term| match known(t.ended) {
+    let last = |t: &Subscription| match known(t.ended) {
         Day::NEVER => known(t.paid_until),
         day => day.plus(rule.ended_at_inclusive.into()),
     };
-    let is_trial = |t: &Term| t.trial_ends != Day::NEVER && t.started < t.trial_ends && t.started < until;
+    let is_trial = |t: &Subscription| t.trial_ends != Day::NEVER && t.started < t.trial_ends && t.started < until;
     // Rows without an id are told apart by their place.
     let mut rows: Vec<(PackedId, usize, Day, Day)> = terms
         .iter()
@@ -56,20 +56,20 @@ pub fn trials(terms: &[Term], ranges: &[Range], rule: &TermRule, until: Day) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::timeline::terms::{TermCounts, live_ranges};
+    use crate::timeline::terms::{SubscriptionCounts, live_ranges};
 
     fn day(text: &str) -> Day {
         Day::parse(text).unwrap()
     }
 
-    fn term(started: &str, trial_ends: &str, subscription: PackedId) -> Term {
-        Term { trial_ends: day(trial_ends), subscription, ..Term::running(day(started), 1000) }
+    fn term(started: &str, trial_ends: &str, subscription: PackedId) -> Subscription {
+        Subscription { trial_ends: day(trial_ends), subscription, ..Subscription::running(day(started), 1000) }
     }
 
-    fn found(terms: &[Term]) -> Vec<(String, bool)> {
-        let rule = TermRule::default();
+    fn found(terms: &[Subscription]) -> Vec<(String, bool)> {
+        let rule = SubscriptionRule::default();
         let until = day("2024-07-01");
-        let (mut ranges, mut dues, mut counts) = (vec![], vec![], TermCounts::default());
+        let (mut ranges, mut dues, mut counts) = (vec![], vec![], SubscriptionCounts::default());
         live_ranges(terms, &rule, until, &mut ranges, &mut dues, &mut counts).unwrap();
         trials(terms, &ranges, &rule, until).iter().map(|t| (t.ended.to_string(), t.converted)).collect()
     }
@@ -77,8 +77,8 @@ mod tests {
     #[test]
     fn a_trial_becomes_paid_or_ends() {
         let paid = term("2024-01-01", "2024-01-15", 1);
-        let came_to_nothing = Term { ended: day("2024-01-15"), ..paid };
-        let called_off = Term { ended: day("2024-01-09"), ..paid };
+        let came_to_nothing = Subscription { ended: day("2024-01-15"), ..paid };
+        let called_off = Subscription { ended: day("2024-01-09"), ..paid };
         let still_running = term("2024-06-20", "2024-07-04", 1);
         let last_seen = term("2024-06-17", "2024-07-01", 1);
         assert_eq!(found(&[paid]), [("2024-01-15".into(), true)]);
@@ -90,23 +90,23 @@ mod tests {
     #[test]
     fn rows_of_one_trial_are_one_and_later_rows_are_none() {
         // The plan changed on 8 January, and again when it was paid.
-        let first = Term { ended: day("2024-01-08"), ..term("2024-01-01", "2024-01-15", 1) };
-        let second = Term { ended: day("2024-03-15"), ..term("2024-01-08", "2024-01-15", 1) };
+        let first = Subscription { ended: day("2024-01-08"), ..term("2024-01-01", "2024-01-15", 1) };
+        let second = Subscription { ended: day("2024-03-15"), ..term("2024-01-08", "2024-01-15", 1) };
         let third = term("2024-03-15", "2024-01-15", 1);
         assert_eq!(found(&[first, second, third]), [("2024-01-15".into(), true)]);
         // Another customer's trial of another subscription at the same time came to nothing.
-        let other = Term { ended: day("2024-01-15"), ..term("2024-01-01", "2024-01-15", 2) };
+        let other = Subscription { ended: day("2024-01-15"), ..term("2024-01-01", "2024-01-15", 2) };
         assert_eq!(found(&[second, other]), [("2024-01-15".into(), true), ("2024-01-15".into(), false)]);
     }
 
     #[test]
     fn a_free_trial_row_goes_on_as_a_paid_row() {
-        let trial = Term { amount: 0, ended: day("2024-01-15"), ..term("2024-01-01", "2024-01-15", 1) };
-        let paid = Term { subscription: 1, ..Term::running(day("2024-01-15"), 1000) };
-        let free = Term { amount: 0, ..paid };
+        let trial = Subscription { amount: 0, ended: day("2024-01-15"), ..term("2024-01-01", "2024-01-15", 1) };
+        let paid = Subscription { subscription: 1, ..Subscription::running(day("2024-01-15"), 1000) };
+        let free = Subscription { amount: 0, ..paid };
         assert_eq!(found(&[trial, paid]), [("2024-01-15".into(), true)]);
         assert_eq!(found(&[trial, free]), [("2024-01-15".into(), false)]);
-        let without_ids = [trial, paid].map(|t| Term { subscription: 0, ..t });
+        let without_ids = [trial, paid].map(|t| Subscription { subscription: 0, ..t });
         assert_eq!(found(&without_ids), [("2024-01-15".into(), true)]);
     }
 }

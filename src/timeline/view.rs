@@ -12,12 +12,12 @@ use super::rows::{AnswerRow, DayRow, UseRow};
 use super::segments::{At, Origin};
 use super::shape::{Basis, Frame, Shape};
 use super::spells::{Spell, begins_anew, spells};
-use super::terms::{Due, Range, TermCounts, live_ranges, paid_from};
+use super::terms::{RenewalDue, Range, SubscriptionCounts, live_ranges, paid_from};
 use crate::calendar::Day;
 use crate::error::Result;
 use crate::exchange::{Fault, OWN};
 pub use crate::source::canonical::Needs;
-use crate::source::canonical::{NO_VALUE, Term, ValueCode};
+use crate::source::canonical::{NO_VALUE, Subscription, ValueCode};
 
 /// A segment's values of one customer over time, as ranks of the dictionary.
 #[derive(Clone, Debug, Default)]
@@ -87,7 +87,7 @@ impl Steps {
 }
 
 /// The first day of activity, or of paid time.
-fn first_day(shape: &Shape, terms: &[Term], days: &[DayRow]) -> Option<Day> {
+fn first_day(shape: &Shape, terms: &[Subscription], days: &[DayRow]) -> Option<Day> {
     match shape.basis {
         Basis::Transactions => days.iter().find(|d| d.active > 0).map(|d| d.day),
         Basis::Subscriptions => {
@@ -97,23 +97,23 @@ fn first_day(shape: &Shape, terms: &[Term], days: &[DayRow]) -> Option<Day> {
 }
 
 #[derive(Default)]
-struct Seen {
+struct LensResult {
     ranges: Vec<Range>,
-    dues: Vec<Due>,
+    dues: Vec<RenewalDue>,
     spells: Vec<Spell>,
     runs: Vec<Run>,
-    terms: TermCounts,
+    terms: SubscriptionCounts,
     /// The first spell is none of a new customer.
     before: bool,
 }
 
 /// A worker's eyes: looks at one customer after the other through every lens of the run, reusing its buffers.
-pub struct Eyes {
+pub struct LensEvaluator {
     shape: Arc<Shape>,
     lenses: Arc<[Lens]>,
     frames: Vec<Arc<Frame>>,
     /// By lens; `None`: nobody looks through it.
-    seen: Vec<Option<Seen>>,
+    seen: Vec<Option<LensResult>>,
     segments: Vec<Steps>,
     scratch: Scratch,
     ordered: Ordered,
@@ -121,13 +121,13 @@ pub struct Eyes {
     missing: Option<Fault>,
 }
 
-impl Eyes {
+impl LensEvaluator {
     /// `through`: numbers of the lenses through which spells and movements are looked at.
-    pub fn new(shape: Arc<Shape>, lenses: Arc<[Lens]>, through: &[usize]) -> Eyes {
+    pub fn new(shape: Arc<Shape>, lenses: Arc<[Lens]>, through: &[usize]) -> LensEvaluator {
         let frames = lenses.iter().map(|lens| shape.frame(lens.period).clone()).collect();
         let segments = vec![Steps::default(); shape.dictionary.segments.len()];
-        let seen = (0..lenses.len()).map(|lens| through.contains(&lens).then(Seen::default)).collect();
-        Eyes {
+        let seen = (0..lenses.len()).map(|lens| through.contains(&lens).then(LensResult::default)).collect();
+        LensEvaluator {
             shape,
             lenses,
             frames,
@@ -154,7 +154,7 @@ impl Eyes {
     ///
     /// # Errors
     /// When the customer's money is beyond what a table can hold.
-    pub fn look<'a>(&'a mut self, history: &'a History<'a>) -> Result<Option<Person<'a>>> {
+    pub fn look<'a>(&'a mut self, history: &'a History<'a>) -> Result<Option<CustomerContext<'a>>> {
         let as_of = self.shape.as_of;
         let days = &history.days[..history.days.partition_point(|d| d.day < as_of)];
         let signed_up = history.member.map(|m| m.signed_up).filter(|day| *day < as_of);
@@ -175,8 +175,8 @@ impl Eyes {
             let days = &days[..days.partition_point(|d| d.day < until)];
             seen.ranges.clear();
             seen.dues.clear();
-            seen.terms = TermCounts::default();
-            if let LiveRule::Terms(rule) = &lens.rule {
+            seen.terms = SubscriptionCounts::default();
+            if let LiveRule::Subscriptions(rule) = &lens.rule {
                 live_ranges(terms, rule, until, &mut seen.ranges, &mut seen.dues, &mut seen.terms)?;
                 if !rule.rates_move {
                     keep_rates(terms, &mut seen.ranges, rule.gap_days, &self.shape.rates, &mut self.scratch.fault);
@@ -199,7 +199,7 @@ impl Eyes {
                 None => {}
             }
         }
-        Ok(Some(Person { eyes: self, history, days, signed_up, in_basis }))
+        Ok(Some(CustomerContext { eyes: self, history, days, signed_up, in_basis }))
     }
 
     fn read_segments(&mut self, history: &History<'_>, days: &[DayRow], as_of: Day) {
@@ -248,15 +248,15 @@ impl Eyes {
 }
 
 /// One customer, seen through every lens.
-pub struct Person<'a> {
-    eyes: &'a Eyes,
+pub struct CustomerContext<'a> {
+    eyes: &'a LensEvaluator,
     history: &'a History<'a>,
     days: &'a [DayRow],
     signed_up: Option<Day>,
     in_basis: bool,
 }
 
-impl<'a> Person<'a> {
+impl<'a> CustomerContext<'a> {
     pub fn id(&self) -> CustomerId<'a> {
         self.history.id
     }
@@ -276,10 +276,10 @@ impl<'a> Person<'a> {
 /// One customer through one lens.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
-    person: &'a Person<'a>,
+    person: &'a CustomerContext<'a>,
     lens: &'a Lens,
     frame: &'a Frame,
-    seen: Option<&'a Seen>,
+    seen: Option<&'a LensResult>,
     needs: Needs,
 }
 
@@ -314,7 +314,7 @@ impl<'a> View<'a> {
     }
 
     /// What the lens shows.
-    fn seen(&self) -> &'a Seen {
+    fn seen(&self) -> &'a LensResult {
         self.seen.expect("who looks through a lens has said so")
     }
 
@@ -361,14 +361,14 @@ impl<'a> View<'a> {
     }
 
     /// Subscription rows, as they were exported.
-    pub fn terms(&self) -> &'a [Term] {
+    pub fn terms(&self) -> &'a [Subscription] {
         self.person.eyes.ordered.terms(self.person.history)
     }
 
     /// What a live subscription costs an interval, in minor units of `money.currency`: at the rate of as_of, or at the one
     /// that it keeps.
     pub fn price(&self, range: &Range) -> i64 {
-        let Term { amount, currency, .. } = self.terms()[range.row as usize];
+        let Subscription { amount, currency, .. } = self.terms()[range.row as usize];
         let worth = match range.rated {
             _ if currency == OWN => return amount,
             Day::NEVER => self.frame.worth(currency, amount, self.frame.len()),
@@ -378,7 +378,7 @@ impl<'a> View<'a> {
         worth.unwrap_or(0)
     }
 
-    pub fn dues(&self) -> &'a [Due] {
+    pub fn dues(&self) -> &'a [RenewalDue] {
         &self.seen().dues
     }
 
@@ -395,7 +395,7 @@ impl<'a> View<'a> {
         &self.seen().runs
     }
 
-    pub fn term_counts(&self) -> &'a TermCounts {
+    pub fn term_counts(&self) -> &'a SubscriptionCounts {
         &self.seen().terms
     }
 
@@ -435,14 +435,14 @@ impl<'a> View<'a> {
             LiveRule::Window(days) => Some(days),
             LiveRule::Period => Some(self.lens.period.whole_days()),
             LiveRule::Learned => self.shape().learned.habits.as_ref().map(|h| h.window(self.person.days)),
-            LiveRule::Terms(_) => None,
+            LiveRule::Subscriptions(_) => None,
         }
     }
 
     /// First day of activity, or of the first spell.
     pub fn first_day(&self) -> Option<Day> {
         match self.lens.rule {
-            LiveRule::Terms(_) => self.seen().spells.first().map(|s| s.start),
+            LiveRule::Subscriptions(_) => self.seen().spells.first().map(|s| s.start),
             LiveRule::Period | LiveRule::Window(_) | LiveRule::Learned => {
                 self.days().iter().find(|d| d.active > 0).map(|d| d.day)
             }

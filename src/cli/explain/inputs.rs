@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::config::{Pipeline, SourceKind, canonical_columns};
-use crate::job::Blueprint;
+use crate::job::RunPlan;
 use crate::source;
 
 #[derive(Serialize)]
@@ -27,7 +27,7 @@ pub(super) struct MappedColumn {
     pub read: bool,
 }
 
-pub(super) fn inputs(pipeline: &Pipeline, blueprint: &Blueprint) -> Vec<ExplainedInput> {
+pub(super) fn inputs(pipeline: &Pipeline, blueprint: &RunPlan) -> Vec<ExplainedInput> {
     let needs = blueprint.plan.needs();
     let input = |(kind, source): (&SourceKind, &crate::config::Source)| {
         let written = &pipeline.resolved["sources"][kind.name()];

@@ -15,7 +15,7 @@ use super::schemas::TableDoc;
 use super::stdout::{self, OutputFormat};
 use crate::config::{self, Basis, Pipeline};
 use crate::error::{Error, Errors, Exit};
-use crate::job::{self, Blueprint};
+use crate::job::{self, RunPlan};
 use crate::nearest::suggestion;
 use crate::stage::{customers, ledger};
 
@@ -128,7 +128,7 @@ fn explain(pipeline: &Pipeline) -> Result<Explained, Errors> {
     })
 }
 
-fn parts(pipeline: &Pipeline, blueprint: &Blueprint, settings: &dyn Fn(&str) -> Vec<SettingDoc>) -> Vec<ExplainedPart> {
+fn parts(pipeline: &Pipeline, blueprint: &RunPlan, settings: &dyn Fn(&str) -> Vec<SettingDoc>) -> Vec<ExplainedPart> {
     let digits = Some(pipeline.money.digits);
     let stages = blueprint.specs.iter().map(|(kind, spec)| ExplainedPart {
         name: spec.name.clone(),

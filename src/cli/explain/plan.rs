@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::config::Pipeline;
 use crate::engine::plan::FoldSpec;
 use crate::error::Result;
-use crate::job::{self, Blueprint};
+use crate::job::{self, RunPlan};
 
 #[derive(Serialize)]
 pub(super) struct PlanDoc {
@@ -34,17 +34,17 @@ pub(super) struct FoldDoc {
     pub stages: Vec<String>,
 }
 
-pub(super) fn plan(pipeline: &Pipeline, blueprint: &Blueprint) -> Result<PlanDoc> {
-    let reckoning = blueprint.reckon(pipeline)?;
+pub(super) fn plan(pipeline: &Pipeline, blueprint: &RunPlan) -> Result<PlanDoc> {
+    let reckoning = blueprint.estimate(pipeline)?;
     let of_every_run = job::blueprint(pipeline, Some(&[]))?;
-    let alone: Vec<(&str, Blueprint)> = blueprint
+    let alone: Vec<(&str, RunPlan)> = blueprint
         .specs
         .iter()
         .map(|(_, spec)| Ok((spec.name.as_str(), job::blueprint(pipeline, Some(std::slice::from_ref(&spec.name)))?)))
         .collect::<Result<_>>()?;
     // Compared without their node numbers, which differ from plan to plan.
     let same = |a: &FoldSpec, b: &FoldSpec| (a.kind, &a.params, a.lens) == (b.kind, &b.params, b.lens);
-    let folds_it = |blueprint: &Blueprint, spec: &FoldSpec| blueprint.plan.folds().any(|(_, other)| same(spec, other));
+    let folds_it = |blueprint: &RunPlan, spec: &FoldSpec| blueprint.plan.folds().any(|(_, other)| same(spec, other));
     let lenses = blueprint.plan.lenses();
     let folds = reckoning.folds.iter().map(|fold| FoldDoc {
         walk: fold.round + 1,

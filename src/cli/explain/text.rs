@@ -5,7 +5,7 @@ use super::plan::PlanDoc;
 use super::{Explained, ExplainedPart, SettingDoc};
 use crate::cli::numbers::{count, grouped, size};
 use crate::cli::schemas::{WIDTH, columns, indented};
-use crate::engine::reckon::CELL_BYTES;
+use crate::engine::estimate::CELL_BYTES;
 use crate::terminal::escaped;
 
 pub(super) fn whole(explained: &Explained) -> String {

@@ -12,7 +12,7 @@ use crate::cli::schemas::columns;
 use crate::cli::stdout;
 use crate::config::Pipeline;
 use crate::error::{Errors, Exit};
-use crate::job::Blueprint;
+use crate::job::RunPlan;
 use crate::source::{Inspected, InspectedSource, RuledOut};
 use crate::terminal::escaped;
 
@@ -52,7 +52,7 @@ impl CostRule {
 /// What a run would do, from the pipeline file and the footers of the exports.
 pub struct DryRun<'a> {
     pipeline: &'a Pipeline,
-    blueprint: &'a Blueprint,
+    blueprint: &'a RunPlan,
     inspected: &'a Inspected,
     /// The memory limit as asked for, in bytes.
     limit: Option<u64>,
@@ -63,7 +63,7 @@ impl<'a> DryRun<'a> {
     /// For the current thread pool. `limit`: `--memory-limit` in bytes, if given.
     pub fn new(
         pipeline: &'a Pipeline,
-        blueprint: &'a Blueprint,
+        blueprint: &'a RunPlan,
         inspected: &'a Inspected,
         limit: Option<u64>,
     ) -> DryRun<'a> {

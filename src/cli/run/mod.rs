@@ -21,7 +21,7 @@ use super::pipeline::PipelineArgs;
 use super::secrets;
 use crate::config::Pipeline;
 use crate::error::{Error, Errors, Exit, Result};
-use crate::job::{self, Blueprint, Phase, Watch};
+use crate::job::{self, RunPlan, Phase, Watch};
 use crate::publish::{Options, Publication, Reservation, RunId};
 use crate::source;
 use crate::timeline::store::Store;
@@ -116,7 +116,7 @@ fn pool(threads: usize) -> Result<rayon::ThreadPool> {
 fn run_pipeline(
     args: &RunArgs,
     pipeline: &Pipeline,
-    blueprint: &Blueprint,
+    blueprint: &RunPlan,
     inspected: &source::Inspected,
     allowed: usize,
     interrupt: &Interrupt,
@@ -166,7 +166,7 @@ fn run_pipeline(
 
 struct Run<'a> {
     pipeline: &'a Pipeline,
-    blueprint: &'a Blueprint,
+    blueprint: &'a RunPlan,
     progress: &'a ProgressReporter,
     started: Timestamp,
 }

@@ -12,11 +12,11 @@ use crate::check::{self, Check};
 use crate::config::SourceKind;
 use crate::engine::score::Score;
 use crate::error::{Error, Errors, Result};
-use crate::job::{Computed, Gathered, Phase, Watch, Watched};
+use crate::job::{RunResult, LoadedData, Phase, Watch, Watched};
 use crate::publish::manifest::{self, Input, Manifest, PipelineFile, TableEntry};
 use crate::publish::{self, Format, Publication};
 use crate::source::SourceReport;
-use crate::stage::Headline;
+use crate::stage::SummaryMetric;
 use crate::table::Table;
 
 /// What there is to tell of a published run.
@@ -29,7 +29,7 @@ pub struct Finished {
     pub reports: BTreeMap<SourceKind, SourceReport>,
     pub tables: Vec<TableEntry>,
     pub checks: Vec<Check>,
-    pub headlines: Vec<Headline>,
+    pub headlines: Vec<SummaryMetric>,
     pub customers: u64,
     pub window: (Day, Day),
     pub seconds: f64,
@@ -40,8 +40,8 @@ pub struct Finished {
 pub fn publish(
     run: &Run<'_>,
     args: &RunArgs,
-    gathered: &Gathered,
-    computed: Computed,
+    gathered: &LoadedData,
+    computed: RunResult,
     publication: Publication,
 ) -> Result<Finished, Errors> {
     let (pipeline, shape) = (run.pipeline, &gathered.shape);

@@ -12,19 +12,19 @@ use crate::cli::stdout;
 use crate::config::Pipeline;
 use crate::error::{Errors, Exit};
 use crate::money;
-use crate::stage::Figure;
+use crate::stage::MetricValue;
 use crate::terminal::escaped;
 
-fn figure(figure: Figure, pipeline: &Pipeline) -> String {
+fn figure(figure: MetricValue, pipeline: &Pipeline) -> String {
     let digits = pipeline.money.digits;
     let minor = |units: i128| amount(units, digits, pipeline.money.currency.written());
     match figure {
-        Figure::Count(n) => grouped(n),
-        Figure::Rate(r) => format!("{:.2} %", 100.0 * r),
-        Figure::Money(units) => minor(units),
-        Figure::Points(x) => format!("{x:.1}"),
-        Figure::Span(x, unit) => format!("{x} {unit}{}", if x == 1.0 { "" } else { "s" }),
-        Figure::Amount(x) => minor((x * money::minor_per_major(digits)).round() as i128),
+        MetricValue::Count(n) => grouped(n),
+        MetricValue::Rate(r) => format!("{:.2} %", 100.0 * r),
+        MetricValue::Money(units) => minor(units),
+        MetricValue::Points(x) => format!("{x:.1}"),
+        MetricValue::Span(x, unit) => format!("{x} {unit}{}", if x == 1.0 { "" } else { "s" }),
+        MetricValue::Amount(x) => minor((x * money::minor_per_major(digits)).round() as i128),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::exchange::{Code, NotARate, Rate, RateRow};
 use crate::money::{self, NotMoney};
 use crate::source::Reason;
-use crate::source::canonical::Term;
+use crate::source::canonical::Subscription;
 use crate::source::columns::amounts::{self, Amounts};
 use crate::source::columns::texts::LONGEST;
 
@@ -156,7 +156,7 @@ pub(super) fn convert(
 pub(super) fn denominate(
     scanner: &Scanner<'_>,
     rows: &mut Rows<'_>,
-    terms: &mut [Term],
+    terms: &mut [Subscription],
     (amounts, array): (&mut Amounts, &ArrayRef),
     number: &dyn Fn(usize) -> u64,
 ) -> Result<u64> {

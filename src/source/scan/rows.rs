@@ -12,7 +12,7 @@ use super::currencies;
 use crate::calendar::Day;
 use crate::error::{Error, Result};
 use crate::exchange::OWN;
-use crate::source::canonical::{Batch, CancelKind, Customers, Ids, Sink, Subscriptions, Term, Texts, Transactions};
+use crate::source::canonical::{Batch, CancelKind, Customers, Ids, Sink, Subscriptions, Subscription, Texts, Transactions};
 use crate::source::columns::amounts::{self, Amounts};
 use crate::source::columns::ids::{self, LONGEST_ID};
 use crate::source::columns::intervals::{self, Interval};
@@ -132,8 +132,8 @@ pub(super) fn subscriptions(
     let kinds = read_cancel_kinds(scanner, rows)?;
     let mut segments = scanner.segments(rows)?;
     let day = |date: usize, row: usize| dates[date].as_ref().map_or(Day::NEVER, |((times, _), _)| times.days[row]);
-    let mut terms: Vec<Term> = (0..rows.n)
-        .map(|row| Term {
+    let mut terms: Vec<Subscription> = (0..rows.n)
+        .map(|row| Subscription {
             started: started.days[row],
             trial_ends: day(TRIAL_ENDS, row),
             ended: day(ENDED, row),

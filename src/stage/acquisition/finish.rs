@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::Acquisition;
 use crate::check::{Check, Status};
-use crate::engine::known::Known;
+use crate::engine::known::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::{Identity, Windowed, arpa, ratio, segment_cells};
 use crate::stage::spend::{costs, payback, per_new_customer, sum};
-use crate::stage::{Figure, Finished, Headline, Stage};
+use crate::stage::{MetricValue, Finished, SummaryMetric, Stage};
 use crate::table::{Cell, Table};
 use crate::tally::acquired::Won;
 use crate::tally::headcount::Head;
@@ -23,7 +23,7 @@ use crate::timeline::shape::Frame;
 type Spend = BTreeMap<Option<u32>, i128>;
 
 impl Stage for Acquisition {
-    fn finish(&self, known: &Known) -> Result<Finished> {
+    fn finish(&self, known: &StepOutputs) -> Result<Finished> {
         let (acquired, heads) = (known.get(self.acquired)?, known.get(self.headcount)?);
         let (channels, index) = (known.get(self.channels)?, known.get(self.common.index)?);
         let frame = known.shape.frame(self.spec.period);
@@ -139,7 +139,7 @@ impl Figures {
 
 impl Acquisition {
     /// What was spent in a period, by channel and in all.
-    fn spent(&self, known: &Known, frame: &Frame, channels: &LabelIndex, period: usize) -> Spend {
+    fn spent(&self, known: &StepOutputs, frame: &Frame, channels: &LabelIndex, period: usize) -> Spend {
         let costs = costs(&known.shape, frame, period);
         let mut spent: Spend = sum(costs).map(|all| (None, all)).into_iter().collect();
         for cost in costs.iter().filter(|cost| cost.channel != NO_VALUE) {
@@ -149,7 +149,7 @@ impl Acquisition {
     }
 
     /// The margin of a customer in each complete period, in major units.
-    fn margins(&self, known: &Known) -> Result<BTreeMap<usize, f64>> {
+    fn margins(&self, known: &StepOutputs) -> Result<BTreeMap<usize, f64>> {
         let setting = &self.spec.setting;
         let (heads, money) = (known.get(self.headcount)?.sums(ALL), known.get(self.money)?.sums(ALL));
         let frame = known.shape.frame(self.spec.period);
@@ -162,13 +162,13 @@ impl Acquisition {
         Ok(frame.periods().filter(|p| windowed.complete(*p)).filter_map(margin).collect())
     }
 
-    fn headlines(&self, frame: &Frame, period: usize, figures: &Figures) -> Vec<Headline> {
+    fn headlines(&self, frame: &Frame, period: usize, figures: &Figures) -> Vec<SummaryMetric> {
         let known = [
-            ("acquisition cost", figures.cac.map(Figure::Amount)),
-            ("referred", figures.referral_share.map(Figure::Rate)),
-            ("trials that became paid", figures.conversion.map(Figure::Rate)),
+            ("acquisition cost", figures.cac.map(MetricValue::Amount)),
+            ("referred", figures.referral_share.map(MetricValue::Rate)),
+            ("trials that became paid", figures.conversion.map(MetricValue::Rate)),
         ];
-        Headline::of_stage(&self.spec.name, frame.grid.start(period), known)
+        SummaryMetric::of_stage(&self.spec.name, frame.grid.start(period), known)
     }
 
     fn beyond(&self, channels: &LabelIndex) -> Option<Check> {
@@ -184,7 +184,7 @@ impl Acquisition {
     }
 
     /// Costs that no period of the table holds.
-    fn unplaced(&self, known: &Known, frame: &Frame) -> Option<Check> {
+    fn unplaced(&self, known: &StepOutputs, frame: &Frame) -> Option<Check> {
         let observed = frame.boundary(frame.window)..known.shape.as_of;
         let outside: u64 =
             known.shape.costs.iter().filter(|cost| !observed.contains(&cost.day)).map(|cost| cost.rows).sum();

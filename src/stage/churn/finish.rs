@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::Churn;
 use crate::check::{Check, Status};
-use crate::engine::known::Known;
+use crate::engine::known::StepOutputs;
 use crate::error::Result;
 use crate::stage::rates::{Share, in_periods, period_of};
 use crate::stage::rows::{Identity, Windowed, ratio, segment_cells};
-use crate::stage::{Figure, Finished, Headline, PerCustomer, Stage};
+use crate::stage::{MetricValue, Finished, SummaryMetric, PerCustomer, Stage};
 use crate::stats::churn_rate::{annual, expected_lifetime, rate as rate_of, trailing, window};
 use crate::table::{Cell, Table};
 use crate::tally::headcount::Head;
@@ -16,7 +16,7 @@ use crate::timeline::lens::LiveRule;
 use crate::timeline::segments::ALL;
 
 impl Stage for Churn {
-    fn finish(&self, known: &Known) -> Result<Finished> {
+    fn finish(&self, known: &StepOutputs) -> Result<Finished> {
         let (tally, index) = (known.get(self.counts.heads)?, known.get(self.common.index)?);
         let frame = known.shape.frame(self.spec.period);
         let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };
@@ -35,7 +35,7 @@ impl Stage for Churn {
         let mut next_is = Identity::new("boundaries_meet", "closing of a period = opening of the next");
         let mut headlines = vec![];
         let of_rates = period_of(self.spec.setting.policy, self.spec.period);
-        let has_terms = matches!(windowed.rule, LiveRule::Terms(_));
+        let has_terms = matches!(windowed.rule, LiveRule::Subscriptions(_));
         for cell in self.counts.cells(known)? {
             let sums = tally.sums(cell);
             let shares = Share::by_period(known, self.counts, &windowed, cell)?;
@@ -75,8 +75,8 @@ impl Stage for Churn {
                     count(Head::Intra),
                     count(Head::MovedIn),
                     count(Head::MovedOut),
-                    termly(count(Head::Due)),
-                    termly(rate(of(Head::Renewed), of(Head::Due)).into()),
+                    termly(count(Head::RenewalDue)),
+                    termly(rate(of(Head::Renewed), of(Head::RenewalDue)).into()),
                     churn_rate.into(),
                     rate(of(Head::Closing) - of(Head::New), of(Head::Opening)).into(),
                     rate(of(Head::Retained), of(Head::Opening)).into(),
@@ -91,14 +91,14 @@ impl Stage for Churn {
                 ]));
                 if cell == ALL && complete {
                     let figures = [
-                        ("customers", Some(Figure::Count(of(Head::Closing) as i64))),
-                        ("new", Some(Figure::Count(of(Head::New) as i64))),
-                        ("returned", Some(Figure::Count(of(Head::Returned) as i64))),
-                        ("churned", Some(Figure::Count(of(Head::Churned) as i64))),
-                        ("churn rate", churn_rate.map(Figure::Rate)),
-                        ("churn rate a year, trailing", yearly.map(Figure::Rate)),
+                        ("customers", Some(MetricValue::Count(of(Head::Closing) as i64))),
+                        ("new", Some(MetricValue::Count(of(Head::New) as i64))),
+                        ("returned", Some(MetricValue::Count(of(Head::Returned) as i64))),
+                        ("churned", Some(MetricValue::Count(of(Head::Churned) as i64))),
+                        ("churn rate", churn_rate.map(MetricValue::Rate)),
+                        ("churn rate a year, trailing", yearly.map(MetricValue::Rate)),
                     ];
-                    headlines = Headline::of_stage(&self.spec.name, frame.grid.start(period), figures);
+                    headlines = SummaryMetric::of_stage(&self.spec.name, frame.grid.start(period), figures);
                 }
             }
         }
@@ -107,7 +107,7 @@ impl Stage for Churn {
         Ok(Finished { tables: vec![table], checks, headlines })
     }
 
-    fn per_customer(&self, _: &Known) -> Result<Option<Box<dyn PerCustomer>>> {
+    fn per_customer(&self, _: &StepOutputs) -> Result<Option<Box<dyn PerCustomer>>> {
         Ok(crate::stage::ledger::requested(&self.spec, self.lens))
     }
 }

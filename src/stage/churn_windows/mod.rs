@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::check::{Check, Status};
 use crate::table::{Table, TableSchema, Type, column};
-use crate::timeline::habits::{CLASSES, Habits};
+use crate::timeline::habits::{CLASSES, FrequencyClasses};
 use crate::timeline::shape::Shape;
 
 pub const DOC: &str = include_str!("definition.md");
@@ -31,7 +31,7 @@ pub fn schema() -> TableSchema {
     }
 }
 
-pub fn table(habits: &Habits) -> Table {
+pub fn table(habits: &FrequencyClasses) -> Table {
     let mut table = Table::empty(Arc::new(schema()), false);
     // In the order of the names: `all` comes between the numbers and the words.
     let mut rows: Vec<_> = CLASSES.into_iter().zip(&habits.classes).chain([("all", &habits.everybody)]).collect();
@@ -51,7 +51,7 @@ pub fn table(habits: &Habits) -> Table {
 }
 
 /// Windows that are long beside what was observed.
-pub fn check(habits: &Habits, shape: &Shape) -> Check {
+pub fn check(habits: &FrequencyClasses, shape: &Shape) -> Check {
     let span = habits.until.0 - shape.observed_from.0;
     let longest = habits.longest();
     let is_long = longest > span / 3;

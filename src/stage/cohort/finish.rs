@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::CohortStage;
 use crate::calendar::Day;
 use crate::check::{Check, Status};
-use crate::engine::known::Known;
+use crate::engine::known::StepOutputs;
 use crate::error::Result;
 use crate::money;
 use crate::stage::rows::{Identity, ratio, segment_cells};
-use crate::stage::{Figure, Finished, Headline, Stage};
+use crate::stage::{MetricValue, Finished, SummaryMetric, Stage};
 use crate::stats::proportion::wilson;
 use crate::table::{Cell, Table};
 use crate::tally::cohorts::{Aged, Cohort, CohortTally, From, Mode};
@@ -54,7 +54,7 @@ impl Sums {
 }
 
 impl Stage for CohortStage {
-    fn finish(&self, known: &Known) -> Result<Finished> {
+    fn finish(&self, known: &StepOutputs) -> Result<Finished> {
         let (tally, index) = (known.get(self.cohorts)?, known.get(self.common.index)?);
         let frame = known.shape.frame(self.spec.period);
         let schema = super::tables(&self.spec).swap_remove(0);
@@ -104,7 +104,7 @@ impl CohortStage {
     /// Each age of a cohort with its sums; ages that nobody can have reached have none.
     fn ages(
         &self,
-        known: &Known,
+        known: &StepOutputs,
         frame: &Frame,
         number: usize,
         cohort: &Cohort,
@@ -200,18 +200,18 @@ impl CohortStage {
         ]));
     }
 
-    fn headlines(&self, frame: &Frame, pooled: &BTreeMap<usize, Sums>) -> Vec<Headline> {
+    fn headlines(&self, frame: &Frame, pooled: &BTreeMap<usize, Sums>) -> Vec<SummaryMetric> {
         let Some(last) = frame.periods().rev().find(|p| frame.maturity(*p) == Maturity::Complete) else {
             return vec![];
         };
         let labels = [(1, "retention at age 1, pooled"), (6, "retention at age 6, pooled")];
-        let figure = |age: usize| pooled.get(&age).and_then(|s| ratio(s.customers, s.size)).map(Figure::Rate);
+        let figure = |age: usize| pooled.get(&age).and_then(|s| ratio(s.customers, s.size)).map(MetricValue::Rate);
         let figures = labels.map(|(age, label)| (label, figure(age)));
-        Headline::of_stage(&self.spec.name, frame.grid.start(last), figures)
+        SummaryMetric::of_stage(&self.spec.name, frame.grid.start(last), figures)
     }
 
     /// Σ over cohorts of who is live at a period's end = its closing, where every age is kept.
-    fn sums_up(&self, known: &Known, frame: &Frame, tally: &CohortTally) -> Result<Option<Check>> {
+    fn sums_up(&self, known: &StepOutputs, frame: &Frame, tally: &CohortTally) -> Result<Option<Check>> {
         let Some(headcount) = self.headcount else { return Ok(None) };
         let closing = known.get(headcount)?.sums(ALL);
         let first = tally.cohorts.keys().map(|(_, cohort)| *cohort as usize).min().unwrap_or(frame.window);

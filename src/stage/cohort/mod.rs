@@ -10,8 +10,8 @@ use crate::engine::plan::Plan;
 use crate::error::Result;
 use crate::table::{TableSchema, Type, column};
 use crate::tally::cohorts::{self, CohortSpec, CohortTally, From, Mode};
-use crate::tally::headcount::Headcount;
-use crate::tally::lines::Lines;
+use crate::tally::headcount::CustomerMovements;
+use crate::tally::lines::PeriodSeries;
 use crate::tally::series;
 
 pub const KIND: Kind =
@@ -54,7 +54,7 @@ struct CohortStage {
     fold: CohortSpec,
     cohorts: Ref<CohortTally>,
     /// In mode `live` the cohorts of a period sum up to its closing.
-    headcount: Option<Ref<Lines>>,
+    headcount: Option<Ref<PeriodSeries>>,
 }
 
 fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
@@ -73,7 +73,7 @@ fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>>
     let lens = spec.setting.lens(spec.period);
     let cohorts = cohorts::plan(plan, common.index, lens, &spec.segments, fold);
     let sums_up = fold.mode == Mode::Live && fold.from == From::FirstActivity && fold.unit.is_none();
-    let headcount = sums_up.then(|| series::plan::<Headcount>(plan, common.index, lens, &spec.segments));
+    let headcount = sums_up.then(|| series::plan::<CustomerMovements>(plan, common.index, lens, &spec.segments));
     Ok(Box::new(CohortStage { spec: spec.clone(), common, fold, cohorts, headcount }))
 }
 

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use super::{Concentration, DECILES, first, tables, top};
-use crate::engine::known::Known;
+use crate::engine::known::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::{ratio, segment_cells};
-use crate::stage::{Figure, Finished, Headline, Stage};
+use crate::stage::{MetricValue, Finished, SummaryMetric, Stage};
 use crate::table::Table;
 use crate::timeline::segments::ALL;
 
 impl Stage for Concentration {
-    fn finish(&self, known: &Known) -> Result<Finished> {
+    fn finish(&self, known: &StepOutputs) -> Result<Finished> {
         let (ranking, index) = (known.get(self.ranking)?, known.get(self.common.index)?);
         let mut table = Table::empty(Arc::new(tables(&self.spec).swap_remove(0)), false);
         let mut headlines = vec![];
@@ -38,8 +38,8 @@ impl Stage for Concentration {
             }
             if *cell == ALL {
                 let frame = known.shape.frame(self.spec.setting.period);
-                let figures = [("share of the top customers", top_share.map(Figure::Rate))];
-                headlines = Headline::of_stage(&self.spec.name, frame.grid.start(frame.len() - 1), figures);
+                let figures = [("share of the top customers", top_share.map(MetricValue::Rate))];
+                headlines = SummaryMetric::of_stage(&self.spec.name, frame.grid.start(frame.len() - 1), figures);
             }
         }
         Ok(Finished { tables: vec![table], checks: vec![], headlines })

@@ -12,7 +12,7 @@ use crate::timeline::lens::LiveRule;
 use crate::timeline::purchases::Purchases;
 use crate::timeline::segments::{At, SegmentIndex};
 use crate::timeline::shape::Basis;
-use crate::timeline::view::{Needs, Person, View};
+use crate::timeline::view::{Needs, CustomerContext, View};
 
 pub const DOC: &str = include_str!("definition.md");
 
@@ -98,7 +98,7 @@ impl PerCustomer for Customers {
         std::iter::once(self.lens).chain(self.scorers.iter().flat_map(|s| s.lenses())).collect()
     }
 
-    fn rows(&self, person: &Person<'_>, table: &mut Table) {
+    fn rows(&self, person: &CustomerContext<'_>, table: &mut Table) {
         let view = person.through(self.lens, Needs::ALL);
         let last_observed = view.shape().as_of.plus(-1);
         let (first, last) = (view.first_day(), last_day(&view));

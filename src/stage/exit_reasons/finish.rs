@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::ExitReasons;
 use crate::check::{Check, Status};
-use crate::engine::known::Known;
+use crate::engine::known::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::{Identity, Windowed, ratio, segment_cells};
-use crate::stage::{Figure, Finished, Headline, Stage};
+use crate::stage::{MetricValue, Finished, SummaryMetric, Stage};
 use crate::table::Table;
 use crate::tally::exits::Left;
 use crate::tally::headcount::Head;
@@ -19,7 +19,7 @@ use crate::timeline::segments::{ALL, CellId};
 use crate::timeline::terms::CancelKind;
 
 impl Stage for ExitReasons {
-    fn finish(&self, known: &Known) -> Result<Finished> {
+    fn finish(&self, known: &StepOutputs) -> Result<Finished> {
         let (exits, reasons) = (known.get(self.exits)?, known.get(self.reasons)?);
         let (heads, money) = (known.get(self.headcount)?, known.get(self.money)?);
         let index = known.get(self.common.index)?;
@@ -63,8 +63,8 @@ impl Stage for ExitReasons {
                     churned_ever += churned;
                     silent_ever += i128::from(silent);
                     if windowed.complete(period) {
-                        let figures = [("left without a reason", share(silent).map(Figure::Rate))];
-                        headlines = Headline::of_stage(&self.spec.name, frame.grid.start(period), figures);
+                        let figures = [("left without a reason", share(silent).map(MetricValue::Rate))];
+                        headlines = SummaryMetric::of_stage(&self.spec.name, frame.grid.start(period), figures);
                     }
                 }
             }

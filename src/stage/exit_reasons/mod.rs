@@ -9,9 +9,9 @@ use crate::engine::plan::Plan;
 use crate::error::Result;
 use crate::table::{TableSchema, Type, column};
 use crate::tally::exits::{self, ExitsTally};
-use crate::tally::headcount::Headcount;
+use crate::tally::headcount::CustomerMovements;
 use crate::tally::labels::{self, LabelIndex, Of};
-use crate::tally::lines::Lines;
+use crate::tally::lines::PeriodSeries;
 use crate::tally::money::Money;
 use crate::tally::series;
 
@@ -37,8 +37,8 @@ struct ExitReasons {
     common: Common,
     reasons: Ref<LabelIndex>,
     exits: Ref<ExitsTally>,
-    headcount: Ref<Lines>,
-    money: Ref<Lines>,
+    headcount: Ref<PeriodSeries>,
+    money: Ref<PeriodSeries>,
 }
 
 fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
@@ -48,7 +48,7 @@ fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>>
     Ok(Box::new(ExitReasons {
         exits: exits::plan(plan, common.index, lens, &spec.segments, (reasons, cap)),
         reasons,
-        headcount: series::plan::<Headcount>(plan, common.index, lens, &spec.segments),
+        headcount: series::plan::<CustomerMovements>(plan, common.index, lens, &spec.segments),
         money: series::plan::<Money>(plan, common.index, lens, &spec.segments),
         spec: spec.clone(),
         common,

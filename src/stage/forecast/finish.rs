@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::past::{Base, FIGURES, Figure, bases};
+use super::past::{Base, FIGURES, MetricValue, bases};
 use super::{Forecast, backtest};
 use crate::calendar::Day;
 use crate::check::{Check, Status};
-use crate::engine::known::Known;
+use crate::engine::known::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::{Windowed, segment_cells};
-use crate::stage::{self, Finished, Headline, Stage};
+use crate::stage::{self, Finished, SummaryMetric, Stage};
 use crate::stats::smoothing::rates::{FEWEST, Outlooks};
 use crate::table::{Cell, Table};
 use crate::timeline::segments::{ALL, CellId};
@@ -23,7 +23,7 @@ struct Looked {
 }
 
 impl Stage for Forecast {
-    fn finish(&self, known: &Known) -> Result<Finished> {
+    fn finish(&self, known: &StepOutputs) -> Result<Finished> {
         let (heads, money, index) = (known.get(self.headcount)?, known.get(self.money)?, known.get(self.common.index)?);
         let frame = known.shape.frame(self.spec.period);
         let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };
@@ -61,10 +61,10 @@ impl Stage for Forecast {
             finished.checks.push(self.history(bases[0].base.past.len()));
             if let Some(outlooks) = &bases[0].outlooks {
                 let start = frame.grid.start(*next);
-                let rate = Some(stage::Figure::Rate(outlooks.steps[0].rate.expected));
-                let lost = Some(stage::Figure::Count(outlooks.steps[0].lost.expected.round() as i64));
+                let rate = Some(stage::MetricValue::Rate(outlooks.steps[0].rate.expected));
+                let lost = Some(stage::MetricValue::Count(outlooks.steps[0].lost.expected.round() as i64));
                 let figures = [("churn rate expected", rate), ("churned customers expected", lost)];
-                finished.headlines = Headline::of_stage(&self.spec.name, start, figures);
+                finished.headlines = SummaryMetric::of_stage(&self.spec.name, start, figures);
             }
         }
         finished.tables.push(table);
@@ -74,13 +74,13 @@ impl Stage for Forecast {
 
 impl Forecast {
     /// The columns after those of the segment.
-    fn row(&self, looked: &Looked, figure: Figure, step: usize, start: Day) -> [Cell<'static>; 9] {
+    fn row(&self, looked: &Looked, figure: MetricValue, step: usize, start: Day) -> [Cell<'static>; 9] {
         let Looked { base, outlooks } = looked;
         let range = outlooks.as_ref().map(|o| figure.of(&o.steps[step - 1]));
         let model = outlooks.as_ref().map(|o| match figure {
-            Figure::Opening => o.opening_model.to_owned(),
-            Figure::Rate => o.rate_model.to_owned(),
-            Figure::Lost => format!("{} × {}", o.rate_model, o.opening_model),
+            MetricValue::Opening => o.opening_model.to_owned(),
+            MetricValue::Rate => o.rate_model.to_owned(),
+            MetricValue::Lost => format!("{} × {}", o.rate_model, o.opening_model),
         });
         let why = || match base.past.len() {
             0 => "there is nothing to lose at the last closing, or no complete period with an opening".to_owned(),

@@ -11,8 +11,8 @@ use crate::engine::known::Ref;
 use crate::engine::plan::Plan;
 use crate::error::Result;
 use crate::table::{TableSchema, Type, column};
-use crate::tally::headcount::Headcount;
-use crate::tally::lines::Lines;
+use crate::tally::headcount::CustomerMovements;
+use crate::tally::lines::PeriodSeries;
 use crate::tally::money::Money;
 use crate::tally::series;
 
@@ -39,8 +39,8 @@ const OPTIONS: &[OptionSpec] = &[
 struct Forecast {
     spec: Spec,
     common: Common,
-    headcount: Ref<Lines>,
-    money: Ref<Lines>,
+    headcount: Ref<PeriodSeries>,
+    money: Ref<PeriodSeries>,
     /// How many periods ahead.
     periods: usize,
     /// Periods of a season; below 2: none.
@@ -51,7 +51,7 @@ fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>>
     let lens = spec.setting.lens(spec.period);
     let of_period = [7, 52, 12, 4, 0][spec.period as usize];
     Ok(Box::new(Forecast {
-        headcount: series::plan::<Headcount>(plan, common.index, lens, &spec.segments),
+        headcount: series::plan::<CustomerMovements>(plan, common.index, lens, &spec.segments),
         money: series::plan::<Money>(plan, common.index, lens, &spec.segments),
         periods: spec.options.int("periods").unwrap_or(3) as usize,
         season: spec.options.int("season").map_or(of_period, |season| season as usize),

@@ -10,7 +10,7 @@ use crate::table::{ColumnSpec, Table, TableSchema, Type, column};
 use crate::timeline::history::CustomerId;
 use crate::timeline::lens::LiveRule;
 use crate::timeline::movements::{Run, State};
-use crate::timeline::view::{Person, View};
+use crate::timeline::view::{CustomerContext, View};
 
 pub const DOC: &str = include_str!("definition.md");
 
@@ -87,7 +87,7 @@ impl PerCustomer for Ledger {
         vec![self.lens]
     }
 
-    fn rows(&self, person: &Person<'_>, table: &mut Table) {
+    fn rows(&self, person: &CustomerContext<'_>, table: &mut Table) {
         let view = person.through(self.lens, Needs::ALL);
         let orders = orders_by_period(&view);
         let mut next = view.frame().window;

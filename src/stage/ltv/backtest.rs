@@ -12,7 +12,7 @@ use super::score::ages_by_frequency;
 use super::tables::{backtest, calibration};
 use super::{Buying, Ltv};
 use crate::calendar::Day;
-use crate::engine::known::Known;
+use crate::engine::known::StepOutputs;
 use crate::error::Result;
 use crate::money::minor_per_major;
 use crate::stage::rates::{ForLife, Share};
@@ -94,7 +94,7 @@ struct Expected {
 
 impl Ltv {
     /// Every fitted method that can be tested; the tables are those that the stage has announced.
-    pub(super) fn backtest(&self, known: &Known, renewals: &[Fitted]) -> Result<Tested> {
+    pub(super) fn backtest(&self, known: &StepOutputs, renewals: &[Fitted]) -> Result<Tested> {
         let announced = |table: &TableSchema| [backtest().name, calibration().name].contains(&table.name);
         let schemas = super::tables::of(&self.spec).into_iter().filter(announced);
         let mut tested = Tested {
@@ -116,12 +116,12 @@ impl Ltv {
     }
 
     /// The first day of the holdout, if it and the calibration have any.
-    pub(super) fn held_out_from(&self, known: &Known) -> Option<Day> {
+    pub(super) fn held_out_from(&self, known: &StepOutputs) -> Option<Day> {
         let (shape, cut) = (&known.shape, self.cut.day(&known.shape));
         (shape.observed_from < cut && cut < shape.as_of).then_some(cut)
     }
 
-    fn test_buying(&self, buying: &Buying, known: &Known, cut: Day, tested: &mut Tested) -> Result<()> {
+    fn test_buying(&self, buying: &Buying, known: &StepOutputs, cut: Day, tested: &mut Tested) -> Result<()> {
         let shape = &known.shape;
         let frame = shape.frame(self.spec.period);
         let periods = frame.grid.at(cut)..frame.len();
@@ -162,7 +162,7 @@ impl Ltv {
     }
 
     /// Of the renewals that fell due after the cut, those lost: by the models and at the rate of all before it.
-    fn test_renewals(&self, known: &Known, fits: &[Fitted], tested: &mut Tested) -> Result<()> {
+    fn test_renewals(&self, known: &StepOutputs, fits: &[Fitted], tested: &mut Tested) -> Result<()> {
         let (Some(renewals), index) = (self.renewals, known.get(self.common.index)?) else { return Ok(()) };
         let tally = known.get(renewals)?;
         for ((cell, interval), renewing) in tally.iter() {

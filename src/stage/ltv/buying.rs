@@ -4,7 +4,7 @@ use super::backtest::Tested;
 use super::finish::{Push, Row};
 use super::fits::{Bought, CellFits, with};
 use super::{BUYING, Buying, Ltv};
-use crate::engine::known::Known;
+use crate::engine::known::StepOutputs;
 use crate::error::Result;
 use crate::stage::MONTH_DAYS;
 use crate::stats::buyers::{BgNbd, BuyerModel, MbgNbd, discounted};
@@ -29,7 +29,7 @@ impl Ltv {
     }
 
     /// No model of buying converged for everybody, so that what was realised has to do.
-    pub(super) fn falls_back(&self, known: &Known) -> Result<bool> {
+    pub(super) fn falls_back(&self, known: &StepOutputs) -> Result<bool> {
         let Some(buying) = &self.buying else { return Ok(false) };
         let fits = known.get(buying.full)?;
         Ok(fits.get(&ALL).is_none_or(|fits| fits.scoring(&self.buying_models()).is_none()))
@@ -41,7 +41,7 @@ impl Ltv {
     }
 
     /// One row a segment value and model: the value of a new customer.
-    pub(super) fn buying(&self, buying: &Buying, known: &Known, tested: &Tested, push: &mut Push<'_>) -> Result<()> {
+    pub(super) fn buying(&self, buying: &Buying, known: &StepOutputs, tested: &Tested, push: &mut Push<'_>) -> Result<()> {
         let (fits, heads) = (known.get(buying.full)?, known.get(self.counts.heads)?);
         let calibrated = known.get(buying.calibrated)?;
         let period = self.latest(known);
@@ -76,7 +76,7 @@ impl Ltv {
     }
 
     /// What these data may not tell a model of buying.
-    fn warnings(&self, known: &Known) -> Vec<String> {
+    fn warnings(&self, known: &StepOutputs) -> Vec<String> {
         let mut warnings = vec!["a customer's first purchase in the data counts as the first ever".to_owned()];
         if known.shape.basis == Basis::Subscriptions {
             warnings.push("customers under contract do not come and go unseen: prefer sbg, bdw or survival".into());

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::Ltv;
 use super::ratio::{per_period, ratio};
 use super::realised::realised;
-use crate::engine::known::Known;
+use crate::engine::known::StepOutputs;
 use crate::error::Result;
 use crate::money::minor_per_major;
 use crate::stage::rates::{ForLife, Share, in_periods, period_of};
 use crate::stage::rows::{Windowed, arpa, segment_cells};
 use crate::stage::spend::{costs, payback, per_new_customer, sum};
-use crate::stage::{Figure, Finished, Headline, Scorer, Stage};
+use crate::stage::{MetricValue, Finished, SummaryMetric, Scorer, Stage};
 use crate::stats::churn_rate::expected_lifetime;
 use crate::table::Table;
 use crate::tally::cohorts::Aged;
@@ -40,7 +40,7 @@ pub(super) struct Row {
 pub(super) type Push<'a> = dyn FnMut(CellId, usize, &str, Row) + 'a;
 
 impl Stage for Ltv {
-    fn finish(&self, known: &Known) -> Result<Finished> {
+    fn finish(&self, known: &StepOutputs) -> Result<Finished> {
         let index = known.get(self.common.index)?;
         let frame = known.shape.frame(self.spec.period);
         let mut table = Table::empty(Arc::new(self.schema()), false);
@@ -49,8 +49,8 @@ impl Stage for Ltv {
             let start = frame.grid.start(period);
             if cell == ALL && method == "ratio" {
                 let figures = [("lifetime value (ratio)", row.ltv), ("acquisition cost", row.cac)];
-                let amounts = figures.map(|(label, x)| (label, x.map(Figure::Amount)));
-                headlines = Headline::of_stage(&self.spec.name, start, amounts);
+                let amounts = figures.map(|(label, x)| (label, x.map(MetricValue::Amount)));
+                headlines = SummaryMetric::of_stage(&self.spec.name, start, amounts);
             }
             let to_cac = row.ltv.zip(row.cac).filter(|(_, cac)| *cac > 0.0).map(|(ltv, cac)| ltv / cac);
             let note = (!row.note.is_empty()).then(|| row.note.join("; "));
@@ -92,7 +92,7 @@ impl Stage for Ltv {
         Ok(Finished { tables, checks: vec![], headlines })
     }
 
-    fn scorer(&self, known: &Known) -> Result<Option<Box<dyn Scorer>>> {
+    fn scorer(&self, known: &StepOutputs) -> Result<Option<Box<dyn Scorer>>> {
         self.buying.as_ref().map(|buying| self.scorer_of(buying, known)).transpose()
     }
 }
@@ -107,7 +107,7 @@ impl Ltv {
     }
 
     /// Acquisition cost of each new customer, by period: spend booked to the period that holds its `period_start`.
-    pub(super) fn cac(&self, known: &Known, period: usize, new: i64) -> Option<f64> {
+    pub(super) fn cac(&self, known: &StepOutputs, period: usize, new: i64) -> Option<f64> {
         let spend = sum(costs(&known.shape, known.shape.frame(self.spec.period), period))?;
         per_new_customer(spend, new, self.spec.setting.digits)
     }
@@ -123,7 +123,7 @@ impl Ltv {
     }
 
     /// One row a complete period: arpa × margin / trailing churn rate.
-    fn ratios(&self, known: &Known, mut push: impl FnMut(CellId, usize, Row)) -> Result<()> {
+    fn ratios(&self, known: &StepOutputs, mut push: impl FnMut(CellId, usize, Row)) -> Result<()> {
         let (heads, money) = (known.get(self.counts.heads)?, known.get(self.money)?);
         let frame = known.shape.frame(self.spec.period);
         let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };
@@ -187,7 +187,7 @@ impl Ltv {
     }
 
     /// One row a cohort: the margin that its customers brought to date.
-    fn cohorts(&self, known: &Known, mut push: impl FnMut(CellId, usize, Row)) -> Result<()> {
+    fn cohorts(&self, known: &StepOutputs, mut push: impl FnMut(CellId, usize, Row)) -> Result<()> {
         let (tally, heads) = (known.get(self.cohorts)?, known.get(self.counts.heads)?);
         let frame = known.shape.frame(self.spec.period);
         let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };

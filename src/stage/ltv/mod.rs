@@ -14,17 +14,17 @@ mod tables;
 use super::rates::{self, Counts};
 use super::rows::Windowed;
 use super::{Common, Kind, OptionSpec, OptionType, Options, Spec, Stage, TimeUnit};
-use crate::engine::known::{Known, Ref};
+use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::Plan;
 use crate::error::Result;
 use crate::tally::buyers;
 use crate::tally::cohorts::{self, CohortSpec, CohortTally, From, Mode};
 use crate::tally::holdout::{self, HoldoutTally};
-use crate::tally::lines::Lines;
+use crate::tally::lines::PeriodSeries;
 use crate::tally::lives::{self, Spells};
 use crate::tally::money::Money;
 use crate::tally::renewals::RenewalsTally;
-use crate::tally::standing::Standing;
+use crate::tally::standing::LiveAtClose;
 use crate::tally::{self, series};
 use crate::timeline::purchases::{Transactions, Until};
 
@@ -122,10 +122,10 @@ struct Ltv {
     /// Months that the fitted methods look ahead.
     horizon: u32,
     counts: Counts,
-    money: Ref<Lines>,
+    money: Ref<PeriodSeries>,
     cohorts: Ref<CohortTally>,
     /// Spells, and who is live of the same cells.
-    lives: Option<(Ref<Lines>, Ref<Lines>)>,
+    lives: Option<(Ref<PeriodSeries>, Ref<PeriodSeries>)>,
     renewals: Option<Ref<RenewalsTally>>,
     /// Where the backtest's holdout begins.
     cut: Until,
@@ -151,7 +151,7 @@ impl Ltv {
     }
 
     /// The last complete period, or the last.
-    fn latest(&self, known: &Known) -> usize {
+    fn latest(&self, known: &StepOutputs) -> usize {
         let frame = known.shape.frame(self.spec.period);
         let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };
         frame.periods().rev().find(|p| windowed.complete(*p)).unwrap_or(frame.len() - 1)
@@ -195,7 +195,7 @@ fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>>
         cohorts: cohorts::plan(plan, common.index, lens, &spec.segments, fold),
         lives: any_of(&["survival"]).then(|| {
             let lives = lives::plan(plan, common.index, lens, &spec.segments, spec.period, Spells::First);
-            (lives, series::plan::<Standing>(plan, common.index, lens, &spec.segments))
+            (lives, series::plan::<LiveAtClose>(plan, common.index, lens, &spec.segments))
         }),
         renewals: any_of(&RENEWING).then(|| tally::renewals::plan(plan, common.index, lens, &spec.segments, cut)),
         cut,

@@ -4,7 +4,7 @@ use super::backtest::Tested;
 use super::finish::{Push, Row};
 use super::survival::paid;
 use super::{Ltv, RENEWING};
-use crate::engine::known::Known;
+use crate::engine::known::StepOutputs;
 use crate::error::Result;
 use crate::money::minor_per_major;
 use crate::stats::fit::Fit;
@@ -13,7 +13,7 @@ use crate::stats::renewals::bdw::Bdw;
 use crate::stats::renewals::sbg::Sbg;
 use crate::stats::renewals::{Renewal, RenewalModel};
 use crate::tally::renewals::Number;
-use crate::timeline::decisions::Interval;
+use crate::timeline::renewal_events::Interval;
 use crate::timeline::segments::CellId;
 
 /// A fit of either model of renewals, with what is computed of it.
@@ -75,7 +75,7 @@ impl AnyFit {
 
 impl Ltv {
     /// The fits of `sbg` and `bdw`, one per billing interval and segment value.
-    pub(super) fn renewal_fits(&self, known: &Known) -> Result<Vec<Fitted>> {
+    pub(super) fn renewal_fits(&self, known: &StepOutputs) -> Result<Vec<Fitted>> {
         let mut fits = vec![];
         let Some(renewals) = self.renewals else { return Ok(fits) };
         for ((cell, interval), renewing) in known.get(renewals)?.iter() {
@@ -94,7 +94,7 @@ impl Ltv {
         Ok(fits)
     }
 
-    pub(super) fn renewals(&self, known: &Known, fits: &[Fitted], tested: &Tested, push: &mut Push<'_>) -> Result<()> {
+    pub(super) fn renewals(&self, known: &StepOutputs, fits: &[Fitted], tested: &Tested, push: &mut Push<'_>) -> Result<()> {
         let Some(renewals) = self.renewals else { return Ok(()) };
         let tally = known.get(renewals)?;
         let (period, major) = (self.latest(known), minor_per_major(self.spec.setting.digits));

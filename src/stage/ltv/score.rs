@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::fits::{Bought, CellFits, with};
 use super::{BUYING, Buying, KIND, Ltv};
-use crate::engine::known::Known;
+use crate::engine::known::StepOutputs;
 use crate::error::Result;
 use crate::money::minor_per_major;
 use crate::stage::{Scorer, Spec, TimeUnit};
@@ -16,7 +16,7 @@ use crate::table::{Cell, ColumnSpec, Type, column};
 use crate::tally::buyers::{History, Weight};
 use crate::timeline::purchases::{Purchases, Transactions};
 use crate::timeline::segments::ALL;
-use crate::timeline::view::{Needs, Person};
+use crate::timeline::view::{Needs, CustomerContext};
 
 /// Transactions to come of a customer who is alive: all within the horizon, and discounted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,7 +53,7 @@ struct Buyers {
 }
 
 impl Ltv {
-    pub(super) fn scorer_of(&self, buying: &Buying, known: &Known) -> Result<Box<dyn Scorer>> {
+    pub(super) fn scorer_of(&self, buying: &Buying, known: &StepOutputs) -> Result<Box<dyn Scorer>> {
         let fits = known.get(buying.full)?;
         let model = fits.get(&ALL).and_then(|fits| {
             let (name, model) = fits.scoring(&self.buying_models())?;
@@ -193,7 +193,7 @@ impl Scorer for Buyers {
         vec![self.lens]
     }
 
-    fn score<'a>(&'a self, person: &Person<'_>, push: &mut dyn FnMut(Cell<'a>)) {
+    fn score<'a>(&'a self, person: &CustomerContext<'_>, push: &mut dyn FnMut(Cell<'a>)) {
         let view = person.through(self.lens, Needs::ALL);
         let bought = self.transactions.before(&view, view.shape().as_of);
         let figures = bought.and_then(|b| self.figures(&b));

@@ -2,7 +2,7 @@
 
 use super::Ltv;
 use super::finish::{Push, Row};
-use crate::engine::known::Known;
+use crate::engine::known::StepOutputs;
 use crate::error::Result;
 use crate::stats::proportion::Z95;
 use crate::stats::survival::Life;
@@ -48,7 +48,7 @@ fn from_the_start(life: &Life) -> bool {
 
 impl Ltv {
     /// Σ arpa·m·S(t) of the Kaplan–Meier curve of first spells, in periods.
-    pub(super) fn survival(&self, known: &Known, push: &mut Push<'_>) -> Result<()> {
+    pub(super) fn survival(&self, known: &StepOutputs, push: &mut Push<'_>) -> Result<()> {
         let Some((lives, standing)) = self.lives else { return Ok(()) };
         let (lives, standing, heads) = (known.get(lives)?, known.get(standing)?, known.get(self.counts.heads)?);
         let (period, unit) = (self.latest(known), self.spec.period.name());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::renewals::{AnyFit, Fitted};
 use super::{BUYING, Ltv, RENEWING};
-use crate::engine::known::Known;
+use crate::engine::known::StepOutputs;
 use crate::error::Result;
 use crate::stage::Spec;
 use crate::stage::rows::{segment_cells, segment_columns};
@@ -151,7 +151,7 @@ impl Ltv {
     }
 
     /// Table `model_fits`, where anything was fitted.
-    pub(super) fn fits(&self, known: &Known, renewals: &[Fitted]) -> Result<Option<Table>> {
+    pub(super) fn fits(&self, known: &StepOutputs, renewals: &[Fitted]) -> Result<Option<Table>> {
         let (index, tested) = (known.get(self.common.index)?, self.held_out_from(known).is_some());
         let mut rows = FitRows { table: Table::empty(Arc::new(fits()), false), index: &index, stage: &self.spec.name };
         if let Some(buying) = &self.buying {

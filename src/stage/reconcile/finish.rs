@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::measures::{Amount, MEASURES, figures};
 use super::{Reconcile, Way, tables};
-use crate::engine::known::Known;
+use crate::engine::known::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::{Identity, Windowed};
-use crate::stage::{Figure, Finished, Headline, Stage};
+use crate::stage::{MetricValue, Finished, SummaryMetric, Stage};
 use crate::table::{Cell, Table};
 
 impl Stage for Reconcile {
-    fn finish(&self, known: &Known) -> Result<Finished> {
+    fn finish(&self, known: &StepOutputs) -> Result<Finished> {
         let frame = known.shape.frame(self.spec.period);
         let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };
         let complete: Vec<usize> = frame.periods().filter(|p| windowed.complete(*p)).collect();
@@ -55,7 +55,7 @@ impl Stage for Reconcile {
 
 impl Reconcile {
     /// The churn rate of the last complete period by each policy that has another than the standard one.
-    fn headlines(&self, seen: &[Vec<Vec<Amount>>], period: Option<crate::calendar::Day>) -> Vec<Headline> {
+    fn headlines(&self, seen: &[Vec<Vec<Amount>>], period: Option<crate::calendar::Day>) -> Vec<SummaryMetric> {
         let rate = |which: usize| {
             let place = MEASURES.iter().position(|(name, _)| *name == "churn_rate")?;
             match seen[which].last()?.get(place)? {
@@ -74,9 +74,9 @@ impl Reconcile {
             let (_, label) = labels.iter().find(|(name, _)| *name == way.name)?;
             let own = rate(way.steps.last().map_or(way.from, |step| step.1));
             let differs = way.steps.is_empty() || own != rate(way.from);
-            Some((*label, own.filter(|_| differs).map(Figure::Rate)))
+            Some((*label, own.filter(|_| differs).map(MetricValue::Rate)))
         };
         let figures = self.ways.iter().filter_map(of);
-        period.map_or(vec![], |start| Headline::of_stage(&self.spec.name, start, figures))
+        period.map_or(vec![], |start| SummaryMetric::of_stage(&self.spec.name, start, figures))
     }
 }

@@ -1,7 +1,7 @@
 //! What policies are compared by.
 
 use super::Seen;
-use crate::engine::known::Known;
+use crate::engine::known::StepOutputs;
 use crate::error::Result;
 use crate::money::minor_per_major;
 use crate::stage::Spec;
@@ -85,7 +85,7 @@ impl Amount {
 const TRAILING: usize = 6;
 
 /// Every measure of every complete period by one policy, in the order of [`MEASURES`].
-pub fn figures(spec: &Spec, known: &Known, seen: &Seen, windowed: &Windowed<'_>) -> Result<Vec<Vec<Amount>>> {
+pub fn figures(spec: &Spec, known: &StepOutputs, seen: &Seen, windowed: &Windowed<'_>) -> Result<Vec<Vec<Amount>>> {
     let (heads, money) = (known.get(seen.counts.heads)?.sums(ALL), known.get(seen.money)?.sums(ALL));
     let shares = Share::by_period(known, seen.counts, windowed, ALL)?;
     let of_rates = period_of(seen.policy, spec.period);

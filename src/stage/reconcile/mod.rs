@@ -9,7 +9,7 @@ use crate::engine::known::Ref;
 use crate::engine::plan::Plan;
 use crate::error::{Error, Result};
 use crate::table::{TableSchema, Type, column};
-use crate::tally::lines::Lines;
+use crate::tally::lines::PeriodSeries;
 use crate::tally::money::Money;
 use crate::tally::series;
 use crate::timeline::lens::{Lens, LiveRule};
@@ -32,7 +32,7 @@ struct Reconcile {
 struct Seen {
     policy: Policy,
     counts: Counts,
-    money: Ref<Lines>,
+    money: Ref<PeriodSeries>,
 }
 
 struct Way {
@@ -60,13 +60,13 @@ fn policies(own: Policy) -> impl Iterator<Item = (&'static str, Policy)> {
 }
 
 fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
-    let LiveRule::Terms(rule) = spec.setting.rule else {
+    let LiveRule::Subscriptions(rule) = spec.setting.rule else {
         return Err(Error::internal("policies are of subscriptions, and the basis is transactions"));
     };
     let mut seen: Vec<Seen> = vec![];
     let mut look = |policy: Policy| {
         seen.iter().position(|s| s.policy == policy).unwrap_or_else(|| {
-            let lens = Lens { rule: LiveRule::Terms(policy.rule(rule)), ..spec.setting.lens(spec.period) };
+            let lens = Lens { rule: LiveRule::Subscriptions(policy.rule(rule)), ..spec.setting.lens(spec.period) };
             let counts = rates::plan(plan, common.index, lens, &[], policy);
             seen.push(Seen { policy, counts, money: series::plan::<Money>(plan, common.index, lens, &[]) });
             seen.len() - 1

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::RevenueChurn;
-use crate::engine::known::Known;
+use crate::engine::known::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::{Identity, Windowed, ratio, segment_cells};
-use crate::stage::{Figure, Finished, Headline, PerCustomer, Stage};
+use crate::stage::{MetricValue, Finished, SummaryMetric, PerCustomer, Stage};
 use crate::table::{Cell, Table};
 use crate::tally::headcount::Head;
 use crate::tally::money::Flow;
@@ -14,12 +14,12 @@ use crate::timeline::lens::LiveRule;
 use crate::timeline::segments::ALL;
 
 impl Stage for RevenueChurn {
-    fn finish(&self, known: &Known) -> Result<Finished> {
+    fn finish(&self, known: &StepOutputs) -> Result<Finished> {
         let (money, heads) = (known.get(self.money)?, known.get(self.headcount)?);
         let index = known.get(self.common.index)?;
         let frame = known.shape.frame(self.spec.period);
         let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };
-        let has_terms = matches!(windowed.rule, LiveRule::Terms(_));
+        let has_terms = matches!(windowed.rule, LiveRule::Subscriptions(_));
         let schema = super::tables(&self.spec).swap_remove(0);
         let mut table = Table::empty(Arc::new(schema), false);
         let mut balance_is = Identity::new("movements_add_up", "opening + movements = closing, in minor units");
@@ -82,12 +82,12 @@ impl Stage for RevenueChurn {
                 if cell == ALL && complete {
                     let what = if has_terms { "MRR" } else { "revenue of live customers" };
                     let figures = [
-                        (what, Some(Figure::Money(of(Flow::Closing)))),
-                        ("churned money", Some(Figure::Money(of(Flow::Churned)))),
-                        ("GRR", grr.map(Figure::Rate)),
-                        ("NRR", nrr.map(Figure::Rate)),
+                        (what, Some(MetricValue::Money(of(Flow::Closing)))),
+                        ("churned money", Some(MetricValue::Money(of(Flow::Churned)))),
+                        ("GRR", grr.map(MetricValue::Rate)),
+                        ("NRR", nrr.map(MetricValue::Rate)),
                     ];
-                    headlines = Headline::of_stage(&self.spec.name, frame.grid.start(period), figures);
+                    headlines = SummaryMetric::of_stage(&self.spec.name, frame.grid.start(period), figures);
                 }
             }
         }
@@ -103,7 +103,7 @@ impl Stage for RevenueChurn {
         Ok(Finished { tables: vec![table], checks, headlines })
     }
 
-    fn per_customer(&self, _: &Known) -> Result<Option<Box<dyn PerCustomer>>> {
+    fn per_customer(&self, _: &StepOutputs) -> Result<Option<Box<dyn PerCustomer>>> {
         Ok(crate::stage::ledger::requested(&self.spec, self.lens))
     }
 }

@@ -8,8 +8,8 @@ use crate::engine::known::Ref;
 use crate::engine::plan::Plan;
 use crate::error::Result;
 use crate::table::{TableSchema, Type, column};
-use crate::tally::headcount::Headcount;
-use crate::tally::lines::Lines;
+use crate::tally::headcount::CustomerMovements;
+use crate::tally::lines::PeriodSeries;
 use crate::tally::money::Money;
 use crate::tally::series;
 
@@ -37,8 +37,8 @@ struct RevenueChurn {
     spec: Spec,
     common: Common,
     lens: usize,
-    money: Ref<Lines>,
-    headcount: Ref<Lines>,
+    money: Ref<PeriodSeries>,
+    headcount: Ref<PeriodSeries>,
 }
 
 fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
@@ -46,7 +46,7 @@ fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>>
     Ok(Box::new(RevenueChurn {
         lens: super::ledger::plan(spec, plan),
         money: series::plan::<Money>(plan, common.index, lens, &spec.segments),
-        headcount: series::plan::<Headcount>(plan, common.index, lens, &spec.segments),
+        headcount: series::plan::<CustomerMovements>(plan, common.index, lens, &spec.segments),
         spec: spec.clone(),
         common,
     }))

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{RfmStage, scored, tables};
-use crate::engine::known::Known;
+use crate::engine::known::StepOutputs;
 use crate::engine::plan::Needs;
 use crate::error::Result;
 use crate::money::minor_per_major;
 use crate::stage::rows::{ratio, segment_cells};
-use crate::stage::{Figure, Finished, Headline, Scorer, Stage};
+use crate::stage::{MetricValue, Finished, SummaryMetric, Scorer, Stage};
 use crate::table::{Cell, ColumnSpec, Table};
 use crate::tally::rfm::{Kind, QUINTILES};
 use crate::timeline::scores::{Bought, RFM_NAMES, Rfm, Scores, rfm_name};
 use crate::timeline::segments::{ALL, CellId};
-use crate::timeline::view::Person;
+use crate::timeline::view::CustomerContext;
 
 /// The name of scores, where there are five.
 fn name_of(rfm: Rfm, most: u32) -> Option<&'static str> {
@@ -22,7 +22,7 @@ fn name_of(rfm: Rfm, most: u32) -> Option<&'static str> {
 }
 
 impl Stage for RfmStage {
-    fn finish(&self, known: &Known) -> Result<Finished> {
+    fn finish(&self, known: &StepOutputs) -> Result<Finished> {
         let (kinds, index) = (known.get(self.kinds)?, known.get(self.common.index)?);
         let mut named: BTreeMap<(CellId, Option<&str>), Kind> = BTreeMap::new();
         let mut whole: BTreeMap<CellId, Kind> = BTreeMap::new();
@@ -47,23 +47,23 @@ impl Stage for RfmStage {
                 ratio(kind.repeaters.into(), n).into(),
             ]));
         }
-        let of = |name: &str| named.get(&(ALL, Some(name))).map(|kind| Figure::Count(kind.customers as i64));
+        let of = |name: &str| named.get(&(ALL, Some(name))).map(|kind| MetricValue::Count(kind.customers as i64));
         let repeat = whole.get(&ALL).and_then(|all| ratio(all.repeaters.into(), all.customers.into()));
         let figures = [
             ("champions", of("champions")),
             ("at risk", of("at risk")),
-            ("bought more than once", repeat.map(Figure::Rate)),
+            ("bought more than once", repeat.map(MetricValue::Rate)),
         ];
         let frame = known.shape.frame(self.spec.setting.period);
         let last = frame.grid.start(frame.len() - 1);
         Ok(Finished {
             tables: vec![table],
             checks: vec![],
-            headlines: Headline::of_stage(&self.spec.name, last, figures),
+            headlines: SummaryMetric::of_stage(&self.spec.name, last, figures),
         })
     }
 
-    fn scorer(&self, known: &Known) -> Result<Option<Box<dyn Scorer>>> {
+    fn scorer(&self, known: &StepOutputs) -> Result<Option<Box<dyn Scorer>>> {
         let scores = Scores::clone(&*known.get(self.scores)?);
         Ok(Some(Box::new(Scored { columns: scored(&self.spec), lens: self.lens, most: self.most, scores })))
     }
@@ -85,7 +85,7 @@ impl Scorer for Scored {
         vec![self.lens]
     }
 
-    fn score<'a>(&'a self, person: &Person<'_>, push: &mut dyn FnMut(Cell<'a>)) {
+    fn score<'a>(&'a self, person: &CustomerContext<'_>, push: &mut dyn FnMut(Cell<'a>)) {
         let view = person.through(self.lens, Needs { orders: true, ..Needs::default() });
         let scored = Bought::of(view.days(), view.shape().as_of).map(|bought| self.scores.of(&bought));
         push(scored.map(|s| s.r).into());

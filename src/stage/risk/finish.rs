@@ -6,14 +6,14 @@ use std::sync::Arc;
 use super::outlook::{LEAST_CUTS, Outlook, TAUGHT, fit, known_before, levels_of, pooled};
 use super::{CHANCE, RiskStage, SCORE, score, tables};
 use crate::check::{Check, Status};
-use crate::engine::known::Known;
+use crate::engine::known::StepOutputs;
 use crate::error::Result;
-use crate::stage::{Figure, Finished, Headline, Scorer, Stage};
+use crate::stage::{MetricValue, Finished, SummaryMetric, Scorer, Stage};
 use crate::stats::logistic::Logistic;
 use crate::stats::ranked::{Group, Ranked, squared_errors};
 use crate::table::{Cell, Table};
 use crate::tally::risk::{Outcome, RiskTally};
-use crate::timeline::signs::{Cut, Sign, Watch};
+use crate::timeline::signs::{Cut, Feature, FeatureSpec};
 
 /// What a signal came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -27,7 +27,7 @@ pub struct Judged {
 pub type Verdict = BTreeMap<&'static str, Option<Judged>>;
 
 /// Judges every signal at a cut, with what was known by then.
-pub fn verdict(watch: &Watch, cuts: &[Cut], tally: &RiskTally, number: usize) -> Verdict {
+pub fn verdict(watch: &FeatureSpec, cuts: &[Cut], tally: &RiskTally, number: usize) -> Verdict {
     let known = pooled(tally, &known_before(cuts, cuts[number].day));
     let here = pooled(tally, &[number]);
     let judged = |signs: &[usize]| -> Option<Judged> {
@@ -38,7 +38,7 @@ pub fn verdict(watch: &Watch, cuts: &[Cut], tally: &RiskTally, number: usize) ->
     let all: Vec<usize> = (0..watch.signs.len()).collect();
     let mut verdict = Verdict::new();
     verdict.insert(SCORE, judged(&all));
-    for (i, sign) in watch.signs.iter().enumerate().filter(|(_, sign)| **sign != Sign::Silence) {
+    for (i, sign) in watch.signs.iter().enumerate().filter(|(_, sign)| **sign != Feature::Silence) {
         verdict.insert(sign.name(), judged(&[i]));
     }
     // Silence and chance rank without a model; only their probabilities are learned.
@@ -53,7 +53,7 @@ pub fn verdict(watch: &Watch, cuts: &[Cut], tally: &RiskTally, number: usize) ->
     let one = [Group { score: rate, customers: everybody.customers, events: everybody.left }];
     let squared = (before.customers > 0).then(|| squared_errors(&one));
     verdict.insert(CHANCE, Some(Judged { ranked: Ranked::of(&[Group { score: 0.0, ..one[0] }]), squared }));
-    let silence = watch.signs.iter().position(|sign| *sign == Sign::Silence).map(|sign| {
+    let silence = watch.signs.iter().position(|sign| *sign == Feature::Silence).map(|sign| {
         let at = number as u8;
         let shares = tally.silence.range((at, 0)..=(at, u16::MAX));
         let group = |(key, o): (&(u8, u16), &Outcome)| Group {
@@ -64,11 +64,11 @@ pub fn verdict(watch: &Watch, cuts: &[Cut], tally: &RiskTally, number: usize) ->
         let ranked = Ranked::of(&shares.map(group).collect::<Vec<_>>());
         Judged { ranked, squared: judged(&[sign]).and_then(|j| j.squared) }
     });
-    verdict.insert(Sign::Silence.name(), silence);
+    verdict.insert(Feature::Silence.name(), silence);
     verdict
 }
 
-fn groups(watch: &Watch, here: &BTreeMap<u32, Outcome>, model: &Logistic, signs: &[usize]) -> Vec<Group> {
+fn groups(watch: &FeatureSpec, here: &BTreeMap<u32, Outcome>, model: &Logistic, signs: &[usize]) -> Vec<Group> {
     let group = |(kind, o): (&u32, &Outcome)| Group {
         score: model.probability(levels_of(watch, *kind, signs)),
         customers: o.customers,
@@ -89,7 +89,7 @@ pub fn together(verdicts: &[Verdict]) -> Option<Verdict> {
 }
 
 impl Stage for RiskStage {
-    fn finish(&self, known: &Known) -> Result<Finished> {
+    fn finish(&self, known: &StepOutputs) -> Result<Finished> {
         let (cuts, tally) = (known.get(self.past.cuts)?, known.get(self.past.tally)?);
         let backtested = cuts.len().saturating_sub(TAUGHT)..cuts.len();
         let verdicts: Vec<Verdict> =
@@ -117,12 +117,12 @@ impl Stage for RiskStage {
         }
         let outlook = known.get(self.outlook)?;
         let checks = vec![self.taught(&cuts, outlook.as_ref().as_ref()), self.beats(whole.as_ref(), verdicts.len())];
-        let figures = [("leavers in the riskiest tenth", share(whole.as_ref(), SCORE).map(Figure::Rate))];
+        let figures = [("leavers in the riskiest tenth", share(whole.as_ref(), SCORE).map(MetricValue::Rate))];
         let last = cuts.last().map_or(known.shape.as_of, |cut| cut.day);
-        Ok(Finished { tables: vec![table], checks, headlines: Headline::of_stage(&self.spec.name, last, figures) })
+        Ok(Finished { tables: vec![table], checks, headlines: SummaryMetric::of_stage(&self.spec.name, last, figures) })
     }
 
-    fn scorer(&self, known: &Known) -> Result<Option<Box<dyn Scorer>>> {
+    fn scorer(&self, known: &StepOutputs) -> Result<Option<Box<dyn Scorer>>> {
         let outlook = Option::clone(&*known.get(self.outlook)?);
         Ok(Some(Box::new(score::Scored::new(&self.spec, &self.watch, self.lens, &known.shape, outlook))))
     }
@@ -167,9 +167,9 @@ impl RiskStage {
     /// Whether the score tells more than what costs nothing.
     fn beats(&self, whole: Option<&Verdict>, dates: usize) -> Check {
         let name = "risk_beats_silence";
-        let has_silence = self.watch.signs.contains(&Sign::Silence);
+        let has_silence = self.watch.signs.contains(&Feature::Silence);
         let (rival, called) = match has_silence {
-            true => (Sign::Silence.name(), "the longest silence for their churn window"),
+            true => (Feature::Silence.name(), "the longest silence for their churn window"),
             false => (CHANCE, "chance, as nothing shows when customers are silent"),
         };
         let of = |signal: &str| {

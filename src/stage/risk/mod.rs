@@ -8,14 +8,14 @@ mod tests;
 mod words;
 
 use self::outlook::Outlook;
-use super::{Ahead, Common, Kind, OptionSpec, OptionType, Spec, Stage};
+use super::{Horizon, Common, Kind, OptionSpec, OptionType, Spec, Stage};
 use crate::engine::known::Ref;
 use crate::engine::plan::Plan;
 use crate::error::Result;
 use crate::table::{TableSchema, Type, column};
 use crate::tally::risk::{self, Past};
 use crate::timeline::shape::Basis;
-use crate::timeline::signs::{Sign, Watch};
+use crate::timeline::signs::{Feature, FeatureSpec};
 
 pub const KIND: Kind =
     Kind { name: "risk", doc: include_str!("definition.md"), options: OPTIONS, tables, scores: score::columns, build };
@@ -31,7 +31,7 @@ const OPTIONS: &[OptionSpec] = &[
     OptionSpec {
         name: "horizon",
         doc: "how far ahead an end is looked for on subscriptions; a buyer's is the churn window",
-        accepts: OptionType::Ahead,
+        accepts: OptionType::Horizon,
         later: &[],
         default: "\"1 period\"",
     },
@@ -46,7 +46,7 @@ const CHANCE: &str = "chance";
 
 struct RiskStage {
     spec: Spec,
-    watch: Watch,
+    watch: FeatureSpec,
     /// Number of the lens that scoring looks through.
     lens: usize,
     past: Past,
@@ -54,24 +54,24 @@ struct RiskStage {
 }
 
 /// What a stage looks at: of the signs those that its sources can show.
-fn watch(spec: &Spec) -> Watch {
+fn watch(spec: &Spec) -> FeatureSpec {
     let setting = &spec.setting;
-    let does = [Sign::Silence, Sign::Rhythm, Sign::Level];
+    let does = [Feature::Silence, Feature::PurchaseRhythm, Feature::Level];
     let mut signs = match setting.basis {
-        Basis::Transactions => [does.as_slice(), &[Sign::Purchases, Sign::Lately, Sign::Pace]].concat(),
+        Basis::Transactions => [does.as_slice(), &[Feature::Purchases, Feature::Lately, Feature::Pace]].concat(),
         Basis::Subscriptions if setting.has_usage || setting.has_transactions => {
-            [does.as_slice(), &[Sign::Tenure, Sign::Renewal, Sign::Notice]].concat()
+            [does.as_slice(), &[Feature::Tenure, Feature::Renewal, Feature::Notice]].concat()
         }
-        Basis::Subscriptions => vec![Sign::Tenure, Sign::Renewal, Sign::Notice],
+        Basis::Subscriptions => vec![Feature::Tenure, Feature::Renewal, Feature::Notice],
     };
-    signs.extend(setting.has_surveys.then_some(Sign::Survey));
+    signs.extend(setting.has_surveys.then_some(Feature::Survey));
     let [nps, csat, _] = setting.scales;
-    Watch {
+    FeatureSpec {
         signs,
         window: spec.options.days("window").unwrap_or(30),
         calendar: setting.period,
         period: spec.period,
-        horizon: spec.options.ahead("horizon").unwrap_or(Ahead::Periods(1)),
+        horizon: spec.options.ahead("horizon").unwrap_or(Horizon::Periods(1)),
         by_use: setting.has_usage,
         scales: [nps, csat],
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::calendar::Day;
 use crate::stats::logistic::{Alike, Logistic};
 use crate::tally::risk::{Outcome, RiskTally};
-use crate::timeline::signs::{Cut, Watch};
+use crate::timeline::signs::{Cut, FeatureSpec};
 
 /// Fewer dates teach nothing.
 pub const LEAST_CUTS: usize = 3;
@@ -45,13 +45,13 @@ pub fn pooled(tally: &RiskTally, cuts: &[usize]) -> BTreeMap<u32, Outcome> {
 }
 
 /// The numbers of a kind's levels, of these signs, among all levels.
-pub fn levels_of(watch: &Watch, kind: u32, signs: &[usize]) -> Vec<usize> {
+pub fn levels_of(watch: &FeatureSpec, kind: u32, signs: &[usize]) -> Vec<usize> {
     let (levels, offsets) = (watch.levels(kind), watch.offsets());
     signs.iter().map(|sign| offsets[*sign] + levels[*sign]).collect()
 }
 
 /// A model of some of the signs, by number.
-pub fn fit(watch: &Watch, pooled: &BTreeMap<u32, Outcome>, signs: &[usize]) -> Option<Logistic> {
+pub fn fit(watch: &FeatureSpec, pooled: &BTreeMap<u32, Outcome>, signs: &[usize]) -> Option<Logistic> {
     let mut alike: BTreeMap<Vec<usize>, Outcome> = BTreeMap::new();
     for (kind, outcome) in pooled {
         *alike.entry(levels_of(watch, *kind, signs)).or_default() += *outcome;
@@ -63,7 +63,7 @@ pub fn fit(watch: &Watch, pooled: &BTreeMap<u32, Outcome>, signs: &[usize]) -> O
 
 impl Outlook {
     /// What a run on that day would say; `None` where too little was known by then.
-    pub fn at(day: Day, watch: &Watch, cuts: &[Cut], tally: &RiskTally) -> Option<Outlook> {
+    pub fn at(day: Day, watch: &FeatureSpec, cuts: &[Cut], tally: &RiskTally) -> Option<Outlook> {
         let pooled = pooled(tally, &known_before(cuts, day));
         let all: Vec<usize> = (0..watch.signs.len()).collect();
         let model = fit(watch, &pooled, &all)?;

@@ -3,13 +3,13 @@
 use super::outlook::Outlook;
 use super::{KIND, words};
 use crate::stage::Spec;
-use crate::stage::{Ahead, Scorer};
+use crate::stage::{Horizon, Scorer};
 use crate::table::{Cell, ColumnSpec, Type, column};
 use crate::tally::risk::needs;
 use crate::timeline::lens::LiveRule;
 use crate::timeline::shape::{Basis, Shape};
-use crate::timeline::signs::{Cut, Looking, Standing, Watch, Windows};
-use crate::timeline::view::Person;
+use crate::timeline::signs::{Cut, FeatureReader, FeatureValues, FeatureSpec, Windows};
+use crate::timeline::view::CustomerContext;
 
 /// A sign that moves the odds by less than a tenth is no reason.
 const LEAST_REASON: f64 = 0.1;
@@ -17,16 +17,16 @@ const LEAST_REASON: f64 = 0.1;
 /// The columns of `customers`; a stage of another name puts that before them.
 pub fn columns(spec: &Spec) -> Vec<ColumnSpec> {
     let name = |name: &str| if spec.name == KIND.name { name.to_owned() } else { format!("{}_{name}", spec.name) };
-    let what = match (spec.setting.basis, spec.options.ahead("horizon").unwrap_or(Ahead::Periods(1))) {
+    let what = match (spec.setting.basis, spec.options.ahead("horizon").unwrap_or(Horizon::Periods(1))) {
         (Basis::Transactions, _) => match spec.setting.rule {
             LiveRule::Period => {
                 format!("the customer buys nothing in the {} from as_of on", spec.setting.period.name())
             }
             _ => "the customer buys nothing within the own churn window from as_of on".into(),
         },
-        (_, Ahead::Days(n)) => format!("the customer's last subscription ends within {n} days"),
-        (_, Ahead::Periods(1)) => format!("the customer's last subscription ends within a {}", spec.period.name()),
-        (_, Ahead::Periods(n)) => format!("the customer's last subscription ends within {n} {}s", spec.period.name()),
+        (_, Horizon::Days(n)) => format!("the customer's last subscription ends within {n} days"),
+        (_, Horizon::Periods(1)) => format!("the customer's last subscription ends within a {}", spec.period.name()),
+        (_, Horizon::Periods(n)) => format!("the customer's last subscription ends within {n} {}s", spec.period.name()),
     };
     let score = format!(
         "probability that {what}, as right as table {} says; NULL for who is not live, and with fewer than three past dates",
@@ -39,19 +39,19 @@ pub fn columns(spec: &Spec) -> Vec<ColumnSpec> {
 pub struct Scored {
     columns: Vec<ColumnSpec>,
     lens: usize,
-    watch: Watch,
+    watch: FeatureSpec,
     now: Cut,
     offsets: Vec<usize>,
     outlook: Option<Outlook>,
 }
 
 impl Scored {
-    pub fn new(spec: &Spec, watch: &Watch, lens: usize, shape: &Shape, outlook: Option<Outlook>) -> Scored {
+    pub fn new(spec: &Spec, watch: &FeatureSpec, lens: usize, shape: &Shape, outlook: Option<Outlook>) -> Scored {
         let now = watch.cut(shape, &spec.setting.rule, shape.as_of, 1);
         Scored { columns: columns(spec), lens, watch: watch.clone(), now, offsets: watch.offsets(), outlook }
     }
 
-    fn score_of(&self, outlook: &Outlook, standing: &Standing) -> (f64, Option<String>) {
+    fn score_of(&self, outlook: &Outlook, standing: &FeatureValues) -> (f64, Option<String>) {
         let levels: Vec<usize> = self.watch.signs.iter().map(|sign| standing.level(*sign, &self.watch)).collect();
         let placed = || self.offsets.iter().zip(&levels).map(|(offset, level)| offset + level);
         let mut reasons: Vec<(f64, usize)> = placed()
@@ -76,10 +76,10 @@ impl Scorer for Scored {
         vec![self.lens]
     }
 
-    fn score<'a>(&'a self, person: &Person<'_>, push: &mut dyn FnMut(Cell<'a>)) {
+    fn score<'a>(&'a self, person: &CustomerContext<'_>, push: &mut dyn FnMut(Cell<'a>)) {
         let scored = self.outlook.as_ref().and_then(|outlook| {
             let view = person.through(self.lens, needs(&self.watch));
-            let standing = Looking::new(view, &self.watch, Windows::Now).at(&self.now)?;
+            let standing = FeatureReader::new(view, &self.watch, Windows::Now).at(&self.now)?;
             Some(self.score_of(outlook, &standing))
         });
         let (score, reason) = scored.map_or((None, None), |(score, reason)| (Some(score), reason));

@@ -2,41 +2,41 @@
 
 use crate::calendar::Day;
 use crate::timeline::rows::AnswerKind;
-use crate::timeline::signs::{DUE, Level, NOT_DUE, Sign, Standing, Watch};
+use crate::timeline::signs::{DUE, Level, NOT_DUE, Feature, FeatureValues, FeatureSpec};
 
 /// Who buys once a week does not buy seldom, whatever the window.
 const SELDOM: i32 = 8;
 
 /// What a sign says of a customer at that level; `None` where it says nothing that would worry anybody.
-pub fn of(sign: Sign, level: usize, standing: &Standing, watch: &Watch) -> Option<String> {
-    let uses = watch.by_use && !watch.signs.contains(&Sign::Purchases);
+pub fn of(sign: Feature, level: usize, standing: &FeatureValues, watch: &FeatureSpec) -> Option<String> {
+    let uses = watch.by_use && !watch.signs.contains(&Feature::Purchases);
     let silence = || Some(silence(standing, uses));
     match (sign, level) {
-        (Sign::Silence, 1..) | (Sign::Rhythm, 0 | 2..) => silence(),
-        (Sign::Level, 1..=3) => standing.level.map(|l| less(&l, watch)),
-        (Sign::Purchases, 0) => silence(),
-        (Sign::Purchases, 1..=2) => standing.rhythm.map(|r| match r.gaps + 1 {
+        (Feature::Silence, 1..) | (Feature::PurchaseRhythm, 0 | 2..) => silence(),
+        (Feature::Level, 1..=3) => standing.level.map(|l| less(&l, watch)),
+        (Feature::Purchases, 0) => silence(),
+        (Feature::Purchases, 1..=2) => standing.rhythm.map(|r| match r.gaps + 1 {
             2 => "has bought only twice".into(),
             n => format!("has bought only {n} times"),
         }),
-        (Sign::Pace, 3..) if standing.rhythm.is_none_or(|r| r.gaps == 0) => silence(),
-        (Sign::Lately, 0) if standing.lately == 0 => Some(format!("bought nothing in the last {}", days(watch.window))),
-        (Sign::Lately, 0) => Some(format!("bought only once in the last {}", days(watch.window))),
+        (Feature::Pace, 3..) if standing.rhythm.is_none_or(|r| r.gaps == 0) => silence(),
+        (Feature::Lately, 0) if standing.lately == 0 => Some(format!("bought nothing in the last {}", days(watch.window))),
+        (Feature::Lately, 0) => Some(format!("bought only once in the last {}", days(watch.window))),
         // Seldom for whom is to come daily may still be often.
-        (Sign::Pace, 3..) => standing.rhythm.and_then(|r| {
+        (Feature::Pace, 3..) => standing.rhythm.and_then(|r| {
             let every = (r.last.0 - r.first.0 + standing.silence + 1) / (r.gaps as i32 + 1);
             (every >= SELDOM).then(|| format!("buys only about every {}", days(every)))
         }),
-        (Sign::Tenure, 0..=1) => Some(format!("customer for only {}", days(standing.tenure))),
-        (Sign::Renewal, DUE) => Some(format!("term ends on {}: up for renewal", standing.renewal.1)),
-        (Sign::Renewal, level) if level != NOT_DUE => {
+        (Feature::Tenure, 0..=1) => Some(format!("customer for only {}", days(standing.tenure))),
+        (Feature::Renewal, DUE) => Some(format!("term ends on {}: up for renewal", standing.renewal.1)),
+        (Feature::Renewal, level) if level != NOT_DUE => {
             Some(format!("short term, next renewal on {}", standing.renewal.1))
         }
-        (Sign::Notice, 1..) => standing.notice.map(|day| match standing.renewal.1 {
+        (Feature::Notice, 1..) => standing.notice.map(|day| match standing.renewal.1 {
             Day::NEVER => format!("cancelled on {day}"),
             paid_until => format!("cancelled on {day}, paid until {paid_until}"),
         }),
-        (Sign::Survey, 1..=2) => standing.answer.map(|(_, answer)| {
+        (Feature::Survey, 1..=2) => standing.answer.map(|(_, answer)| {
             let most = watch.scales[usize::from(answer.kind != AnswerKind::Nps)].1;
             format!("gave {} of {most} points in the survey of {}", points(answer.score.unwrap_or(0)), answer.day)
         }),
@@ -45,7 +45,7 @@ pub fn of(sign: Sign, level: usize, standing: &Standing, watch: &Watch) -> Optio
 }
 
 /// Of who is silent: who buys, or where use is what shows, who uses.
-fn silence(standing: &Standing, uses: bool) -> String {
+fn silence(standing: &FeatureValues, uses: bool) -> String {
     let silent = days(standing.silence);
     match (standing.rhythm, uses) {
         (Some(r), _) if r.gaps > 0 => {
@@ -65,7 +65,7 @@ fn silence(standing: &Standing, uses: bool) -> String {
 }
 
 /// What was done lately beside what is usual.
-fn less(level: &Level, watch: &Watch) -> String {
+fn less(level: &Level, watch: &FeatureSpec) -> String {
     let Level { recent, earlier, earlier_days } = *level;
     let last = days(watch.window);
     // Of a window, as the recent one.

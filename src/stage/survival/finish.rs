@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Survival;
-use crate::engine::known::Known;
+use crate::engine::known::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::segment_cells;
-use crate::stage::{Figure, Finished, Headline, Stage};
+use crate::stage::{MetricValue, Finished, SummaryMetric, Stage};
 use crate::stats::survival::Life;
 use crate::stats::survival::compare::{Weights, compare};
 use crate::stats::survival::kaplan_meier::{Curve, Reached};
 use crate::table::{Cell, Table};
-use crate::tally::lines::Lines;
+use crate::tally::lines::PeriodSeries;
 use crate::tally::lives::life_of;
 use crate::timeline::lens::LiveRule;
 use crate::timeline::segments::{ALL, CellId, SegmentIndex};
@@ -25,7 +25,7 @@ const TESTS: [(&str, Weights); 4] = [
 ];
 
 impl Stage for Survival {
-    fn finish(&self, known: &Known) -> Result<Finished> {
+    fn finish(&self, known: &StepOutputs) -> Result<Finished> {
         let (tally, index) = (known.get(self.lives)?, known.get(self.common.index)?);
         let mut tables: Vec<Table> =
             super::tables(&self.spec).into_iter().map(|s| Table::empty(Arc::new(s), false)).collect();
@@ -40,10 +40,10 @@ impl Stage for Survival {
             self.write_summary(&mut tables[2], &index, cell, &curve, whole);
             if cell == ALL {
                 let unit = super::unit(&self.spec).name();
-                let median = curve.median().time.filter(|_| whole).map(|time| Figure::Span(time, unit));
+                let median = curve.median().time.filter(|_| whole).map(|time| MetricValue::Span(time, unit));
                 let last = known.shape.frame(self.spec.period);
                 let label = "median lifetime";
-                headlines = Headline::of_stage(&self.spec.name, last.grid.start(last.len() - 1), [(label, median)]);
+                headlines = SummaryMetric::of_stage(&self.spec.name, last.grid.start(last.len() - 1), [(label, median)]);
             }
         }
         self.write_tests(&mut tables[1], &tally, &index)?;
@@ -84,7 +84,7 @@ impl Survival {
                 "lengths include the {days} days of silence after the last activity: nobody leaves before"
             )),
             LiveRule::Learned => note.push("lengths include the learned window after the last activity".into()),
-            LiveRule::Period | LiveRule::Terms(_) => {}
+            LiveRule::Period | LiveRule::Subscriptions(_) => {}
         }
         if matches!(self.spec.setting.rule, LiveRule::Period | LiveRule::Window(_) | LiveRule::Learned) {
             note.push("a customer's first activity in the data counts as the first ever".into());
@@ -109,7 +109,7 @@ impl Survival {
     }
 
     /// The values of each segment against each other.
-    fn write_tests(&self, table: &mut Table, tally: &Lines, index: &SegmentIndex) -> Result<()> {
+    fn write_tests(&self, table: &mut Table, tally: &PeriodSeries, index: &SegmentIndex) -> Result<()> {
         let mut groups: BTreeMap<&str, (Vec<Life>, Vec<&str>)> = BTreeMap::new();
         for cell in tally.cells().filter(|c| *c != ALL) {
             let of = &index.cells[cell as usize];

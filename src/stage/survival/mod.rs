@@ -10,7 +10,7 @@ use crate::engine::plan::Plan;
 use crate::error::Result;
 use crate::stats::survival::kaplan_meier::Confidence;
 use crate::table::{TableSchema, Type, column};
-use crate::tally::lines::Lines;
+use crate::tally::lines::PeriodSeries;
 use crate::tally::lives::{self, Spells};
 use crate::timeline::lens::LiveRule;
 
@@ -54,7 +54,7 @@ struct Survival {
     common: Common,
     confidence: Confidence,
     horizon: Option<u32>,
-    lives: Ref<Lines>,
+    lives: Ref<PeriodSeries>,
 }
 
 fn unit(spec: &Spec) -> Period {

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Voiced;
-use crate::engine::known::Known;
+use crate::engine::known::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::{ratio, segment_cells};
-use crate::stage::{Figure, Finished, Headline, Stage};
+use crate::stage::{MetricValue, Finished, SummaryMetric, Stage};
 use crate::stats::proportion::wilson;
 use crate::stats::student::mean_interval;
 use crate::table::Table;
@@ -20,7 +20,7 @@ use crate::timeline::shape::Maturity;
 const POINT: f64 = 100.0;
 
 impl Stage for Voiced {
-    fn finish(&self, known: &Known) -> Result<Finished> {
+    fn finish(&self, known: &StepOutputs) -> Result<Finished> {
         let (answers, index) = (known.get(self.answers)?, known.get(self.common.index)?);
         let frame = known.shape.frame(self.spec.period);
         let mut table = Table::empty(Arc::new(super::tables(&self.spec).swap_remove(0)), false);
@@ -54,8 +54,8 @@ impl Stage for Voiced {
                         frame.maturity(period).name().into(),
                     ]));
                     if cell == ALL && kind == AnswerKind::Nps && frame.maturity(period) == Maturity::Complete {
-                        let figures = [("net promoter score", score.map(Figure::Points))];
-                        headlines = Headline::of_stage(&self.spec.name, frame.grid.start(period), figures);
+                        let figures = [("net promoter score", score.map(MetricValue::Points))];
+                        headlines = SummaryMetric::of_stage(&self.spec.name, frame.grid.start(period), figures);
                     }
                 }
             }

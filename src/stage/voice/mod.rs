@@ -8,7 +8,7 @@ use crate::engine::known::Ref;
 use crate::engine::plan::Plan;
 use crate::error::Result;
 use crate::table::{TableSchema, Type, column};
-use crate::tally::lines::Lines;
+use crate::tally::lines::PeriodSeries;
 use crate::tally::voice::{self, Answers, Scales};
 
 pub const KIND: Kind =
@@ -17,7 +17,7 @@ pub const KIND: Kind =
 struct Voiced {
     spec: Spec,
     common: Common,
-    answers: Ref<Lines>,
+    answers: Ref<PeriodSeries>,
 }
 
 /// Where the groups of a stage's surveys begin and end.

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::rows::{ratio, segment_cells, segment_columns};
 use super::voice::scales;
-use super::{Common, Figure, Finished, Headline, Kind, Spec, Stage, no_scores};
+use super::{Common, MetricValue, Finished, SummaryMetric, Kind, Spec, Stage, no_scores};
 use crate::calendar::Day;
-use crate::engine::known::{Known, Ref};
+use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::Plan;
 use crate::error::Result;
 use crate::table::{Table, TableSchema, Type, column};
-use crate::tally::lines::Lines;
+use crate::tally::lines::PeriodSeries;
 use crate::tally::voice::{self, After, Afterwards, Group, Heard, SCORED};
 use crate::timeline::rows::AnswerKind;
 use crate::timeline::segments::ALL;
@@ -22,7 +22,7 @@ pub const KIND: Kind =
 struct VoiceOutcome {
     spec: Spec,
     common: Common,
-    afterwards: Ref<Lines>,
+    afterwards: Ref<PeriodSeries>,
 }
 
 fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
@@ -54,7 +54,7 @@ fn tables(spec: &Spec) -> Vec<TableSchema> {
 }
 
 impl Stage for VoiceOutcome {
-    fn finish(&self, known: &Known) -> Result<Finished> {
+    fn finish(&self, known: &StepOutputs) -> Result<Finished> {
         let (afterwards, index) = (known.get(self.afterwards)?, known.get(self.common.index)?);
         let frame = known.shape.frame(self.spec.period);
         let mut table = Table::empty(Arc::new(tables(&self.spec).swap_remove(0)), false);
@@ -91,16 +91,16 @@ impl Stage for VoiceOutcome {
 
 impl VoiceOutcome {
     /// Who left of those who praise and of those who complain; those of an earlier period where nobody was asked.
-    fn headlines(&self, start: Day, sums: &[i128], earlier: Vec<Headline>) -> Vec<Headline> {
+    fn headlines(&self, start: Day, sums: &[i128], earlier: Vec<SummaryMetric>) -> Vec<SummaryMetric> {
         let left = |label, group: Group| {
             let of = |after: After| sums[at(AnswerKind::Nps, group, after)];
-            (label, ratio(of(After::Churned), of(After::Customers)).map(Figure::Rate))
+            (label, ratio(of(After::Churned), of(After::Customers)).map(MetricValue::Rate))
         };
         let figures = [
             left("promoters gone a period later", Group::Promoters),
             left("detractors gone a period later", Group::Detractors),
         ];
-        let of_period = Headline::of_stage(&self.spec.name, start, figures);
+        let of_period = SummaryMetric::of_stage(&self.spec.name, start, figures);
         if of_period.is_empty() { earlier } else { of_period }
     }
 }

@@ -12,7 +12,7 @@ use libm::{exp, log, log1p};
 use rayon::prelude::*;
 
 use super::counted::{Counted, Row};
-use crate::stats::maximise::Surface;
+use crate::stats::maximise::Objective;
 use crate::stats::quadrature::{Log, over_concave};
 use crate::stats::special::Rising;
 
@@ -118,7 +118,7 @@ impl Fading {
 }
 
 /// Adds a summand, given its logarithm's slopes.
-fn add(sum: &mut Surface<4>, summand: f64, Slopes { first, second }: &Slopes) {
+fn add(sum: &mut Objective<4>, summand: f64, Slopes { first, second }: &Slopes) {
     sum.value += summand;
     for (i, slope) in first.iter().enumerate() {
         let by = summand * slope;
@@ -133,14 +133,14 @@ fn add(sum: &mut Surface<4>, summand: f64, Slopes { first, second }: &Slopes) {
 /// B and D at one time, in units of h there.
 #[derive(Clone)]
 struct Sums {
-    bought: Surface<4>,
-    died: Surface<4>,
+    bought: Objective<4>,
+    died: Objective<4>,
 }
 
 impl Sums {
     /// At the end of all times, at which nobody has died or bought, and all last.
     fn new(fading: &Fading, end: &Moment) -> Sums {
-        let mut sums = Sums { bought: Surface::FLAT, died: Surface::FLAT };
+        let mut sums = Sums { bought: Objective::FLAT, died: Objective::FLAT };
         add(&mut sums.bought, 1.0, &fading.slopes(end));
         sums
     }
@@ -159,7 +159,7 @@ impl Sums {
             let value = (1.0 - by_less) * u - (1.0 + by_more) * grown;
             (Log { value, slope: 1.0 - by_less - (1.0 + by_more) * less / more }, (u, grown, less, more))
         };
-        let mut fallen = Sums { bought: Surface::FLAT, died: Surface::FLAT };
+        let mut fallen = Sums { bought: Objective::FLAT, died: Objective::FLAT };
         let peak = over_concave(0.0, log1p((from - to) / least), at, |share, (u, grown, less, more)| {
             let (by_alpha, by_beta, alpha, beta) =
                 if alpha_less { (u, grown, less, more) } else { (grown, u, more, less) };
@@ -188,12 +188,12 @@ impl Sums {
 }
 
 /// The logarithm of a sum in units of h, differentiated; −∞ of nothing.
-fn ln(sum: &Surface<4>, ln_h: f64) -> Surface<4> {
+fn ln(sum: &Objective<4>, ln_h: f64) -> Objective<4> {
     if sum.value <= 0.0 {
-        return Surface { value: f64::NEG_INFINITY, ..Surface::FLAT };
+        return Objective { value: f64::NEG_INFINITY, ..Objective::FLAT };
     }
     let per = 1.0 / sum.value;
-    let mut ln = Surface { value: ln_h + log(sum.value), ..Surface::FLAT };
+    let mut ln = Objective { value: ln_h + log(sum.value), ..Objective::FLAT };
     for i in 0..4 {
         ln.gradient[i] = per * sum.gradient[i];
         for j in i..4 {
@@ -204,7 +204,7 @@ fn ln(sum: &Surface<4>, ln_h: f64) -> Surface<4> {
 }
 
 /// h, ln B and ln D, by times that rise.
-fn logarithms(fading: &Fading, times: impl DoubleEndedIterator<Item = f64>) -> Vec<(f64, [Surface<4>; 2])> {
+fn logarithms(fading: &Fading, times: impl DoubleEndedIterator<Item = f64>) -> Vec<(f64, [Objective<4>; 2])> {
     let mut logarithms = vec![];
     let mut later: Option<(f64, Moment, Sums)> = None;
     for t in times.rev() {
@@ -231,7 +231,7 @@ pub(super) fn alive(
     times: impl DoubleEndedIterator<Item = f64>,
 ) -> impl Fn(u32, u32) -> Option<f64> {
     let fading = Fading { shape: r + f64::from(frequency), alpha, s, beta };
-    let of_time = |(ln_h, [bought, died]): (f64, [Surface<4>; 2])| (ln_h, exp(bought.value - ln_h), died.value);
+    let of_time = |(ln_h, [bought, died]): (f64, [Objective<4>; 2])| (ln_h, exp(bought.value - ln_h), died.value);
     let table: Vec<(f64, f64, f64)> = logarithms(&fading, times).into_iter().map(of_time).collect();
     move |recency, age| {
         let ((ln_h, bought, _), (.., ln_died)) = (table.get(age as usize)?, table.get(recency as usize)?);
@@ -241,10 +241,10 @@ pub(super) fn alive(
 
 /// The log-likelihood, exactly differentiated. A row adds ln(B + D): with δ = ln D − ln B and w = e^δ/(1+e^δ), its gradient
 /// is (1−w)∇ln B + w∇ln D and its Hessian (1−w)∇²ln B + w∇²ln D + w(1−w)∇δ∇δᵀ.
-pub(super) fn likelihood(counted: &Counted, ends: &Ends, parameters: &[f64; 4]) -> Option<Surface<4>> {
+pub(super) fn likelihood(counted: &Counted, ends: &Ends, parameters: &[f64; 4]) -> Option<Objective<4>> {
     let [r, alpha, s, beta] = *parameters;
     let buys = Rising::of(r, counted.frequencies.iter().map(|x| u64::from(*x)));
-    let mut sum = Surface::FLAT;
+    let mut sum = Objective::FLAT;
     for (i, (x, n)) in counted.frequencies.iter().zip(&counted.frequency_customers).enumerate() {
         let repeats = n * f64::from(*x);
         sum.value += n * buys.ln[i] - repeats * log(alpha);
@@ -259,7 +259,7 @@ pub(super) fn likelihood(counted: &Counted, ends: &Ends, parameters: &[f64; 4]) 
         logarithms(&Fading { shape, alpha, s, beta }, times).into_iter().map(|(_, of_time)| of_time)
     };
     let logarithms: Vec<_> = ends.frequencies.par_iter().flat_map_iter(of_frequency).collect();
-    let rows = Surface::over(&ends.rows, |sum, row| {
+    let rows = Objective::over(&ends.rows, |sum, row| {
         let ([bought, _], [_, died]) = (&logarithms[row.age as usize], &logarithms[row.recency as usize]);
         let delta = died.value - bought.value;
         let e = exp(-delta.abs());

@@ -8,7 +8,7 @@ use super::counted::{Counted, Row};
 use super::flight::made_before_dropout;
 use super::{BuyerModel, Buyers, Futures, History, sound, time};
 use crate::stats::fit::{Fit, Parametric};
-use crate::stats::maximise::Surface;
+use crate::stats::maximise::Objective;
 use crate::stats::special::{Rising, beta_regularised, ln_factorial, ln_rising};
 
 /// BG/NBD (Fader, Hardie & Lee 2005, Marketing Science 24:275–284): a customer may drop out after each repeat
@@ -151,12 +151,12 @@ fn starts(counted: &Counted) -> Vec<[f64; 4]> {
 /// What depends on x alone or on T alone is summed over the marginal counts. A row adds ln(1 + e^δ), where
 /// δ = ln a − ln(b+k−1) + (r+x)(ln(α+T) − ln(α+t_x)): with w = e^δ/(1+e^δ) its gradient is w∇δ and its Hessian
 /// w∇²δ + w(1−w)∇δ∇δᵀ.
-pub(super) fn likelihood<const FIRST: u32>(counted: &Counted, parameters: &[f64; 4]) -> Option<Surface<4>> {
+pub(super) fn likelihood<const FIRST: u32>(counted: &Counted, parameters: &[f64; 4]) -> Option<Objective<4>> {
     let [r, alpha, a, b] = *parameters;
     let chances = || counted.frequencies.iter().map(|x| u64::from(*x) + u64::from(FIRST));
     let buys = Rising::of(r, counted.frequencies.iter().map(|x| u64::from(*x)));
     let (stays, leaves) = (Rising::of(b, chances()), Rising::of(a + b, chances()));
-    let mut s = Surface::FLAT;
+    let mut s = Objective::FLAT;
     for (i, n) in counted.frequency_customers.iter().enumerate() {
         s.value += n * (buys.ln[i] + stays.ln[i] - leaves.ln[i]);
         s.gradient[0] += n * buys.first[i];
@@ -192,7 +192,7 @@ pub(super) fn likelihood<const FIRST: u32>(counted: &Counted, parameters: &[f64;
     let idle = |row: &Row| FIRST == 0 && counted.frequencies[row.frequency as usize] == 0;
     let rows = &counted.rows[counted.rows.partition_point(idle)..];
     let by_a = 1.0 / a;
-    let dropped = Surface::over(rows, |s, row| {
+    let dropped = Objective::over(rows, |s, row| {
         let (recency, age) = (row.recency as usize, row.age as usize);
         let (shape, ln_ratio, per_b) = left[row.frequency as usize];
         let (early, late) = (inverses[recency], inverses[age]);

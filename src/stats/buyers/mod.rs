@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use self::counted::Counted;
 use crate::stats::fit::{Fit, Parametric};
-use crate::stats::maximise::{Ending, Summit, Surface, maximise};
+use crate::stats::maximise::{Termination, Optimum, Objective, maximise};
 
 pub use geometric::{BetaGeometric, BgNbd, MbgNbd};
 pub use pareto::ParetoNbd;
@@ -181,7 +181,7 @@ fn fit<M: Parametric, P, const N: usize>(
     counted: &Counted,
     starts: Vec<[f64; N]>,
     prepare: impl Fn(&Counted) -> P,
-    likelihood: impl Fn(&Counted, &P, &[f64; N]) -> Option<Surface<N>>,
+    likelihood: impl Fn(&Counted, &P, &[f64; N]) -> Option<Objective<N>>,
 ) -> Fit<M> {
     let climb = |counted: &Counted, starts: &[[f64; N]]| {
         let prepared = prepare(counted);
@@ -201,15 +201,15 @@ fn fit<M: Parametric, P, const N: usize>(
 fn summit<const N: usize>(
     counted: &Counted,
     starts: &[[f64; N]],
-    climb: impl Fn(&Counted, &[[f64; N]]) -> Option<Summit<N>>,
-) -> Option<Summit<N>> {
+    climb: impl Fn(&Counted, &[[f64; N]]) -> Option<Optimum<N>>,
+) -> Option<Optimum<N>> {
     let all = || climb(counted, starts);
     if counted.rows.len() <= 2 * SCOUTED {
         return all();
     }
     let scouted = climb(&counted.thinned(SCOUTED), starts)?;
-    if scouted.ending == Ending::Summit
-        && let Some(found) = climb(counted, &[scouted.parameters]).filter(|s| s.ending == Ending::Summit)
+    if scouted.ending == Termination::Optimum
+        && let Some(found) = climb(counted, &[scouted.parameters]).filter(|s| s.ending == Termination::Optimum)
     {
         return Some(found);
     }

@@ -5,7 +5,7 @@ use libm::{expm1, log, log1p, pow};
 use serde::{Deserialize, Serialize};
 
 use crate::stats::fit::{Fit, Parametric};
-use crate::stats::maximise::{Surface, maximise};
+use crate::stats::maximise::{Objective, maximise};
 use crate::stats::renewals::sbg::PARAMETERS;
 use crate::stats::renewals::{Renewal, RenewalModel, customers, ln_beta_step, refused};
 use crate::stats::special::{digamma, trigamma};
@@ -119,9 +119,9 @@ impl Slopes {
 }
 
 /// `None` beyond the parameters that can be counted with.
-pub(super) fn surface(renewals: &[Renewal], parameters: &[f64; 3]) -> Option<Surface<3>> {
+pub(super) fn surface(renewals: &[Renewal], parameters: &[f64; 3]) -> Option<Objective<3>> {
     let model = Bdw::of(parameters)?;
-    let mut s = Surface::FLAT;
+    let mut s = Objective::FLAT;
     let mut before = Slopes::at(0, parameters);
     for (n, renewal) in renewals.iter().enumerate() {
         let after = Slopes::at(n + 1, parameters);

@@ -6,7 +6,7 @@ use super::bdw::{self, Bdw};
 use super::sbg::{self, Sbg};
 use super::{Renewal, RenewalModel};
 use crate::stats::fit::{Fit, Parametric};
-use crate::stats::maximise::Surface;
+use crate::stats::maximise::Objective;
 use crate::stats::simulated;
 
 fn renewals(most: usize) -> impl Strategy<Value = Vec<Renewal>> {
@@ -26,7 +26,7 @@ fn scale(low: f64, high: f64) -> impl Strategy<Value = f64> {
 }
 
 /// Central differences in ln θ, of the value for the gradient, of the gradient for the Hessian.
-fn differs<const N: usize>(at: [f64; N], rounding: f64, surface: impl Fn(&[f64; N]) -> Surface<N>) -> Option<String> {
+fn differs<const N: usize>(at: [f64; N], rounding: f64, surface: impl Fn(&[f64; N]) -> Objective<N>) -> Option<String> {
     const STEP: f64 = 1e-5;
     let here = surface(&at);
     let moved = |i: usize, by: f64| {

@@ -5,7 +5,7 @@ use libm::log1p;
 use serde::{Deserialize, Serialize};
 
 use crate::stats::fit::{Fit, Parametric};
-use crate::stats::maximise::{Surface, maximise};
+use crate::stats::maximise::{Objective, maximise};
 use crate::stats::renewals::{Renewal, RenewalModel, customers, ln_beta_step, refused};
 
 /// S(n) = B(α, β + n)/B(α, β), r(n) = (β + n − 1)/(α + β + n − 1) (Fader & Hardie 2007, Journal of Interactive Marketing
@@ -81,8 +81,8 @@ impl RenewalModel for Sbg {
     }
 }
 
-pub(super) fn surface(renewals: &[Renewal], &[alpha, beta]: &[f64; 2]) -> Surface<2> {
-    let mut s = Surface::FLAT;
+pub(super) fn surface(renewals: &[Renewal], &[alpha, beta]: &[f64; 2]) -> Objective<2> {
+    let mut s = Objective::FLAT;
     for (n, renewal) in renewals.iter().enumerate().filter(|(_, r)| r.due > 0) {
         let (lost, kept) = (renewal.lost as f64, renewal.kept());
         let b = beta + n as f64;

@@ -12,7 +12,7 @@ use fixture::Purchases;
 use tenure::config::{self, Pipeline};
 use tenure::engine::score::{PartSink, Score};
 use tenure::error::Result;
-use tenure::job::{self, RunPlan, RunResult, LoadedData, Phase, Watch, Watched};
+use tenure::job::{self, LoadedData, Phase, RunPlan, RunResult, Watch, Watched};
 use tenure::publish::{Block, Format, Options, Publication, RunId, TableWriter};
 use tenure::source::canonical::{Batch, Sink};
 use tenure::source::{self, Inspected, ReadLimits, Unobserved};

@@ -25,7 +25,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         &[
             "calendar",
             "check",
-            "engine::known",
+            "engine::step_outputs",
             "engine::plan",
             "error",
             "money",
@@ -38,7 +38,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("stats", &[]),
     ("table", &["calendar"]),
     ("terminal", &[]),
-    ("tally", &["calendar", "engine::known", "engine::plan", "error", "exchange", "money", "stats", "timeline"]),
+    ("tally", &["calendar", "engine::step_outputs", "engine::plan", "error", "exchange", "money", "stats", "timeline"]),
     // Canonical rows are what the scan and the buckets agree on: plain vectors, without a reader.
     ("timeline", &["calendar", "error", "exchange", "money", "source::canonical"]),
 ];

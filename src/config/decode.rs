@@ -215,7 +215,11 @@ pub(super) fn default_basis(configured: impl Fn(SourceKind) -> bool) -> Basis {
     if subscriptions { Basis::Subscriptions } else { Basis::Transactions }
 }
 
-fn customers(top: &mut Section<'_>, diagnostics: &Diagnostics, sources: &Parsed<sources::Sources>) -> Parsed<Customers> {
+fn customers(
+    top: &mut Section<'_>,
+    diagnostics: &Diagnostics,
+    sources: &Parsed<sources::Sources>,
+) -> Parsed<Customers> {
     section(top, diagnostics, "customers", |s| {
         let default = match sources {
             Ok(all) => Ok(word_of(default_basis(|kind| all.contains_key(&kind)), &BASES)),
@@ -246,8 +250,9 @@ fn customers(top: &mut Section<'_>, diagnostics: &Diagnostics, sources: &Parsed<
                     source_of(of).name(),
                     source_of(basis).name()
                 );
-                diagnostics
-                    .add(Diagnostic::new(what).at(s.span_of(name)).help("remove it, or change customers.basis").remote());
+                diagnostics.add(
+                    Diagnostic::new(what).at(s.span_of(name)).help("remove it, or change customers.basis").remote(),
+                );
             }
         }
         let churn_after: Parsed<ChurnAfter> = s.need("churn_after");

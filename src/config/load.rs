@@ -6,9 +6,9 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use toml::de::DeTable;
 
+use super::diagnostics::{Diagnostics, Layout};
 use super::overrides::{self, Override};
-use super::diagnostics::{Layout, Diagnostics};
-use super::salvage::salvage;
+use super::recovery::salvage;
 use super::tree::Table;
 use super::{Pipeline, decode, environment};
 use crate::error::{Error, Errors, SHOWN};

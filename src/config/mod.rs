@@ -8,18 +8,18 @@
 //! text ─toml─► tree ─overrides, environment─► tree ─section, value against the reference─► Pipeline, resolved
 //! ```
 
-mod accepts;
 mod canonical;
 mod decode;
+mod diagnostics;
 mod environment;
 mod explain;
 mod load;
 mod overrides;
-mod diagnostics;
+mod recovery;
 mod redactor;
 pub mod reference;
 mod render;
-mod salvage;
+mod requirements;
 mod section;
 mod segments;
 mod sources;
@@ -27,12 +27,12 @@ mod stages;
 mod text;
 mod tree;
 mod value;
-mod wants;
+mod value_types;
 
 #[cfg(test)]
-mod mistakes;
+mod fixtures;
 #[cfg(test)]
-mod samples;
+mod mutations;
 #[cfg(test)]
 mod tests;
 

@@ -3,7 +3,7 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostics::{Layout, Diagnostic, Diagnostics, Parsed, Span};
+use super::diagnostics::{Diagnostic, Diagnostics, Layout, Parsed, Span};
 use super::text::Text;
 use super::tree::{Entry, Node, Table, Value};
 

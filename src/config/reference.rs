@@ -7,7 +7,7 @@ use std::ops::Bound::{Excluded, Included};
 
 use jiff::civil::Weekday;
 
-pub use super::accepts::{Accepts, Words};
+pub use super::value_types::{Accepts, Words};
 use super::{At, Basis, SourceKind};
 use crate::calendar::Period;
 use crate::stage::{

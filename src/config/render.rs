@@ -5,8 +5,8 @@ use std::path::Path;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, renderer::DecorStyle};
 
-use super::overrides::Override;
 use super::diagnostics::Layout;
+use super::overrides::Override;
 use crate::error::{Error, Errors};
 use crate::terminal::{escaped, escaped_but};
 

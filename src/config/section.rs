@@ -95,8 +95,9 @@ impl<'a> Section<'a> {
             _ => {
                 let name = self.full(prefix.trim_end_matches('.'));
                 let what = format!("`{name}` takes {}, not {}", Accepts::Table.described(), node.described());
-                self.diagnostics
-                    .add(Diagnostic::new(what).at(node.span.clone()).help(format!("write {name} = {{ … }} or [{name}]")))
+                self.diagnostics.add(
+                    Diagnostic::new(what).at(node.span.clone()).help(format!("write {name} = {{ … }} or [{name}]")),
+                )
             }
         };
         if prefix.is_empty() {
@@ -208,7 +209,9 @@ impl<'a> Section<'a> {
     fn read(&mut self, name: &'static str) -> Parsed<Option<Setting>> {
         let full = self.full(name);
         let Some(key) = self.keys.iter().find(|k| k.name == name).copied() else {
-            return Err(self.diagnostics.add(Diagnostic::new(format!("defect of tenure: the reference lacks `{full}`"))));
+            return Err(self
+                .diagnostics
+                .add(Diagnostic::new(format!("defect of tenure: the reference lacks `{full}`"))));
         };
         if let Some(node) = self.node(name)? {
             self.resolve(name, node.json());

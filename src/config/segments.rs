@@ -21,7 +21,11 @@ pub(super) struct Named {
 }
 
 /// In order of name.
-pub(super) fn decode(top: &mut Section<'_>, diagnostics: &Diagnostics, sources: &Parsed<Sources>) -> Parsed<Vec<Named>> {
+pub(super) fn decode(
+    top: &mut Section<'_>,
+    diagnostics: &Diagnostics,
+    sources: &Parsed<Sources>,
+) -> Parsed<Vec<Named>> {
     let mut all = vec![];
     let mut resolved = vec![];
     for entry in entries(top, diagnostics, "segments")? {
@@ -138,7 +142,9 @@ fn source_column(
     let shown = quoted(written.text.written());
     let Some((source, column)) = written.text.split_once('.').filter(|(_, c)| !c.value().trim().is_empty()) else {
         let what = format!("`{path}` takes {}, not {shown}", Accepts::SourceColumn.described());
-        return Err(diagnostics.add(problem(what, format!("put the source and a dot before the column; {the_sources}"))));
+        return Err(
+            diagnostics.add(problem(what, format!("put the source and a dot before the column; {the_sources}")))
+        );
     };
     if keys("sources").iter().any(|k| k.name == source && matches!(k.accepts, Accepts::Later(_))) {
         let help = format!("this version reads {}", listed(names, "`"));

@@ -19,7 +19,11 @@ use crate::nearest::{did_you_mean, listed, nearest, sentences};
 pub(super) type Sources = BTreeMap<SourceKind, Parsed<Source>>;
 
 /// `zone` is `calendar.timezone`, and how it was written.
-pub(super) fn decode(top: &mut Section<'_>, diagnostics: &Diagnostics, zone: Parsed<(TimeZone, Json)>) -> Parsed<Sources> {
+pub(super) fn decode(
+    top: &mut Section<'_>,
+    diagnostics: &Diagnostics,
+    zone: Parsed<(TimeZone, Json)>,
+) -> Parsed<Sources> {
     let Some(node) = top.node("sources")? else { return Err(top.missing("sources")) };
     let mut all = Section::open(diagnostics, "sources", keys("sources"), Some(node));
     all.is_table()?;
@@ -55,8 +59,9 @@ fn source(
     let timezone = s.follow("timezone", zone);
     let freshness: Parsed<Option<Seconds>> = s.get("freshness");
     if kind == SourceKind::Customers && s.is_set("freshness") {
-        let problem =
-            Diagnostic::new("`sources.customers.freshness` cannot be judged: rows of customers have no time of their own");
+        let problem = Diagnostic::new(
+            "`sources.customers.freshness` cannot be judged: rows of customers have no time of their own",
+        );
         diagnostics.add(problem.at(s.span_of("freshness")).help("set freshness on another source instead"));
     }
     let scales = scales(s, kind);
@@ -82,7 +87,11 @@ fn scales(s: &mut Section<'_>, kind: SourceKind) -> Parsed<Option<Scales>> {
     Ok(Some(Scales { nps: nps?, csat: csat?, ces: ces?, ces_high_is_ease: ces_high_is_ease? }))
 }
 
-fn columns(s: &mut Section<'_>, diagnostics: &Diagnostics, kind: SourceKind) -> Parsed<BTreeMap<String, Located<Mapping>>> {
+fn columns(
+    s: &mut Section<'_>,
+    diagnostics: &Diagnostics,
+    kind: SourceKind,
+) -> Parsed<BTreeMap<String, Located<Mapping>>> {
     let path = s.full("columns");
     let Some(node) = s.node("columns")? else {
         let example: Vec<String> = required_columns(kind).map(|c| format!("{c} = \"…\"")).collect();
@@ -92,8 +101,8 @@ fn columns(s: &mut Section<'_>, diagnostics: &Diagnostics, kind: SourceKind) -> 
     };
     s.resolve("columns", node.json());
     let Value::Table(table) = &node.value else {
-        let problem =
-            Diagnostic::new(format!("`{path}` takes a table of columns, not {}", node.described())).at(node.span.clone());
+        let problem = Diagnostic::new(format!("`{path}` takes a table of columns, not {}", node.described()))
+            .at(node.span.clone());
         let help = format!("write columns = {{ customer_id = \"…\" }} or [{path}]");
         return Err(diagnostics.add(problem.help(help)));
     };

@@ -5,12 +5,12 @@ use serde_json::Value as Json;
 use super::decode::{check_name, entries, resolved_by_name};
 use super::diagnostics::{Diagnostic, Diagnostics, Parsed};
 use super::reference::{Accepts, RESERVED_TABLES, kind_names, stage_keys};
+use super::requirements::wants;
 use super::section::Section;
 use super::segments::Named;
 use super::sources::Sources;
 use super::tree::{Entry, Node, Table, Value, quoted};
 use super::value::{Setting, Written};
-use super::wants::wants;
 use super::{Basis, SourceKind, Stage};
 use crate::calendar::Period;
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
@@ -59,8 +59,9 @@ fn stage(diagnostics: &Diagnostics, entry: &Entry, context: &Context<'_>) -> (Pa
         Ok(found) => found,
         Err(reported) => return (Err(reported), entry.node.json()),
     };
-    let name =
-        named.and_then(|()| check_name(diagnostics, "stage", entry)).and_then(|()| check_table(diagnostics, entry, kind));
+    let name = named
+        .and_then(|()| check_name(diagnostics, "stage", entry))
+        .and_then(|()| check_table(diagnostics, entry, kind));
     let mut s = Section::open(diagnostics, path, stage_keys(kind), Some(&entry.node));
     s.resolve("kind", kind.into());
     let period = s.follow_word("period", &Period::ALL, context.period.clone());
@@ -162,7 +163,8 @@ fn further_tables(diagnostics: &Diagnostics, stages: &[Stage]) -> Parsed<()> {
         for table in survival::FURTHER_TABLES.map(|suffix| format!("{}_{suffix}", stage.name)) {
             if let Some(other) = stages.iter().find(|s| s.name == table) {
                 let what = format!("`{table}` is a table that stage `{}` writes", stage.name);
-                let problem = Diagnostic::new(what).at(other.span.clone()).help("choose another name for one of the two");
+                let problem =
+                    Diagnostic::new(what).at(other.span.clone()).help("choose another name for one of the two");
                 sound = Err(diagnostics.add(problem));
             }
         }

@@ -209,7 +209,8 @@ impl Judged<'_> {
         let found = self.each(list, Accepts::Word(words), |one, text| one.word(text, words))?;
         for (i, word) in found.iter().enumerate() {
             if found[..i].contains(word) {
-                let problem = Diagnostic::new(format!("`{}` names \"{word}\" twice", self.key)).at(list[i].span.clone());
+                let problem =
+                    Diagnostic::new(format!("`{}` names \"{word}\" twice", self.key)).at(list[i].span.clone());
                 return Err(self.diagnostics.add(problem.help("remove one of them")));
             }
         }
@@ -229,7 +230,12 @@ impl Judged<'_> {
     }
 
     /// The strings of a list, each read with `read`; what is none is reported.
-    fn each<T>(&self, list: &[Node], accepts: Accepts, read: impl Fn(&Judged<'_>, &Text) -> Parsed<T>) -> Parsed<Vec<T>> {
+    fn each<T>(
+        &self,
+        list: &[Node],
+        accepts: Accepts,
+        read: impl Fn(&Judged<'_>, &Text) -> Parsed<T>,
+    ) -> Parsed<Vec<T>> {
         let one = |node| {
             let one = Judged { accepts, node, ..*self };
             match &node.value {
@@ -255,9 +261,8 @@ impl Judged<'_> {
             "s3" | "s3a" | "gs" | "gcs" | "az" | "abfs" | "abfss" | "adl" => {
                 not_yet(&format!("a path that begins with {scheme}://"), &node.span)
             }
-            _ => {
-                Diagnostic::new(format!("`{}` takes local paths, not addresses with ://", self.key)).at(node.span.clone())
-            }
+            _ => Diagnostic::new(format!("`{}` takes local paths, not addresses with ://", self.key))
+                .at(node.span.clone()),
         };
         Err(self
             .diagnostics

@@ -1,7 +1,7 @@
 //! Tallies as bytes, so that they can be kept or come from another machine: a magic, a schema version and a checksum
 //! before the postcard encoding.
 
-use super::known::Artifact;
+use super::step_outputs::Artifact;
 use crate::error::{Error, Result};
 
 const MAGIC: &[u8; 4] = b"TNRE";

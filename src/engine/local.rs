@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::known::{StepOutputs, NodeId};
-use super::plan::{AnyFold, AnyTally, FoldSpec, Needs, Plan, Work};
 use super::estimate::{self, CELL_BYTES, TABLE_BYTES};
+use super::plan::{AnyFold, AnyTally, FoldSpec, Needs, Plan, Work};
+use super::step_outputs::{NodeId, StepOutputs};
 use super::workers;
 use crate::error::{Error, Result};
 use crate::exchange::Fault;
@@ -14,7 +14,7 @@ use crate::timeline::identity::BUCKETS;
 use crate::timeline::lens::Lens;
 use crate::timeline::shape::Shape;
 use crate::timeline::store::Store;
-use crate::timeline::view::{LensEvaluator, CustomerContext};
+use crate::timeline::view::{CustomerContext, LensEvaluator};
 
 /// Hears of progress and may stop a walk.
 pub trait Observer: Sync {
@@ -190,7 +190,12 @@ struct Walk {
 
 impl Walk {
     fn new(evaluator: LensEvaluator) -> Walk {
-        Walk { evaluator, histories: Histories::default(), unknown_customers: UnknownCustomers::default(), missing: None }
+        Walk {
+            evaluator,
+            histories: Histories::default(),
+            unknown_customers: UnknownCustomers::default(),
+            missing: None,
+        }
     }
 
     /// Shows every customer of a bucket.
@@ -246,7 +251,13 @@ pub(crate) fn outputs_of(plan: &Plan, shape: Arc<Shape>, store: &Store) -> StepO
 
 /// Every fold of a round with its tally of these buckets, once everything before is known.
 #[cfg(test)]
-pub(crate) fn tallies_of(plan: &Plan, known: &StepOutputs, store: &Store, buckets: &[usize], round: usize) -> Vec<Part> {
+pub(crate) fn tallies_of(
+    plan: &Plan,
+    known: &StepOutputs,
+    store: &Store,
+    buckets: &[usize],
+    round: usize,
+) -> Vec<Part> {
     let all: Vec<usize> = (0..plan.lenses().len()).collect();
     let mut walk = Walk::new(LensEvaluator::new(known.shape.clone(), plan.lenses().into(), &all));
     let folds = plan.nodes.iter().filter(|n| n.round == round).filter_map(|node| match &node.work {

@@ -1,9 +1,9 @@
 //! Runs a plan without knowing which: walks over buckets, rounds, learned values.
 
 pub mod encoding;
-pub mod known;
+pub mod estimate;
 pub mod local;
 pub mod plan;
-pub mod estimate;
 pub mod score;
+pub mod step_outputs;
 mod workers;

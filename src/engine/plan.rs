@@ -4,7 +4,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use super::known::{Artifact, StepOutputs, NodeId, Ref};
+use super::step_outputs::{Artifact, NodeId, Ref, StepOutputs};
 use crate::error::{Error, Result};
 use crate::timeline::lens::Lens;
 use crate::timeline::shape::Shape;
@@ -223,13 +223,22 @@ impl Plan {
     }
 
     /// Says that a result is something that customers are looked at with from then on: it becomes part of the shape.
-    pub fn publish_to_shape<T: Artifact>(&mut self, of: Ref<T>, into: impl Fn(Shape, Arc<T>) -> Shape + Send + Sync + 'static) {
+    pub fn publish_to_shape<T: Artifact>(
+        &mut self,
+        of: Ref<T>,
+        into: impl Fn(Shape, Arc<T>) -> Shape + Send + Sync + 'static,
+    ) {
         let publish_to_shape: ShapeUpdate = Box::new(move |known, shape| Ok(into(shape, known.get(of)?)));
         self.shape_updates.push((of.id(), publish_to_shape));
     }
 
     /// Puts a node's result where it belongs, and into the shape if it is meant for it.
-    pub(super) fn store_output(&self, known: &mut StepOutputs, node: NodeId, value: Arc<dyn Any + Send + Sync>) -> Result<()> {
+    pub(super) fn store_output(
+        &self,
+        known: &mut StepOutputs,
+        node: NodeId,
+        value: Arc<dyn Any + Send + Sync>,
+    ) -> Result<()> {
         known.put(node, value);
         for (_, publish_to_shape) in self.shape_updates.iter().filter(|(of, _)| *of == node) {
             known.shape = Arc::new(publish_to_shape(known, Shape::clone(&known.shape))?);

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 
-use super::known::StepOutputs;
 use super::local::Observer;
+use super::step_outputs::StepOutputs;
 use super::workers;
 use crate::error::{Error, Result};
 use crate::stage::PerCustomer;

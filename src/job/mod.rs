@@ -4,20 +4,20 @@
 
 mod checks;
 mod dictionary;
+mod estimate;
 mod gather;
 mod plan;
-mod estimate;
 
 pub use checks::{failures, input_checks};
+pub use estimate::{Reckoning, make_room};
 #[cfg(test)]
 pub(crate) use gather::bring_together;
 pub use gather::{LoadedData, gather};
 pub use plan::{RunPlan, blueprint, every_table};
-pub use estimate::{Reckoning, make_room};
 
 use crate::check::Check;
-use crate::engine::known::StepOutputs;
 use crate::engine::local::{self, Observer};
+use crate::engine::step_outputs::StepOutputs;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::publish::segments::SegmentRow;
@@ -25,7 +25,7 @@ use crate::source::ScanObserver;
 use crate::stage::churn_windows;
 use crate::stage::customers::Customers;
 use crate::stage::ledger::Ledger;
-use crate::stage::{SummaryMetric, PerCustomer};
+use crate::stage::{PerCustomer, SummaryMetric};
 use crate::table::Table;
 use crate::timeline::segments::{ALL, SegmentIndex};
 

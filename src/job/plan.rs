@@ -5,17 +5,17 @@ use std::sync::Arc;
 use crate::calendar::Period;
 use crate::check;
 use crate::config::{self, ChurnAfter, Pipeline, SourceKind};
-use crate::engine::known::Ref;
 use crate::engine::plan::{Needs, Plan};
+use crate::engine::step_outputs::Ref;
 use crate::error::{Error, Result};
 use crate::nearest::suggestion;
 use crate::publish;
 use crate::stage::{self, Builtin, Common, Policy, Setting, Spec, Stage, TimeUnit};
 use crate::table::TableSchema;
-use crate::tally::gaps::{self, Learning};
-use crate::tally::{census, rfm, values};
-use crate::timeline::habits::FrequencyClasses;
+use crate::tally::interpurchase_gaps::{self, Learning};
+use crate::tally::{data_quality_counts, rfm, values};
 use crate::timeline::lens::{LiveRule, SubscriptionRule};
+use crate::timeline::purchase_frequency::FrequencyClasses;
 use crate::timeline::purchases::Transactions;
 use crate::timeline::shape::{Basis, Shape};
 
@@ -50,7 +50,7 @@ pub fn blueprint(pipeline: &Pipeline, only: Option<&[String]>) -> Result<RunPlan
     }
     let mut plan = Plan::default();
     let calendar = setting.lens(setting.period);
-    let habits = setting.learning.map(|learning| gaps::plan(&mut plan, calendar, learning));
+    let habits = setting.learning.map(|learning| interpurchase_gaps::plan(&mut plan, calendar, learning));
     if let Some(habits) = habits {
         plan.publish_to_shape(habits, Shape::with_habits);
     }
@@ -60,7 +60,7 @@ pub fn blueprint(pipeline: &Pipeline, only: Option<&[String]>) -> Result<RunPlan
     }
     let learned: Vec<_> = habits.iter().map(Ref::id).chain(scores.iter().map(Ref::id)).collect();
     let index = values::plan(&mut plan, calendar, setting.segments.len() + setting.crossed.len(), &learned);
-    let common = Common { index, census: census::plan(&mut plan, index, calendar) };
+    let common = Common { index, census: data_quality_counts::plan(&mut plan, index, calendar) };
     let lens = plan.lens(calendar);
     let whole = only.is_none();
     if whole {
@@ -181,7 +181,7 @@ fn setting(pipeline: &Pipeline) -> Setting {
                 past_due_is_live: customers.past_due_is_live,
                 ..SubscriptionRule::default()
             };
-            (Basis::Subscriptions, LiveRule::Terms(customers.policy.rule(rule)))
+            (Basis::Subscriptions, LiveRule::Subscriptions(customers.policy.rule(rule)))
         }
     };
     Setting {

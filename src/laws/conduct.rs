@@ -11,7 +11,7 @@ use crate::check::{self, Check};
 use crate::config::Pipeline;
 use crate::engine::score::{PartSink, Score};
 use crate::error::Result;
-use crate::job::{self, RunPlan, RunResult, LoadedData, Phase, Watch, Watched};
+use crate::job::{self, LoadedData, Phase, RunPlan, RunResult, Watch, Watched};
 use crate::publish::segments;
 use crate::source::Needs;
 use crate::table::{Cell, Table, Values};

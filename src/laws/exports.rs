@@ -9,8 +9,8 @@ use crate::calendar::Day;
 use crate::config::{Pipeline, SourceKind};
 use crate::error::Result;
 use crate::source::canonical::{
-    Batch, CancelKind, Cost, Customers, Ids, NO_VALUE, Needs, Sink, Subscriptions, Surveys, Subscription, Texts, Transactions,
-    Usage, ValueCode,
+    Batch, CancelKind, Cost, Customers, Ids, NO_VALUE, Needs, Sink, Subscription, Subscriptions, Surveys, Texts,
+    Transactions, Usage, ValueCode,
 };
 use crate::source::{IdKind, Scan, SourceReport};
 

@@ -8,8 +8,8 @@ use super::cases;
 use super::conduct::{Conduct, PLAIN, gather, on};
 use super::pipeline;
 use super::world::{World, worlds};
-use crate::engine::local::{Part, outputs_of, tallies_of};
 use crate::engine::estimate::estimate;
+use crate::engine::local::{Part, outputs_of, tallies_of};
 use crate::job;
 use crate::source::Needs;
 use crate::timeline::identity::BUCKETS;
@@ -23,7 +23,7 @@ fn third(n: usize) -> Vec<usize> {
 
 /// The shape as it is reckoned with before the scan: of every segment more values than its cap allows.
 fn full(shape: &Shape) -> Arc<Shape> {
-    let segments = shape.dictionary.segments.iter().map(SegmentColumn::max_tally).collect();
+    let segments = shape.dictionary.segments.iter().map(SegmentColumn::fullest).collect();
     let mut shape = shape.clone();
     shape.dictionary = Arc::new(Dictionary { segments });
     Arc::new(shape)

@@ -31,12 +31,12 @@ pub use options::{Horizon, OptionSpec, OptionType, OptionValue, Options};
 
 use crate::calendar::{Day, Period};
 use crate::check::Check;
-use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::Plan;
+use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::Result;
 use crate::table::{Cell, ColumnSpec, Table, TableSchema};
-use crate::tally::census::DataQualityCounts;
-use crate::tally::gaps::Learning;
+use crate::tally::data_quality_counts::DataQualityCounts;
+use crate::tally::interpurchase_gaps::Learning;
 pub use crate::timeline::builtin::Builtin;
 use crate::timeline::lens::{Lens, LiveRule};
 pub use crate::timeline::policy::{Dated, FreeAfterPaid, LtvRate, Passing, Policy, RateMoves, RateOf, Switch};

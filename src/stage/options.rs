@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::calendar::Day;
-pub use crate::timeline::signs::Horizon;
+pub use crate::timeline::risk_features::Horizon;
 
 /// The value of a stage option, validated against its [`OptionSpec`].
 #[derive(Clone, Debug, PartialEq)]

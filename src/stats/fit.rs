@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::stats::maximise::{Termination, Optimum};
+use crate::stats::maximise::{Optimum, Termination};
 use crate::stats::proportion::Z95;
 
 /// An estimate on its natural scale.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::Result;
-use crate::tally::axes::SegmentCells;
 use crate::tally::labels::LabelIndex;
+use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::lens::{Lens, LiveRule};
 use crate::timeline::segments::{CellId, SegmentIndex};
 use crate::timeline::shape::Shape;

@@ -6,11 +6,11 @@ use std::ops::AddAssign;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Day;
-use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::Result;
-use crate::tally::axes::SegmentCells;
 use crate::tally::counts::Counts;
+use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::lens::Lens;
 use crate::timeline::purchases::{Transactions, Until};
 use crate::timeline::segments::{ALL, CellId, SegmentIndex};

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::calendar::{Day, Period};
-use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::Result;
 use crate::exchange::{Code, OWN};
 use crate::money::div_half_even;
-use crate::tally::axes::SegmentCells;
+use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::lens::{Lens, LiveRule};
 use crate::timeline::segments::{CellId, SegmentIndex};
 use crate::timeline::shape::{Frame, Shape};

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Day;
-use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::Result;
 use crate::exchange::Code;
-use crate::tally::axes::SegmentCells;
 use crate::tally::labels::LabelIndex;
+use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::labels::NO_VALUE;
 use crate::timeline::lens::{Lens, LiveRule};
 use crate::timeline::movements::Run;
@@ -19,7 +19,7 @@ use crate::timeline::rows::AnswerKind;
 use crate::timeline::segments::{CellId, SegmentIndex};
 use crate::timeline::shape::Shape;
 use crate::timeline::spells::Spell;
-use crate::timeline::terms::{CancelKind, Subscription};
+use crate::timeline::subscription_periods::{CancelKind, Subscription};
 use crate::timeline::view::View;
 
 /// What is read of a customer.

@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::calendar::{Day, Period};
-use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::Result;
-use crate::tally::axes::SegmentCells;
-use crate::tally::lines::PeriodSeries;
+use crate::tally::period_series::PeriodSeries;
+use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::lens::Lens;
 use crate::timeline::purchases::{Transactions, Until};
 use crate::timeline::segments::SegmentIndex;

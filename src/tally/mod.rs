@@ -4,25 +4,25 @@
 //! −1, never a thousand ones.
 
 pub mod acquired;
-pub mod axes;
 pub mod buyers;
-pub mod census;
 pub mod cohorts;
 pub mod counts;
+pub mod customer_movements;
+pub mod data_quality_counts;
 pub mod exits;
-pub mod gaps;
-pub mod headcount;
 pub mod holdout;
+pub mod interpurchase_gaps;
 pub mod labels;
-pub mod lines;
-pub mod lives;
+pub mod live_at_close;
 pub mod money;
+pub mod period_series;
 pub mod ranking;
 pub mod renewals;
 pub mod rfm;
 pub mod risk;
+pub mod segment_cells;
 pub mod series;
-pub mod standing;
+pub mod spell_durations;
 pub mod thirty_days;
 pub mod values;
 pub mod voice;

@@ -1,7 +1,7 @@
 //! Money by what customers did in each period: the movements of MRR or of revenue (DEFINITIONS §5).
 
-use crate::tally::axes::SegmentCells;
-use crate::tally::lines::PeriodSeries;
+use crate::tally::period_series::PeriodSeries;
+use crate::tally::segment_cells::SegmentCells;
 use crate::tally::series::Counted;
 use crate::timeline::movements::State;
 use crate::timeline::view::View;

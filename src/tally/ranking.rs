@@ -10,10 +10,10 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::known::{StepOutputs, NodeId, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::engine::step_outputs::{NodeId, Ref, StepOutputs};
 use crate::error::Result;
-use crate::tally::axes::SegmentCells;
+use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::lens::Lens;
 use crate::timeline::segments::{ALL, CellId, SegmentIndex};
 use crate::timeline::shape::{Basis, Shape};
@@ -185,7 +185,9 @@ pub fn plan<M: Measure>(plan: &mut Plan, ranking: &Ranking<'_>) -> Ref<BTreeMap<
     let segments = ranking.by.map(|(_, segments)| segments.to_vec()).unwrap_or_default();
     let after: Vec<NodeId> = index.iter().map(Ref::id).collect();
     let what = format!("{}, segments {segments:?}", M::KIND);
-    let axes = move |known: &StepOutputs| index.map_or_else(|| Ok(SegmentCells::everybody()), |i| SegmentCells::new(known, i, &segments));
+    let axes = move |known: &StepOutputs| {
+        index.map_or_else(|| Ok(SegmentCells::everybody()), |i| SegmentCells::new(known, i, &segments))
+    };
     let of_fine = axes.clone();
     let coarse = plan.fold(spec("ranking", what.clone(), after), move |known: &StepOutputs| -> Result<Coarse<M>> {
         Ok(Coarse { axes: axes(known)?, spells: M::spells(known.shape.basis), measure: PhantomData })

@@ -7,13 +7,13 @@ use std::ops::AddAssign;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Day;
-use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::Result;
-use crate::tally::axes::SegmentCells;
-use crate::timeline::renewal_events::{Interval, renewal_events};
+use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::lens::{Lens, LiveRule};
 use crate::timeline::purchases::Until;
+use crate::timeline::renewal_events::{Interval, renewal_events};
 use crate::timeline::segments::{CellId, SegmentIndex};
 use crate::timeline::shape::Shape;
 use crate::timeline::view::View;

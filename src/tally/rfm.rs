@@ -5,11 +5,11 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::Result;
-use crate::tally::axes::SegmentCells;
 use crate::tally::ranking::{self, COUNTS, Measure, Ranking, cut_ranks};
+use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::lens::Lens;
 use crate::timeline::scores::{Bought, Rfm, Scores};
 use crate::timeline::segments::{ALL, CellId, SegmentIndex};

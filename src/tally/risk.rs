@@ -7,16 +7,16 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Day;
-use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::Result;
-use crate::tally::gaps::{self, Learning};
-use crate::timeline::habits::FrequencyClasses;
+use crate::tally::interpurchase_gaps::{self, Learning};
 use crate::timeline::lens::{Lens, LiveRule};
+use crate::timeline::purchase_frequency::FrequencyClasses;
 use crate::timeline::purchases::Until;
+use crate::timeline::risk_features::{Cut, Feature, FeatureReader, FeatureSpec, LONGEST_SILENCE, Windows};
 use crate::timeline::segments::SegmentIndex;
 use crate::timeline::shape::{Basis, Shape};
-use crate::timeline::signs::{Cut, LONGEST_SILENCE, FeatureReader, Feature, FeatureSpec, Windows};
 use crate::timeline::view::View;
 
 /// Dates that are looked at, at most.
@@ -56,11 +56,17 @@ pub struct Past {
 }
 
 /// Registers what is counted at past dates.
-pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, watch: &FeatureSpec, learning: Option<Learning>) -> Past {
+pub fn plan(
+    plan: &mut Plan,
+    index: Ref<SegmentIndex>,
+    lens: Lens,
+    watch: &FeatureSpec,
+    learning: Option<Learning>,
+) -> Past {
     let needs = needs(watch);
-    let habits = learning
-        .filter(|_| lens.rule == LiveRule::Learned)
-        .map(|learning| gaps::plan_before(plan, lens, learning, Until::Share(LEARNED_FROM, watch.period)));
+    let habits = learning.filter(|_| lens.rule == LiveRule::Learned).map(|learning| {
+        interpurchase_gaps::plan_before(plan, lens, learning, Until::Share(LEARNED_FROM, watch.period))
+    });
     let first = plan.fold(
         FoldSpec {
             kind: "first trace",
@@ -107,7 +113,13 @@ pub fn needs(watch: &FeatureSpec) -> Needs {
 
 /// As_of less whole periods, as far as it is known who left, and as before them there was something to see: the last
 /// [`MOST_CUTS`] of them. So they lie in a month, or a week, where as_of does.
-fn cuts(shape: &Shape, watch: &FeatureSpec, rule: &LiveRule, first: Option<Day>, habits: Option<&FrequencyClasses>) -> Vec<Cut> {
+fn cuts(
+    shape: &Shape,
+    watch: &FeatureSpec,
+    rule: &LiveRule,
+    first: Option<Day>,
+    habits: Option<&FrequencyClasses>,
+) -> Vec<Cut> {
     let from = shape.observed_from;
     let longest = habits.map_or(1, FrequencyClasses::longest);
     let mut earliest = from.plus(watch.window).max(watch.period.shift(from, 1)).max(watch.calendar.shift(from, 1));

@@ -2,11 +2,11 @@
 
 use std::marker::PhantomData;
 
-use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::Result;
-use crate::tally::axes::SegmentCells;
-use crate::tally::lines::PeriodSeries;
+use crate::tally::period_series::PeriodSeries;
+use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::lens::Lens;
 use crate::timeline::segments::SegmentIndex;
 use crate::timeline::shape::Shape;
@@ -30,7 +30,12 @@ pub struct Series<C> {
 }
 
 /// Registers a count under a lens by a stage's segments.
-pub fn plan<C: Counted>(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, segments: &[usize]) -> Ref<PeriodSeries> {
+pub fn plan<C: Counted>(
+    plan: &mut Plan,
+    index: Ref<SegmentIndex>,
+    lens: Lens,
+    segments: &[usize],
+) -> Ref<PeriodSeries> {
     let spec = FoldSpec {
         kind: C::KIND,
         params: format!("{segments:?}"),

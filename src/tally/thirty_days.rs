@@ -2,8 +2,8 @@
 //! in them, and who of both left (a policy's churn rate, DEFINITIONS §5).
 
 use crate::calendar::Day;
-use crate::tally::axes::SegmentCells;
-use crate::tally::lines::PeriodSeries;
+use crate::tally::period_series::PeriodSeries;
+use crate::tally::segment_cells::SegmentCells;
 use crate::tally::series::Counted;
 use crate::timeline::segments::CellId;
 use crate::timeline::view::View;

@@ -1,7 +1,7 @@
 //! How many customers have each value of each segment: what the cap on values is learned from.
 
-use crate::engine::known::{StepOutputs, NodeId, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::engine::step_outputs::{NodeId, Ref, StepOutputs};
 use crate::timeline::lens::Lens;
 use crate::timeline::segments::{At, Origin, SegmentColumn, SegmentIndex, ValueCounts};
 use crate::timeline::shape::Shape;
@@ -26,8 +26,9 @@ pub fn plan(plan: &mut Plan, lens: Lens, segments: usize, after: &[NodeId]) -> R
         after: after.to_vec(),
         reach: 0,
     };
-    let counts = plan
-        .fold(spec, |known: &StepOutputs| Ok(Values { at: known.shape.dictionary.segments.iter().map(|s| s.at).collect() }));
+    let counts = plan.fold(spec, |known: &StepOutputs| {
+        Ok(Values { at: known.shape.dictionary.segments.iter().map(|s| s.at).collect() })
+    });
     plan.derive(&[counts.id()], move |known| Ok(SegmentIndex::learn(&known.shape.dictionary, &*known.get(counts)?)))
 }
 

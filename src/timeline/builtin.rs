@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::habits::CLASSES;
+use super::purchase_frequency::CLASSES;
 use super::rows::DayRow;
 use super::scores::{Bought, RFM_NAMES, rfm_name};
 use super::shape::Shape;

@@ -4,8 +4,8 @@
 //! look-up waits for memory. Here it waits once (a slot of half a cache line holds a usual id whole), and for many rows
 //! at the same time ([`Directory::prefetch`]).
 
+use super::append_log::Number;
 use super::identity::prefix;
-use super::log::Number;
 
 /// Ids up to this length lie in their slot.
 const SHORT: usize = 16;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::identity::id_of;
-use super::record::{Record, DecodedRecord};
+use super::record::{DecodedRecord, Record};
 use super::rows::{AnswerRow, DayRow, MemberRow, UseRow, ValueRow};
 use crate::calendar::Day;
 use crate::error::Result;

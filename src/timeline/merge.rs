@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use super::identity::prefix;
-use super::record::{LENGTH, Record, CustomerRows, length};
+use super::record::{CustomerRows, LENGTH, Record, length};
 use super::rows::{OrderRow, date_order};
 use super::spill::Spill;
 use crate::error::Result;
@@ -113,7 +113,11 @@ impl<'a> Run<'a> {
 ///
 /// # Errors
 /// When a run cannot be read; the first that `show` gives.
-pub fn merge(runs: Vec<RunLocation>, spill: &Spill, show: &mut dyn FnMut(&[u8], &mut CustomerRows) -> Result<()>) -> Result<()> {
+pub fn merge(
+    runs: Vec<RunLocation>,
+    spill: &Spill,
+    show: &mut dyn FnMut(&[u8], &mut CustomerRows) -> Result<()>,
+) -> Result<()> {
     let ahead = AHEAD.min(AHEAD_OF_ALL / runs.len().max(1)).max(AHEAD_AT_LEAST);
     let mut runs = runs.into_iter().map(|run| Run::new(run, spill, ahead)).collect::<Result<Vec<_>>>()?;
     let (mut id, mut rows, mut ordered) = (vec![], CustomerRows::default(), vec![]);

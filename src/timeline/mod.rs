@@ -7,34 +7,34 @@
 //! [`renewal_events`] about renewals, [`purchases`] and [`signs`] of leaving, and shows it to folds and scorers as a [`view::View`]. What a run learns
 //! of all customers before it looks at them so ([`habits`], [`scores`]) lies in its [`shape`].
 
-mod abroad;
+mod append_log;
+mod bucket_buffer;
 pub mod builtin;
-pub mod renewal_events;
 mod directory;
-pub mod habits;
+mod foreign_currency;
 pub mod history;
 pub mod identity;
 pub mod labels;
 pub mod lens;
-mod log;
 mod merge;
 pub mod movements;
 mod ordered;
 pub mod policy;
-mod pot;
+pub mod purchase_frequency;
 pub mod purchases;
 pub mod record;
+pub mod renewal_events;
+pub mod risk_features;
 pub mod rows;
 pub mod scatter;
 pub mod scores;
 pub mod segments;
 pub mod shape;
-pub mod signs;
 pub mod spells;
 mod spill;
 pub mod store;
-pub mod terms;
-mod traces;
+pub mod subscription_periods;
 pub mod trials;
+mod usage_and_surveys;
 mod varint;
 pub mod view;

@@ -3,12 +3,12 @@
 //! A [`Run`] is a range of periods in which nothing changes, so that a subscription that runs for years costs a few runs
 //! however short the periods are. Every churn and revenue-churn figure is a sum over runs.
 
-use super::abroad::{self, Abroad};
+use super::foreign_currency::{self, Abroad};
 use super::lens::LiveRule;
 use super::rows::DayRow;
 use super::shape::Frame;
 use super::spells::{Spell, begins_anew};
-use super::terms::Range;
+use super::subscription_periods::Range;
 use crate::calendar::Day;
 use crate::exchange::{Fault, OWN};
 use crate::money::div_half_even;
@@ -377,7 +377,7 @@ fn last_money(of: &Sources<'_>, spell: &Spell, period: usize, fault: &mut Option
     let from = of.ranges.partition_point(|r| r.start < spell.start);
     let to = of.ranges.partition_point(|r| r.start < spell.end);
     let ending = of.ranges[from..to].iter().filter(|r| r.end == spell.end);
-    ending.map(|r| abroad::noted(of.frame.worth(r.currency, r.mrr, period), fault)).sum()
+    ending.map(|r| foreign_currency::noted(of.frame.worth(r.currency, r.mrr, period), fault)).sum()
 }
 
 #[cfg(test)]

@@ -56,7 +56,8 @@ mod tests {
         let seen = |texts: [&str; 2]| {
             let labels = Labels { reasons: LabelColumn::new(&texts.map(Arc::from)), ..Labels::default() };
             let code = |text: &str| texts.iter().position(|t| *t == text).unwrap() as u32;
-            let mut terms = ["price", "bugs"].map(|r| Subscription { reason: code(r), ..Subscription::running(Day(0), 5) });
+            let mut terms =
+                ["price", "bugs"].map(|r| Subscription { reason: code(r), ..Subscription::running(Day(0), 5) });
             terms.sort_unstable();
             let id = CustomerId::Integer(1);
             let history = History { id, days: &[], terms: &terms, member: None, values: &[], uses: &[], answers: &[] };

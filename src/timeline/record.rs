@@ -11,7 +11,7 @@ use super::rows::{
     AnswerRow, DayRow, DaySum, MemberRow, OrderRow, UseRow, ValueRow, combine_days, combine_orders, combine_uses,
     combine_values, date_order,
 };
-use super::traces;
+use super::usage_and_surveys;
 use super::varint::{Reader, put, put_wide, unzigzag, unzigzag_wide, zigzag, zigzag_wide};
 use crate::calendar::Day;
 use crate::source::canonical::Subscription;
@@ -93,8 +93,8 @@ impl CustomerRows {
                 put_encoded(member, into);
             }
             put_values(&self.values, into);
-            traces::put_uses(&self.uses, into);
-            traces::put_answers(&self.answers, into);
+            usage_and_surveys::put_uses(&self.uses, into);
+            usage_and_surveys::put_answers(&self.answers, into);
         });
         while !rest.is_empty() {
             let (now, later) = rest.split_at(rest.len().min(ORDERS));
@@ -217,10 +217,10 @@ fn sections(
         read_values(&mut reader, &mut each.value);
     }
     if flags & USES != 0 {
-        traces::read_uses(&mut reader, &mut each.used);
+        usage_and_surveys::read_uses(&mut reader, &mut each.used);
     }
     if flags & ANSWERS != 0 {
-        traces::read_answers(&mut reader, &mut each.answer);
+        usage_and_surveys::read_answers(&mut reader, &mut each.answer);
     }
     (terms, member)
 }
@@ -381,8 +381,8 @@ mod tests {
             terms: vec![term(3), term(18_000)],
             member: Some(member),
             values: vec![value(0, 5, i64::MIN, 0), value(0, 6, i64::MAX, u32::MAX), value(3, 1, 0, 9)],
-            uses: traces::some_uses(),
-            answers: traces::some_answers(),
+            uses: usage_and_surveys::some_uses(),
+            answers: usage_and_surveys::some_answers(),
         }
     }
 

@@ -2,9 +2,9 @@
 //!
 //! The rows of a batch are put in the order of their buckets first, so that each bucket is visited once a batch.
 
+use super::append_log::{Number, Purchase};
+use super::bucket_buffer::BucketBuffer;
 use super::identity::{BUCKETS, Identity, bucket, bytes_of};
-use super::log::{Number, Purchase};
-use super::pot::BucketBuffer;
 use super::rows::{AnswerRow, MemberRow, UseRow, ValueRow};
 use super::store::Store;
 use crate::calendar::Day;

@@ -4,8 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use jiff::civil::Weekday;
 
-use super::habits::FrequencyClasses;
 use super::labels::Labels;
+use super::purchase_frequency::FrequencyClasses;
 use super::scores::Scores;
 use super::segments::Dictionary;
 use crate::calendar::{Day, Grid, Period};

@@ -3,7 +3,7 @@
 use super::lens::LiveRule;
 use super::rows::DayRow;
 use super::shape::Frame;
-use super::terms::Range;
+use super::subscription_periods::Range;
 use crate::calendar::Day;
 
 /// `[start, end)`; `end` = [`Day::NEVER`] where no end is known yet.

@@ -10,9 +10,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
+use super::bucket_buffer::BucketBuffer;
 use super::identity::BUCKETS;
 use super::merge::{RunLocation, merge};
-use super::pot::BucketBuffer;
 use super::record::CustomerRows;
 use super::rows::check_money;
 use super::spill::Spill;

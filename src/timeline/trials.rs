@@ -1,7 +1,7 @@
 //! Free trials, and whether they became paid.
 
 use super::lens::SubscriptionRule;
-use super::terms::{Range, Reach};
+use super::subscription_periods::{Range, Reach};
 use crate::calendar::Day;
 use crate::source::canonical::{PackedId, Subscription};
 
@@ -56,7 +56,7 @@ pub fn trials(terms: &[Subscription], ranges: &[Range], rule: &SubscriptionRule,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::timeline::terms::{SubscriptionCounts, live_ranges};
+    use crate::timeline::subscription_periods::{SubscriptionCounts, live_ranges};
 
     fn day(text: &str) -> Day {
         Day::parse(text).unwrap()

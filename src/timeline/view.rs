@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::abroad::keep_rates;
+use super::foreign_currency::keep_rates;
 use super::history::{CustomerId, History};
 use super::identity::Identity;
 use super::lens::{Lens, LiveRule};
@@ -12,7 +12,7 @@ use super::rows::{AnswerRow, DayRow, UseRow};
 use super::segments::{At, Origin};
 use super::shape::{Basis, Frame, Shape};
 use super::spells::{Spell, begins_anew, spells};
-use super::terms::{RenewalDue, Range, SubscriptionCounts, live_ranges, paid_from};
+use super::subscription_periods::{Range, RenewalDue, SubscriptionCounts, live_ranges, paid_from};
 use crate::calendar::Day;
 use crate::error::Result;
 use crate::exchange::{Fault, OWN};

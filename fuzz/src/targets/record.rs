@@ -4,7 +4,7 @@
 //! anything else: no endless loop, no memory beyond what the bytes can describe. What does decode is written and read again
 //! as the same rows.
 
-use tenure::timeline::record::{Record, Rows, Sealed};
+use tenure::timeline::record::{CustomerRows, DecodedRecord, Record};
 
 use super::quiet::or_panics;
 
@@ -22,14 +22,14 @@ pub fn run(bytes: &[u8]) {
     assert_eq!(again, id);
     read.orders.sort_unstable();
     assert_eq!(read, rows, "what was written is not what was read");
-    let mut decoded = Sealed::default();
+    let mut decoded = DecodedRecord::default();
     or_panics(|| decoded.read(Record::first(&written).0));
 }
 
 /// The rows of all records; the id of the first.
-fn read_all(bytes: &[u8]) -> (Vec<u8>, Rows) {
+fn read_all(bytes: &[u8]) -> (Vec<u8>, CustomerRows) {
     let (first, mut rest) = Record::first(bytes);
-    let mut rows = Rows::default();
+    let mut rows = CustomerRows::default();
     first.read(&mut rows);
     while !rest.is_empty() {
         let (record, later) = Record::first(rest);

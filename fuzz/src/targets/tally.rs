@@ -4,7 +4,7 @@
 //! decoder gives a tally or an error. A tally that it gives is written and read again as the same bytes.
 
 use tenure::engine::encoding::{decode, encode};
-use tenure::engine::known::Artifact;
+use tenure::engine::step_outputs::Artifact;
 use tenure::tally;
 
 pub fn run(bytes: &[u8]) {
@@ -16,14 +16,14 @@ pub fn run(bytes: &[u8]) {
         0 => round_trip::<Vec<i128>>(&framed),
         1 => round_trip::<tally::holdout::HoldoutTally>(&framed),
         2 => round_trip::<tally::acquired::AcquiredTally>(&framed),
-        3 => round_trip::<tally::census::CensusTally>(&framed),
+        3 => round_trip::<tally::data_quality_counts::DataQualityCounts>(&framed),
         4 => round_trip::<tally::cohorts::CohortTally>(&framed),
         5 => round_trip::<tally::risk::RiskTally>(&framed),
-        6 => round_trip::<tally::lines::Lines>(&framed),
+        6 => round_trip::<tally::period_series::PeriodSeries>(&framed),
         7 => round_trip::<tally::ranking::Distribution>(&framed),
         8 => round_trip::<tally::exits::ExitsTally>(&framed),
         9 => round_trip::<tally::labels::LabelIndex>(&framed),
-        _ => round_trip::<tenure::timeline::habits::Habits>(&framed),
+        _ => round_trip::<tenure::timeline::purchase_frequency::FrequencyClasses>(&framed),
     }
 }
 

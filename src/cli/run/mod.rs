@@ -21,7 +21,7 @@ use super::pipeline::PipelineArgs;
 use super::secrets;
 use crate::config::Pipeline;
 use crate::error::{Error, Errors, Exit, Result};
-use crate::job::{self, RunPlan, Phase, Watch};
+use crate::job::{self, Phase, RunPlan, Watch};
 use crate::publish::{Options, Publication, Reservation, RunId};
 use crate::source;
 use crate::timeline::store::Store;

@@ -12,7 +12,7 @@ use crate::check::{self, Check};
 use crate::config::SourceKind;
 use crate::engine::score::Score;
 use crate::error::{Error, Errors, Result};
-use crate::job::{RunResult, LoadedData, Phase, Watch, Watched};
+use crate::job::{LoadedData, Phase, RunResult, Watch, Watched};
 use crate::publish::manifest::{self, Input, Manifest, PipelineFile, TableEntry};
 use crate::publish::{self, Format, Publication};
 use crate::source::SourceReport;

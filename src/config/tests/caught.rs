@@ -3,7 +3,7 @@
 use super::*;
 
 /// Every mistake is caught at its place, with the suggestion, and raises no message elsewhere.
-fn caught(mistakes: Vec<mistakes::Mistake>, least: usize) {
+fn caught(mistakes: Vec<mutations::Mistake>, least: usize) {
     assert!(mistakes.len() >= least, "only {} mistakes were made", mistakes.len());
     let mut missed = vec![];
     for m in mistakes {
@@ -31,20 +31,20 @@ fn caught(mistakes: Vec<mistakes::Mistake>, least: usize) {
 
 #[test]
 fn every_key_misspelt_is_caught_at_its_place_with_the_right_suggestion() {
-    caught(mistakes::misspelt_keys(RETAIL), 800);
-    caught(mistakes::misspelt_keys(SAAS), 800);
+    caught(mutations::misspelt_keys(RETAIL), 800);
+    caught(mutations::misspelt_keys(SAAS), 800);
 }
 
 #[test]
 fn every_word_misspelt_is_caught_at_its_place_with_the_right_suggestion() {
-    caught(mistakes::misspelt_words(RETAIL), 200);
-    caught(mistakes::misspelt_words(SAAS), 200);
+    caught(mutations::misspelt_words(RETAIL), 200);
+    caught(mutations::misspelt_words(SAAS), 200);
 }
 
 #[test]
 fn every_value_of_a_wrong_type_is_caught_at_its_place() {
-    caught(mistakes::wrong_types(RETAIL), 250);
-    caught(mistakes::wrong_types(SAAS), 250);
+    caught(mutations::wrong_types(RETAIL), 250);
+    caught(mutations::wrong_types(SAAS), 250);
 }
 
 #[test]
@@ -53,8 +53,8 @@ fn pipelines_that_ship_are_valid_and_every_mistake_in_them_is_caught() {
     for file in files.map(|f| f.unwrap().path()).filter(|f| f.extension().is_some_and(|e| e == "toml")) {
         let text = std::fs::read_to_string(&file).unwrap();
         good(&text);
-        caught(mistakes::misspelt_keys(&text), 1);
-        caught(mistakes::misspelt_words(&text), 1);
-        caught(mistakes::wrong_types(&text), 1);
+        caught(mutations::misspelt_keys(&text), 1);
+        caught(mutations::misspelt_words(&text), 1);
+        caught(mutations::wrong_types(&text), 1);
     }
 }

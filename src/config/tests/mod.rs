@@ -5,9 +5,9 @@ mod unreadable;
 
 use std::path::Path;
 
-use super::samples::{RETAIL, SAAS, SMALLEST};
+use super::fixtures::{RETAIL, SAAS, SMALLEST};
 use super::{
-    At, Basis, ChurnAfter, Mapping, Override, Pipeline, SourceKind, Style, explain_settings, mistakes, parse, render,
+    At, Basis, ChurnAfter, Mapping, Override, Pipeline, SourceKind, Style, explain_settings, mutations, parse, render,
 };
 use crate::calendar::{Day, Period};
 use crate::error::{Errors, Exit};

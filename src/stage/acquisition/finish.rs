@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::Acquisition;
 use crate::check::{Check, Status};
-use crate::engine::known::StepOutputs;
+use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::{Identity, Windowed, arpa, ratio, segment_cells};
 use crate::stage::spend::{costs, payback, per_new_customer, sum};
-use crate::stage::{MetricValue, Finished, SummaryMetric, Stage};
+use crate::stage::{Finished, MetricValue, Stage, SummaryMetric};
 use crate::table::{Cell, Table};
 use crate::tally::acquired::Won;
-use crate::tally::headcount::Head;
+use crate::tally::customer_movements::Head;
 use crate::tally::labels::{ALL_CHANNELS, LabelIndex};
 use crate::tally::money::Flow;
 use crate::timeline::labels::NO_VALUE;

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::Churn;
 use crate::check::{Check, Status};
-use crate::engine::known::StepOutputs;
+use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stage::rates::{Share, in_periods, period_of};
 use crate::stage::rows::{Identity, Windowed, ratio, segment_cells};
-use crate::stage::{MetricValue, Finished, SummaryMetric, PerCustomer, Stage};
+use crate::stage::{Finished, MetricValue, PerCustomer, Stage, SummaryMetric};
 use crate::stats::churn_rate::{annual, expected_lifetime, rate as rate_of, trailing, window};
 use crate::table::{Cell, Table};
-use crate::tally::headcount::Head;
+use crate::tally::customer_movements::Head;
 use crate::timeline::lens::LiveRule;
 use crate::timeline::segments::ALL;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::check::{Check, Status};
 use crate::table::{Table, TableSchema, Type, column};
-use crate::timeline::habits::{CLASSES, FrequencyClasses};
+use crate::timeline::purchase_frequency::{CLASSES, FrequencyClasses};
 use crate::timeline::shape::Shape;
 
 pub const DOC: &str = include_str!("definition.md");

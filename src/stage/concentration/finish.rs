@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{Concentration, DECILES, first, tables, top};
-use crate::engine::known::StepOutputs;
+use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::{ratio, segment_cells};
-use crate::stage::{MetricValue, Finished, SummaryMetric, Stage};
+use crate::stage::{Finished, MetricValue, Stage, SummaryMetric};
 use crate::table::Table;
 use crate::timeline::segments::ALL;
 

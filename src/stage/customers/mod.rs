@@ -12,7 +12,7 @@ use crate::timeline::lens::LiveRule;
 use crate::timeline::purchases::Purchases;
 use crate::timeline::segments::{At, SegmentIndex};
 use crate::timeline::shape::Basis;
-use crate::timeline::view::{Needs, CustomerContext, View};
+use crate::timeline::view::{CustomerContext, Needs, View};
 
 pub const DOC: &str = include_str!("definition.md");
 

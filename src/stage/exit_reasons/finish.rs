@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use super::ExitReasons;
 use crate::check::{Check, Status};
-use crate::engine::known::StepOutputs;
+use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::{Identity, Windowed, ratio, segment_cells};
-use crate::stage::{MetricValue, Finished, SummaryMetric, Stage};
+use crate::stage::{Finished, MetricValue, Stage, SummaryMetric};
 use crate::table::Table;
+use crate::tally::customer_movements::Head;
 use crate::tally::exits::Left;
-use crate::tally::headcount::Head;
 use crate::tally::labels::LabelIndex;
 use crate::tally::money::Flow;
 use crate::timeline::labels::NO_VALUE;
 use crate::timeline::segments::{ALL, CellId};
-use crate::timeline::terms::CancelKind;
+use crate::timeline::subscription_periods::CancelKind;
 
 impl Stage for ExitReasons {
     fn finish(&self, known: &StepOutputs) -> Result<Finished> {

@@ -3,7 +3,7 @@
 use crate::money::minor_per_major;
 use crate::stage::rows::Windowed;
 use crate::stats::smoothing::rates::{Outlook, Past, Range, seasonal_index};
-use crate::tally::headcount::Head;
+use crate::tally::customer_movements::Head;
 use crate::tally::money::Flow;
 
 /// The figures of a base that is lost from.

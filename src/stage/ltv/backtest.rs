@@ -12,7 +12,7 @@ use super::score::ages_by_frequency;
 use super::tables::{backtest, calibration};
 use super::{Buying, Ltv};
 use crate::calendar::Day;
-use crate::engine::known::StepOutputs;
+use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::money::minor_per_major;
 use crate::stage::rates::{ForLife, Share};

@@ -4,14 +4,14 @@ use super::backtest::Tested;
 use super::finish::{Push, Row};
 use super::fits::{Bought, CellFits, with};
 use super::{BUYING, Buying, Ltv};
-use crate::engine::known::StepOutputs;
+use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stage::MONTH_DAYS;
 use crate::stats::buyers::{BgNbd, BuyerModel, MbgNbd, discounted};
 use crate::stats::fit::Fit;
 use crate::stats::gammagamma::GammaGamma;
 use crate::stats::proportion::Z95;
-use crate::tally::headcount::Head;
+use crate::tally::customer_movements::Head;
 use crate::timeline::segments::ALL;
 use crate::timeline::shape::Basis;
 
@@ -41,7 +41,13 @@ impl Ltv {
     }
 
     /// One row a segment value and model: the value of a new customer.
-    pub(super) fn buying(&self, buying: &Buying, known: &StepOutputs, tested: &Tested, push: &mut Push<'_>) -> Result<()> {
+    pub(super) fn buying(
+        &self,
+        buying: &Buying,
+        known: &StepOutputs,
+        tested: &Tested,
+        push: &mut Push<'_>,
+    ) -> Result<()> {
         let (fits, heads) = (known.get(buying.full)?, known.get(self.counts.heads)?);
         let calibrated = known.get(buying.calibrated)?;
         let period = self.latest(known);

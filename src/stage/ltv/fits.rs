@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::known::Ref;
 use crate::engine::plan::Plan;
+use crate::engine::step_outputs::Ref;
 use crate::money::minor_per_major;
 use crate::stage::TimeUnit;
 use crate::stats::buyers::{BgNbd, BuyerModel, Buyers, Cell, MbgNbd, ParetoNbd};

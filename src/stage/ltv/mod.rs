@@ -14,17 +14,17 @@ mod tables;
 use super::rates::{self, Counts};
 use super::rows::Windowed;
 use super::{Common, Kind, OptionSpec, OptionType, Options, Spec, Stage, TimeUnit};
-use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::Plan;
+use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::Result;
 use crate::tally::buyers;
 use crate::tally::cohorts::{self, CohortSpec, CohortTally, From, Mode};
 use crate::tally::holdout::{self, HoldoutTally};
-use crate::tally::lines::PeriodSeries;
-use crate::tally::lives::{self, Spells};
+use crate::tally::live_at_close::LiveAtClose;
 use crate::tally::money::Money;
+use crate::tally::period_series::PeriodSeries;
 use crate::tally::renewals::RenewalsTally;
-use crate::tally::standing::LiveAtClose;
+use crate::tally::spell_durations::{self, Spells};
 use crate::tally::{self, series};
 use crate::timeline::purchases::{Transactions, Until};
 
@@ -194,7 +194,7 @@ fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>>
         money: series::plan::<Money>(plan, common.index, lens, &spec.segments),
         cohorts: cohorts::plan(plan, common.index, lens, &spec.segments, fold),
         lives: any_of(&["survival"]).then(|| {
-            let lives = lives::plan(plan, common.index, lens, &spec.segments, spec.period, Spells::First);
+            let lives = spell_durations::plan(plan, common.index, lens, &spec.segments, spec.period, Spells::First);
             (lives, series::plan::<LiveAtClose>(plan, common.index, lens, &spec.segments))
         }),
         renewals: any_of(&RENEWING).then(|| tally::renewals::plan(plan, common.index, lens, &spec.segments, cut)),

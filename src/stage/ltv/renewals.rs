@@ -4,7 +4,7 @@ use super::backtest::Tested;
 use super::finish::{Push, Row};
 use super::survival::paid;
 use super::{Ltv, RENEWING};
-use crate::engine::known::StepOutputs;
+use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::money::minor_per_major;
 use crate::stats::fit::Fit;
@@ -94,7 +94,13 @@ impl Ltv {
         Ok(fits)
     }
 
-    pub(super) fn renewals(&self, known: &StepOutputs, fits: &[Fitted], tested: &Tested, push: &mut Push<'_>) -> Result<()> {
+    pub(super) fn renewals(
+        &self,
+        known: &StepOutputs,
+        fits: &[Fitted],
+        tested: &Tested,
+        push: &mut Push<'_>,
+    ) -> Result<()> {
         let Some(renewals) = self.renewals else { return Ok(()) };
         let tally = known.get(renewals)?;
         let (period, major) = (self.latest(known), minor_per_major(self.spec.setting.digits));

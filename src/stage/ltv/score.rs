@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::fits::{Bought, CellFits, with};
 use super::{BUYING, Buying, KIND, Ltv};
-use crate::engine::known::StepOutputs;
+use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::money::minor_per_major;
 use crate::stage::{Scorer, Spec, TimeUnit};
@@ -16,7 +16,7 @@ use crate::table::{Cell, ColumnSpec, Type, column};
 use crate::tally::buyers::{History, Weight};
 use crate::timeline::purchases::{Purchases, Transactions};
 use crate::timeline::segments::ALL;
-use crate::timeline::view::{Needs, CustomerContext};
+use crate::timeline::view::{CustomerContext, Needs};
 
 /// Transactions to come of a customer who is alive: all within the horizon, and discounted.
 #[derive(Clone, Copy, Debug, Default)]

@@ -2,14 +2,14 @@
 
 use super::Ltv;
 use super::finish::{Push, Row};
-use crate::engine::known::StepOutputs;
+use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stats::proportion::Z95;
 use crate::stats::survival::Life;
 use crate::stats::survival::kaplan_meier::{Confidence, Curve};
-use crate::tally::headcount::Head;
-use crate::tally::lives::life_of;
-use crate::tally::standing::Stand;
+use crate::tally::customer_movements::Head;
+use crate::tally::live_at_close::Stand;
+use crate::tally::spell_durations::life_of;
 use crate::timeline::segments::ALL;
 
 /// The curve is used as long as so many are at risk.

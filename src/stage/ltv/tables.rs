@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::renewals::{AnyFit, Fitted};
 use super::{BUYING, Ltv, RENEWING};
-use crate::engine::known::StepOutputs;
+use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stage::Spec;
 use crate::stage::rows::{segment_cells, segment_columns};

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::measures::{Amount, MEASURES, figures};
 use super::{Reconcile, Way, tables};
-use crate::engine::known::StepOutputs;
+use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::{Identity, Windowed};
-use crate::stage::{MetricValue, Finished, SummaryMetric, Stage};
+use crate::stage::{Finished, MetricValue, Stage, SummaryMetric};
 use crate::table::{Cell, Table};
 
 impl Stage for Reconcile {

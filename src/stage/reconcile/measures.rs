@@ -1,7 +1,7 @@
 //! What policies are compared by.
 
 use super::Seen;
-use crate::engine::known::StepOutputs;
+use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::money::minor_per_major;
 use crate::stage::Spec;
@@ -10,7 +10,7 @@ use crate::stage::rates::{ForLife, Share, in_periods, period_of};
 use crate::stage::rows::{Windowed, arpa, ratio};
 use crate::stats::churn_rate::rate;
 use crate::table::Cell;
-use crate::tally::headcount::Head;
+use crate::tally::customer_movements::Head;
 use crate::tally::money::Flow;
 use crate::timeline::segments::ALL;
 

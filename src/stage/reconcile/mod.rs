@@ -5,12 +5,12 @@ mod measures;
 
 use super::rates::{self, Counts};
 use super::{Common, Kind, Policy, Spec, Stage, Switch, no_scores};
-use crate::engine::known::Ref;
 use crate::engine::plan::Plan;
+use crate::engine::step_outputs::Ref;
 use crate::error::{Error, Result};
 use crate::table::{TableSchema, Type, column};
-use crate::tally::lines::PeriodSeries;
 use crate::tally::money::Money;
+use crate::tally::period_series::PeriodSeries;
 use crate::tally::series;
 use crate::timeline::lens::{Lens, LiveRule};
 

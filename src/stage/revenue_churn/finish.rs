@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::RevenueChurn;
-use crate::engine::known::StepOutputs;
+use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::{Identity, Windowed, ratio, segment_cells};
-use crate::stage::{MetricValue, Finished, SummaryMetric, PerCustomer, Stage};
+use crate::stage::{Finished, MetricValue, PerCustomer, Stage, SummaryMetric};
 use crate::table::{Cell, Table};
-use crate::tally::headcount::Head;
+use crate::tally::customer_movements::Head;
 use crate::tally::money::Flow;
 use crate::timeline::lens::LiveRule;
 use crate::timeline::segments::ALL;

@@ -4,13 +4,13 @@ mod finish;
 
 use super::rows::segment_columns;
 use super::{Common, Kind, OptionSpec, OptionType, Spec, Stage, no_scores};
-use crate::engine::known::Ref;
 use crate::engine::plan::Plan;
+use crate::engine::step_outputs::Ref;
 use crate::error::Result;
 use crate::table::{TableSchema, Type, column};
-use crate::tally::headcount::CustomerMovements;
-use crate::tally::lines::PeriodSeries;
+use crate::tally::customer_movements::CustomerMovements;
 use crate::tally::money::Money;
+use crate::tally::period_series::PeriodSeries;
 use crate::tally::series;
 
 pub const KIND: Kind = Kind {

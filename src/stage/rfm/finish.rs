@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{RfmStage, scored, tables};
-use crate::engine::known::StepOutputs;
 use crate::engine::plan::Needs;
+use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::money::minor_per_major;
 use crate::stage::rows::{ratio, segment_cells};
-use crate::stage::{MetricValue, Finished, SummaryMetric, Scorer, Stage};
+use crate::stage::{Finished, MetricValue, Scorer, Stage, SummaryMetric};
 use crate::table::{Cell, ColumnSpec, Table};
 use crate::tally::rfm::{Kind, QUINTILES};
 use crate::timeline::scores::{Bought, RFM_NAMES, Rfm, Scores, rfm_name};

@@ -4,8 +4,8 @@ mod finish;
 
 use super::rows::segment_columns;
 use super::{Common, Kind, OptionSpec, OptionType, Spec, Stage};
-use crate::engine::known::Ref;
 use crate::engine::plan::{Needs, Plan};
+use crate::engine::step_outputs::Ref;
 use crate::error::Result;
 use crate::table::{ColumnSpec, TableSchema, Type, column};
 use crate::tally::rfm::{self, RfmTally};

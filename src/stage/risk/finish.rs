@@ -6,14 +6,14 @@ use std::sync::Arc;
 use super::outlook::{LEAST_CUTS, Outlook, TAUGHT, fit, known_before, levels_of, pooled};
 use super::{CHANCE, RiskStage, SCORE, score, tables};
 use crate::check::{Check, Status};
-use crate::engine::known::StepOutputs;
+use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
-use crate::stage::{MetricValue, Finished, SummaryMetric, Scorer, Stage};
+use crate::stage::{Finished, MetricValue, Scorer, Stage, SummaryMetric};
 use crate::stats::logistic::Logistic;
 use crate::stats::ranked::{Group, Ranked, squared_errors};
 use crate::table::{Cell, Table};
 use crate::tally::risk::{Outcome, RiskTally};
-use crate::timeline::signs::{Cut, Feature, FeatureSpec};
+use crate::timeline::risk_features::{Cut, Feature, FeatureSpec};
 
 /// What a signal came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

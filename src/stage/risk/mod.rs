@@ -8,14 +8,14 @@ mod tests;
 mod words;
 
 use self::outlook::Outlook;
-use super::{Horizon, Common, Kind, OptionSpec, OptionType, Spec, Stage};
-use crate::engine::known::Ref;
+use super::{Common, Horizon, Kind, OptionSpec, OptionType, Spec, Stage};
 use crate::engine::plan::Plan;
+use crate::engine::step_outputs::Ref;
 use crate::error::Result;
 use crate::table::{TableSchema, Type, column};
 use crate::tally::risk::{self, Past};
+use crate::timeline::risk_features::{Feature, FeatureSpec};
 use crate::timeline::shape::Basis;
-use crate::timeline::signs::{Feature, FeatureSpec};
 
 pub const KIND: Kind =
     Kind { name: "risk", doc: include_str!("definition.md"), options: OPTIONS, tables, scores: score::columns, build };

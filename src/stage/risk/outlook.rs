@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::calendar::Day;
 use crate::stats::logistic::{Alike, Logistic};
 use crate::tally::risk::{Outcome, RiskTally};
-use crate::timeline::signs::{Cut, FeatureSpec};
+use crate::timeline::risk_features::{Cut, FeatureSpec};
 
 /// Fewer dates teach nothing.
 pub const LEAST_CUTS: usize = 3;

@@ -7,8 +7,8 @@ use crate::stage::{Horizon, Scorer};
 use crate::table::{Cell, ColumnSpec, Type, column};
 use crate::tally::risk::needs;
 use crate::timeline::lens::LiveRule;
+use crate::timeline::risk_features::{Cut, FeatureReader, FeatureSpec, FeatureValues, Windows};
 use crate::timeline::shape::{Basis, Shape};
-use crate::timeline::signs::{Cut, FeatureReader, FeatureValues, FeatureSpec, Windows};
 use crate::timeline::view::CustomerContext;
 
 /// A sign that moves the odds by less than a tenth is no reason.

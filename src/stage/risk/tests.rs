@@ -7,9 +7,11 @@ use super::outlook::{Outlook, known_before};
 use super::{Horizon, words};
 use crate::calendar::{Day, Period};
 use crate::tally::risk::{Outcome, RiskTally};
-use crate::timeline::habits::PurchaseRhythm;
+use crate::timeline::purchase_frequency::PurchaseRhythm;
+use crate::timeline::risk_features::{
+    ALWAYS_DUE, Cut, DUE, Feature, FeatureSpec, FeatureValues, Level, NOT_DUE, Sentiment,
+};
 use crate::timeline::rows::{AnswerKind, AnswerRow};
-use crate::timeline::signs::{ALWAYS_DUE, Cut, DUE, Level, Sentiment, NOT_DUE, Feature, FeatureValues, FeatureSpec};
 
 fn watch(signs: &[Feature], by_use: bool) -> FeatureSpec {
     FeatureSpec {
@@ -124,7 +126,8 @@ fn levels_begin_at_their_cuts() {
     let level = |recent| FeatureValues { level: Some(Level { recent, earlier: 12, earlier_days: 90 }), ..standing() };
     // Four a window are usual.
     assert_eq!([0, 1, 2, 3, 4, 5].map(|n| of(Feature::Level, level(n))), [1, 2, 3, 4, 4, 5]);
-    let bought = |gaps| FeatureValues { rhythm: Some(PurchaseRhythm { first: Day(0), last: Day(91), gaps }), ..standing() };
+    let bought =
+        |gaps| FeatureValues { rhythm: Some(PurchaseRhythm { first: Day(0), last: Day(91), gaps }), ..standing() };
     assert_eq!([0, 1, 2, 4, 7, 8, 16].map(|g| of(Feature::Purchases, bought(g))), [0, 1, 2, 3, 3, 4, 4]);
     let lately = |lately| of(Feature::Lately, FeatureValues { lately, ..standing() });
     assert_eq!([0, 1, 2, 4, 5, 8, 9].map(lately), [0, 0, 1, 2, 3, 3, 4]);
@@ -146,7 +149,11 @@ fn signs_are_told_in_plain_words() {
     assert_eq!(of(Feature::Silence, 2), "silent for 41 days, usually buys every 9");
     assert_eq!(of(Feature::PurchaseRhythm, 5), "silent for 41 days, usually buys every 9");
     assert_eq!(said(Feature::PurchaseRhythm, 3, standing(), &uses).unwrap(), "not used for 41 days, usually every 9");
-    let once = FeatureValues { rhythm: Some(PurchaseRhythm { first: Day(0), last: Day(0), gaps: 0 }), silence: 1, ..standing() };
+    let once = FeatureValues {
+        rhythm: Some(PurchaseRhythm { first: Day(0), last: Day(0), gaps: 0 }),
+        silence: 1,
+        ..standing()
+    };
     assert_eq!(said(Feature::Purchases, 0, once, &buys).unwrap(), "has bought only once, 1 day ago");
     assert_eq!(said(Feature::PurchaseRhythm, 0, once, &uses).unwrap(), "used only once, 1 day ago");
     let never = FeatureValues { rhythm: None, ..standing() };
@@ -158,15 +165,26 @@ fn signs_are_told_in_plain_words() {
     assert_eq!(of(Feature::Lately, 0), "bought nothing in the last 30 days");
     let one = FeatureValues { lately: 1, ..standing() };
     assert_eq!(said(Feature::Lately, 0, one, &buys).unwrap(), "bought only once in the last 30 days");
-    let often = FeatureValues { rhythm: Some(PurchaseRhythm { first: Day(0), last: Day(91), gaps: 30 }), silence: 2, ..standing() };
+    let often = FeatureValues {
+        rhythm: Some(PurchaseRhythm { first: Day(0), last: Day(91), gaps: 30 }),
+        silence: 2,
+        ..standing()
+    };
     assert_eq!(said(Feature::Pace, 4, often, &buys), None);
-    let level = |recent, earlier| FeatureValues { level: Some(Level { recent, earlier, earlier_days: 60 }), ..standing() };
-    assert_eq!(said(Feature::Level, 2, level(1, 9), &buys).unwrap(), "bought once in the last 30 days, usually 4.5 times");
+    let level =
+        |recent, earlier| FeatureValues { level: Some(Level { recent, earlier, earlier_days: 60 }), ..standing() };
+    assert_eq!(
+        said(Feature::Level, 2, level(1, 9), &buys).unwrap(),
+        "bought once in the last 30 days, usually 4.5 times"
+    );
     assert_eq!(
         said(Feature::Level, 3, level(4, 12), &buys).unwrap(),
         "bought 4 times in the last 30 days, usually 6 times"
     );
-    assert_eq!(said(Feature::Level, 1, level(0, 2), &buys).unwrap(), "bought nothing in the last 30 days, usually once");
+    assert_eq!(
+        said(Feature::Level, 1, level(0, 2), &buys).unwrap(),
+        "bought nothing in the last 30 days, usually once"
+    );
     assert_eq!(
         said(Feature::Level, 2, level(1000, 8000), &uses).unwrap(),
         "used 75 % less than usual in the last 30 days"

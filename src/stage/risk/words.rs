@@ -1,8 +1,8 @@
 //! Signs in words that a person understands who has never seen a model.
 
 use crate::calendar::Day;
+use crate::timeline::risk_features::{DUE, Feature, FeatureSpec, FeatureValues, Level, NOT_DUE};
 use crate::timeline::rows::AnswerKind;
-use crate::timeline::signs::{DUE, Level, NOT_DUE, Feature, FeatureValues, FeatureSpec};
 
 /// Who buys once a week does not buy seldom, whatever the window.
 const SELDOM: i32 = 8;
@@ -20,7 +20,9 @@ pub fn of(sign: Feature, level: usize, standing: &FeatureValues, watch: &Feature
             n => format!("has bought only {n} times"),
         }),
         (Feature::Pace, 3..) if standing.rhythm.is_none_or(|r| r.gaps == 0) => silence(),
-        (Feature::Lately, 0) if standing.lately == 0 => Some(format!("bought nothing in the last {}", days(watch.window))),
+        (Feature::Lately, 0) if standing.lately == 0 => {
+            Some(format!("bought nothing in the last {}", days(watch.window)))
+        }
         (Feature::Lately, 0) => Some(format!("bought only once in the last {}", days(watch.window))),
         // Seldom for whom is to come daily may still be often.
         (Feature::Pace, 3..) => standing.rhythm.and_then(|r| {

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Survival;
-use crate::engine::known::StepOutputs;
+use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::segment_cells;
-use crate::stage::{MetricValue, Finished, SummaryMetric, Stage};
+use crate::stage::{Finished, MetricValue, Stage, SummaryMetric};
 use crate::stats::survival::Life;
 use crate::stats::survival::compare::{Weights, compare};
 use crate::stats::survival::kaplan_meier::{Curve, Reached};
 use crate::table::{Cell, Table};
-use crate::tally::lines::PeriodSeries;
-use crate::tally::lives::life_of;
+use crate::tally::period_series::PeriodSeries;
+use crate::tally::spell_durations::life_of;
 use crate::timeline::lens::LiveRule;
 use crate::timeline::segments::{ALL, CellId, SegmentIndex};
 
@@ -43,7 +43,8 @@ impl Stage for Survival {
                 let median = curve.median().time.filter(|_| whole).map(|time| MetricValue::Span(time, unit));
                 let last = known.shape.frame(self.spec.period);
                 let label = "median lifetime";
-                headlines = SummaryMetric::of_stage(&self.spec.name, last.grid.start(last.len() - 1), [(label, median)]);
+                headlines =
+                    SummaryMetric::of_stage(&self.spec.name, last.grid.start(last.len() - 1), [(label, median)]);
             }
         }
         self.write_tests(&mut tables[1], &tally, &index)?;

@@ -5,13 +5,13 @@ mod finish;
 use super::rows::segment_columns;
 use super::{Common, Kind, OptionSpec, OptionType, Spec, Stage, no_scores};
 use crate::calendar::Period;
-use crate::engine::known::Ref;
 use crate::engine::plan::Plan;
+use crate::engine::step_outputs::Ref;
 use crate::error::Result;
 use crate::stats::survival::kaplan_meier::Confidence;
 use crate::table::{TableSchema, Type, column};
-use crate::tally::lines::PeriodSeries;
-use crate::tally::lives::{self, Spells};
+use crate::tally::period_series::PeriodSeries;
+use crate::tally::spell_durations::{self, Spells};
 use crate::timeline::lens::LiveRule;
 
 pub const KIND: Kind =
@@ -77,7 +77,7 @@ fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>>
             _ => Confidence::LogLog,
         },
         horizon: spec.options.int("horizon").and_then(|h| u32::try_from(h).ok()),
-        lives: lives::plan(plan, common.index, lens, &spec.segments, unit, spells),
+        lives: spell_durations::plan(plan, common.index, lens, &spec.segments, unit, spells),
         spec: spec.clone(),
         common,
     }))

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Voiced;
-use crate::engine::known::StepOutputs;
+use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::{ratio, segment_cells};
-use crate::stage::{MetricValue, Finished, SummaryMetric, Stage};
+use crate::stage::{Finished, MetricValue, Stage, SummaryMetric};
 use crate::stats::proportion::wilson;
 use crate::stats::student::mean_interval;
 use crate::table::Table;

@@ -4,11 +4,11 @@ mod finish;
 
 use super::rows::segment_columns;
 use super::{Common, Kind, Spec, Stage, no_scores};
-use crate::engine::known::Ref;
 use crate::engine::plan::Plan;
+use crate::engine::step_outputs::Ref;
 use crate::error::Result;
 use crate::table::{TableSchema, Type, column};
-use crate::tally::lines::PeriodSeries;
+use crate::tally::period_series::PeriodSeries;
 use crate::tally::voice::{self, Answers, Scales};
 
 pub const KIND: Kind =

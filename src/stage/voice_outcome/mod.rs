@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::rows::{ratio, segment_cells, segment_columns};
 use super::voice::scales;
-use super::{Common, MetricValue, Finished, SummaryMetric, Kind, Spec, Stage, no_scores};
+use super::{Common, Finished, Kind, MetricValue, Spec, Stage, SummaryMetric, no_scores};
 use crate::calendar::Day;
-use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::Plan;
+use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::Result;
 use crate::table::{Table, TableSchema, Type, column};
-use crate::tally::lines::PeriodSeries;
+use crate::tally::period_series::PeriodSeries;
 use crate::tally::voice::{self, After, Afterwards, Group, Heard, SCORED};
 use crate::timeline::rows::AnswerKind;
 use crate::timeline::segments::ALL;

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use self::counted::Counted;
 use crate::stats::fit::{Fit, Parametric};
-use crate::stats::maximise::{Termination, Optimum, Objective, maximise};
+use crate::stats::maximise::{Objective, Optimum, Termination, maximise};
 
 pub use geometric::{BetaGeometric, BgNbd, MbgNbd};
 pub use pareto::ParetoNbd;

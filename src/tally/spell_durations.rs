@@ -1,12 +1,12 @@
 //! How long spells last: what survival curves are estimated from (DEFINITIONS §7).
 
 use crate::calendar::{Day, Period};
-use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::{Error, Result};
 use crate::stats::survival::{self, Moment};
-use crate::tally::axes::SegmentCells;
-use crate::tally::lines::PeriodSeries;
+use crate::tally::period_series::PeriodSeries;
+use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::lens::{Lens, LiveRule};
 use crate::timeline::segments::{CellId, SegmentIndex};
 use crate::timeline::shape::{Frame, Shape};
@@ -16,7 +16,7 @@ use crate::timeline::view::View;
 /// The series by length, in units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
-pub enum SpellDuration {
+pub enum SpellColumn {
     /// Spells that ended.
     Events,
     /// Spells that were last seen live.
@@ -25,7 +25,7 @@ pub enum SpellDuration {
     Entered,
 }
 
-const WIDTH: usize = SpellDuration::Entered as usize + 1;
+const WIDTH: usize = SpellColumn::Entered as usize + 1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spells {
@@ -151,10 +151,10 @@ impl Fold for SpellDurationsFold {
                 // Never at risk, which a length of 0 says.
                 (entry, length) = (0, 0);
             }
-            let end = if ended { SpellDuration::Events } else { SpellDuration::Censored };
+            let end = if ended { SpellColumn::Events } else { SpellColumn::Censored };
             self.axes.fixed(view, |cell| {
                 let mut line = tally.line(cell);
-                line.add(SpellDuration::Entered as usize, entry, entry + 1, 1);
+                line.add(SpellColumn::Entered as usize, entry, entry + 1, 1);
                 line.add(end as usize, length, length + 1, 1);
             });
         }
@@ -173,12 +173,17 @@ impl Fold for SpellDurationsFold {
 ///
 /// # Errors
 /// Internal: the tally is not of spells.
-pub fn life_of(tally: &PeriodSeries, cell: CellId) -> Result<survival::SpellDuration> {
+pub fn life_of(tally: &PeriodSeries, cell: CellId) -> Result<survival::Life> {
     let moment = |(time, sums): (u32, Vec<i128>)| {
-        let count = |of: SpellDuration| u64::try_from(sums[of as usize]).unwrap_or(0);
-        Moment { time, entered: count(SpellDuration::Entered), events: count(SpellDuration::Events), censored: count(SpellDuration::Censored) }
+        let count = |of: SpellColumn| u64::try_from(sums[of as usize]).unwrap_or(0);
+        Moment {
+            time,
+            entered: count(SpellColumn::Entered),
+            events: count(SpellColumn::Events),
+            censored: count(SpellColumn::Censored),
+        }
     };
-    survival::SpellDuration::from_moments((0..).zip(tally.sums(cell)).map(moment))
+    survival::Life::from_moments((0..).zip(tally.sums(cell)).map(moment))
         .ok_or_else(|| Error::internal("more spells end than begin"))
 }
 

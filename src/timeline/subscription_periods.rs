@@ -150,7 +150,12 @@ fn is_free(term: &Subscription, rule: &SubscriptionRule) -> bool {
 
 /// Of free plans, leaves what goes on from a paid one: from the day on which a paid plan begins beside it, or all of it
 /// where it begins before the paid one (or a free one that went on from that) is over, or at most `gap_days` later.
-fn after_paid(rows: &[Subscription], gap_days: i32, wholes: &mut [Option<(Day, Day)>], counts: &mut SubscriptionCounts) {
+fn after_paid(
+    rows: &[Subscription],
+    gap_days: i32,
+    wholes: &mut [Option<(Day, Day)>],
+    counts: &mut SubscriptionCounts,
+) {
     let mut by_start: Vec<usize> = (0..rows.len()).filter(|row| wholes[*row].is_some()).collect();
     by_start.sort_by_key(|row| (wholes[*row], *row));
     let mut reach: Option<Day> = None;
@@ -176,7 +181,12 @@ fn after_paid(rows: &[Subscription], gap_days: i32, wholes: &mut [Option<(Day, D
 }
 
 /// The ranges of all rows before pauses, as they were known before `until`.
-fn whole_ranges(rows: &[Subscription], rule: &SubscriptionRule, until: Day, counts: &mut SubscriptionCounts) -> Vec<Option<(Day, Day)>> {
+fn whole_ranges(
+    rows: &[Subscription],
+    rule: &SubscriptionRule,
+    until: Day,
+    counts: &mut SubscriptionCounts,
+) -> Vec<Option<(Day, Day)>> {
     let mut wholes: Vec<Option<(Day, Day)>> = rows.iter().map(|r| whole_range(r, rule, until, counts)).collect();
     if rule.free_after_paid_is_live && !rule.free_is_live {
         after_paid(rows, rule.gap_days, &mut wholes, counts);
@@ -295,7 +305,14 @@ impl Reach {
 }
 
 /// Renewal dates that passed while the subscription ran.
-fn terms_due(term: &Subscription, row: u32, rule: &SubscriptionRule, (start, end): (Day, Day), until: Day, dues: &mut Vec<RenewalDue>) {
+fn terms_due(
+    term: &Subscription,
+    row: u32,
+    rule: &SubscriptionRule,
+    (start, end): (Day, Day),
+    until: Day,
+    dues: &mut Vec<RenewalDue>,
+) {
     let pause = paused(term, rule);
     for k in 1.. {
         let day = renewal(term, start, k);
@@ -319,7 +336,12 @@ pub(super) fn paid_from(term: &Subscription) -> Day {
 }
 
 /// From the start of paid time to the end, before pauses; `None` if the row is never live or not yet.
-fn whole_range(term: &Subscription, rule: &SubscriptionRule, until: Day, counts: &mut SubscriptionCounts) -> Option<(Day, Day)> {
+fn whole_range(
+    term: &Subscription,
+    rule: &SubscriptionRule,
+    until: Day,
+    counts: &mut SubscriptionCounts,
+) -> Option<(Day, Day)> {
     if term.started >= until {
         counts.after_as_of += 1;
         return None;
@@ -437,8 +459,11 @@ mod tests {
 
     #[test]
     fn past_due_is_live_unless_told() {
-        let t =
-            Subscription { paid_until: day("2024-05-01"), past_due_since: day("2024-05-01"), ..term("2024-01-01", 1000, 1) };
+        let t = Subscription {
+            paid_until: day("2024-05-01"),
+            past_due_since: day("2024-05-01"),
+            ..term("2024-01-01", 1000, 1)
+        };
         assert_eq!(look(&[t], &rule()).0[0].1, "9999-12-31");
         assert_eq!(look(&[t], &SubscriptionRule { past_due_is_live: false, ..rule() }).0[0].1, "2024-05-01");
     }
@@ -473,7 +498,8 @@ mod tests {
 
     #[test]
     fn an_end_is_dated_by_the_policy() {
-        let dated = |term: Subscription, dated: Dated| look(&[term], &SubscriptionRule { dated, ..rule() }).0[0].1.clone();
+        let dated =
+            |term: Subscription, dated: Dated| look(&[term], &SubscriptionRule { dated, ..rule() }).0[0].1.clone();
         let all = Subscription {
             cancelled: day("2024-03-10"),
             ended: day("2024-03-20"),
@@ -517,12 +543,19 @@ mod tests {
     #[test]
     fn what_never_lives_is_counted() {
         let same = Subscription { ended: day("2024-01-01"), ..term("2024-01-01", 1000, 1) };
-        let trial = Subscription { trial_ends: day("2024-03-01"), ended: day("2024-02-01"), ..term("2024-01-01", 1000, 1) };
+        let trial =
+            Subscription { trial_ends: day("2024-03-01"), ended: day("2024-02-01"), ..term("2024-01-01", 1000, 1) };
         let late = term("2024-07-01", 1000, 1);
         let (ranges, dues, counts) = look(&[same, trial, late, term("2024-01-01", 0, 1)], &rule());
         assert_eq!((ranges.len(), dues.len()), (0, 0));
-        let expected =
-            SubscriptionCounts { rows: 4, after_as_of: 1, never_live: 1, trial_outlives: 1, free: 1, ..SubscriptionCounts::default() };
+        let expected = SubscriptionCounts {
+            rows: 4,
+            after_as_of: 1,
+            never_live: 1,
+            trial_outlives: 1,
+            free: 1,
+            ..SubscriptionCounts::default()
+        };
         assert_eq!(counts, expected);
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::known::{StepOutputs, NodeId};
 use super::plan::{AnyFold, FoldSpec, Plan, Work};
+use super::step_outputs::{NodeId, StepOutputs};
 use crate::error::Result;
 use crate::timeline::shape::Shape;
 

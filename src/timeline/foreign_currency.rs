@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::shape::Frame;
-use super::terms::{Range, Subscription};
+use super::subscription_periods::{Range, Subscription};
 use crate::calendar::Day;
 use crate::exchange::{Code, Fault, OWN, Rates};
 use crate::money::MAX_MINOR;
@@ -143,7 +143,13 @@ type Going = (PackedId, Code, i64, Day, Day);
 ///
 /// A row goes on from one of the same subscription that ends where it begins, at most `gap_days` earlier, or later; where
 /// the export has no subscription ids, from any of the same price that ends there.
-pub fn keep_rates(terms: &[Subscription], ranges: &mut [Range], gap_days: i32, rates: &Rates, fault: &mut Option<Fault>) {
+pub fn keep_rates(
+    terms: &[Subscription],
+    ranges: &mut [Range],
+    gap_days: i32,
+    rates: &Rates,
+    fault: &mut Option<Fault>,
+) {
     if ranges.iter().all(|r| r.currency == OWN) {
         return;
     }

@@ -1,7 +1,7 @@
 //! A bucket while its rows arrive: every customer once, rows in logs; then everything of a customer together.
 
+use super::append_log::{Number, Purchase, PurchaseLog, UseLog, ValueLog};
 use super::directory::Directory;
-use super::log::{Number, Purchase, PurchaseLog, UseLog, ValueLog};
 use super::record::CustomerRows;
 use super::rows::{AnswerRow, DaySum, MemberRow, OrderRow, ValueRow, combine_members};
 use crate::calendar::Day;

@@ -3,12 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::habits::{FrequencyClasses, PurchaseRhythm};
 use super::lens::LiveRule;
+use super::purchase_frequency::{FrequencyClasses, PurchaseRhythm};
 use super::rows::{AnswerKind, AnswerRow, DayRow, UseRow};
 use super::shape::Shape;
 use super::spells::Spell;
-use super::terms::{Running, running};
+use super::subscription_periods::{Running, running};
 use super::view::View;
 use crate::calendar::{Day, Period};
 

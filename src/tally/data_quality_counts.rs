@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::known::Ref;
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::engine::step_outputs::Ref;
 use crate::timeline::lens::Lens;
 use crate::timeline::segments::SegmentIndex;
 use crate::timeline::shape::Shape;
-use crate::timeline::terms::SubscriptionCounts;
+use crate::timeline::subscription_periods::SubscriptionCounts;
 use crate::timeline::view::View;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::calendar::Day;
-use crate::engine::known::{StepOutputs, Ref};
+use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::Result;
 use crate::timeline::movements::Run;
 use crate::timeline::segments::{ALL, At, CellId, Dictionary, SegmentIndex, ValueCounts};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::terms::{RenewalDue, paid_from};
+use super::subscription_periods::{RenewalDue, paid_from};
 use crate::calendar::Day;
 use crate::source::canonical::Subscription;
 

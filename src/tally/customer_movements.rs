@@ -1,7 +1,7 @@
 //! Customers by what they did in each period: who is live at its opening and closing, who came, stayed and left.
 
-use crate::tally::axes::SegmentCells;
-use crate::tally::lines::PeriodSeries;
+use crate::tally::period_series::PeriodSeries;
+use crate::tally::segment_cells::SegmentCells;
 use crate::tally::series::Counted;
 use crate::timeline::movements::State;
 use crate::timeline::view::View;

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Day;
-use crate::engine::known::{StepOutputs, Ref};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
+use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::{Error, Result};
 use crate::stats::churn_window::churn_window;
-use crate::stats::survival::{SpellDuration, Moment};
+use crate::stats::survival::{Life, Moment};
 use crate::tally::ranking::order_statistics;
-use crate::timeline::habits::{Cuts, FrequencyClass, FrequencyClasses, MeanGap, QUINTILES, PurchaseRhythm};
 use crate::timeline::lens::Lens;
+use crate::timeline::purchase_frequency::{Cuts, FrequencyClass, FrequencyClasses, MeanGap, PurchaseRhythm, QUINTILES};
 use crate::timeline::purchases::Until;
 use crate::timeline::shape::Shape;
 use crate::timeline::view::View;
@@ -189,7 +189,7 @@ fn habit(gaps: impl Iterator<Item = (u32, Ended)> + Clone, quantile: f64, otherw
     let (intervals, censored) = (sum(|e| e.bought), sum(|e| e.open));
     let start = Moment { time: 0, entered: intervals + censored, ..Moment::default() };
     let moment = |(time, e): (u32, Ended)| Moment { time, entered: 0, events: e.bought, censored: e.open };
-    let life = SpellDuration::from_moments(gaps.clone().map(moment).chain([start]))
+    let life = Life::from_moments(gaps.clone().map(moment).chain([start]))
         .ok_or_else(|| Error::internal("more gaps end than begin"))?;
     let window = churn_window(&life, quantile);
     Ok(FrequencyClass {

@@ -1,8 +1,8 @@
 //! Live customers and their money at closings, each customer in one cell for good: what goes with curves of spells, which
 //! take a customer's first value too.
 
-use crate::tally::axes::SegmentCells;
-use crate::tally::lines::PeriodSeries;
+use crate::tally::period_series::PeriodSeries;
+use crate::tally::segment_cells::SegmentCells;
 use crate::tally::series::Counted;
 use crate::timeline::view::View;
 

@@ -14,7 +14,7 @@ use tenure::engine::score::{PartSink, Score};
 use tenure::error::Result;
 use tenure::job::{self, LoadedData, Phase, RunPlan, RunResult, Watch, Watched};
 use tenure::publish::{Block, Format, Options, Publication, RunId, TableWriter};
-use tenure::source::canonical::{Batch, Sink};
+use tenure::rows::{Batch, Sink};
 use tenure::source::{self, Inspected, ReadLimits, Unobserved};
 use tenure::table::Table;
 use tenure::timeline::identity::Identity;

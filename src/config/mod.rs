@@ -8,7 +8,6 @@
 //! text ─toml─► tree ─overrides, environment─► tree ─section, value against the reference─► Pipeline, resolved
 //! ```
 
-mod canonical;
 mod decode;
 mod diagnostics;
 mod environment;
@@ -43,9 +42,10 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 
 use crate::calendar::{Day, Period};
+pub use crate::source_kind::{Scale, Scales, SourceKind};
 use crate::stage::{Builtin, Options, Policy};
+pub use crate::timeline::shape::Basis;
 
-pub use canonical::{Canonical, columns as canonical_columns};
 pub use explain::{Setting, explain_settings};
 pub use load::{Flawed, examine, load, parse, read_text};
 pub use overrides::Override;
@@ -126,13 +126,6 @@ pub struct Money {
     pub discount_rate: Option<f64>,
 }
 
-/// What makes a customer live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Basis {
-    Transactions,
-    Subscriptions,
-}
-
 /// When silence is churn (transactions).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ChurnAfter {
@@ -175,41 +168,6 @@ pub struct Expression {
     pub span: std::ops::Range<usize>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum SourceKind {
-    Customers,
-    Transactions,
-    Subscriptions,
-    Usage,
-    Surveys,
-    AcquisitionCosts,
-    ExchangeRates,
-}
-
-impl SourceKind {
-    pub const ALL: [SourceKind; 7] = [
-        SourceKind::Customers,
-        SourceKind::Transactions,
-        SourceKind::Subscriptions,
-        SourceKind::Usage,
-        SourceKind::Surveys,
-        SourceKind::AcquisitionCosts,
-        SourceKind::ExchangeRates,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            SourceKind::Customers => "customers",
-            SourceKind::Transactions => "transactions",
-            SourceKind::Subscriptions => "subscriptions",
-            SourceKind::Usage => "usage",
-            SourceKind::Surveys => "surveys",
-            SourceKind::AcquisitionCosts => "acquisition_costs",
-            SourceKind::ExchangeRates => "exchange_rates",
-        }
-    }
-}
-
 #[derive(Clone, Debug)]
 pub struct Source {
     pub kind: SourceKind,
@@ -226,23 +184,6 @@ pub struct Source {
     pub scales: Option<Scales>,
     /// Place of the source's table in the pipeline file.
     pub span: std::ops::Range<usize>,
-}
-
-/// The lowest and the highest score that can be given, in whole points.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scale {
-    pub lowest: i32,
-    pub highest: i32,
-}
-
-/// The scales of the surveys that ask for a score.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scales {
-    pub nps: Scale,
-    pub csat: Scale,
-    pub ces: Scale,
-    /// A high score of ces is an easy time, not a hard one.
-    pub ces_high_is_ease: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,10 +7,10 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use super::canonical::columns;
 use super::reference::{Accepts, GROUPS};
 use super::text::{Text, replaced};
 use super::{Mapping, Pipeline, SegmentFrom, SourceKind};
+use crate::source_kind::columns;
 use crate::stage::KINDS;
 
 /// Shorter values are part of too many other words to be told apart; they keep no secret either.

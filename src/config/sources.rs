@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
-use super::canonical::{columns as canonical, required_columns};
 use super::diagnostics::{Diagnostic, Diagnostics, Parsed, Span};
 use super::reference::{Accepts, CES_HIGH, keys, source_keys};
 use super::section::{SHORT, Seconds, Section};
@@ -14,6 +13,7 @@ use super::tree::{Entry, Node, Value};
 use super::value::{Setting, check};
 use super::{Expression, Located, Mapping, Scale, Scales, Source, SourceKind};
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
+use crate::source_kind::{columns as canonical, required_columns};
 
 /// What is configured, readable or not.
 pub(super) type Sources = BTreeMap<SourceKind, Parsed<Source>>;

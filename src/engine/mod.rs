@@ -3,6 +3,7 @@
 pub mod encoding;
 pub mod estimate;
 pub mod local;
+pub mod per_customer;
 pub mod plan;
 pub mod score;
 pub mod step_outputs;

@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex};
 use rayon::prelude::*;
 
 use super::local::Observer;
+use super::per_customer::PerCustomer;
 use super::step_outputs::StepOutputs;
 use super::workers;
 use crate::error::{Error, Result};
-use crate::stage::PerCustomer;
 use crate::table::Table;
 use crate::timeline::history::Histories;
 use crate::timeline::identity::{BUCKET_BITS, BUCKETS, prefix};

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::dictionary::dictionary;
 use super::{Phase, Watch, Watched};
-use crate::config::{self, Pipeline, SourceKind};
+use crate::config::{Pipeline, SourceKind};
 use crate::error::{Error, Result};
-use crate::source::canonical::Cost;
+use crate::rows::Cost;
 use crate::source::{IdKind, Inspected, InspectedSource, ReadLimits, Scan, scan};
 use crate::timeline::identity::Identity;
 use crate::timeline::labels::{LabelColumn, Labels};
@@ -61,9 +61,10 @@ pub(crate) fn bring_together(
 }
 
 fn shape(pipeline: &Pipeline, scan: &Scan, store: &Store) -> Result<Shape> {
-    let (basis, source) = match pipeline.customers.basis {
-        config::Basis::Transactions => (Basis::Transactions, SourceKind::Transactions),
-        config::Basis::Subscriptions => (Basis::Subscriptions, SourceKind::Subscriptions),
+    let basis = pipeline.customers.basis;
+    let source = match basis {
+        Basis::Transactions => SourceKind::Transactions,
+        Basis::Subscriptions => SourceKind::Subscriptions,
     };
     let report = scan.reports.get(&source).cloned().unwrap_or_default();
     let (Some(first), Some(newest)) = (report.first, report.newest_known) else {

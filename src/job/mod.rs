@@ -22,11 +22,11 @@ use crate::error::{Error, Result};
 use crate::memory;
 use crate::publish::segments::SegmentRow;
 use crate::source::ScanObserver;
-use crate::stage::churn_windows;
-use crate::stage::customers::Customers;
-use crate::stage::ledger::Ledger;
 use crate::stage::{PerCustomer, SummaryMetric};
 use crate::table::Table;
+use crate::tables::churn_windows;
+use crate::tables::customers::Customers;
+use crate::tables::ledger::Ledger;
 use crate::timeline::segments::{ALL, SegmentIndex};
 
 /// A part of a run that takes time.

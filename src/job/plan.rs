@@ -10,8 +10,9 @@ use crate::engine::step_outputs::Ref;
 use crate::error::{Error, Result};
 use crate::nearest::suggestion;
 use crate::publish;
-use crate::stage::{self, Builtin, Common, Policy, Setting, Spec, Stage, TimeUnit};
+use crate::stage::{self, Builtin, Common, Policy, RunSettings, Spec, Stage, TimeUnit};
 use crate::table::TableSchema;
+use crate::tables;
 use crate::tally::interpurchase_gaps::{self, Learning};
 use crate::tally::{data_quality_counts, rfm, values};
 use crate::timeline::lens::{LiveRule, SubscriptionRule};
@@ -21,7 +22,7 @@ use crate::timeline::shape::{Basis, Shape};
 
 /// Everything that a run will compute, known before any data is read.
 pub struct RunPlan {
-    pub setting: Arc<Setting>,
+    pub setting: Arc<RunSettings>,
     pub plan: Plan,
     pub common: Common,
     /// What was learned of the gaps between purchases, where the pipeline asks for it.
@@ -89,11 +90,11 @@ impl RunPlan {
         let mut tables: Vec<_> = self.specs.iter().flat_map(|(kind, spec)| (kind.tables)(spec)).collect();
         if self.whole {
             let scored = self.specs.iter().flat_map(|(kind, spec)| (kind.scores)(spec)).collect();
-            tables.push(stage::customers::schema(&self.setting, scored));
-            tables.push(stage::ledger::schema(None));
+            tables.push(tables::customers::schema(&self.setting, scored));
+            tables.push(tables::ledger::schema(None));
         }
         if self.habits.is_some() {
-            tables.push(stage::churn_windows::schema());
+            tables.push(tables::churn_windows::schema());
         }
         tables.extend(tables_of_every_run());
         tables.sort_by(|a, b| a.name.cmp(&b.name));
@@ -116,7 +117,7 @@ fn tables_of_every_run() -> [TableSchema; 4] {
 /// Schemas of every table that this version can write, each stage under the name of its kind, with its defaults and
 /// every method that it has, in order of name. Table `customers` has the column of a segment called `NAME`.
 pub fn every_table() -> Vec<TableSchema> {
-    let setting = Arc::new(Setting {
+    let setting = Arc::new(RunSettings {
         basis: Basis::Transactions,
         rule: LiveRule::Period,
         policy: Policy::STANDARD,
@@ -150,15 +151,15 @@ pub fn every_table() -> Vec<TableSchema> {
     };
     let mut tables: Vec<_> = stage::KINDS.iter().flat_map(|kind| (kind.tables)(&spec(kind))).collect();
     let scored = stage::KINDS.iter().flat_map(|kind| (kind.scores)(&spec(kind))).collect();
-    tables.push(stage::customers::schema(&setting, scored));
-    tables.push(stage::ledger::schema(None));
-    tables.push(stage::churn_windows::schema());
+    tables.push(tables::customers::schema(&setting, scored));
+    tables.push(tables::ledger::schema(None));
+    tables.push(tables::churn_windows::schema());
     tables.extend(tables_of_every_run());
     tables.sort_by(|a, b| a.name.cmp(&b.name));
     tables
 }
 
-fn setting(pipeline: &Pipeline) -> Setting {
+fn setting(pipeline: &Pipeline) -> RunSettings {
     // Of several the one that has the kind's name, else the first.
     let mut fitting: Vec<_> = pipeline.stages.iter().filter(|s| s.kind == stage::ltv::KIND.name).collect();
     fitting.sort_by_key(|s| s.name != s.kind);
@@ -167,12 +168,12 @@ fn setting(pipeline: &Pipeline) -> Setting {
     let has_column = |kind, name: &str| pipeline.sources.get(&kind).is_some_and(|s| s.columns.contains_key(name));
     let builtins: Vec<Builtin> = pipeline.segments.iter().filter_map(|s| s.from.builtin()).collect();
     let (basis, rule) = match customers.basis {
-        config::Basis::Transactions => match customers.churn_after {
+        Basis::Transactions => match customers.churn_after {
             ChurnAfter::OnePeriod => (Basis::Transactions, LiveRule::Period),
             ChurnAfter::Days(days) => (Basis::Transactions, LiveRule::Window(days)),
             ChurnAfter::Learned { .. } => (Basis::Transactions, LiveRule::Learned),
         },
-        config::Basis::Subscriptions => {
+        Basis::Subscriptions => {
             let rule = SubscriptionRule {
                 ended_at_inclusive: customers.ended_at_inclusive,
                 gap_days: customers.gap_days,
@@ -184,7 +185,7 @@ fn setting(pipeline: &Pipeline) -> Setting {
             (Basis::Subscriptions, LiveRule::Subscriptions(customers.policy.rule(rule)))
         }
     };
-    Setting {
+    RunSettings {
         basis,
         rule,
         policy: customers.policy,

@@ -8,7 +8,7 @@ use super::world::{Answer, Contract, Member, Purchase, Spent, Use, VALUES, World
 use crate::calendar::Day;
 use crate::config::{Pipeline, SourceKind};
 use crate::error::Result;
-use crate::source::canonical::{
+use crate::rows::{
     Batch, CancelKind, Cost, Customers, Ids, NO_VALUE, Needs, Sink, Subscription, Subscriptions, Surveys, Texts,
     Transactions, Usage, ValueCode,
 };

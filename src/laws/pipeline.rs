@@ -118,8 +118,8 @@ pub fn parse(text: &str) -> Result<Pipeline, Errors> {
 }
 
 /// What decides which options go together: the configuration refuses, say, MRR of transactions.
-type Setting = (bool, bool, bool, bool);
-static ACCEPTED: LazyLock<Mutex<BTreeMap<Setting, String>>> = LazyLock::new(Mutex::default);
+type RunSettings = (bool, bool, bool, bool);
+static ACCEPTED: LazyLock<Mutex<BTreeMap<RunSettings, String>>> = LazyLock::new(Mutex::default);
 
 /// The stages of all kinds that the configuration takes in a world like this.
 fn stages(world: &World, head: &str) -> String {

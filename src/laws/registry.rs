@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::pipeline::parse;
-use crate::config::{Pipeline, SourceKind, canonical_columns};
+use crate::config::{Pipeline, SourceKind};
 use crate::job;
+use crate::source_kind;
 use crate::stage::{KINDS, OptionSpec, OptionType};
 
 /// A company of that basis, with every column of every source, that runs these stages.
 fn parsed(basis: &str, stages: &str) -> Pipeline {
     let source = |kind: SourceKind| {
-        let columns: Vec<String> = canonical_columns(kind).iter().map(|c| format!("{0} = \"{0}\"", c.name)).collect();
+        let columns: Vec<String> =
+            source_kind::columns(kind).iter().map(|c| format!("{0} = \"{0}\"", c.name)).collect();
         format!("[sources.{}]\npath = \"x.parquet\"\ncolumns = {{ {} }}\n", kind.name(), columns.join(", "))
     };
     let sources: String = SourceKind::ALL.into_iter().map(source).collect();

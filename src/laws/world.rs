@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::calendar::{Day, Period};
 use crate::exchange::{Rate, RateRow, Rates};
 use crate::money::Exact;
-use crate::source::canonical::{AnswerKind, CancelKind, Subscription};
+use crate::rows::{AnswerKind, CancelKind, Subscription};
 
 /// Days on which things happen, counted from 2023-11-20.
 const SPAN: i32 = 300;

@@ -16,7 +16,6 @@
 
 mod bridge;
 mod budget;
-pub mod canonical;
 mod columns;
 mod condition;
 pub mod expression;
@@ -34,7 +33,7 @@ mod testing;
 mod thrift;
 mod walk;
 
-pub use canonical::Needs;
+pub use crate::rows::Needs;
 pub use columns::faults::LONGEST_VALUE;
 pub use columns::ids::IdKind;
 pub use condition::Condition;

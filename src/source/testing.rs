@@ -11,11 +11,11 @@ use jiff::tz::TimeZone;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 
-use super::canonical::{Batch, CancelKind, Ids, NO_VALUE, Sink};
 use super::{Inspected, Needs, ReadLimits, Scan, Unobserved, inspect, scan};
 use crate::calendar::{Day, Period};
 use crate::config::*;
 use crate::error::{Error, Errors};
+use crate::rows::{Batch, CancelKind, Ids, NO_VALUE, Sink};
 
 pub fn write(path: &Path, columns: Vec<(&str, ArrayRef)>, rows_per_group: usize) {
     write_as(path, columns, WriterProperties::builder().set_max_row_group_row_count(Some(rows_per_group)).build());

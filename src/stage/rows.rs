@@ -1,6 +1,6 @@
 //! What the tables of stages have in common: the columns that say whose figures a row holds, and how rates become cells.
 
-use super::Setting;
+use super::RunSettings;
 use crate::calendar::Period;
 use crate::check::{Check, Status};
 use crate::money::minor_per_major;
@@ -32,7 +32,7 @@ pub fn ratio(numerator: i128, denominator: i128) -> Option<f64> {
 }
 
 /// Money of a customer in a period, in major units, from customers and money at its closing.
-pub fn arpa(setting: &Setting, period: Period, customers: i64, closing: i128) -> Option<f64> {
+pub fn arpa(setting: &RunSettings, period: Period, customers: i64, closing: i128) -> Option<f64> {
     // MRR is by the month; a lifetime in quarters wants a quarter's worth.
     let closing = match setting.basis {
         Basis::Subscriptions => revenue_of(closing, period, None),

@@ -6,7 +6,7 @@
 use super::rows::{UseRow, ValueRow};
 use super::varint::{Reader, put, put_wide, unzigzag, unzigzag_wide, zigzag, zigzag_wide};
 use crate::calendar::Day;
-use crate::source::canonical::PackedId;
+use crate::rows::PackedId;
 
 /// Bytes of a piece of a log: it grows piece by piece, so that nothing is ever copied to make room.
 const PIECE: usize = 1 << 14;

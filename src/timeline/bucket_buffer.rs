@@ -6,7 +6,7 @@ use super::record::CustomerRows;
 use super::rows::{AnswerRow, DaySum, MemberRow, OrderRow, ValueRow, combine_members};
 use crate::calendar::Day;
 use crate::error::Result;
-use crate::source::canonical::Subscription;
+use crate::rows::Subscription;
 
 /// Bytes of a record apart from its days, and of a day: mostly.
 const CUSTOMER_BYTES: usize = 28;

@@ -9,7 +9,7 @@ use super::rows::DayRow;
 use super::scores::{Bought, RFM_NAMES, rfm_name};
 use super::shape::Shape;
 use crate::calendar::Day;
-use crate::source::canonical::NO_VALUE;
+use crate::rows::NO_VALUE;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Builtin {

@@ -8,7 +8,7 @@ use super::subscription_periods::{Range, Subscription};
 use crate::calendar::Day;
 use crate::exchange::{Code, Fault, OWN, Rates};
 use crate::money::MAX_MINOR;
-use crate::source::canonical::PackedId;
+use crate::rows::PackedId;
 
 /// What an amount is worth; nothing where that cannot be said, which is noted: of several faults the first.
 pub fn noted(worth: Result<i64, Fault>, fault: &mut Option<Fault>) -> i64 {

@@ -7,7 +7,7 @@ use super::record::{DecodedRecord, Record};
 use super::rows::{AnswerRow, DayRow, MemberRow, UseRow, ValueRow};
 use crate::calendar::Day;
 use crate::error::Result;
-use crate::source::canonical::Subscription;
+use crate::rows::Subscription;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CustomerId<'a> {

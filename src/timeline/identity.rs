@@ -1,7 +1,7 @@
 //! Which bucket a customer's rows go to, and the bytes by which customers are told apart and put in order.
 
 use super::history::CustomerId;
-use crate::source::canonical::Ids;
+use crate::rows::Ids;
 
 /// Buckets are logical and fixed, so that parts of the output nest in them whatever the size of a run.
 pub const BUCKET_BITS: u32 = 9;
@@ -81,7 +81,7 @@ pub fn prefix(id: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::canonical::Texts;
+    use crate::rows::Texts;
 
     #[test]
     fn whole_numbers_come_back_and_sort_as_numbers() {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-pub use crate::source::canonical::NO_VALUE;
-use crate::source::canonical::ValueCode;
+pub use crate::rows::NO_VALUE;
+use crate::rows::ValueCode;
 
 /// The texts behind a column's codes.
 ///

@@ -6,7 +6,7 @@
 use super::history::History;
 use super::labels::Labels;
 use super::rows::AnswerRow;
-use crate::source::canonical::{NO_VALUE, Subscription};
+use crate::rows::{NO_VALUE, Subscription};
 
 /// The rows of one customer that had to be put in order; empty where the record's own order stands.
 #[derive(Default)]

@@ -14,7 +14,7 @@ use super::rows::{
 use super::usage_and_surveys;
 use super::varint::{Reader, put, put_wide, unzigzag, unzigzag_wide, zigzag, zigzag_wide};
 use crate::calendar::Day;
-use crate::source::canonical::Subscription;
+use crate::rows::Subscription;
 
 /// Orders of a record, at most.
 const ORDERS: usize = 4096;
@@ -351,7 +351,7 @@ fn read_encoded<T: DeserializeOwned>(reader: &mut Reader<'_>) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::canonical::CancelKind;
+    use crate::rows::CancelKind;
 
     fn term(started: i32) -> Subscription {
         Subscription {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::subscription_periods::{RenewalDue, paid_from};
 use crate::calendar::Day;
-use crate::source::canonical::Subscription;
+use crate::rows::Subscription;
 
 /// For how long a subscription is paid at a time: whole months, or days where `months` is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -105,7 +105,7 @@ impl Renewed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::canonical::PackedId;
+    use crate::rows::PackedId;
 
     fn term(subscription: PackedId, months: i32) -> Subscription {
         Subscription { months, subscription, ..Subscription::running(Day(0), 100) }

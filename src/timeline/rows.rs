@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::calendar::Day;
 use crate::error::{Error, Result};
 use crate::money::MAX_MINOR;
-pub use crate::source::canonical::AnswerKind;
-use crate::source::canonical::{PackedId, ValueCode};
+pub use crate::rows::AnswerKind;
+use crate::rows::{PackedId, ValueCode};
 
 /// All transactions of a customer on a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,7 +195,7 @@ pub fn check_money(days: &[DaySum]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::canonical::NO_VALUE;
+    use crate::rows::NO_VALUE;
 
     fn day(day: i32, net: i128) -> DaySum {
         DaySum { day: Day(day), active: 1, orders: 0, net }

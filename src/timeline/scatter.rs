@@ -9,7 +9,7 @@ use super::rows::{AnswerRow, MemberRow, UseRow, ValueRow};
 use super::store::Store;
 use crate::calendar::Day;
 use crate::error::Result;
-use crate::source::canonical::{Batch, Customers, Ids, Sink, Subscriptions, Surveys, Transactions, Usage, ValueCode};
+use crate::rows::{Batch, Customers, Ids, Sink, Subscriptions, Surveys, Transactions, Usage, ValueCode};
 
 pub struct Scatter<'a> {
     identity: Identity,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::builtin::Builtin;
 use super::labels::LabelColumn;
 use crate::error::{Error, Result};
-use crate::source::canonical::{NO_VALUE, ValueCode};
+use crate::rows::{NO_VALUE, ValueCode};
 
 /// Which of a customer's values counts where a column changes over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,7 +27,7 @@ pub struct CostRow {
     pub amount: i64,
     /// Rows of the export that this is the sum of.
     pub rows: u64,
-    /// A rank among [`Labels::channels`], [`NO_VALUE`](crate::source::canonical::NO_VALUE) where it is of no channel.
+    /// A rank among [`Labels::channels`], [`NO_VALUE`](crate::rows::NO_VALUE) where it is of no channel.
     pub channel: u32,
 }
 

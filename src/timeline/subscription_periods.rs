@@ -6,8 +6,8 @@ use crate::calendar::Day;
 use crate::error::{Error, Result};
 use crate::exchange::Code;
 use crate::money::{MAX_MINOR, div_half_even};
-use crate::source::canonical::PackedId;
-pub use crate::source::canonical::{CancelKind, Subscription};
+use crate::rows::PackedId;
+pub use crate::rows::{CancelKind, Subscription};
 
 /// A half-open range of days in which a subscription is live, `end` = [`Day::NEVER`] while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,7 +3,7 @@
 use super::lens::SubscriptionRule;
 use super::subscription_periods::{Range, Reach};
 use crate::calendar::Day;
-use crate::source::canonical::{PackedId, Subscription};
+use crate::rows::{PackedId, Subscription};
 
 /// A trial that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,7 +3,7 @@
 use super::rows::{AnswerKind, AnswerRow, UseRow};
 use super::varint::{Reader, put, unzigzag, zigzag};
 use crate::calendar::Day;
-use crate::source::canonical::NO_VALUE;
+use crate::rows::NO_VALUE;
 
 pub fn put_uses(uses: &[UseRow], into: &mut Vec<u8>) {
     if uses.is_empty() {

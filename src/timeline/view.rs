@@ -16,8 +16,8 @@ use super::subscription_periods::{Range, RenewalDue, SubscriptionCounts, live_ra
 use crate::calendar::Day;
 use crate::error::Result;
 use crate::exchange::{Fault, OWN};
-pub use crate::source::canonical::Needs;
-use crate::source::canonical::{NO_VALUE, Subscription, ValueCode};
+pub use crate::rows::Needs;
+use crate::rows::{NO_VALUE, Subscription, ValueCode};
 
 /// A segment's values of one customer over time, as ranks of the dictionary.
 #[derive(Clone, Debug, Default)]

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 use tenure::config::{self, Pipeline};
 use tenure::error::Result;
-use tenure::source::canonical::{Batch, Sink};
+use tenure::rows::{Batch, Sink};
 use tenure::source::{Needs, ReadLimits, Unobserved, inspect_within, scan};
 
 const MAPPINGS: [&str; 3] = [

@@ -3,9 +3,10 @@
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use crate::config::{Pipeline, SourceKind, canonical_columns};
+use crate::config::{Pipeline, SourceKind};
 use crate::job::RunPlan;
 use crate::source;
+use crate::source_kind;
 
 #[derive(Serialize)]
 pub(super) struct ExplainedInput {
@@ -69,6 +70,6 @@ fn plain(json: &Json) -> String {
 }
 
 fn doc(kind: SourceKind, name: &str) -> String {
-    let known = canonical_columns(kind).iter().find(|c| c.name == name);
+    let known = source_kind::columns(kind).iter().find(|c| c.name == name);
     known.map_or_else(|| "an attribute of the customer".into(), |c| c.doc.into())
 }

@@ -17,7 +17,7 @@ use crate::config::{self, Basis, Pipeline};
 use crate::error::{Error, Errors, Exit};
 use crate::job::{self, RunPlan};
 use crate::nearest::suggestion;
-use crate::stage::{customers, ledger};
+use crate::tables::{customers, ledger};
 
 /// Explain what a pipeline computes: its inputs, settings, formulas, tables and columns
 #[derive(clap::Args, Clone, Debug)]

@@ -7,8 +7,8 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::*;
 
 use super::faults::Faults;
+use crate::rows::{Ids, Texts};
 use crate::source::Reason;
-use crate::source::canonical::{Ids, Texts};
 
 /// What customer ids are throughout a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use arrow::array::{Array, AsArray, StringViewArray};
 use arrow::datatypes::*;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::source::canonical::PackedId;
+use crate::rows::PackedId;
 
 /// Packs a text; the empty one is NULL.
 pub fn pack(text: &[u8]) -> PackedId {

@@ -10,8 +10,8 @@ use arrow::datatypes::*;
 use super::widen;
 use crate::calendar::Day;
 use crate::error::{Error, Result};
+use crate::rows::{NO_VALUE, ValueCode};
 use crate::source::budget::Budget;
-use crate::source::canonical::{NO_VALUE, ValueCode};
 
 /// Bytes of a text that a run keeps or reads something from, at most: values of segments, channels, reasons, currencies,
 /// numbers and times as text. A longer one is a fault of its row. Customer ids have their own bound,

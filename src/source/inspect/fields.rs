@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::source::columns::{Class, times};
 use crate::source::expression::Type;
 
-use crate::source::canonical::Needs;
+use crate::rows::Needs;
 
 /// What a canonical column is used as, which decides what types it accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

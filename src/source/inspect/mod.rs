@@ -21,7 +21,6 @@ pub(crate) use open::Opened;
 pub use prune::RuledOut;
 
 use super::InputFile;
-use super::canonical::Needs;
 use super::columns::ids::IdKind;
 use super::files;
 use super::footer::{Footer, FooterMemory};
@@ -29,6 +28,7 @@ use super::handle::{FileState, InputHandle};
 use super::pages::FileColumn;
 use crate::config::{Pipeline, Source, SourceKind};
 use crate::error::{Error, Errors, Result};
+use crate::rows::Needs;
 
 /// The exports of a run, found, opened and matched with the pipeline file.
 #[derive(Clone, Debug)]

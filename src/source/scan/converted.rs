@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use crate::config::Pipeline;
 use crate::config::SourceKind::*;
 use crate::error::Error;
+use crate::rows::Needs;
 use crate::source::Reason::*;
-use crate::source::canonical::Needs;
 use crate::source::testing::*;
 use crate::source::{ReadLimits, Unobserved, inspect, scan};
 
@@ -351,8 +351,8 @@ fn rates_are_read_where_something_may_need_them() {
     let read = |p: &Pipeline| {
         let inspected = inspect(p, Needs::default()).unwrap();
         struct Nowhere;
-        impl crate::source::canonical::Sink for Nowhere {
-            fn accept(&self, _: crate::source::canonical::Batch) -> crate::error::Result<()> {
+        impl crate::rows::Sink for Nowhere {
+            fn accept(&self, _: crate::rows::Batch) -> crate::error::Result<()> {
                 Ok(())
             }
         }

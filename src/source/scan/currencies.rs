@@ -11,8 +11,8 @@ use crate::calendar::Day;
 use crate::error::{Error, Result};
 use crate::exchange::{Code, NotARate, Rate, RateRow};
 use crate::money::{self, NotMoney};
+use crate::rows::Subscription;
 use crate::source::Reason;
-use crate::source::canonical::Subscription;
 use crate::source::columns::amounts::{self, Amounts};
 use crate::source::columns::texts::LONGEST;
 

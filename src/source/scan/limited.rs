@@ -10,7 +10,7 @@ use parquet::schema::types::ColumnPath;
 
 use crate::config::SourceKind::*;
 use crate::error::{Error, Result};
-use crate::source::canonical::{Batch, Sink};
+use crate::rows::{Batch, Sink};
 use crate::source::testing::*;
 use crate::source::{ReadLimits, Unobserved, scan};
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::array::*;
 
 use crate::config::SourceKind::*;
+use crate::rows::{Batch, Sink};
 use crate::source::Reason::*;
-use crate::source::canonical::{Batch, Sink};
 use crate::source::columns::ids::LONGEST_ID;
 use crate::source::testing::*;
 use crate::source::{ReadLimits, Unobserved, scan};

@@ -20,7 +20,6 @@ use rayon::prelude::*;
 use self::side_tables::{Costs, RatesRead};
 use self::tasks::{Task, tasks};
 use super::budget::Budget;
-use super::canonical::{Cost, Sink};
 use super::columns::ids::IdKind;
 use super::columns::texts::Dictionary;
 use super::inspect::Inspected;
@@ -29,6 +28,7 @@ use super::{InputFile, SourceReport};
 use crate::config::{Pipeline, SourceKind};
 use crate::error::{Error, Result};
 use crate::exchange::Rates;
+use crate::rows::{Cost, Sink};
 
 /// Rows decoded at a time: large enough to amortise what is done per batch, small enough to stay in the cache.
 pub const BATCH_ROWS: usize = 32_768;

@@ -14,8 +14,8 @@ use super::{ScanObserver, scan};
 use crate::config::Pipeline;
 use crate::config::SourceKind::*;
 use crate::error::{Error, Result};
+use crate::rows::{Batch, Sink};
 use crate::source::ReadLimits;
-use crate::source::canonical::{Batch, Sink};
 use crate::source::testing::*;
 
 const MAPPED: &[(&str, &str)] = &[("customer_id", "id"), ("occurred_at", "at"), ("amount", "amount")];

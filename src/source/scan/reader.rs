@@ -8,7 +8,7 @@ use super::batch::{Place, Scanner};
 use super::pieces::pieces;
 use super::{Outcome, Part, ScanObserver, Share, Task};
 use crate::error::{Error, Kind, Result};
-use crate::source::canonical::Sink;
+use crate::rows::Sink;
 use crate::source::files::constant;
 use crate::source::footer::is_called_text;
 use crate::source::handle::InputHandle;

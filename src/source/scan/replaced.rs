@@ -11,7 +11,7 @@ use arrow::array::{ArrayRef, Date32Array, Float64Array, Int64Array};
 use crate::config::SourceKind::*;
 use crate::config::{Pipeline, Text};
 use crate::error::{Error, Result};
-use crate::source::canonical::{Batch, Sink};
+use crate::rows::{Batch, Sink};
 use crate::source::scan;
 use crate::source::testing::*;
 use crate::source::{Inspected, ReadLimits, Unobserved};

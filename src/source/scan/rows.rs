@@ -12,9 +12,7 @@ use super::currencies;
 use crate::calendar::Day;
 use crate::error::{Error, Result};
 use crate::exchange::OWN;
-use crate::source::canonical::{
-    Batch, CancelKind, Customers, Ids, Sink, Subscription, Subscriptions, Texts, Transactions,
-};
+use crate::rows::{Batch, CancelKind, Customers, Ids, Sink, Subscription, Subscriptions, Texts, Transactions};
 use crate::source::columns::amounts::{self, Amounts};
 use crate::source::columns::ids::{self, LONGEST_ID};
 use crate::source::columns::intervals::{self, Interval};

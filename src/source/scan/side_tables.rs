@@ -8,8 +8,8 @@ use crate::calendar::Day;
 use crate::error::{Error, Result};
 use crate::exchange::{Rate, RateRow};
 use crate::money;
+use crate::rows::{Cost, ValueCode};
 use crate::source::budget::Budget;
-use crate::source::canonical::{Cost, ValueCode};
 
 /// Bytes that the costs of a day and channel take, here and in what is made of them.
 const COST_BYTES: usize = 128;

@@ -423,7 +423,7 @@ fn an_observer_can_stop_the_scan_and_a_sink_fail_it() {
     let inspected = inspect(&p, Needs::ALL).unwrap();
     struct Full;
     impl Sink for Full {
-        fn accept(&self, _: crate::source::canonical::Batch) -> Result<()> {
+        fn accept(&self, _: crate::rows::Batch) -> Result<()> {
             Err(Error::output("the disk is full"))
         }
     }

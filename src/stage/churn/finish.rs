@@ -108,7 +108,7 @@ impl Stage for Churn {
     }
 
     fn per_customer(&self, _: &StepOutputs) -> Result<Option<Box<dyn PerCustomer>>> {
-        Ok(crate::stage::ledger::requested(&self.spec, self.lens))
+        Ok(crate::stage::ledger_option::requested(&self.spec, self.lens))
     }
 }
 

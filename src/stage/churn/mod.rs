@@ -42,7 +42,7 @@ const OPTIONS: &[OptionSpec] = &[
         later: &[],
         default: "0.06",
     },
-    super::LEDGER_OPTION,
+    super::ledger_option::LEDGER_OPTION,
 ];
 
 /// The stage in a run.
@@ -61,7 +61,7 @@ fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>>
     let lens = spec.setting.lens(spec.period);
     let options = &spec.options;
     Ok(Box::new(Churn {
-        lens: super::ledger::plan(spec, plan),
+        lens: super::ledger_option::plan(spec, plan),
         counts: rates::plan(plan, common.index, lens, &spec.segments, spec.setting.policy),
         trailing: options.int("trailing").unwrap_or(6) as usize,
         method: super::rows::trailing_method(options.word("trailing_method")),
@@ -118,6 +118,6 @@ fn tables(spec: &Spec) -> Vec<TableSchema> {
     ]);
     let doc = "Customers by period: who was there, who came, stayed and left, and the rates of it".into();
     let mut tables = vec![TableSchema { name: spec.name.clone(), doc, key: 4, columns }];
-    tables.extend(super::ledger::on_request(spec));
+    tables.extend(super::ledger_option::on_request(spec));
     tables
 }

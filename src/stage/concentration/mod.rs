@@ -4,13 +4,13 @@ mod finish;
 
 use std::collections::BTreeMap;
 
-use super::customers::revenue_to_date;
 use super::rows::segment_columns;
 use super::{Common, Kind, OptionSpec, OptionType, Spec, Stage, no_scores};
 use crate::engine::plan::{Needs, Plan};
 use crate::engine::step_outputs::Ref;
 use crate::error::Result;
 use crate::table::{TableSchema, Type, column};
+use crate::tables::customers::revenue_to_date;
 use crate::tally::ranking::{self, Distribution, Measure, Ranking};
 use crate::timeline::segments::CellId;
 use crate::timeline::shape::Basis;

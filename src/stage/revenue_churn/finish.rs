@@ -104,7 +104,7 @@ impl Stage for RevenueChurn {
     }
 
     fn per_customer(&self, _: &StepOutputs) -> Result<Option<Box<dyn PerCustomer>>> {
-        Ok(crate::stage::ledger::requested(&self.spec, self.lens))
+        Ok(crate::stage::ledger_option::requested(&self.spec, self.lens))
     }
 }
 

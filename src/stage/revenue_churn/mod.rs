@@ -30,7 +30,7 @@ const OPTIONS: &[OptionSpec] = &[
         later: &[],
         default: "",
     },
-    super::LEDGER_OPTION,
+    super::ledger_option::LEDGER_OPTION,
 ];
 
 struct RevenueChurn {
@@ -44,7 +44,7 @@ struct RevenueChurn {
 fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
     let lens = spec.setting.lens(spec.period);
     Ok(Box::new(RevenueChurn {
-        lens: super::ledger::plan(spec, plan),
+        lens: super::ledger_option::plan(spec, plan),
         money: series::plan::<Money>(plan, common.index, lens, &spec.segments),
         headcount: series::plan::<CustomerMovements>(plan, common.index, lens, &spec.segments),
         spec: spec.clone(),
@@ -80,6 +80,6 @@ fn tables(spec: &Spec) -> Vec<TableSchema> {
     ]);
     let doc = "Recurring money by period: what came, grew, shrank and left, and the rates of it".into();
     let mut tables = vec![TableSchema { name: spec.name.clone(), doc, key: 4, columns }];
-    tables.extend(super::ledger::on_request(spec));
+    tables.extend(super::ledger_option::on_request(spec));
     tables
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::{PerCustomer, Spec};
-use crate::engine::plan::{Needs, Plan};
+use crate::engine::per_customer::PerCustomer;
+use crate::engine::plan::Needs;
 use crate::table::{ColumnSpec, Table, TableSchema, Type, column};
 use crate::timeline::history::CustomerId;
 use crate::timeline::lens::LiveRule;
@@ -46,23 +46,6 @@ fn columns() -> Vec<ColumnSpec> {
         column("unallocated", Type::Money, "net revenue that the closing leaves out"),
         column("orders", Type::Int, "orders in each period of the row; NULL without transactions"),
     ]
-}
-
-/// `ledger_STAGE`, where the stage asks for it.
-pub(super) fn on_request(spec: &Spec) -> Option<TableSchema> {
-    spec.options.flag("ledger").then(|| schema(Some(&spec.name)))
-}
-
-/// Plans it where the stage asks for it, with the orders that it shows; gives the number of the stage's lens.
-pub(super) fn plan(spec: &Spec, plan: &mut Plan) -> usize {
-    plan.require(Needs { orders: spec.options.flag("ledger"), ..Needs::default() });
-    plan.lens(spec.setting.lens(spec.period))
-}
-
-/// What writes it, through the lens of that number in the plan.
-pub(super) fn requested(spec: &Spec, lens: usize) -> Option<Box<dyn PerCustomer>> {
-    let ledger = Ledger::new(Some(&spec.name), lens, spec.setting.has_transactions);
-    spec.options.flag("ledger").then(|| Box::new(ledger) as Box<dyn PerCustomer>)
 }
 
 pub struct Ledger {

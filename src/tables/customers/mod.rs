@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{PerCustomer, Scorer, Setting};
 use crate::calendar::Day;
+use crate::engine::per_customer::{PerCustomer, Scorer};
 use crate::money::minor_per_major;
+use crate::run_settings::RunSettings;
 use crate::table::{ColumnSpec, Table, TableSchema, Type, column};
 use crate::tally::cohorts::revenue_of;
 use crate::timeline::history::CustomerId;
@@ -16,7 +17,7 @@ use crate::timeline::view::{CustomerContext, Needs, View};
 
 pub const DOC: &str = include_str!("definition.md");
 
-pub fn schema(setting: &Setting, scored: Vec<ColumnSpec>) -> TableSchema {
+pub fn schema(setting: &RunSettings, scored: Vec<ColumnSpec>) -> TableSchema {
     let unit = setting.time_unit.name();
     let mut columns = vec![
         column("customer_id", Type::CustomerId, "the customer"),
@@ -70,7 +71,7 @@ pub fn schema(setting: &Setting, scored: Vec<ColumnSpec>) -> TableSchema {
 
 pub struct Customers {
     schema: Arc<TableSchema>,
-    setting: Arc<Setting>,
+    setting: Arc<RunSettings>,
     lens: usize,
     index: Arc<SegmentIndex>,
     scorers: Vec<Box<dyn Scorer>>,
@@ -79,7 +80,7 @@ pub struct Customers {
 impl Customers {
     /// `lens`: number of the lens of the calendar period in the plan.
     pub fn new(
-        setting: Arc<Setting>,
+        setting: Arc<RunSettings>,
         lens: usize,
         index: Arc<SegmentIndex>,
         scorers: Vec<Box<dyn Scorer>>,
@@ -146,7 +147,7 @@ impl PerCustomer for Customers {
 /// period, as table `cohort` counts it.
 ///
 /// What does not fit is at the edge of i64, beyond every DECIMAL(18), so that publishing refuses it.
-pub(super) fn revenue_to_date(view: &View<'_>) -> i64 {
+pub fn revenue_to_date(view: &View<'_>) -> i64 {
     let period = |money: i64| revenue_of(money.into(), view.frame().grid.period, None);
     let closings = || view.runs().iter().filter(|r| r.state.in_closing());
     let sum: i128 = if view.shape().has_transactions {

@@ -1,27 +1,77 @@
-//! The canonical columns: what a source's columns are mapped to.
+//! The kinds of sources, and the canonical columns that each maps.
 
-use super::SourceKind;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceKind {
+    Customers,
+    Transactions,
+    Subscriptions,
+    Usage,
+    Surveys,
+    AcquisitionCosts,
+    ExchangeRates,
+}
+
+impl SourceKind {
+    pub const ALL: [SourceKind; 7] = [
+        SourceKind::Customers,
+        SourceKind::Transactions,
+        SourceKind::Subscriptions,
+        SourceKind::Usage,
+        SourceKind::Surveys,
+        SourceKind::AcquisitionCosts,
+        SourceKind::ExchangeRates,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            SourceKind::Customers => "customers",
+            SourceKind::Transactions => "transactions",
+            SourceKind::Subscriptions => "subscriptions",
+            SourceKind::Usage => "usage",
+            SourceKind::Surveys => "surveys",
+            SourceKind::AcquisitionCosts => "acquisition_costs",
+            SourceKind::ExchangeRates => "exchange_rates",
+        }
+    }
+}
+
+/// The lowest and the highest score that can be given, in whole points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scale {
+    pub lowest: i32,
+    pub highest: i32,
+}
+
+/// The scales of the surveys that ask for a score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scales {
+    pub nps: Scale,
+    pub csat: Scale,
+    pub ces: Scale,
+    /// A high score of ces is an easy time, not a hard one.
+    pub ces_high_is_ease: bool,
+}
 
 /// A canonical column of a source.
 #[derive(Clone, Copy, Debug)]
-pub struct Canonical {
+pub struct SourceColumn {
     pub name: &'static str,
     pub required: bool,
     pub doc: &'static str,
 }
 
-const fn required(name: &'static str, doc: &'static str) -> Canonical {
-    Canonical { name, required: true, doc }
+const fn required(name: &'static str, doc: &'static str) -> SourceColumn {
+    SourceColumn { name, required: true, doc }
 }
 
-const fn optional(name: &'static str, doc: &'static str) -> Canonical {
-    Canonical { name, required: false, doc }
+const fn optional(name: &'static str, doc: &'static str) -> SourceColumn {
+    SourceColumn { name, required: false, doc }
 }
 
-const CUSTOMER: Canonical = required("customer_id", "the customer, a string or an integer");
+const CUSTOMER: SourceColumn = required("customer_id", "the customer, a string or an integer");
 
 /// The columns that a source may map. Source `customers` takes any further name as an attribute.
-pub fn columns(kind: SourceKind) -> &'static [Canonical] {
+pub fn columns(kind: SourceKind) -> &'static [SourceColumn] {
     match kind {
         SourceKind::Customers => CUSTOMERS,
         SourceKind::Transactions => TRANSACTIONS,
@@ -33,14 +83,14 @@ pub fn columns(kind: SourceKind) -> &'static [Canonical] {
     }
 }
 
-static CUSTOMERS: &[Canonical] = &[
+static CUSTOMERS: &[SourceColumn] = &[
     CUSTOMER,
     optional("signed_up_at", "when the customer signed up"),
     optional("acquired_by", "the channel that won the customer"),
     optional("referred_by", "the customer who referred this one"),
 ];
 
-static TRANSACTIONS: &[Canonical] = &[
+static TRANSACTIONS: &[SourceColumn] = &[
     CUSTOMER,
     required("occurred_at", "when it happened"),
     required("amount", "what was paid; a refund is negative"),
@@ -49,7 +99,7 @@ static TRANSACTIONS: &[Canonical] = &[
     optional("product", "what was bought"),
 ];
 
-static SUBSCRIPTIONS: &[Canonical] = &[
+static SUBSCRIPTIONS: &[SourceColumn] = &[
     CUSTOMER,
     required("started_at", "when the subscription, or this state of it, began"),
     required("amount", "price for each billing interval"),
@@ -68,14 +118,14 @@ static SUBSCRIPTIONS: &[Canonical] = &[
     optional("cancel_kind", "voluntary or involuntary"),
 ];
 
-static USAGE: &[Canonical] = &[
+static USAGE: &[SourceColumn] = &[
     CUSTOMER,
     required("occurred_at", "when it was used"),
     optional("quantity", "how much was used; without it each row counts 1"),
     optional("feature", "what was used"),
 ];
 
-static SURVEYS: &[Canonical] = &[
+static SURVEYS: &[SourceColumn] = &[
     CUSTOMER,
     required("answered_at", "when the customer answered, or was asked and did not"),
     required("kind", "nps, csat, ces or exit"),
@@ -83,13 +133,13 @@ static SURVEYS: &[Canonical] = &[
     optional("reason", "what the customer said, in a word: of an exit survey, why"),
 ];
 
-static ACQUISITION_COSTS: &[Canonical] = &[
+static ACQUISITION_COSTS: &[SourceColumn] = &[
     required("period_start", "first day of the period that the cost belongs to"),
     required("amount", "what was spent"),
     optional("channel", "the channel that it was spent on"),
 ];
 
-static EXCHANGE_RATES: &[Canonical] = &[
+static EXCHANGE_RATES: &[SourceColumn] = &[
     required("currency", "as it stands in the column currency of another source"),
     required("date", "the day from which the rate counts, until the next or for a week"),
     required("rate", "units of money.currency for one unit of the currency"),

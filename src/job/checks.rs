@@ -6,7 +6,7 @@ use crate::check::{Check, Status};
 use crate::config::{Pipeline, SourceKind};
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Error;
-use crate::source::{Rejections, Scan};
+use crate::source::{Reason, Rejections, Scan};
 use crate::tally::data_quality_counts::DataQualityCounts;
 use crate::timeline::history::UnknownCustomers;
 use crate::timeline::segments::SegmentIndex;
@@ -127,7 +127,12 @@ fn freshness(source: &str, limit: i64, newest: Option<i64>, now: i64) -> Check {
     // The record's own time, not its age: a table must not change with the clock.
     let actual = jiff::Timestamp::from_second(newest).map_or_else(|_| newest.to_string(), |at| at.to_string());
     if now - newest > limit {
-        let late = format!("{detail}, {} old; is the export late?", roughly(now - newest));
+        let allowed = (now - newest) / 86_400 + 1;
+        let late = format!(
+            "{detail}, {} old; is the export late? freshness = \"{}\" would allow it",
+            roughly(now - newest),
+            plural(allowed, "day")
+        );
         return check("freshness", source, Status::Fail, expected, actual, late);
     }
     check("freshness", source, Status::Pass, expected, actual, detail)
@@ -155,14 +160,12 @@ fn plural(n: i64, unit: &str) -> String {
 fn as_of_check(pipeline: &Pipeline, scan: &Scan, as_of: Day) -> Check {
     let newest = scan.files.iter().map(|f| f.modified).max().unwrap_or(i64::MAX);
     let latest = LocalDays::new(pipeline.calendar.timezone.clone()).day(newest).plus(1);
-    let status = if as_of > latest { Status::Fail } else { Status::Pass };
-    let detail = match status {
-        Status::Fail => {
-            format!("as_of is later than {latest}, the day after the newest input file was written")
-        }
-        _ => "rows dated at or after as_of are ignored".into(),
-    };
-    check("as_of", "calendar", status, Some("at most a day past the newest input file".into()), as_of, detail)
+    if as_of > latest {
+        let detail = "the exports cannot cover days after the one on which the newest of them was written";
+        return check("as_of", "calendar", Status::Fail, Some(format!("at most {latest}")), as_of, detail);
+    }
+    let expected = Some("at most a day past the newest input file".into());
+    check("as_of", "calendar", Status::Pass, expected, as_of, "rows dated at or after as_of are ignored")
 }
 
 /// Checks on customers and subscriptions, counted by the census.
@@ -254,7 +257,21 @@ fn term_checks(census: &DataQualityCounts) -> Vec<Check> {
     checks
 }
 
-/// The first rows of a source that could not be used, for whoever has to find them.
+/// Where the first rejected row lacks a value: the filter that leaves such rows out, as the pipeline file has it.
+fn filter_of_nulls(rejected: &Rejections, source: &str) -> String {
+    let first = rejected.rows().find(|r| r.source.name() == source && r.value.is_none() && !r.column.contains(' '));
+    first.map_or_else(String::new, |r| {
+        format!("leave rows without a value out with filter = '\"{}\" IS NOT NULL' in [sources.{source}]; ", r.column)
+    })
+}
+
+/// A quarantine limit, in whole hundredths, that allows a share such as `24.927 %`.
+fn enough(share: &str) -> String {
+    let percent = share.trim_end_matches(" %").parse().unwrap_or(100.0f64);
+    format!("{}", percent.ceil() / 100.0)
+}
+
+/// The first rows of a source that could not be used, to find them in the export.
 fn examples(rejected: &Rejections, source: &str) -> String {
     let shown = rejected.rows().filter(|r| r.source.name() == source).take(5).map(|r| {
         let value = r.value.as_deref().map_or("NULL".to_owned(), |v| format!("{:?}", beginning(v)));
@@ -271,11 +288,37 @@ fn beginning(value: &str) -> String {
     }
 }
 
+/// How SQL reads text that is no date or no number, from the first rejected row; empty for other reasons.
+fn conversion(rejected: &Rejections, source: &str) -> String {
+    let Some(first) = rejected.rows().find(|r| r.source.name() == source) else { return String::new() };
+    let sql = match first.reason {
+        Reason::TimeNotIso => format!("STRPTIME(\"{}\", '{}')", first.column, date_format(rejected, source)),
+        Reason::AmountNotNumeric => format!("REPLACE(REPLACE(\"{}\", '£', ''), ',', '')", first.column),
+        _ => return String::new(),
+    };
+    format!("; text in another format is converted by SQL, such as {{ sql = '''{sql}''' }}")
+}
+
+/// The format of dates with slashes, dashes or dots, as far as the first rows show it: day first unless a number that
+/// stands second is no month.
+fn date_format(rejected: &Rejections, source: &str) -> String {
+    let values = || rejected.rows().filter(|r| r.source.name() == source).filter_map(|r| r.value.as_deref());
+    let mark = values().flat_map(str::chars).find(|c| ['/', '-', '.'].contains(c)).unwrap_or('/');
+    let second = |value: &str| value.split(mark).nth(1).and_then(|n| n.parse::<u8>().ok());
+    let month_first = values().filter_map(second).any(|n| n > 12);
+    let time = if values().any(|v| v.contains(':')) { " %H:%M" } else { "" };
+    let (first, second) = if month_first { ("%m", "%d") } else { ("%d", "%m") };
+    format!("{first}{mark}{second}{mark}%Y{time}")
+}
+
 /// Every row of the basis source was rejected, so that there is not even a window.
 pub(super) fn nothing_usable(scan: &Scan, kind: SourceKind) -> Error {
     let name = kind.name();
-    Error::check(format!("no row of source {name} can be used{}", reasons(scan, kind)))
-        .help(format!("check its mapping; the first rows: {}", examples(&scan.rejected, name)))
+    Error::check(format!("no row of source {name} can be used{}", reasons(scan, kind))).help(format!(
+        "check columns in [sources.{name}]{}; the first rows: {}",
+        conversion(&scan.rejected, name),
+        examples(&scan.rejected, name)
+    ))
 }
 
 /// The checks that keep a run from being published, as errors.
@@ -287,14 +330,20 @@ pub fn failures(checks: &[Check], rejected: &Rejections) -> Vec<Error> {
             let actual = c.actual.as_deref().unwrap_or("unknown");
             let help = match c.check.as_str() {
                 "quarantine" => format!(
-                    "mend the export or its mapping, filter such rows out, or raise output.quarantine_limit if they may \
-                     go; the first of them: {}",
+                    "mend the export or its mapping; {}or, if the rows may go, set output.quarantine_limit = {}; the \
+                     first of them: {}",
+                    filter_of_nulls(rejected, &c.subject),
+                    enough(actual),
                     examples(rejected, &c.subject)
                 ),
-                "freshness" => "wait for the export, or raise the source's freshness".into(),
-                "as_of" => "set calendar.as_of to what the exports cover; a single row dated in the future does this \
-                            too where as_of is not set"
-                    .into(),
+                "freshness" => {
+                    format!("wait for the export, or raise freshness in [sources.{}] if older rows will do", c.subject)
+                }
+                "as_of" => format!(
+                    "use --as-of {}, or set calendar.as_of to what the exports cover; if as_of is not set, look for a \
+                     row that is dated in the future",
+                    expected.trim_start_matches("at most ")
+                ),
                 _ => "this is a defect of tenure, not of your data: please report it".into(),
             };
             Error::check(format!(

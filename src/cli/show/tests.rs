@@ -194,7 +194,7 @@ fn parts_are_shown_in_order_and_heads_are_short() {
     assert_eq!(text.lines().count(), 2 + 20 + 1);
     assert!(text.ends_with("20 of 20,005 rows (--head N shows more)\n"), "{text}");
     let text = shown(dir.path(), &["customers", "--head", "0"]);
-    assert!(text.starts_with(" customer_id") && text.ends_with("0 of 20005 rows (--head N shows more)\n"), "{text}");
+    assert!(text.starts_with(" customer_id") && text.ends_with("0 of 20,005 rows (--head N shows more)\n"), "{text}");
 }
 
 #[test]

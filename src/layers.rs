@@ -22,6 +22,7 @@ const ORDER: &[&str] = &[
     "check",
     "table",
     "exchange",
+    "numbers",
     "money",
     "calendar",
     "nearest",

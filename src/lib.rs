@@ -27,6 +27,7 @@ mod layers;
 pub mod memory;
 pub mod money;
 mod nearest;
+pub mod numbers;
 pub mod publish;
 mod regular_file;
 pub mod rows;

@@ -4,13 +4,13 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::numbers::count;
 use super::pipeline::{PipelineArgs, shown_output};
 use super::secrets;
 use super::stdout::{self, OutputFormat};
 use crate::config::{self, Location, locate};
 use crate::error::{Error, Errors, Exit};
 use crate::job;
+use crate::numbers::count;
 use crate::source::{self, Inspected, Needs};
 use crate::terminal::escaped;
 

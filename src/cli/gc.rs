@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use jiff::Timestamp;
 
-use super::numbers::{count, size};
 use super::stdout;
 use crate::error::{Errors, Exit};
+use crate::numbers::{count, size};
 use crate::publish::gc::{Removed, collect};
 use crate::publish::runs::RUNS;
 use crate::terminal::escaped;

@@ -5,7 +5,6 @@ mod completions;
 mod explain;
 pub mod gc;
 mod interrupt;
-mod numbers;
 mod panics;
 mod pipeline;
 mod render;

@@ -6,10 +6,10 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, SchemaRef};
 use comfy_table::{CellAlignment, Table, TableComponent, presets};
 
-use super::numbers::{count, grouped};
 use crate::calendar::Day;
 use crate::error::{Error, Result};
 use crate::money;
+use crate::numbers::{count, grouped};
 use crate::terminal::{escaped, escaped_but, escaped_json};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

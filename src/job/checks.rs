@@ -6,6 +6,7 @@ use crate::check::{Check, Status};
 use crate::config::{Pipeline, SourceKind};
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Error;
+use crate::numbers::{count, grouped};
 use crate::source::{Reason, Rejections, Scan};
 use crate::tally::data_quality_counts::DataQualityCounts;
 use crate::timeline::history::UnknownCustomers;
@@ -82,8 +83,11 @@ pub fn input_checks(pipeline: &Pipeline, scan: &Scan, as_of: Day, now: i64) -> V
             _ => Status::Warn,
         };
         let (reasons, beyond) = (reasons(scan, *kind), beyond(scan, *kind));
-        let detail =
-            format!("share of rows that could not be used ({} of {looked_at}{reasons}){beyond}", report.rejected);
+        let detail = format!(
+            "share of rows that could not be used ({} of {}{reasons}){beyond}",
+            grouped(report.rejected),
+            grouped(looked_at)
+        );
         let expected = Some(format!("at most {}", percent(limit)));
         checks.push(check("quarantine", name, status, expected, percent(share), detail));
         if let Some(seconds) = pipeline.sources.get(kind).and_then(|s| s.freshness) {
@@ -106,7 +110,7 @@ fn reasons(scan: &Scan, kind: SourceKind) -> String {
     for ((reason, _), rows) in scan.rejected.of(kind).iter().flat_map(|source| &source.counts) {
         *counts.entry(reason.name()).or_insert(0u64) += rows;
     }
-    let list: Vec<_> = counts.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
+    let list: Vec<_> = counts.iter().map(|(reason, n)| format!("{reason} {}", grouped(*n))).collect();
     if list.is_empty() { String::new() } else { format!(": {}", list.join(", ")) }
 }
 
@@ -114,8 +118,9 @@ fn reasons(scan: &Scan, kind: SourceKind) -> String {
 fn beyond(scan: &Scan, kind: SourceKind) -> String {
     let Some(source) = scan.rejected.of(kind).filter(|source| source.beyond() > 0) else { return String::new() };
     let columns: Vec<_> =
-        source.counts.iter().map(|((r, column), n)| format!("{} in {column} {n}", r.name())).collect();
-    format!("; table quarantine holds the first {} of these rows; of all: {}", source.rows.len(), columns.join(", "))
+        source.counts.iter().map(|((r, column), n)| format!("{} in {column} {}", r.name(), grouped(*n))).collect();
+    let kept = grouped(source.rows.len() as u64);
+    format!("; table quarantine has the first {kept} of these rows; all of them by column: {}", columns.join(", "))
 }
 
 fn freshness(source: &str, limit: i64, newest: Option<i64>, now: i64) -> Check {
@@ -131,7 +136,7 @@ fn freshness(source: &str, limit: i64, newest: Option<i64>, now: i64) -> Check {
         let late = format!(
             "{detail}, {} old; is the export late? freshness = \"{}\" would allow it",
             roughly(now - newest),
-            plural(allowed, "day")
+            format_args!("{allowed} day{}", if allowed == 1 { "" } else { "s" })
         );
         return check("freshness", source, Status::Fail, expected, actual, late);
     }
@@ -154,7 +159,7 @@ fn roughly(seconds: i64) -> String {
 }
 
 fn plural(n: i64, unit: &str) -> String {
-    if n == 1 { format!("1 {unit}") } else { format!("{n} {unit}s") }
+    count(n.unsigned_abs(), unit)
 }
 
 fn as_of_check(pipeline: &Pipeline, scan: &Scan, as_of: Day) -> Check {
@@ -208,7 +213,8 @@ pub(super) fn census_checks(
     checks.extend(unknown_customers(&known.unknown_customers, basis));
     checks.extend(term_checks(census));
     for (segment, beyond) in shape.dictionary.segments.iter().zip(&index.beyond_cap) {
-        let detail = format!("values beyond the segment's cap of {} are gathered in `other`", segment.cap);
+        let detail =
+            format!("values beyond the segment's cap of {} are gathered in `other`", grouped(segment.cap as u64));
         checks.extend(warn_of("segment_cap", &segment.name, *beyond as u64, &detail));
     }
     checks

@@ -3,9 +3,9 @@
 use super::inputs::ExplainedInput;
 use super::plan::PlanDoc;
 use super::{Explained, ExplainedPart, SettingDoc};
-use crate::cli::numbers::{count, grouped, size};
 use crate::cli::schemas::{WIDTH, columns, indented};
 use crate::engine::estimate::CELL_BYTES;
+use crate::numbers::{count, grouped, size};
 use crate::terminal::escaped;
 
 pub(super) fn whole(explained: &Explained) -> String {

@@ -6,13 +6,13 @@ use serde_json::json;
 
 use super::progress;
 use crate::calendar::Day;
-use crate::cli::numbers::{count, grouped, size};
 use crate::cli::pipeline::shown_output;
 use crate::cli::schemas::columns;
 use crate::cli::stdout;
 use crate::config::Pipeline;
 use crate::error::{Errors, Exit};
 use crate::job::RunPlan;
+use crate::numbers::{count, grouped, size};
 use crate::source::{Inspected, InspectedSource, RuledOut};
 use crate::terminal::escaped;
 

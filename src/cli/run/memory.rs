@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::LogFormat;
-use crate::cli::numbers::size;
 use crate::config::Pipeline;
 use crate::error::{Error, Exit, Result};
 use crate::memory::{self, LastWords, Limit};
+use crate::numbers::size;
 use crate::source::{self, ReadLimits};
 
 /// The program's code, the stacks of its threads and what libraries keep, where the operating system does not say.

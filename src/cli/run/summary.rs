@@ -6,12 +6,12 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::publishing::Finished;
 use crate::check::{Check, Status};
-use crate::cli::numbers::{amount, count, grouped, size};
 use crate::cli::pipeline::shown;
 use crate::cli::stdout;
 use crate::config::Pipeline;
 use crate::error::{Errors, Exit};
 use crate::money;
+use crate::numbers::{amount, count, grouped, size};
 use crate::stage::MetricValue;
 use crate::terminal::escaped;
 

@@ -89,7 +89,8 @@ fn pipeline(folder: &Path, amount: &str) -> Pipeline {
         "#,
         folder.display()
     );
-    config::parse(Path::new("bench.toml"), &text, &[], &|_| None).unwrap_or_else(|e| panic!("{e:?}"))
+    config::parse(Path::new("bench.toml"), &text, &[], &|_| None, tenure::stage::KINDS)
+        .unwrap_or_else(|e| panic!("{e:?}"))
 }
 
 fn inspected(pipeline: &Pipeline) -> Inspected {

@@ -12,6 +12,9 @@
 //!           └─ score(bucket) ──► customers, ledger ──► publish
 //! ```
 
+#[cfg(not(unix))]
+compile_error!("tenure does not build on Windows: it publishes results by Unix permissions, links and file locks");
+
 pub mod calendar;
 pub mod check;
 pub mod cli;
@@ -28,6 +31,7 @@ pub mod memory;
 pub mod money;
 mod nearest;
 pub mod numbers;
+pub mod options;
 pub mod publish;
 mod regular_file;
 pub mod rows;
@@ -40,6 +44,7 @@ pub mod table;
 pub mod tables;
 pub mod tally;
 pub mod terminal;
+pub mod text;
 pub mod timeline;
 
 /// Tests count what they allocate, as the program does.

@@ -32,6 +32,13 @@ impl TimeUnit {
     }
 }
 
+/// How table `customers` counts a customer's time and transactions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CustomerMeasures {
+    pub time_unit: TimeUnit,
+    pub transactions_by: Transactions,
+}
+
 /// What all stages of a run share.
 #[derive(Clone, Debug)]
 pub struct RunSettings {
@@ -74,9 +81,8 @@ pub struct RunSettings {
     pub scales: [(i32, i32); 3],
     /// A high score of ces is an easy time, not a hard one.
     pub ces_high_is_ease: bool,
-    /// What the models of buying count, and in what: of the first stage `ltv`, for table `customers` shows it too.
-    pub time_unit: TimeUnit,
-    pub transactions_by: Transactions,
+    /// How table `customers` counts time and transactions.
+    pub measures: CustomerMeasures,
 }
 
 impl RunSettings {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::secrets;
 use crate::config::{self, Flawed, Output, Override, Pipeline};
 use crate::error::Errors;
+use crate::stage::KINDS;
 
 #[derive(clap::Args, Clone, Debug)]
 pub struct PipelineArgs {
@@ -32,7 +33,7 @@ impl PipelineArgs {
 
     /// The same; on errors with those parts of the file that are right.
     pub fn examine(&self) -> Result<Pipeline, Flawed> {
-        let examined = config::examine(&self.pipeline, &self.overrides(), &environment);
+        let examined = config::examine(&self.pipeline, &self.overrides(), &environment, KINDS);
         match &examined {
             Ok(pipeline) => secrets::keep(pipeline),
             Err(flawed) => flawed.rest.iter().for_each(|rest| secrets::keep(rest)),

@@ -2,14 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use super::diagnostics::{Diagnostic, Diagnostics, Parsed};
 use super::reference::{
     Accepts, BASES, DATED, FREE_AFTER_PAID, LIVENESS, LTV_RATES, PASSING, RATE_MOVES, RATE_OF, WEEKDAYS, keys,
 };
 use super::section::{Section, word_of};
-use super::text::Text;
 use super::tree::{Entry, Node, Table, Value};
 use super::value::{ALWAYS, file_name};
 use super::{
@@ -18,12 +17,17 @@ use super::{
 };
 use crate::calendar::{Day, Period};
 use crate::nearest::{did_you_mean, nearest};
-use crate::stage::{Builtin, Policy};
+use crate::stage::Kind;
+use crate::text::Text;
+use crate::timeline::builtin::Builtin;
+use crate::timeline::policy::Policy;
 
 /// What is known of the file beside its tree.
 pub(super) struct File<'a> {
     pub path: &'a Path,
     pub sha256: String,
+    /// The registry of stages.
+    pub kinds: &'static [Kind],
 }
 
 /// Every section is decoded before the first fault ends the work, so that all are reported.
@@ -50,6 +54,7 @@ pub(super) fn pipeline(file: &File<'_>, mut root: Table, diagnostics: &Diagnosti
         basis: customers.as_ref().map(|c| c.basis).map_err(|r| *r),
         sources: &sources,
         segments: &segments,
+        kinds: file.kinds,
     };
     let stages = stages::decode(&mut top, diagnostics, &context);
     let output = output(&mut top, diagnostics, &name, &base);
@@ -379,50 +384,4 @@ fn output(top: &mut Section<'_>, diagnostics: &Diagnostics, name: &Parsed<Text>,
             temp_dir_text,
         })
     })
-}
-
-/// How many entries such a table may have.
-const MOST_ENTRIES: usize = 1_000;
-
-/// The entries of a table whose keys are names that the user chooses: stages and segments.
-pub(super) fn entries<'a>(top: &Section<'a>, diagnostics: &Diagnostics, name: &'static str) -> Parsed<Vec<&'a Entry>> {
-    match top.node(name)? {
-        None => Ok(vec![]),
-        Some(Node { value: Value::Table(table), .. }) if table.0.len() > MOST_ENTRIES => {
-            let what = format!("the pipeline has {} {name}, and at most {MOST_ENTRIES} are allowed", table.0.len());
-            let problem = Diagnostic::new(what).at(table.0[MOST_ENTRIES].key_span.clone());
-            Err(diagnostics.add(problem.help(format!("divide the {name} among several pipeline files"))))
-        }
-        Some(Node { value: Value::Table(table), .. }) => Ok(table.0.iter().collect()),
-        Some(node) => {
-            let what = format!("`{name}` takes a table, not {}", node.described());
-            Err(diagnostics
-                .add(Diagnostic::new(what).at(node.span.clone()).help(format!("write [{name}] and its entries below"))))
-        }
-    }
-}
-
-/// Names that become files, tables and columns: a lower-case letter, then lower-case letters, digits and `_`.
-pub(super) fn check_name(diagnostics: &Diagnostics, what: &str, entry: &Entry) -> Parsed<()> {
-    const MOST: usize = 50;
-    let key = entry.key.as_str();
-    let tail = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-    if key.len() <= MOST && key.bytes().all(tail) && key.bytes().next().is_some_and(|b| b.is_ascii_lowercase()) {
-        return Ok(());
-    }
-    let mut better: String =
-        key.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    better = better.trim_start_matches(|c: char| !c.is_ascii_lowercase()).chars().take(MOST).collect();
-    let suggestion = if better.is_empty() { String::new() } else { format!("for example `{better}`; ") };
-    let help =
-        format!("{suggestion}it is a lower-case letter, then lower-case letters, digits and `_`, at most {MOST}");
-    let problem = Diagnostic::new(format!("`{key}` does not serve as the name of a {what}")).at(entry.key_span.clone());
-    Err(diagnostics.add(problem.help(help)))
-}
-
-/// What the named entries of a table resolve to, by name.
-pub(super) fn resolved_by_name(entries: impl IntoIterator<Item = (String, Json)>) -> Json {
-    let mut all: Vec<(String, Json)> = entries.into_iter().collect();
-    all.sort_by(|a, b| a.0.cmp(&b.0));
-    Json::Object(all.into_iter().collect::<Map<_, _>>())
 }

@@ -6,8 +6,8 @@
 use std::ops::Range;
 
 use super::diagnostics::{Diagnostic, Diagnostics};
-use super::text::Text;
 use super::tree::{Node, Table, Value};
+use crate::text::Text;
 
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 

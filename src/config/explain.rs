@@ -7,7 +7,6 @@ use super::decode::{default_basis, default_dir, preset, switch};
 use super::reference::{BASES, Default, Key, MOMENTS, keys, source_keys, stage_keys};
 use super::section::word_of;
 use super::segments::default_moment;
-use super::stages::OF_EVERYBODY;
 use super::tree::Node;
 
 /// A setting as it holds for a pipeline.
@@ -90,11 +89,7 @@ fn followed(pipeline: &Pipeline, path: &str) -> Json {
         }
         ["stages", name, "kind"] => (*name).into(),
         ["stages", _, "period"] => at(&pipeline.resolved, "calendar.period").clone(),
-        ["stages", name, "segments"]
-            if at(&pipeline.resolved, &format!("stages.{name}.kind"))
-                .as_str()
-                .is_some_and(|kind| OF_EVERYBODY.contains(&kind)) =>
-        {
+        ["stages", name, "segments"] if pipeline.stages.iter().any(|s| s.name == *name && !s.kind.by_segment) => {
             Json::Array(vec![])
         }
         ["stages", _, "segments"] => pipeline.segments.iter().map(|s| s.name.as_str()).collect(),

@@ -13,6 +13,7 @@ use super::tree::Table;
 use super::{Pipeline, decode, environment};
 use crate::error::{Error, Errors, SHOWN};
 use crate::regular_file::{self, Refused};
+use crate::stage::Kind;
 
 /// Pipeline files are written by people: what is larger than this is some other file, named by mistake.
 const LARGEST: u64 = 4 << 20;
@@ -33,14 +34,24 @@ impl From<Error> for Flawed {
 
 /// Reads and validates a pipeline file.
 ///
-/// `overrides` come from the command line; `env` looks up environment variables. Every problem is reported, with its
-/// place in the file where it has one.
-pub fn load(path: &Path, overrides: &[Override], env: &dyn Fn(&str) -> Option<String>) -> Result<Pipeline, Errors> {
-    examine(path, overrides, env).map_err(|flawed| flawed.errors)
+/// `overrides` come from the command line; `env` looks up environment variables; `kinds` is the registry of stages. Every
+/// problem is reported, with its place in the file where it has one.
+pub fn load(
+    path: &Path,
+    overrides: &[Override],
+    env: &dyn Fn(&str) -> Option<String>,
+    kinds: &'static [Kind],
+) -> Result<Pipeline, Errors> {
+    examine(path, overrides, env, kinds).map_err(|flawed| flawed.errors)
 }
 
 /// Like [`load`], and of a file with mistakes also says what it would mean without them.
-pub fn examine(path: &Path, overrides: &[Override], env: &dyn Fn(&str) -> Option<String>) -> Result<Pipeline, Flawed> {
+pub fn examine(
+    path: &Path,
+    overrides: &[Override],
+    env: &dyn Fn(&str) -> Option<String>,
+    kinds: &'static [Kind],
+) -> Result<Pipeline, Flawed> {
     let bytes = bytes(path)?;
     let text = String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
@@ -48,7 +59,7 @@ pub fn examine(path: &Path, overrides: &[Override], env: &dyn Fn(&str) -> Option
         let what = format!("{} is not UTF-8 text: line {line} holds a byte that is not", path.display());
         Error::pipeline(what).help("save the file as UTF-8").at(path, None)
     })?;
-    read(path, &text, overrides, env)
+    read(path, &text, overrides, env, kinds)
 }
 
 /// The text of a pipeline file, to quote it in messages; `None` if it cannot be read any more.
@@ -96,8 +107,9 @@ pub fn parse(
     text: &str,
     overrides: &[Override],
     env: &dyn Fn(&str) -> Option<String>,
+    kinds: &'static [Kind],
 ) -> Result<Pipeline, Errors> {
-    read(path, text, overrides, env).map_err(|flawed| flawed.errors)
+    read(path, text, overrides, env, kinds).map_err(|flawed| flawed.errors)
 }
 
 fn read(
@@ -105,6 +117,7 @@ fn read(
     text: &str,
     overrides: &[Override],
     env: &dyn Fn(&str) -> Option<String>,
+    kinds: &'static [Kind],
 ) -> Result<Pipeline, Flawed> {
     let layout = Layout { file: path, text_len: text.len(), overrides };
     let (document, errors) = DeTable::parse_recoverable(text);
@@ -113,7 +126,7 @@ fn read(
     overrides::apply(&mut root, &layout, &diagnostics);
     environment::expand(&mut root, text, env, &diagnostics);
     let sha256 = Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
-    let file = decode::File { path, sha256 };
+    let file = decode::File { path, sha256, kinds };
     let pipeline = decode::pipeline(&file, root.clone(), &diagnostics);
     let (faults, readable) = (diagnostics.spans(), !diagnostics.of_the_syntax());
     match (diagnostics.into_errors(&layout), pipeline) {

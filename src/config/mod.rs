@@ -10,6 +10,7 @@
 
 mod decode;
 mod diagnostics;
+mod entries;
 mod environment;
 mod explain;
 mod load;
@@ -18,15 +19,12 @@ mod recovery;
 mod redactor;
 pub mod reference;
 mod render;
-mod requirements;
 mod section;
 mod segments;
 mod sources;
 mod stages;
-mod text;
 mod tree;
 mod value;
-mod value_types;
 
 #[cfg(test)]
 mod fixtures;
@@ -42,8 +40,13 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 
 use crate::calendar::{Day, Period};
+use crate::options::AnyOptions;
+pub use crate::options::{ChurnAfter, Reactivation};
 pub use crate::source_kind::{Scale, Scales, SourceKind};
-use crate::stage::{Builtin, Options, Policy};
+use crate::stage::Kind;
+pub use crate::text::{Expression, Located, Text};
+use crate::timeline::builtin::Builtin;
+use crate::timeline::policy::Policy;
 pub use crate::timeline::shape::Basis;
 
 pub use explain::{Setting, explain_settings};
@@ -51,8 +54,7 @@ pub use load::{Flawed, examine, load, parse, read_text};
 pub use overrides::Override;
 pub use redactor::Redactor;
 pub use render::{Location, Style, locate, render};
-pub use stages::widest_options;
-pub use text::Text;
+pub use stages::{default_options, widest_options};
 
 /// A validated pipeline: what a run is to do.
 #[derive(Clone, Debug)]
@@ -126,21 +128,6 @@ pub struct Money {
     pub discount_rate: Option<f64>,
 }
 
-/// When silence is churn (transactions).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ChurnAfter {
-    OnePeriod,
-    Days(i32),
-    /// Learned by frequency class: the share of those who buy again that has done so within the window, in millionths.
-    Learned {
-        quantile_millionths: u32,
-    },
-}
-
-/// Days within which coming back is a reactivation, later a new customer; `None`: it always is one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reactivation(pub Option<i32>);
-
 #[derive(Clone, Debug)]
 pub struct Customers {
     pub basis: Basis,
@@ -159,13 +146,6 @@ pub struct Customers {
     pub past_due_is_live: bool,
     /// The preset with every switch that is set beside it.
     pub policy: Policy,
-}
-
-/// SQL as the user wrote it, with its place in the pipeline file for messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expression {
-    pub sql: Text,
-    pub span: std::ops::Range<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -190,13 +170,6 @@ pub struct Source {
 pub enum Mapping {
     Column(Text),
     Sql(Text),
-}
-
-/// A value and its place in the pipeline file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Located<T> {
-    pub value: T,
-    pub span: std::ops::Range<usize>,
 }
 
 /// Which of a customer's values counts where a column changes over time.
@@ -231,14 +204,13 @@ pub struct Segment {
 pub struct Stage {
     /// Also the name of its table.
     pub name: String,
-    /// A name in [`crate::stage::KINDS`].
-    pub kind: &'static str,
+    pub kind: &'static Kind,
     pub period: Period,
     /// Indices into [`Pipeline::segments`].
     pub segments: Vec<usize>,
     /// Two of them, crossed with each other.
     pub by: Option<(usize, usize)>,
-    pub options: Options,
+    pub options: AnyOptions,
     pub span: std::ops::Range<usize>,
 }
 

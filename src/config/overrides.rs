@@ -4,8 +4,8 @@
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostics::{Diagnostic, Diagnostics, Layout, Parsed, Span};
-use super::text::Text;
 use super::tree::{Entry, Node, Table, Value};
+use crate::text::Text;
 
 /// A setting of the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]

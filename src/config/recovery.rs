@@ -3,9 +3,9 @@
 
 use super::decode::{self, File};
 use super::diagnostics::{Diagnostics, Span};
-use super::text::Text;
 use super::tree::{Entry, Node, Table, Value};
 use super::{Pipeline, SourceKind};
+use crate::text::Text;
 
 /// The parts that looking at exports takes; stages and output have nothing to say about them.
 const NEEDED: [&str; 6] = ["name", "calendar", "money", "customers", "sources", "segments"];

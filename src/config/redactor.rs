@@ -8,10 +8,10 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use super::reference::{Accepts, GROUPS};
-use super::text::{Text, replaced};
 use super::{Mapping, Pipeline, SegmentFrom, SourceKind};
 use crate::source_kind::columns;
-use crate::stage::KINDS;
+use crate::stage::{KINDS, Kind};
+use crate::text::{Text, replaced};
 
 /// Shorter values are part of too many other words to be told apart; they keep no secret either.
 const SHORTEST: usize = 3;
@@ -114,10 +114,10 @@ impl Pipeline {
     }
 }
 
-static VOCABULARY: LazyLock<HashSet<&'static str>> = LazyLock::new(vocabulary);
+static VOCABULARY: LazyLock<HashSet<&'static str>> = LazyLock::new(|| vocabulary(KINDS));
 
 /// The words that the program says of itself: keys and values of the pipeline file, stages, canonical columns.
-fn vocabulary() -> HashSet<&'static str> {
+fn vocabulary(kinds: &[Kind]) -> HashSet<&'static str> {
     let mut texts: Vec<&'static str> = vec![];
     for group in GROUPS {
         texts.push(group.path);
@@ -128,9 +128,9 @@ fn vocabulary() -> HashSet<&'static str> {
             }
         }
     }
-    for kind in KINDS {
-        texts.extend([kind.name, kind.doc]);
-        texts.extend(kind.options.iter().flat_map(|option| [option.name, option.doc]));
+    for kind in kinds {
+        texts.extend([kind.name, kind.definition]);
+        texts.extend(kind.keys.iter().flat_map(|option| [option.name, option.doc]));
     }
     for column in SourceKind::ALL.into_iter().flat_map(columns) {
         texts.extend([column.name, column.doc]);

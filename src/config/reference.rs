@@ -1,28 +1,19 @@
 //! The reference of the pipeline file: every key with what it takes, its default and one line of documentation.
 //!
 //! Decoding, `tenure explain` and the suggestions in messages all read these tables, so that nothing is stated twice.
-//! The options of a stage kind come from the registry ([`crate::stage::KINDS`]) and are brought into the same form.
+//! The options of a kind of stage are declared in its own folder, in the same form.
 
 use std::ops::Bound::{Excluded, Included};
 
 use jiff::civil::Weekday;
 
-pub use super::value_types::{Accepts, Words};
 use super::{At, Basis, SourceKind};
 use crate::calendar::Period;
-use crate::stage::{
-    Builtin, Dated, FreeAfterPaid, KINDS, LtvRate, OptionSpec, OptionType, Passing, Policy, RateMoves, RateOf,
-};
-
-/// A setting of the pipeline file.
-#[derive(Clone, Copy, Debug)]
-pub struct Key {
-    /// Within its group; a dot reaches into an inline table: `benchmark.excellent`.
-    pub name: &'static str,
-    pub accepts: Accepts,
-    pub default: Default,
-    pub doc: &'static str,
-}
+pub use crate::options::{Accepts, Default, Key};
+use crate::options::{names, word};
+use crate::stage::Kind;
+use crate::timeline::builtin::Builtin;
+use crate::timeline::policy::{Dated, FreeAfterPaid, LtvRate, Passing, Policy, RateMoves, RateOf};
 
 /// The keys of one table of the file. A part of `path` in capitals stands for a name: `sources.SOURCE`.
 #[derive(Clone, Copy, Debug)]
@@ -31,38 +22,12 @@ pub struct Group {
     pub keys: &'static [Key],
 }
 
-#[derive(Clone, Copy, Debug)]
-pub enum Default {
-    /// As TOML would write it; parsed like a user's value.
-    Value(&'static str),
-    /// Follows from other settings, as the sentence says.
-    Follows(&'static str),
-    /// May be absent; the sentence, if any, says what that means.
-    Unset(&'static str),
-    Required,
-}
-
 const fn key(name: &'static str, accepts: Accepts, default: Default, doc: &'static str) -> Key {
     Key { name, accepts, default, doc }
 }
 
 const fn later(name: &'static str, doc: &'static str, instead: &'static str) -> Key {
     Key { name, accepts: Accepts::Later(instead), default: Default::Unset("not offered yet"), doc }
-}
-
-const fn words(now: &'static [&'static str]) -> Accepts {
-    Accepts::Word(Words { now, later: &[] })
-}
-
-/// The names of a list of pairs, for the words of an enumeration.
-const fn names<T: Copy, const N: usize>(pairs: &[(&'static str, T); N]) -> [&'static str; N] {
-    let mut out = [""; N];
-    let mut i = 0;
-    while i < N {
-        out[i] = pairs[i].0;
-        i += 1;
-    }
-    out
 }
 
 pub(super) const WEEKDAYS: [(&str, Weekday); 7] = [
@@ -91,8 +56,8 @@ pub(super) const LTV_RATES: [(&str, LtvRate); 2] =
     [("trailing", LtvRate::Trailing), ("mean_of_previous", LtvRate::PreviousMean)];
 pub(super) const MOMENTS: [(&str, At); 3] = [("opening", At::Opening), ("first", At::First), ("latest", At::Latest)];
 
-const PERIODS: Accepts = words(&names(&Period::ALL));
-const LIVE: Accepts = words(&names(&LIVENESS));
+const PERIODS: Accepts = word(&names(&Period::ALL));
+const LIVE: Accepts = word(&names(&LIVENESS));
 const THE_POLICY: Default = Default::Follows("as the policy has it");
 
 pub static GROUPS: &[Group] = &[
@@ -129,7 +94,7 @@ pub static GROUPS: &[Group] = &[
         keys: &[
             key("period", PERIODS, Default::Value("\"month\""), "the period of every table whose stage names no other"),
             key("timezone", Accepts::Zone, Default::Value("\"UTC\""), "where instants become local dates"),
-            key("week_start", words(&names(&WEEKDAYS)), Default::Value("\"monday\""), "the first day of a week"),
+            key("week_start", word(&names(&WEEKDAYS)), Default::Value("\"monday\""), "the first day of a week"),
             key(
                 "as_of",
                 Accepts::Date,
@@ -179,7 +144,7 @@ pub static GROUPS: &[Group] = &[
         keys: &[
             key(
                 "basis",
-                words(&names(&BASES)),
+                word(&names(&BASES)),
                 Default::Follows("transactions if that source is configured, else subscriptions"),
                 "what makes a customer live",
             ),
@@ -197,7 +162,7 @@ pub static GROUPS: &[Group] = &[
             ),
             key(
                 "policy",
-                words(&names(&Policy::PRESETS)),
+                word(&names(&Policy::PRESETS)),
                 Default::Value("\"standard\""),
                 "subscriptions: whose definitions of churn are followed; it sets the switches below, and one that is set beside \
                  it wins",
@@ -229,17 +194,17 @@ pub static GROUPS: &[Group] = &[
                 Default::Value("3"),
                 "orders that make a live customer loyal, in table `customers`",
             ),
-            key("churn_dated", words(&names(&DATED)), THE_POLICY, "policy switch: the date at which an end is churn"),
+            key("churn_dated", word(&names(&DATED)), THE_POLICY, "policy switch: the date at which an end is churn"),
             key(
                 "churn_rate",
-                words(&names(&RATE_OF)),
+                word(&names(&RATE_OF)),
                 THE_POLICY,
                 "policy switch: churned customers are a share of those at the opening, or, over the 30 days before the \
                  period's end, of those live at their beginning and the new ones",
             ),
             key(
                 "within_period",
-                words(&names(&PASSING)),
+                word(&names(&PASSING)),
                 THE_POLICY,
                 "policy switch: who joins and leaves within a period is neither new nor churned, or both",
             ),
@@ -251,20 +216,20 @@ pub static GROUPS: &[Group] = &[
             ),
             key(
                 "exchange_rate_moves",
-                words(&names(&RATE_MOVES)),
+                word(&names(&RATE_MOVES)),
                 THE_POLICY,
                 "policy switch: moves of exchange rates are booked as currency_effect, or each subscription keeps the rate \
                  of its last change",
             ),
             key(
                 "free_after_paid",
-                words(&names(&FREE_AFTER_PAID)),
+                word(&names(&FREE_AFTER_PAID)),
                 THE_POLICY,
                 "policy switch: a free plan that goes on from a paid one is churn, or live at 0",
             ),
             key(
                 "ltv_churn_rate",
-                words(&names(&LTV_RATES)),
+                word(&names(&LTV_RATES)),
                 THE_POLICY,
                 "policy switch: lifetime value divides by the trailing churn rate, or by the mean of the rates of as many \
                  periods before the present one",
@@ -282,7 +247,7 @@ pub static GROUPS: &[Group] = &[
             ),
             key(
                 "by",
-                words(&["frequency"]),
+                word(&["frequency"]),
                 Default::Value("\"frequency\""),
                 "the classes that have windows of their own",
             ),
@@ -354,7 +319,7 @@ pub static GROUPS: &[Group] = &[
             key("scales.ces", Accepts::Scale, Default::Value("[1, 7]"), "the same of ces"),
             key(
                 "ces_high",
-                words(&names(&CES_HIGH)),
+                word(&names(&CES_HIGH)),
                 Default::Value("\"ease\""),
                 "what a high score of ces means: an easy time, or effort",
             ),
@@ -370,7 +335,7 @@ pub static GROUPS: &[Group] = &[
             key("column", Accepts::SourceColumn, Default::Unset("computed, see builtin"), "the source and its column"),
             key(
                 "at",
-                words(&names(&MOMENTS)),
+                word(&names(&MOMENTS)),
                 Default::Follows("latest for source customers, where a customer has one row, else opening"),
                 "which of a customer's values counts",
             ),
@@ -382,7 +347,7 @@ pub static GROUPS: &[Group] = &[
             ),
             key(
                 "builtin",
-                words(&names(&Builtin::ALL)),
+                word(&names(&Builtin::ALL)),
                 Default::Unset("a column of a source"),
                 "a segment that the program computes, as of as_of, in place of a column",
             ),
@@ -440,9 +405,8 @@ pub(super) fn source_keys(source: SourceKind) -> Vec<Key> {
 }
 
 /// The keys of a stage: those of every stage, and the options of its kind.
-pub(super) fn stage_keys(kind: &str) -> Vec<Key> {
-    let options = KINDS.iter().filter(|k| k.name == kind).flat_map(|k| k.options.iter().map(Key::of_option));
-    keys("stages.NAME").into_iter().chain(options).collect()
+pub(super) fn stage_keys(kind: &Kind) -> Vec<Key> {
+    keys("stages.NAME").into_iter().chain(kind.keys.iter().copied()).collect()
 }
 
 /// The group whose table has the key at its top, for a key that stands in the wrong table.
@@ -452,46 +416,9 @@ pub(super) fn home_of(name: &str) -> Option<&'static str> {
     homes.next().filter(|_| homes.next().is_none()).map(|g| g.path)
 }
 
-impl Key {
-    fn of_option(option: &OptionSpec) -> Key {
-        let accepts = match option.accepts {
-            OptionType::Int { min, max } => Accepts::Int { min, max },
-            OptionType::Float { min, max } => Accepts::Number { min: Included(min), max: Included(max) },
-            OptionType::Flag => Accepts::Flag,
-            OptionType::Word(now) => Accepts::Word(Words { now, later: option.later }),
-            OptionType::Words(now) => Accepts::Words(Words { now, later: option.later }),
-            OptionType::Days => Accepts::Days,
-            OptionType::Date => Accepts::Date,
-            OptionType::Months => Accepts::Months,
-            OptionType::Horizon => Accepts::Horizon,
-        };
-        let default = if option.default.is_empty() { Default::Unset("") } else { Default::Value(option.default) };
-        Key { name: option.name, accepts, default, doc: option.doc }
-    }
-}
-
-/// Tables that every run writes, and tables that stages write beside their own: no stage may take their names.
-pub(super) const RESERVED_TABLES: &[&str] = &[
-    "checks",
-    "churn_windows",
-    "customers",
-    "dates",
-    "forecast_backtest",
-    "ledger",
-    "model_backtest",
-    "model_calibration",
-    "model_fits",
-    "quarantine",
-    "risk_backtest",
-    "segments",
-    "survival_summary",
-    "survival_tests",
-];
-
-/// Every name of a stage kind.
-pub(super) fn kind_names() -> impl Iterator<Item = &'static str> {
-    KINDS.iter().map(|k| k.name)
-}
+/// Tables that are no stage's own: no stage may take their names.
+pub(super) const TABLES_OF_EVERY_RUN: &[&str] =
+    &["checks", "churn_windows", "customers", "dates", "ledger", "quarantine", "segments"];
 
 #[cfg(test)]
 mod tests {
@@ -500,7 +427,7 @@ mod tests {
 
     #[test]
     fn every_key_is_named_once_and_says_what_it_is() {
-        let kinds = KINDS.iter().map(|k| (k.name, stage_keys(k.name)));
+        let kinds = crate::stage::KINDS.iter().map(|k| (k.name, stage_keys(k)));
         for (path, keys) in GROUPS.iter().map(|g| (g.path, g.keys.to_vec())).chain(kinds) {
             let names: BTreeSet<&str> = keys.iter().map(|k| k.name).collect();
             assert_eq!(names.len(), keys.len(), "{path}");

@@ -5,17 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::tz::TimeZone;
 use serde_json::{Map, Value as Json};
 
 use super::diagnostics::{Diagnostic, Diagnostics, ErrorGuaranteed, Parsed, Span};
 use super::reference::{Accepts, Default, Key, home_of};
-use super::text::Text;
 use super::tree::{Entry, Node, Table, Value};
-use super::value::{Setting, Written, check, not_yet};
-use super::{ChurnAfter, Expression, Located, Reactivation, Scale};
-use crate::calendar::Day;
+use super::value::{check, not_yet};
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
+use crate::options::{FromSetting, Setting};
 
 /// Lists of valid names longer than this are left out of messages that have a suggestion.
 pub(super) const SHORT: usize = 8;
@@ -247,7 +244,7 @@ impl<'a> Section<'a> {
     pub fn get<T: FromSetting>(&mut self, name: &'static str) -> Parsed<Option<T>> {
         match self.read(name)? {
             None => Ok(None),
-            Some(setting) => match T::from_setting(setting) {
+            setting => match T::from_setting(setting) {
                 Some(value) => Ok(Some(value)),
                 None => {
                     let what = format!("defect of tenure: `{}` has another type in the reference", self.full(name));
@@ -309,40 +306,4 @@ impl<'a> Section<'a> {
 /// A meaning and how it reads in the manifest.
 pub(super) fn word_of<T: Copy + PartialEq>(meaning: T, pairs: &[(&'static str, T)]) -> (T, Json) {
     (meaning, pairs.iter().find(|(_, t)| *t == meaning).map_or(Json::Null, |(word, _)| Json::from(*word)))
-}
-
-/// The Rust type behind a [`Setting`]; `None` if the reference gives the key another one.
-pub(super) trait FromSetting: Sized {
-    fn from_setting(setting: Setting) -> Option<Self>;
-}
-
-impl FromSetting for Setting {
-    fn from_setting(setting: Setting) -> Option<Self> {
-        Some(setting)
-    }
-}
-
-macro_rules! from_setting {
-    ($($variant:ident => $t:ty),* $(,)?) => {$(
-        impl FromSetting for $t {
-            fn from_setting(setting: Setting) -> Option<Self> {
-                if let Setting::$variant(value) = setting { Some(value) } else { None }
-            }
-        }
-    )*};
-}
-from_setting!(
-    Text => Text, Flag => bool, Int => i64, Number => f64, Word => &'static str, Day => Day, ChurnAfter => ChurnAfter,
-    Reactivation => Reactivation,
-    Zone => TimeZone, Mode => u32, Sql => Expression, Paths => Vec<Located<Text>>, Scale => Scale,
-    Reference => Written, References => Vec<Written>,
-);
-
-/// A duration in seconds.
-pub(super) struct Seconds(pub i64);
-
-impl FromSetting for Seconds {
-    fn from_setting(setting: Setting) -> Option<Self> {
-        if let Setting::Seconds(s) = setting { Some(Seconds(s)) } else { None }
-    }
 }

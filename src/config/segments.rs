@@ -2,17 +2,18 @@
 
 use serde_json::Value as Json;
 
-use super::decode::{check_name, entries, resolved_by_name};
 use super::diagnostics::{Diagnostic, Diagnostics, Parsed};
+use super::entries::{check_name, entries, resolved_by_name};
 use super::reference::{Accepts, MOMENTS, keys};
 use super::section::{Section, word_of};
 use super::sources::Sources;
-use super::text::Text;
 use super::tree::{Entry, Node, Table, Value, quoted};
-use super::value::{Written, not_yet};
+use super::value::not_yet;
 use super::{At, Segment, SegmentFrom, SourceKind};
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
-use crate::stage::Builtin;
+use crate::text::Located;
+use crate::text::Text;
+use crate::timeline::builtin::Builtin;
 
 /// A segment's name is known even if the rest of it is not sound.
 pub(super) struct Named {
@@ -76,7 +77,7 @@ fn segment(diagnostics: &Diagnostics, entry: &Entry, sources: &Parsed<Sources>) 
     let mut s = Section::open(diagnostics, path.clone(), keys("segments.NAME"), Some(&node));
     let from = match s.is_set("builtin") {
         true => builtin(&mut s, diagnostics, sources).map(|builtin| (SegmentFrom::Builtin(builtin), node.span.clone())),
-        false => s.need("column").and_then(|written: Written| {
+        false => s.need("column").and_then(|written: Located<Text>| {
             let (kind, column) = source_column(diagnostics, &path, &written, sources)?;
             Ok((SegmentFrom::Column(kind, column), written.span))
         }),
@@ -131,7 +132,7 @@ fn of_nobody(kind: SourceKind) -> Option<&'static str> {
 fn source_column(
     diagnostics: &Diagnostics,
     path: &str,
-    written: &Written,
+    written: &Located<Text>,
     sources: &Parsed<Sources>,
 ) -> Parsed<(SourceKind, Text)> {
     let names: Vec<&str> =
@@ -139,8 +140,8 @@ fn source_column(
     let names = names.iter().copied();
     let the_sources = format!("the sources are {}", listed(names.clone(), "`"));
     let problem = |what: String, help: String| Diagnostic::new(what).at(written.span.clone()).help(help);
-    let shown = quoted(written.text.written());
-    let Some((source, column)) = written.text.split_once('.').filter(|(_, c)| !c.value().trim().is_empty()) else {
+    let shown = quoted(written.value.written());
+    let Some((source, column)) = written.value.split_once('.').filter(|(_, c)| !c.value().trim().is_empty()) else {
         let what = format!("`{path}` takes {}, not {shown}", Accepts::SourceColumn.described());
         return Err(
             diagnostics.add(problem(what, format!("put the source and a dot before the column; {the_sources}")))
@@ -151,7 +152,7 @@ fn source_column(
         return Err(diagnostics.add(not_yet(&format!("source `{source}`"), &written.span).help(help)));
     }
     let Some(kind) = SourceKind::ALL.into_iter().find(|k| k.name() == source) else {
-        let meant = if written.text.is_filled_in() { None } else { nearest(source, names) };
+        let meant = if written.value.is_filled_in() { None } else { nearest(source, names) };
         let what = format!("`{path}` reads {shown}, and there is no such source");
         return Err(diagnostics.add(problem(what, sentences([did_you_mean(meant, "`"), the_sources]))));
     };

@@ -7,13 +7,15 @@ use serde_json::Value as Json;
 
 use super::diagnostics::{Diagnostic, Diagnostics, Parsed, Span};
 use super::reference::{Accepts, CES_HIGH, keys, source_keys};
-use super::section::{SHORT, Seconds, Section};
-use super::text::Text;
+use super::section::{SHORT, Section};
 use super::tree::{Entry, Node, Value};
-use super::value::{Setting, check};
+use super::value::check;
 use super::{Expression, Located, Mapping, Scale, Scales, Source, SourceKind};
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
+use crate::options::Seconds;
+use crate::options::Setting;
 use crate::source_kind::{columns as canonical, required_columns};
+use crate::text::Text;
 
 /// What is configured, readable or not.
 pub(super) type Sources = BTreeMap<SourceKind, Parsed<Source>>;

@@ -1,23 +1,22 @@
 //! `[stages]`: what is computed, each stage a kind of the registry under a name of its own.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value as Json;
 
-use super::decode::{check_name, entries, resolved_by_name};
-use super::diagnostics::{Diagnostic, Diagnostics, Parsed};
-use super::reference::{Accepts, RESERVED_TABLES, kind_names, stage_keys};
-use super::requirements::wants;
+use super::diagnostics::{Diagnostic, Diagnostics, Parsed, Span};
+use super::entries::{check_name, entries, resolved_by_name};
+use super::reference::{TABLES_OF_EVERY_RUN, stage_keys};
 use super::section::Section;
 use super::segments::Named;
 use super::sources::Sources;
 use super::tree::{Entry, Node, Table, Value, quoted};
-use super::value::{Setting, Written};
-use super::{Basis, SourceKind, Stage};
+use super::{Basis, Stage};
 use crate::calendar::Period;
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
-use crate::stage::{Horizon, KINDS, OptionSpec, OptionType, OptionValue, Options, ltv, reconcile, risk, survival};
-
-/// Kinds whose tables have no rows by segment.
-pub(super) const OF_EVERYBODY: [&str; 2] = [reconcile::KIND.name, risk::KIND.name];
+use crate::options::{Accepts, AnyOptions, Key, Setting};
+use crate::stage::{Inputs, Kind};
+use crate::text::{Located, Text};
 
 /// What stages refer to.
 pub(super) struct Context<'a> {
@@ -26,6 +25,8 @@ pub(super) struct Context<'a> {
     pub basis: Parsed<Basis>,
     pub sources: &'a Parsed<Sources>,
     pub segments: &'a Parsed<Vec<Named>>,
+    /// The registry of stages.
+    pub kinds: &'static [Kind],
 }
 
 /// In order of name.
@@ -55,37 +56,39 @@ fn stage(diagnostics: &Diagnostics, entry: &Entry, context: &Context<'_>) -> (Pa
             return (Err(diagnostics.add(Diagnostic::new(what).at(entry.node.span.clone()).help(help))), Json::Null);
         }
     };
-    let (kind, named) = match kind(diagnostics, &path, entry, table) {
+    let (kind, named) = match kind(diagnostics, &path, entry, table, context.kinds) {
         Ok(found) => found,
         Err(reported) => return (Err(reported), entry.node.json()),
     };
     let name = named
         .and_then(|()| check_name(diagnostics, "stage", entry))
-        .and_then(|()| check_table(diagnostics, entry, kind));
+        .and_then(|()| check_table(diagnostics, entry, kind, context.kinds));
     let mut s = Section::open(diagnostics, path, stage_keys(kind), Some(&entry.node));
-    s.resolve("kind", kind.into());
+    s.resolve("kind", kind.name.into());
     let period = s.follow_word("period", &Period::ALL, context.period.clone());
-    let segments = if OF_EVERYBODY.contains(&kind) && !s.is_set("segments") {
+    let segments = if !kind.by_segment && !s.is_set("segments") {
         s.resolve("segments", Json::Array(vec![]));
         Ok(vec![])
     } else {
         segments(&mut s, diagnostics, context)
     };
     let by = crossed(&mut s, diagnostics, context);
-    let options: Vec<_> = options_of(kind).iter().map(|o| (o.name, option(&mut s, o))).collect();
-    let ties = ties(&s, diagnostics, &options, context)
-        .and(wants(diagnostics, kind, &entry.key_span, context))
-        .and(undivided(&s, diagnostics, kind, &segments));
+    let options = options(&mut s, diagnostics, kind, &entry.key_span);
+    let met = options
+        .as_ref()
+        .map_err(|reported| *reported)
+        .and_then(|options| requirements(&s, diagnostics, (kind, &entry.key_span), options, context));
+    let met = met.and(undivided(&s, diagnostics, kind, &segments));
     let stage = (|| {
         name?;
-        ties?;
+        met?;
         Ok(Stage {
             name: entry.key.clone(),
             kind,
             period: period?,
             segments: segments?,
             by: by?,
-            options: Options(options.into_iter().map(|(name, value)| Ok((name, value?))).collect::<Parsed<_>>()?),
+            options: options?,
             span: entry.key_span.clone(),
         })
     })();
@@ -93,8 +96,14 @@ fn stage(diagnostics: &Diagnostics, entry: &Entry, context: &Context<'_>) -> (Pa
 }
 
 /// The stage's kind, and whether it was rightly named: a misspelt kind is reported and then read as the one meant.
-fn kind(diagnostics: &Diagnostics, path: &str, entry: &Entry, table: &Table) -> Parsed<(&'static str, Parsed<()>)> {
-    let known: Vec<&str> = KINDS.iter().flat_map(|k| stage_keys(k.name)).map(|k| k.name).collect();
+fn kind(
+    diagnostics: &Diagnostics,
+    path: &str,
+    entry: &Entry,
+    table: &Table,
+    kinds: &'static [Kind],
+) -> Parsed<(&'static Kind, Parsed<()>)> {
+    let known: Vec<&str> = kinds.iter().flat_map(stage_keys).map(|k| k.name).collect();
     let misspelt =
         |e: &&Entry| !known.contains(&e.key.as_str()) && nearest(&e.key, known.iter().copied()) == Some("kind");
     let written = table.get("kind").or_else(|| table.0.iter().find(misspelt));
@@ -107,12 +116,12 @@ fn kind(diagnostics: &Diagnostics, path: &str, entry: &Entry, table: &Table) -> 
             return Err(diagnostics.add(Diagnostic::new(what).at(node.span.clone())));
         }
     };
-    if let Some(kind) = KINDS.iter().find(|k| k.name == word) {
-        return Ok((kind.name, Ok(())));
+    if let Some(kind) = kinds.iter().find(|k| k.name == word) {
+        return Ok((kind, Ok(())));
     }
-    let offered = listed(KINDS.iter().map(|k| k.name), "`");
+    let offered = listed(kinds.iter().map(|k| k.name), "`");
     let shown = named_by.map_or(word, |text| text.written());
-    let meant = nearest(shown, kind_names());
+    let meant = nearest(shown, kinds.iter().map(|k| k.name));
     let (what, rest) = match named_by {
         Some(_) => (format!("`{path}.kind` names no kind of stage: \"{shown}\""), format!("the kinds are {offered}")),
         None => {
@@ -122,23 +131,25 @@ fn kind(diagnostics: &Diagnostics, path: &str, entry: &Entry, table: &Table) -> 
     };
     let help = sentences([did_you_mean(meant, "`"), rest]);
     let reported = diagnostics.add(Diagnostic::new(what).at(span.clone()).help(help));
-    match KINDS.iter().find(|k| Some(k.name) == meant) {
-        Some(kind) => Ok((kind.name, Err(reported))),
+    match kinds.iter().find(|k| Some(k.name) == meant) {
+        Some(kind) => Ok((kind, Err(reported))),
         None => Err(reported),
     }
 }
 
 /// A stage's name is its table's name, so it must not be that of another table.
-fn check_table(diagnostics: &Diagnostics, entry: &Entry, kind: &str) -> Parsed<()> {
+fn check_table(diagnostics: &Diagnostics, entry: &Entry, kind: &Kind, kinds: &[Kind]) -> Parsed<()> {
     let name = entry.key.as_str();
-    let (what, help) = if RESERVED_TABLES.contains(&name) || name.starts_with("ledger_") {
+    let further = |k: &Kind| k.further_tables.iter().any(|suffix| format!("{}_{suffix}", k.name) == name);
+    let of_a_kind = || kinds.iter().any(|k| k.shared_tables.contains(&name) || further(k));
+    let (what, help) = if TABLES_OF_EVERY_RUN.contains(&name) || name.starts_with("ledger_") || of_a_kind() {
         (
             format!("`{name}` is a table of every run or of a kind of stage"),
             format!("choose another name, such as `my_{name}`"),
         )
-    } else if name != kind && kind_names().any(|k| k == name) {
-        let what = format!("the stage `{name}` has the name of one kind and is of another, `{kind}`");
-        (what, format!("choose another name, such as `{kind}_2`"))
+    } else if name != kind.name && kinds.iter().any(|k| k.name == name) {
+        let what = format!("the stage `{name}` has the name of one kind and is of another, `{}`", kind.name);
+        (what, format!("choose another name, such as `{}_2`", kind.name))
     } else {
         return Ok(());
     };
@@ -146,21 +157,21 @@ fn check_table(diagnostics: &Diagnostics, entry: &Entry, kind: &str) -> Parsed<(
 }
 
 /// A kind of everybody is by no segment.
-fn undivided(s: &Section<'_>, diagnostics: &Diagnostics, kind: &str, segments: &Parsed<Vec<usize>>) -> Parsed<()> {
+fn undivided(s: &Section<'_>, diagnostics: &Diagnostics, kind: &Kind, segments: &Parsed<Vec<usize>>) -> Parsed<()> {
     let by_segments = s.is_set("segments") && segments.as_ref().is_ok_and(|named| !named.is_empty());
     let key = if by_segments { "segments" } else { "by" };
-    if !OF_EVERYBODY.contains(&kind) || !s.is_set(key) {
+    if kind.by_segment || !s.is_set(key) {
         return Ok(());
     }
-    let what = format!("`{}` does not go with a stage of kind `{kind}`, which is of everybody", s.full(key));
+    let what = format!("`{}` does not go with a stage of kind `{}`, which is of everybody", s.full(key), kind.name);
     Err(diagnostics.add(Diagnostic::new(what).at(s.span_of(key)).help("remove it").remote()))
 }
 
-/// A stage of kind `survival` writes tables beside its own.
+/// No stage has the name of a table that another writes beside its own.
 fn further_tables(diagnostics: &Diagnostics, stages: &[Stage]) -> Parsed<()> {
     let mut sound = Ok(());
-    for stage in stages.iter().filter(|s| s.kind == survival::KIND.name) {
-        for table in survival::FURTHER_TABLES.map(|suffix| format!("{}_{suffix}", stage.name)) {
+    for stage in stages {
+        for table in stage.kind.further_tables.iter().map(|suffix| format!("{}_{suffix}", stage.name)) {
             if let Some(other) = stages.iter().find(|s| s.name == table) {
                 let what = format!("`{table}` is a table that stage `{}` writes", stage.name);
                 let problem =
@@ -201,12 +212,12 @@ fn named(
     context: &Context<'_>,
     key: &'static str,
 ) -> Parsed<Option<Vec<usize>>> {
-    let written: Option<Vec<Written>> = s.get(key)?;
+    let written: Option<Vec<Located<Text>>> = s.get(key)?;
     let Some(written) = written else { return Ok(None) };
     let declared = context.segments.as_ref().map_err(|reported| *reported)?;
     let mut out = vec![];
     let mut fault = None;
-    for Written { text, span } in written {
+    for Located { value: text, span } in written {
         let names = || declared.iter().map(|d| d.name.as_str());
         match names().position(|n| n == text.value()) {
             Some(i) if !out.contains(&i) => out.push(i),
@@ -229,122 +240,68 @@ fn named(
     fault.map_or(Ok(Some(out)), Err)
 }
 
-fn options_of(kind: &str) -> &'static [OptionSpec] {
-    KINDS.iter().find(|k| k.name == kind).map_or(&[], |k| k.options)
-}
-
 /// The options of a stage kind where none is written.
-fn default_options(kind: &str) -> Options {
-    let diagnostics = Diagnostics::default();
-    let mut section = Section::open(&diagnostics, "", stage_keys(kind), None);
-    let value = |o: &OptionSpec| Some((o.name, option(&mut section, o).ok()?));
-    Options(options_of(kind).iter().filter_map(value).collect())
+pub fn default_options(kind: &Kind) -> Option<AnyOptions> {
+    with_defaults(kind, &|_, setting| setting)
 }
 
 /// The same with all the words that a list may have.
-pub fn widest_options(kind: &str) -> Options {
-    let mut options = default_options(kind);
-    for option in options_of(kind) {
-        if let OptionType::Words(words) = option.accepts {
-            options.0.insert(option.name, OptionValue::Words(words.to_vec()));
-        }
+pub fn widest_options(kind: &Kind) -> Option<AnyOptions> {
+    let all = |key: &Key, setting| match key.accepts {
+        Accepts::Words(words) => Some(Setting::Words(words.now.to_vec())),
+        _ => setting,
+    };
+    with_defaults(kind, &all)
+}
+
+fn with_defaults(kind: &Kind, change: &dyn Fn(&Key, Option<Setting>) -> Option<Setting>) -> Option<AnyOptions> {
+    let diagnostics = Diagnostics::default();
+    let mut section = Section::open(&diagnostics, "", stage_keys(kind), None);
+    let mut value = |name| {
+        let key = kind.keys.iter().find(|key| key.name == name)?;
+        change(key, section.get(name).ok().flatten())
+    };
+    kind.read(&mut value).ok()
+}
+
+/// The options of a stage. Every key is read before the first fault ends the work, so that all are reported.
+fn options(s: &mut Section<'_>, diagnostics: &Diagnostics, kind: &Kind, span: &Span) -> Parsed<AnyOptions> {
+    let mut values: BTreeMap<&'static str, Parsed<Option<Setting>>> = BTreeMap::new();
+    for key in kind.keys {
+        values.insert(key.name, s.get(key.name));
     }
-    options
+    let values: BTreeMap<&'static str, Option<Setting>> =
+        values.into_iter().map(|(name, value)| Ok((name, value?))).collect::<Parsed<_>>()?;
+    let read = kind.read(&mut |name| values.get(name).cloned().flatten());
+    read.map_err(|defect| diagnostics.add(Diagnostic::new(defect.what).at(span.clone())))
 }
 
-fn option(s: &mut Section<'_>, spec: &OptionSpec) -> Parsed<OptionValue> {
-    let setting: Option<Setting> = s.get(spec.name)?;
-    Ok(match (setting, spec.accepts) {
-        (Some(Setting::Int(x)), _) => OptionValue::Int(x),
-        (Some(Setting::Number(x)), _) => OptionValue::Float(x),
-        (Some(Setting::Flag(x)), _) => OptionValue::Flag(x),
-        (Some(Setting::Word(x)), _) => OptionValue::Word(x),
-        (Some(Setting::Words(x)), _) => OptionValue::Words(x),
-        (Some(Setting::Days(x)), _) => OptionValue::Days(Some(x)),
-        (Some(Setting::Months(x)), _) => OptionValue::Months(x),
-        (Some(Setting::Horizon(x)), _) => OptionValue::Horizon(x),
-        (Some(Setting::Day(x)), _) => OptionValue::Date(Some(x)),
-        (_, OptionType::Days) => OptionValue::Days(None),
-        (_, OptionType::Date) => OptionValue::Date(None),
-        _ => OptionValue::Unset,
-    })
-}
-
-/// What ties options to each other and to the rest of the file.
-fn ties(
+/// What the kind of a stage misses in the pipeline, or finds contradictory in its options.
+fn requirements(
     s: &Section<'_>,
     diagnostics: &Diagnostics,
-    options: &[(&str, Parsed<OptionValue>)],
+    (kind, span): (&Kind, &Span),
+    options: &AnyOptions,
     context: &Context<'_>,
 ) -> Parsed<()> {
-    let value = |name: &str| options.iter().find(|(n, _)| *n == name).and_then(|(_, v)| v.as_ref().ok());
-    let mut sound = Ok(());
-    let mut refuse = |name: &str, what: String, help: &str| {
-        sound = Err(diagnostics.add(Diagnostic::new(what).at(s.span_of(name)).help(help).remote()));
+    let sources = context.sources.as_ref().ok();
+    let inputs = Inputs {
+        basis: context.basis.as_ref().ok().copied(),
+        has_source: &|source| sources.is_none_or(|all| all.contains_key(&source)),
+        has_column: &|source, column| match sources.map(|all| all.get(&source)) {
+            Some(Some(Ok(mapped))) => mapped.columns.contains_key(column),
+            Some(None) => false,
+            // What was meant cannot be told from sources that are not sound.
+            None | Some(Some(Err(_))) => true,
+        },
     };
-    if let (Some(OptionValue::Float(excellent)), Some(OptionValue::Float(acceptable))) =
-        (value("benchmark.excellent"), value("benchmark.acceptable"))
-        && excellent > acceptable
-    {
-        let name = if s.is_set("benchmark.excellent") { "benchmark.excellent" } else { "benchmark.acceptable" };
-        let what = format!("`{}` ({excellent}) is above `acceptable` ({acceptable})", s.full("benchmark.excellent"));
-        refuse(name, what, "excellent is the lower of the two churn rates");
-    }
-    if let Some(OptionValue::Word("signed_up_at")) = value("from") {
-        let mapped = match context.sources.as_ref().map(|all| all.get(&SourceKind::Customers)) {
-            Ok(Some(Ok(source))) => source.columns.contains_key("signed_up_at"),
-            Ok(None) => false,
-            // What was meant cannot be told from a source that is not sound.
-            _ => true,
+    let mut sound = Ok(());
+    for refusal in kind.check(options, &inputs, &|key| s.is_set(key)) {
+        let (what, place) = match refusal.key {
+            Some(key) => (format!("`{}` {}", s.full(key), refusal.what), s.span_of(key)),
+            None => (format!("a stage of kind `{}` {}", kind.name, refusal.what), Some(span.clone())),
         };
-        if !mapped {
-            let what = format!("`{}` = \"signed_up_at\" needs source `customers` to map that column", s.full("from"));
-            refuse("from", what, "add signed_up_at = \"…\" to sources.customers.columns");
-        }
-    }
-    if let (Some(OptionValue::Word(measure)), Ok(basis)) = (value("measure"), context.basis) {
-        let (right, name) = match basis {
-            Basis::Subscriptions => ("mrr", "subscriptions"),
-            Basis::Transactions => ("revenue", "transactions"),
-        };
-        if *measure != right {
-            let what = format!("`{}` = \"{measure}\" does not go with basis {name}", s.full("measure"));
-            refuse("measure", what, &format!("leave it out, or write \"{right}\""));
-        }
-    }
-    if s.is_set("calibrate_until") && s.is_set("calibrate_share") {
-        let what =
-            format!("`{}` and `calibrate_until` say twice where the calibration ends", s.full("calibrate_share"));
-        refuse("calibrate_share", what, "remove one of them");
-    }
-    if let (Some(OptionValue::Horizon(ahead)), Ok(Basis::Transactions)) = (value("horizon"), context.basis)
-        && *ahead != Horizon::Periods(1)
-    {
-        let what = format!("`{}` is for basis subscriptions", s.full("horizon"));
-        refuse("horizon", what, "leave it out: a buyer has left when nothing was bought within the churn window");
-    }
-    let source = |kind| context.sources.as_ref().map(|all| all.get(&kind));
-    if let Some(OptionValue::Words(models)) = value("models") {
-        let of = |some: &[&str]| models.iter().find(|m| some.contains(m));
-        if let (Some(model), Ok(None)) = (of(&ltv::BUYING), source(SourceKind::Transactions)) {
-            let what = format!("`{}` names \"{model}\", a model of purchases, and there are none", s.full("models"));
-            refuse("models", what, "map source `transactions`, or name \"sbg\", \"bdw\" or \"survival\"");
-        }
-        if models.contains(&"gammagamma") && of(&ltv::BUYING).is_none() {
-            let what = format!("`{}` names \"gammagamma\", a model of what is spent, alone", s.full("models"));
-            refuse("models", what, "name a model of how customers buy with it: \"bgnbd\", \"mbgnbd\" or \"paretonbd\"");
-        }
-        if let (Some(model), Ok(Basis::Transactions)) = (of(&ltv::RENEWING), context.basis) {
-            let what = format!("`{}` names \"{model}\", a model of renewals, on basis transactions", s.full("models"));
-            refuse("models", what, "name \"bgnbd\", \"mbgnbd\" or \"paretonbd\" for customers without a contract");
-        }
-    }
-    if let (Some(OptionValue::Word("order_id")), Ok(Some(Ok(transactions)))) =
-        (value("transactions_by"), source(SourceKind::Transactions))
-        && !transactions.columns.contains_key("order_id")
-    {
-        let what = format!("`{}` = \"order_id\" needs source `transactions` to map it", s.full("transactions_by"));
-        refuse("transactions_by", what, "add order_id = \"…\" to sources.transactions.columns, or leave it out");
+        sound = Err(diagnostics.add(Diagnostic::new(what).at(place).help(refusal.help).remote()));
     }
     sound
 }

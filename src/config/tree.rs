@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use toml::value::Datetime;
 
 use super::diagnostics::{ErrorGuaranteed, Span};
-use super::text::Text;
+use crate::text::Text;
 
 type Unreadable<'a> = dyn Fn(&Span) -> Option<ErrorGuaranteed> + 'a;
 

@@ -5,48 +5,15 @@ use std::ops::{Bound, RangeBounds};
 use jiff::tz::TimeZone;
 
 use super::diagnostics::{Diagnostic, Diagnostics, ErrorGuaranteed, Parsed, Span};
-use super::reference::{Accepts, Words, keys};
+use super::reference::keys;
 use super::section::Section;
-use super::text::Text;
 use super::tree::{Node, Value, quoted};
-use super::{ChurnAfter, Expression, Located, Reactivation, Scale};
 use crate::calendar::Day;
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
-use crate::stage::Horizon;
-
-/// A value that its key takes.
-#[derive(Clone, Debug)]
-pub(super) enum Setting {
-    Text(Text),
-    Flag(bool),
-    Int(i64),
-    Number(f64),
-    Word(&'static str),
-    Words(Vec<&'static str>),
-    Day(Day),
-    Days(i32),
-    Months(i32),
-    Horizon(Horizon),
-    ChurnAfter(ChurnAfter),
-    Reactivation(Reactivation),
-    Seconds(i64),
-    Zone(TimeZone),
-    Mode(u32),
-    Sql(Expression),
-    Paths(Vec<Located<Text>>),
-    Scale(Scale),
-    /// A column of a source.
-    Reference(Written),
-    /// Names of segments.
-    References(Vec<Written>),
-}
-
-/// What refers to something else in the file, with its place and as it was written, for messages.
-#[derive(Clone, Debug)]
-pub(super) struct Written {
-    pub text: Text,
-    pub span: Span,
-}
+use crate::options::{Accepts, ChurnAfter, Days, Months, Reactivation, Seconds, Setting, Words};
+use crate::source_kind::Scale;
+use crate::text::{Expression, Located, Text};
+use crate::timeline::risk_features::Horizon;
 
 /// A value and the key it stands for, on its way to be judged.
 struct Judged<'a> {
@@ -155,7 +122,7 @@ impl Judged<'_> {
         match self.accepts {
             Accepts::Text if !value.trim().is_empty() => Ok(Setting::Text(text.clone())),
             Accepts::SourceColumn => {
-                Ok(Setting::Reference(Written { text: text.clone(), span: self.node.span.clone() }))
+                Ok(Setting::Reference(Located { value: text.clone(), span: self.node.span.clone() }))
             }
             Accepts::Sql if !value.trim().is_empty() => {
                 Ok(Setting::Sql(Expression { sql: text.clone(), span: self.node.span.clone() }))
@@ -170,8 +137,8 @@ impl Judged<'_> {
             }
             Accepts::Word(words) => self.word(text, words).map(Setting::Word),
             Accepts::Date => self.date(value),
-            Accepts::Days => days(value).map(Setting::Days).ok_or_else(|| self.refuse("")),
-            Accepts::Months => months(value).map(Setting::Months).ok_or_else(|| self.refuse("")),
+            Accepts::Days => days(value).map(|n| Setting::Days(Days(n))).ok_or_else(|| self.refuse("")),
+            Accepts::Months => months(value).map(|n| Setting::Months(Months(n))).ok_or_else(|| self.refuse("")),
             Accepts::Horizon => ahead(value).map(Setting::Horizon).ok_or_else(|| self.refuse("")),
             Accepts::ChurnAfter => self.churn_after(value),
             Accepts::Reactivation if value == ALWAYS => Ok(Setting::Reactivation(Reactivation(None))),
@@ -179,7 +146,7 @@ impl Judged<'_> {
                 Some(n) => Ok(Setting::Reactivation(Reactivation(Some(n)))),
                 None => Err(self.refuse(did_you_mean(nearest(value, [ALWAYS]), "\""))),
             },
-            Accepts::Duration => duration(value).map(Setting::Seconds).ok_or_else(|| self.refuse("")),
+            Accepts::Duration => duration(value).map(|n| Setting::Seconds(Seconds(n))).ok_or_else(|| self.refuse("")),
             Accepts::Zone => self.zone(value),
             Accepts::Mode => self.mode(value),
             Accepts::Path => self.path(self.node, text).map(|p| Setting::Text(p.value)),
@@ -225,7 +192,7 @@ impl Judged<'_> {
     }
 
     fn references(&self, list: &[Node]) -> Parsed<Setting> {
-        let written = |one: &Judged<'_>, text: &Text| Ok(Written { text: text.clone(), span: one.node.span.clone() });
+        let written = |one: &Judged<'_>, text: &Text| Ok(Located { value: text.clone(), span: one.node.span.clone() });
         self.each(list, Accepts::Text, written).map(Setting::References)
     }
 
@@ -329,14 +296,14 @@ fn days(value: &str) -> Option<i32> {
 }
 
 /// `"3 years"`, `"18 months"`: at least a month, at most a hundred years.
-fn months(value: &str) -> Option<i32> {
+fn months(value: &str) -> Option<u32> {
     let (number, unit) = counted(value)?;
     let months = match unit {
         "month" | "months" => 1,
         "year" | "years" => 12,
         _ => return None,
     };
-    let n = i32::try_from(number).ok()?.checked_mul(months)?;
+    let n = u32::try_from(number).ok()?.checked_mul(months)?;
     (1..=1200).contains(&n).then_some(n)
 }
 

@@ -90,7 +90,7 @@ fn shape(pipeline: &Pipeline, scan: &Scan, store: &Store) -> Result<Shape> {
     }
     let firsts = [SourceKind::Transactions, SourceKind::Subscriptions].map(|s| scan.reports.get(&s)?.first);
     let mut earliest = firsts.into_iter().flatten().min().unwrap_or(first);
-    let cohorts_by_sign_up = pipeline.stages.iter().any(|s| s.options.word("from") == Some("signed_up_at"));
+    let cohorts_by_sign_up = pipeline.stages.iter().any(|s| s.kind.starts_at_sign_up(&s.options));
     if cohorts_by_sign_up {
         earliest = earliest.min(store.first_sign_up());
     }

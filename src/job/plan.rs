@@ -10,14 +10,15 @@ use crate::engine::step_outputs::Ref;
 use crate::error::{Error, Result};
 use crate::nearest::suggestion;
 use crate::publish;
-use crate::stage::{self, Builtin, Common, Policy, RunSettings, Spec, Stage, TimeUnit};
+use crate::run_settings::{CustomerMeasures, RunSettings};
+use crate::stage::{AnySpec, Common, KINDS, Kind, Policy, Stage};
 use crate::table::TableSchema;
 use crate::tables;
 use crate::tally::interpurchase_gaps::{self, Learning};
 use crate::tally::{data_quality_counts, rfm, values};
+use crate::timeline::builtin::Builtin;
 use crate::timeline::lens::{LiveRule, SubscriptionRule};
 use crate::timeline::purchase_frequency::FrequencyClasses;
-use crate::timeline::purchases::Transactions;
 use crate::timeline::shape::{Basis, Shape};
 
 /// Everything that a run will compute, known before any data is read.
@@ -29,7 +30,7 @@ pub struct RunPlan {
     pub habits: Option<Ref<FrequencyClasses>>,
     pub stages: Vec<Box<dyn Stage>>,
     /// The stages with their kinds, in the order of `stages`.
-    pub specs: Vec<(&'static stage::Kind, Spec)>,
+    pub specs: Vec<(&'static Kind, AnySpec)>,
     /// The lens of the calendar period: customers and ledger look through it.
     pub lens: usize,
     /// All stages run, and with them the per-customer tables; not so with `--only`.
@@ -69,16 +70,15 @@ pub fn blueprint(pipeline: &Pipeline, only: Option<&[String]>) -> Result<RunPlan
     }
     let (mut stages, mut specs) = (vec![], vec![]);
     for configured in pipeline.stages.iter().filter(|s| only.is_none_or(|only| only.contains(&s.name))) {
-        let kind = stage::kind(configured.kind)
-            .ok_or_else(|| Error::internal(format!("the registry has no stage kind {}", configured.kind)))?;
-        let spec = Spec {
+        let kind = configured.kind;
+        let spec = AnySpec {
             name: configured.name.clone(),
             period: configured.period,
             segments: setting.with_crossed(&configured.segments, configured.by),
-            options: configured.options.clone(),
+            options: Arc::new(configured.options.clone()),
             setting: setting.clone(),
         };
-        stages.push((kind.build)(&spec, common, &mut plan)?);
+        stages.push(kind.build(&spec, common, &mut plan)?);
         specs.push((kind, spec));
     }
     Ok(RunPlan { setting, plan, common, habits, stages, specs, lens, whole })
@@ -87,9 +87,9 @@ pub fn blueprint(pipeline: &Pipeline, only: Option<&[String]>) -> Result<RunPlan
 impl RunPlan {
     /// Schemas of every table that the run will write, in order of name.
     pub fn tables(&self) -> Vec<TableSchema> {
-        let mut tables: Vec<_> = self.specs.iter().flat_map(|(kind, spec)| (kind.tables)(spec)).collect();
+        let mut tables: Vec<_> = self.specs.iter().flat_map(|(kind, spec)| kind.tables(spec)).collect();
         if self.whole {
-            let scored = self.specs.iter().flat_map(|(kind, spec)| (kind.scores)(spec)).collect();
+            let scored = self.specs.iter().flat_map(|(kind, spec)| kind.customer_columns(spec)).collect();
             tables.push(tables::customers::schema(&self.setting, scored));
             tables.push(tables::ledger::schema(None));
         }
@@ -105,7 +105,8 @@ impl RunPlan {
 
     /// Walks over the customers, that of the per-customer tables included.
     pub fn walks(&self) -> usize {
-        let writes_customers = self.whole || self.specs.iter().any(|(_, spec)| spec.options.flag("ledger"));
+        let writes_customers =
+            self.whole || self.specs.iter().any(|(kind, spec)| kind.writes_per_customer(&spec.options));
         self.plan.rounds() + usize::from(writes_customers)
     }
 }
@@ -139,18 +140,17 @@ pub fn every_table() -> Vec<TableSchema> {
         has_surveys: true,
         scales: [(0, 10), (1, 5), (1, 7)],
         ces_high_is_ease: true,
-        time_unit: TimeUnit::Week,
-        transactions_by: Transactions::ByDay,
+        measures: default_measures(),
     });
-    let spec = |kind: &stage::Kind| Spec {
+    let spec = |kind: &Kind| AnySpec {
         name: kind.name.into(),
         period: setting.period,
         segments: vec![0],
-        options: config::widest_options(kind.name),
+        options: Arc::new(config::widest_options(kind).expect("the defaults of every kind are sound")),
         setting: setting.clone(),
     };
-    let mut tables: Vec<_> = stage::KINDS.iter().flat_map(|kind| (kind.tables)(&spec(kind))).collect();
-    let scored = stage::KINDS.iter().flat_map(|kind| (kind.scores)(&spec(kind))).collect();
+    let mut tables: Vec<_> = KINDS.iter().flat_map(|kind| kind.tables(&spec(kind))).collect();
+    let scored = KINDS.iter().flat_map(|kind| kind.customer_columns(&spec(kind))).collect();
     tables.push(tables::customers::schema(&setting, scored));
     tables.push(tables::ledger::schema(None));
     tables.push(tables::churn_windows::schema());
@@ -159,11 +159,25 @@ pub fn every_table() -> Vec<TableSchema> {
     tables
 }
 
+/// How table `customers` counts time and transactions: as the stage says that decides it. Of several the one that has its
+/// kind's name, else the first.
+fn measures(pipeline: &Pipeline) -> CustomerMeasures {
+    let mut fitting: Vec<_> = pipeline
+        .stages
+        .iter()
+        .filter_map(|s| Some((s.name != s.kind.name, s.kind.customer_measures(&s.options)?)))
+        .collect();
+    fitting.sort_by_key(|(other_name, _)| *other_name);
+    fitting.first().map_or_else(default_measures, |(_, measures)| *measures)
+}
+
+/// As a stage with default options would say.
+fn default_measures() -> CustomerMeasures {
+    let measures = |kind: &Kind| kind.customer_measures(&config::default_options(kind)?);
+    KINDS.iter().find_map(measures).expect("a kind of stage says how customers are counted")
+}
+
 fn setting(pipeline: &Pipeline) -> RunSettings {
-    // Of several the one that has the kind's name, else the first.
-    let mut fitting: Vec<_> = pipeline.stages.iter().filter(|s| s.kind == stage::ltv::KIND.name).collect();
-    fitting.sort_by_key(|s| s.name != s.kind);
-    let ltv = fitting.first().map(|s| &s.options);
     let customers = &pipeline.customers;
     let has_column = |kind, name: &str| pipeline.sources.get(&kind).is_some_and(|s| s.columns.contains_key(name));
     let builtins: Vec<Builtin> = pipeline.segments.iter().filter_map(|s| s.from.builtin()).collect();
@@ -211,8 +225,7 @@ fn setting(pipeline: &Pipeline) -> RunSettings {
             .get(&SourceKind::Surveys)
             .and_then(|s| s.scales)
             .is_none_or(|s| s.ces_high_is_ease),
-        time_unit: ltv.map_or(TimeUnit::Week, stage::ltv::time_unit),
-        transactions_by: ltv.map_or(Transactions::ByDay, stage::ltv::transactions_by),
+        measures: measures(pipeline),
     }
 }
 

@@ -112,7 +112,7 @@ fn a_stage_with_a_ledger_needs_orders() {
     let mut world = any_world();
     world.rule = Rule::Days(90);
     let pipeline = pipeline::of(&world);
-    let with_ledger: Vec<_> = pipeline.stages.iter().filter(|s| s.options.flag("ledger")).collect();
+    let with_ledger: Vec<_> = pipeline.stages.iter().filter(|s| s.kind.writes_per_customer(&s.options)).collect();
     assert!(!with_ledger.is_empty());
     for stage in with_ledger {
         let plan = job::blueprint(&pipeline, Some(std::slice::from_ref(&stage.name))).unwrap().plan;

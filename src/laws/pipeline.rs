@@ -9,23 +9,24 @@ use super::world::{Rule, World};
 use crate::calendar::Period;
 use crate::config::{self, Pipeline};
 use crate::error::Errors;
-use crate::stage::{Kind, OptionSpec, OptionType};
+use crate::options::{Accepts, Key};
+use crate::stage::{KINDS, Kind};
 
-/// Values that an option takes, as TOML: all of a few words, the ends of a range.
-pub fn values_of(option: &OptionSpec) -> Vec<String> {
+/// Values that an option takes, as TOML: all of a few words, the ends of a range, two numbers.
+pub fn values_of(option: &Key) -> Vec<String> {
     let quoted = |word: &&str| format!("{word:?}");
     match option.accepts {
         // A range's end may be far beyond the data; the next above its beginning is not.
-        OptionType::Int { min, max } => vec![min.to_string(), (min + 1).min(max).to_string(), max.to_string()],
-        // Cut points lean on each other: the registry's own law has their defaults.
-        OptionType::Float { .. } => vec![],
-        OptionType::Flag => vec!["true".into()],
-        OptionType::Word(words) => words.iter().map(quoted).collect(),
-        OptionType::Words(words) => words.iter().map(|word| format!("[{word:?}]")).collect(),
-        OptionType::Date => vec!["2024-03-10".into(), "1997-01-01".into()],
-        OptionType::Months => vec!["\"1 month\"".into(), "\"100 years\"".into()],
-        OptionType::Horizon => vec!["\"2 periods\"".into(), "\"1 period\"".into(), "\"20 days\"".into()],
-        OptionType::Days => vec!["\"30 days\"".into(), "\"1 days\"".into()],
+        Accepts::Int { min, max } => vec![min.to_string(), (min + 1).min(max).to_string(), max.to_string()],
+        Accepts::Number { .. } => vec!["0.05".into(), "0.5".into()],
+        Accepts::Flag => vec!["true".into()],
+        Accepts::Word(words) => words.now.iter().map(quoted).collect(),
+        Accepts::Words(words) => words.now.iter().map(|word| format!("[{word:?}]")).collect(),
+        Accepts::Date => vec!["2024-03-10".into(), "1997-01-01".into()],
+        Accepts::Months => vec!["\"1 month\"".into(), "\"100 years\"".into()],
+        Accepts::Horizon => vec!["\"2 periods\"".into(), "\"1 period\"".into(), "\"20 days\"".into()],
+        Accepts::Days => vec!["\"30 days\"".into(), "\"1 days\"".into()],
+        other => panic!("no stage has an option that takes {}", other.described()),
     }
 }
 
@@ -41,7 +42,7 @@ fn stages_of(kind: &Kind) -> Vec<Written> {
         .map(|(name, _)| (format!("{}_by_{name}", kind.name), format!("{kind_is}period = {name:?}\n")))
         .collect();
     stages.push(crossed);
-    for option in kind.options {
+    for option in kind.keys {
         for (i, value) in values_of(option).into_iter().enumerate() {
             let name = format!("{}_{}_{i}", kind.name, option.name.replace('.', "_"));
             stages.push((name, format!("{kind_is}{} = {value}\n", option.name)));
@@ -114,12 +115,12 @@ fn head(world: &World) -> String {
 }
 
 pub fn parse(text: &str) -> Result<Pipeline, Errors> {
-    config::parse(Path::new("laws.toml"), text, &[], &|_| None)
+    config::parse(Path::new("laws.toml"), text, &[], &|_| None, KINDS)
 }
 
 /// What decides which options go together: the configuration refuses, say, MRR of transactions.
-type RunSettings = (bool, bool, bool, bool);
-static ACCEPTED: LazyLock<Mutex<BTreeMap<RunSettings, String>>> = LazyLock::new(Mutex::default);
+type Given = (bool, bool, bool, bool);
+static ACCEPTED: LazyLock<Mutex<BTreeMap<Given, String>>> = LazyLock::new(Mutex::default);
 
 /// The stages of all kinds that the configuration takes in a world like this.
 fn stages(world: &World, head: &str) -> String {
@@ -127,7 +128,7 @@ fn stages(world: &World, head: &str) -> String {
     let mut accepted = ACCEPTED.lock().expect("a law failed while it wrote stages");
     let found = accepted.entry(setting).or_insert_with(|| {
         let mut all = String::new();
-        for kind in crate::stage::KINDS {
+        for kind in KINDS {
             let written = stages_of(kind);
             let tried = written.iter().map(|(name, body)| format!("[stages.{name}]\n{body}"));
             let taken: Vec<String> = tried.filter(|stage| parse(&format!("{head}{stage}")).is_ok()).collect();

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use super::pipeline::parse;
 use crate::config::{Pipeline, SourceKind};
+use crate::error::Errors;
 use crate::job;
+use crate::options::{Accepts, Default, Key};
 use crate::source_kind;
-use crate::stage::{KINDS, OptionSpec, OptionType};
+use crate::stage::{KINDS, Kind};
 
 /// A company of that basis, with every column of every source, that runs these stages.
-fn parsed(basis: &str, stages: &str) -> Pipeline {
+fn read(basis: &str, stages: &str) -> Result<Pipeline, Errors> {
     let source = |kind: SourceKind| {
         let columns: Vec<String> =
             source_kind::columns(kind).iter().map(|c| format!("{0} = \"{0}\"", c.name)).collect();
@@ -18,51 +20,57 @@ fn parsed(basis: &str, stages: &str) -> Pipeline {
     let sources: String = SourceKind::ALL.into_iter().map(source).collect();
     let text =
         format!("name = \"laws\"\n[customers]\nbasis = {basis:?}\n[money]\ncurrency = \"EUR\"\n{sources}{stages}");
-    parse(&text).unwrap_or_else(|problems| panic!("{problems:?}\nof\n{text}"))
+    parse(&text)
 }
 
-/// Policies are of subscriptions.
-fn runs_on(kind: &str, basis: &str) -> bool {
-    kind != "reconcile" || basis == "subscriptions"
+fn parsed(basis: &str, stages: &str) -> Pipeline {
+    read(basis, stages).unwrap_or_else(|problems| panic!("{problems:?}\nof\n{stages}"))
+}
+
+/// Whether the kind takes a pipeline on this basis that maps everything.
+fn runs_on(kind: &Kind, basis: &str) -> bool {
+    read(basis, &format!("[stages.{}]\n", kind.name)).is_ok()
 }
 
 #[test]
 fn kinds_are_sorted_and_no_two_share_a_name() {
     assert!(KINDS.windows(2).all(|pair| pair[0].name < pair[1].name));
-    assert!(KINDS.iter().all(|kind| kind.doc.trim().len() > 200), "a kind says what it measures");
+    assert!(KINDS.iter().all(|kind| kind.definition.trim().len() > 200), "a kind says what it measures");
 }
 
 #[test]
 fn every_default_is_what_its_option_takes() {
     for kind in KINDS {
-        let names: BTreeSet<_> = kind.options.iter().map(|o| o.name).collect();
-        assert_eq!(names.len(), kind.options.len(), "{} has an option twice", kind.name);
-        assert!(kind.options.iter().all(|o| !o.doc.is_empty()), "{} has an option without a word on it", kind.name);
-        let given: Vec<&OptionSpec> = kind.options.iter().filter(|o| !o.default.is_empty()).collect();
-        let written: String = given.iter().map(|o| format!("{} = {}\n", o.name, o.default)).collect();
-        for basis in ["transactions", "subscriptions"].into_iter().filter(|basis| runs_on(kind.name, basis)) {
+        let names: BTreeSet<_> = kind.keys.iter().map(|o| o.name).collect();
+        assert_eq!(names.len(), kind.keys.len(), "{} has an option twice", kind.name);
+        assert!(kind.keys.iter().all(|o| !o.doc.is_empty()), "{} has an option without a word on it", kind.name);
+        let default = |key: &Key| match key.default {
+            Default::Value(default) => Some(format!("{} = {default}\n", key.name)),
+            _ => None,
+        };
+        let written: String = kind.keys.iter().filter_map(default).collect();
+        for basis in ["transactions", "subscriptions"].into_iter().filter(|basis| runs_on(kind, basis)) {
             let silent = parsed(basis, &format!("[stages.{}]\n", kind.name));
             let spoken = parsed(basis, &format!("[stages.{}]\n{written}", kind.name));
-            assert_eq!(silent.stages[0].options, spoken.stages[0].options, "{}", kind.name);
-            let present: BTreeSet<_> = silent.stages[0].options.0.keys().copied().collect();
-            assert_eq!(present, names, "every option of {} has a value", kind.name);
+            let options = |pipeline: &Pipeline| format!("{:?}", pipeline.stages[0].options);
+            assert_eq!(options(&silent), options(&spoken), "{}", kind.name);
         }
     }
 }
 
 #[test]
 fn words_are_offered_now_or_later_and_not_both() {
-    for (kind, option) in KINDS.iter().flat_map(|k| k.options.iter().map(|o| (k.name, o))) {
-        let (OptionType::Word(words) | OptionType::Words(words)) = option.accepts else { continue };
-        let all: BTreeSet<_> = words.iter().chain(option.later).collect();
-        assert_eq!(all.len(), words.len() + option.later.len(), "{kind}.{}", option.name);
+    for (kind, option) in KINDS.iter().flat_map(|k| k.keys.iter().map(|o| (k.name, o))) {
+        let (Accepts::Word(words) | Accepts::Words(words)) = option.accepts else { continue };
+        let all: BTreeSet<_> = words.now.iter().chain(words.later).collect();
+        assert_eq!(all.len(), words.now.len() + words.later.len(), "{kind}.{}", option.name);
     }
 }
 
 #[test]
 fn tables_have_names_of_their_own_and_words_on_every_column() {
     for basis in ["transactions", "subscriptions"] {
-        let kinds = KINDS.iter().filter(|kind| runs_on(kind.name, basis));
+        let kinds = KINDS.iter().filter(|kind| runs_on(kind, basis));
         let stages: String = kinds.map(|kind| format!("[stages.{}]\n", kind.name)).collect();
         let tables = job::blueprint(&parsed(basis, &stages), None).unwrap().tables();
         let of_every_run = ["checks", "dates", "quarantine", "segments"];

@@ -1,7 +1,8 @@
 //! Stages: what a pipeline can compute, as a registry of data.
 //!
-//! A kind of stage is one folder: its definition (the doc text that `tenure explain` prints), its options, its tables,
-//! what it folds and how it finishes. Adding one is adding a folder and a line to [`KINDS`].
+//! A kind of stage is one folder: its definition (the text that `tenure explain` prints), its options, what it requires of the
+//! pipeline, its tables, what it folds and how it finishes. It implements [`StageKind`] and has a line in [`KINDS`]; nothing
+//! outside its folder knows it by name.
 
 pub mod acquisition;
 pub mod churn;
@@ -9,9 +10,9 @@ pub mod cohort;
 pub mod concentration;
 pub mod exit_reasons;
 pub mod forecast;
+pub mod kind;
 mod ledger_option;
 pub mod ltv;
-mod options;
 mod rates;
 pub mod reconcile;
 pub mod revenue_churn;
@@ -23,33 +24,18 @@ pub mod survival;
 pub mod voice;
 pub mod voice_outcome;
 
-use std::sync::Arc;
-
-pub use options::{Horizon, OptionSpec, OptionType, OptionValue, Options};
-
-use crate::calendar::{Day, Period};
+use crate::calendar::Day;
 use crate::check::Check;
 pub use crate::engine::per_customer::{PerCustomer, Scorer};
-use crate::engine::plan::Plan;
 use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::Result;
 pub use crate::run_settings::{MONTH_DAYS, RunSettings, TimeUnit};
-use crate::table::{ColumnSpec, Table, TableSchema};
+use crate::table::Table;
 use crate::tally::data_quality_counts::DataQualityCounts;
-pub use crate::timeline::builtin::Builtin;
-pub use crate::timeline::policy::{Dated, FreeAfterPaid, LtvRate, Passing, Policy, RateMoves, RateOf, Switch};
+pub use crate::timeline::policy::Policy;
 use crate::timeline::segments::SegmentIndex;
 
-/// A stage as configured, ready to be built.
-#[derive(Clone, Debug)]
-pub struct Spec {
-    pub name: String,
-    pub period: Period,
-    /// Numbers of its segments in the dictionary: those of [`RunSettings::segments`], then the pair that it crosses.
-    pub segments: Vec<usize>,
-    pub options: Options,
-    pub setting: Arc<RunSettings>,
-}
+pub use kind::{AnySpec, Inputs, Kind, Refusal, StageCheck, StageKind, StageSpec};
 
 /// Nodes of the plan that exist in every run.
 #[derive(Clone, Copy)]
@@ -116,43 +102,20 @@ pub trait Stage: Send + Sync {
     }
 }
 
-/// An entry of the registry: everything the rest of the program knows about a kind of stage.
-pub struct Kind {
-    pub name: &'static str,
-    /// What it measures, formulas, edge cases, when it misleads, source: what `tenure explain` prints.
-    pub doc: &'static str,
-    pub options: &'static [OptionSpec],
-    /// The tables that a stage of this kind writes.
-    pub tables: fn(&Spec) -> Vec<TableSchema>,
-    /// The columns of table `customers` that a stage of this kind adds.
-    pub scores: fn(&Spec) -> Vec<ColumnSpec>,
-    pub build: fn(&Spec, Common, &mut Plan) -> Result<Box<dyn Stage>>,
-}
-
-/// Of kinds that say nothing of single customers.
-fn no_scores(_: &Spec) -> Vec<ColumnSpec> {
-    vec![]
-}
-
 /// Every kind of stage that this version runs, in order of name.
 pub static KINDS: &[Kind] = &[
-    acquisition::KIND,
-    churn::KIND,
-    cohort::KIND,
-    concentration::KIND,
-    exit_reasons::KIND,
-    forecast::KIND,
-    ltv::KIND,
-    reconcile::KIND,
-    revenue_churn::KIND,
-    rfm::KIND,
-    risk::KIND,
-    survival::KIND,
-    voice::KIND,
-    voice_outcome::KIND,
+    Kind::of::<acquisition::AcquisitionKind>(),
+    Kind::of::<churn::ChurnKind>(),
+    Kind::of::<cohort::CohortKind>(),
+    Kind::of::<concentration::ConcentrationKind>(),
+    Kind::of::<exit_reasons::ExitReasonsKind>(),
+    Kind::of::<forecast::ForecastKind>(),
+    Kind::of::<ltv::LtvKind>(),
+    Kind::of::<reconcile::ReconcileKind>(),
+    Kind::of::<revenue_churn::RevenueChurnKind>(),
+    Kind::of::<rfm::RfmKind>(),
+    Kind::of::<risk::RiskKind>(),
+    Kind::of::<survival::SurvivalKind>(),
+    Kind::of::<voice::VoiceKind>(),
+    Kind::of::<voice_outcome::VoiceOutcomeKind>(),
 ];
-
-/// The kind of that name.
-pub fn kind(name: &str) -> Option<&'static Kind> {
-    KINDS.iter().find(|k| k.name == name)
-}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::rows::Windowed;
-use super::{LtvRate, Policy, RateOf};
+
 use crate::calendar::Period;
 use crate::engine::plan::Plan;
 use crate::engine::step_outputs::{Ref, StepOutputs};
@@ -15,6 +15,7 @@ use crate::tally::period_series::PeriodSeries;
 use crate::tally::series;
 use crate::tally::thirty_days::{DAYS, Lately, ThirtyDays};
 use crate::timeline::lens::Lens;
+use crate::timeline::policy::{LtvRate, Policy, RateOf};
 use crate::timeline::segments::{ALL, CellId, SegmentIndex};
 
 /// Handles on what the rates are made of.

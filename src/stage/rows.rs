@@ -4,7 +4,6 @@ use super::RunSettings;
 use crate::calendar::Period;
 use crate::check::{Check, Status};
 use crate::money::minor_per_major;
-use crate::stats::churn_rate::Trailing;
 use crate::table::{Cell, ColumnSpec, Type, column};
 use crate::tally::cohorts::revenue_of;
 use crate::timeline::lens::LiveRule;
@@ -75,11 +74,6 @@ impl Windowed<'_> {
         };
         self.frame.grid.start(period) < window
     }
-}
-
-/// The word of a trailing method.
-pub fn trailing_method(word: Option<&str>) -> Trailing {
-    if word == Some("mean") { Trailing::Mean } else { Trailing::Ratio }
 }
 
 /// Collects violations of an identity over all rows of a table.

@@ -155,7 +155,7 @@ fn keys() -> Vec<String> {
         keys.extend(group.keys.iter().map(|key| format!("{path}{dot}{}", key.name)));
     }
     for kind in KINDS {
-        keys.extend(kind.options.iter().map(|option| format!("stages.{}.{}", kind.name, option.name)));
+        keys.extend(kind.keys.iter().map(|option| format!("stages.{}.{}", kind.name, option.name)));
     }
     assert!(keys.len() > 90, "{keys:?}");
     keys

@@ -68,7 +68,8 @@ fn tables(scenario: &Scenario) -> std::result::Result<Vec<table::Table>, Errors>
     for (name, _, columns) in columns.into_iter().filter(|(_, rows, _)| *rows > 0) {
         export::write(&folder.path().join(format!("exports/{name}/part-0.parquet")), columns, shape.row_group);
     }
-    let pipeline = config::parse(&folder.path().join("pipeline.toml"), &scenario.toml(), &[], &|_| None)?;
+    let pipeline =
+        config::parse(&folder.path().join("pipeline.toml"), &scenario.toml(), &[], &|_| None, tenure::stage::KINDS)?;
     let blueprint = job::blueprint(&pipeline, None)?;
     let inspected = source::inspect(&pipeline, blueprint.plan.needs())?;
     let gathered = job::gather(&pipeline, &inspected, ReadLimits::default(), Store::unlimited(), &Nobody)?;

@@ -72,6 +72,6 @@ fn pipeline(folder: &Path, mapping: &str) -> Pipeline {
          churn_after = \"1 period\"\n[sources.transactions]\npath = \"x.parquet\"\n{mapping}\n[stages.churn]\n\
          [output]\ndir = \"out\"\n"
     );
-    let parsed = config::parse(&folder.join("p.toml"), &text, &[], &|_| None);
+    let parsed = config::parse(&folder.join("p.toml"), &text, &[], &|_| None, tenure::stage::KINDS);
     parsed.unwrap_or_else(|e| panic!("the target's own pipeline: {:?}", e.iter().collect::<Vec<_>>()))
 }

@@ -20,7 +20,7 @@ pub fn run(bytes: &[u8]) {
     }
     let overrides: Vec<Override> = lines.lines().take(8).map(Override::set).collect();
     let path = Path::new("pipeline.toml");
-    let outcome = parse(path, file, &overrides, &|_| Some(SECRET.to_string()));
+    let outcome = parse(path, file, &overrides, &|_| Some(SECRET.to_string()), tenure::stage::KINDS);
     match outcome {
         Ok(pipeline) => {
             let resolved = pipeline.resolved.to_string();

@@ -135,9 +135,9 @@ fn parts(pipeline: &Pipeline, blueprint: &RunPlan, settings: &dyn Fn(&str) -> Ve
         kind: Some(kind.name),
         period: spec.period.name(),
         segments: spec.segments.iter().map(|i| blueprint.setting.segment_name(*i)).collect(),
-        doc: kind.doc,
+        doc: kind.definition,
         settings: settings(&spec.name),
-        tables: (kind.tables)(spec).iter().map(|t| TableDoc::new(t, digits)).collect(),
+        tables: kind.tables(spec).iter().map(|t| TableDoc::new(t, digits)).collect(),
     });
     let of_customers = customers::schema(&blueprint.setting, vec![]);
     let of_every_run = [(customers::DOC, of_customers), (ledger::DOC, ledger::schema(None))];

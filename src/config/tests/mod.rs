@@ -11,7 +11,11 @@ use super::{
 };
 use crate::calendar::{Day, Period};
 use crate::error::{Errors, Exit};
-use crate::stage::OptionValue;
+use crate::options::{Days, Months};
+use crate::stage::churn::ChurnOptions;
+use crate::stage::cohort::CohortOptions;
+use crate::stage::ltv::LtvOptions;
+use crate::timeline::purchases::Transactions;
 
 fn env(name: &str) -> Option<String> {
     match name {
@@ -22,12 +26,12 @@ fn env(name: &str) -> Option<String> {
 }
 
 fn read(text: &str) -> Result<Pipeline, Errors> {
-    parse(Path::new("pipelines/retail.toml"), text, &[], &env)
+    parse(Path::new("pipelines/retail.toml"), text, &[], &env, crate::stage::KINDS)
 }
 
 fn read_with(text: &str, overrides: &[&str]) -> Result<Pipeline, Errors> {
     let overrides: Vec<Override> = overrides.iter().map(|s| Override::set(s)).collect();
-    parse(Path::new("pipelines/retail.toml"), text, &overrides, &env)
+    parse(Path::new("pipelines/retail.toml"), text, &overrides, &env, crate::stage::KINDS)
 }
 
 /// Errors as plain text, with the places of an error in the file as its text there.
@@ -79,13 +83,13 @@ fn a_complete_pipeline_is_read_in_all_its_parts() {
     let names: Vec<&str> = p.stages.iter().map(|s| s.name.as_str()).collect();
     assert_eq!(names, ["churn", "cohort", "ltv", "revenue_churn", "survival", "weekly_cohort"]);
     let weekly = &p.stages[5];
-    assert_eq!((weekly.kind, weekly.period, weekly.segments.as_slice()), ("cohort", Period::Week, [0].as_slice()));
-    assert_eq!(weekly.options.0["age_unit"], OptionValue::Days(Some(30)));
-    assert_eq!(weekly.options.0["max_age"], OptionValue::Unset);
-    let ltv = &p.stages[2].options;
-    assert_eq!(ltv.date("calibrate_until"), Day::parse("2011-06-30"));
-    assert_eq!((ltv.months("horizon"), ltv.word("transactions_by")), (Some(60), Some("order_id")));
-    assert_eq!(p.stages[0].options.0["benchmark.excellent"], OptionValue::Float(0.02));
+    assert_eq!((weekly.kind.name, weekly.period, weekly.segments.as_slice()), ("cohort", Period::Week, [0].as_slice()));
+    let cohort = weekly.options.of::<CohortOptions>().unwrap();
+    assert_eq!((cohort.age_unit, cohort.max_age), (Some(Days(30)), None));
+    let ltv = p.stages[2].options.of::<LtvOptions>().unwrap();
+    assert_eq!(ltv.calibrate_until, Day::parse("2011-06-30"));
+    assert_eq!((ltv.horizon, ltv.transactions_by), (Months(60), Transactions::ByOrder));
+    assert_eq!(p.stages[0].options.of::<ChurnOptions>().unwrap().excellent, 0.02);
     assert_eq!(p.stages[0].segments, [0, 1]);
     assert_eq!(p.output.dir, Path::new("pipelines/results"));
     assert_eq!((p.output.mode, p.output.quarantine_limit), (Some(0o640), 0.05));
@@ -104,7 +108,7 @@ fn a_subscription_company_is_read_in_all_its_parts() {
     assert_eq!(p.sources[&SourceKind::Surveys].scales.map(|s| s.ces_high_is_ease), Some(false));
     assert_eq!((p.sources[&SourceKind::Usage].scales, p.sources[&SourceKind::Usage].freshness), (None, Some(172_800)));
     assert_eq!((p.segments[0].at, p.segments[1].at), (At::Opening, At::Latest));
-    assert_eq!(p.stages[2].kind, "churn");
+    assert_eq!(p.stages[2].kind.name, "churn");
 }
 
 #[test]
@@ -116,7 +120,7 @@ fn defaults_hold_where_nothing_is_written() {
     assert_eq!((p.customers.basis, p.customers.churn_after), (Basis::Transactions, ChurnAfter::OnePeriod));
     assert!(p.customers.activity.is_none() && p.stages.is_empty() && p.segments.is_empty());
     assert!(!p.customers.free_is_live && !p.customers.paused_is_live && p.customers.past_due_is_live);
-    let here = parse(Path::new("x.toml"), SMALLEST, &[], &env).unwrap();
+    let here = parse(Path::new("x.toml"), SMALLEST, &[], &env, crate::stage::KINDS).unwrap();
     assert_eq!((here.base.as_path(), here.output.dir.as_path()), (Path::new("."), Path::new("out/x")));
     let without = SMALLEST.replace("transactions", "subscriptions").replace("occurred_at", "started_at");
     assert_eq!(good(&without).customers.basis, Basis::Subscriptions);
@@ -129,7 +133,7 @@ fn every_default_of_the_registry_is_a_value_that_its_option_takes() {
         let stage = format!("\n[stages.of_its_own]\nkind = \"{}\"\n", kind.name);
         let p = read(&format!("{RETAIL}{stage}")).unwrap_or_else(|_| good(&format!("{SAAS}{stage}")));
         let stage = p.stages.iter().find(|s| s.name == "of_its_own").unwrap();
-        assert_eq!(stage.options.0.len(), kind.options.len(), "{}", kind.name);
+        assert_eq!(stage.kind.name, kind.name);
     }
 }
 

@@ -8,7 +8,7 @@ fn flawed(text: &str, set: &[&str]) -> Flawed {
     let path = dir.path().join("retail.toml");
     std::fs::write(&path, text).unwrap();
     let overrides: Vec<Override> = set.iter().map(|s| Override::set(s)).collect();
-    crate::config::examine(&path, &overrides, &env).unwrap_err()
+    crate::config::examine(&path, &overrides, &env, crate::stage::KINDS).unwrap_err()
 }
 
 /// The sources that can be looked at, with their mapped columns, and the segments.

@@ -145,13 +145,13 @@ fn texts_that_nest_or_go_on_are_answered_at_once() {
 #[test]
 fn what_is_no_file_is_not_read() {
     for device in ["/dev/zero", "/dev/null", "/dev/tty"].into_iter().filter(|path| Path::new(path).exists()) {
-        let errors = crate::config::load(Path::new(device), &[], &env).unwrap_err();
+        let errors = crate::config::load(Path::new(device), &[], &env, crate::stage::KINDS).unwrap_err();
         assert!(errors.iter().all(|e| e.what.contains("a pipe, a socket or a device")), "{errors:?}");
     }
     let dir = tempfile::tempdir().unwrap();
     let large = dir.path().join("large.toml");
     std::fs::write(&large, " ".repeat((4 << 20) + 1)).unwrap();
-    let errors = crate::config::load(&large, &[], &env).unwrap_err();
+    let errors = crate::config::load(&large, &[], &env, crate::stage::KINDS).unwrap_err();
     assert!(errors.iter().all(|e| e.what.contains("larger than 4 MiB")), "{errors:?}");
 }
 
@@ -160,7 +160,7 @@ fn a_file_that_cannot_be_read_is_a_sentence() {
     let dir = tempfile::tempdir().unwrap();
     let missing = dir.path().join("none.toml");
     let what = |path: &Path| {
-        let errors = crate::config::load(path, &[], &env).unwrap_err();
+        let errors = crate::config::load(path, &[], &env, crate::stage::KINDS).unwrap_err();
         assert_eq!(errors.exit(), Exit::Invalid);
         errors.iter().map(|e| e.what.replace(&*dir.path().to_string_lossy(), "DIR")).collect::<Vec<_>>().join("\n")
     };
@@ -171,5 +171,5 @@ fn a_file_that_cannot_be_read_is_a_sentence() {
     assert_eq!(what(&latin), "DIR/latin.toml is not UTF-8 text: line 2 holds a byte that is not");
     let right = dir.path().join("right.toml");
     std::fs::write(&right, SMALLEST).unwrap();
-    assert_eq!(crate::config::load(&right, &[], &env).unwrap().base, dir.path());
+    assert_eq!(crate::config::load(&right, &[], &env, crate::stage::KINDS).unwrap().base, dir.path());
 }

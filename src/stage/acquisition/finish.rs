@@ -1,5 +1,6 @@
 //! From who was won, and what was spent, to table `acquisition`.
 
+use super::AcquisitionKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::{Identity, Windowed, arpa, ratio, segment_cells};
 use crate::stage::spend::{costs, payback, per_new_customer, sum};
-use crate::stage::{Finished, MetricValue, Stage, SummaryMetric};
+use crate::stage::{Finished, MetricValue, Stage, StageKind, SummaryMetric};
 use crate::table::{Cell, Table};
 use crate::tally::acquired::Won;
 use crate::tally::customer_movements::Head;
@@ -33,7 +34,7 @@ impl Stage for Acquisition {
         for ((cell, period, slot), of) in &acquired.0 {
             won.entry((*cell, *period)).or_default().insert(*slot, *of);
         }
-        let mut table = Table::empty(Arc::new(super::tables(&self.spec).swap_remove(0)), false);
+        let mut table = Table::empty(Arc::new(AcquisitionKind::tables(&self.spec).swap_remove(0)), false);
         let mut channels_are = Identity::new("channels_add_up", "Σ new over the channels = churn's new customers");
         let mut headlines = vec![];
         let cells: BTreeSet<CellId> = heads.cells().chain(acquired.0.keys().map(|k| k.0)).chain([ALL]).collect();
@@ -172,7 +173,7 @@ impl Acquisition {
     }
 
     fn beyond(&self, channels: &LabelIndex) -> Option<Check> {
-        let cap = self.spec.options.int("cap").unwrap_or_default();
+        let cap = self.spec.options.cap;
         (channels.beyond > 0).then(|| Check {
             check: "channels_cap".into(),
             subject: self.spec.name.clone(),

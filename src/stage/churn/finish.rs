@@ -1,5 +1,6 @@
 //! From the headcount to table `churn`.
 
+use super::ChurnKind;
 use std::sync::Arc;
 
 use super::Churn;
@@ -8,7 +9,7 @@ use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stage::rates::{Share, in_periods, period_of};
 use crate::stage::rows::{Identity, Windowed, ratio, segment_cells};
-use crate::stage::{Finished, MetricValue, PerCustomer, Stage, SummaryMetric};
+use crate::stage::{Finished, MetricValue, PerCustomer, Stage, StageKind, SummaryMetric};
 use crate::stats::churn_rate::{annual, expected_lifetime, rate as rate_of, trailing, window};
 use crate::table::{Cell, Table};
 use crate::tally::customer_movements::Head;
@@ -20,7 +21,7 @@ impl Stage for Churn {
         let (tally, index) = (known.get(self.counts.heads)?, known.get(self.common.index)?);
         let frame = known.shape.frame(self.spec.period);
         let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };
-        let schema = super::tables(&self.spec).swap_remove(0);
+        let schema = ChurnKind::tables(&self.spec).swap_remove(0);
         let mut table = Table::empty(Arc::new(schema), false);
         let passing_counts = windowed.rule.passing_counts();
         let (opening, closing) = match passing_counts {
@@ -58,8 +59,8 @@ impl Stage for Churn {
                 let share = shares[period];
                 let churn_rate = share.and_then(|share| rate_of(share.of));
                 observed.extend(share.map(|share| share.of));
-                let over = window(&observed, self.trailing).filter(|_| complete);
-                let trailing = over.and_then(|w| trailing(w, self.method));
+                let over = window(&observed, self.spec.options.trailing).filter(|_| complete);
+                let trailing = over.and_then(|w| trailing(w, self.spec.options.trailing_method));
                 let yearly = trailing.map(|r| annual(r, of_rates.per_year()));
                 let interval = share.and_then(Share::interval);
                 let decided = |head: Head| if undecided { Cell::Null } else { count(head) };
@@ -108,15 +109,15 @@ impl Stage for Churn {
     }
 
     fn per_customer(&self, _: &StepOutputs) -> Result<Option<Box<dyn PerCustomer>>> {
-        Ok(crate::stage::ledger_option::requested(&self.spec, self.lens))
+        Ok(crate::stage::ledger_option::requested(&self.spec, self.spec.options.ledger, self.lens))
     }
 }
 
 impl Churn {
     fn benchmark(&self, annual: f64) -> &'static str {
         match annual {
-            r if r < self.excellent => "excellent",
-            r if r <= self.acceptable => "acceptable",
+            r if r < self.spec.options.excellent => "excellent",
+            r if r <= self.spec.options.acceptable => "acceptable",
             _ => "high",
         }
     }

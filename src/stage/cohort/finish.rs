@@ -1,5 +1,6 @@
 //! From the cohorts' tally to table `cohort`.
 
+use super::CohortKind;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::money;
 use crate::stage::rows::{Identity, ratio, segment_cells};
-use crate::stage::{Finished, MetricValue, Stage, SummaryMetric};
+use crate::stage::{Finished, MetricValue, Stage, StageKind, SummaryMetric};
 use crate::stats::proportion::wilson;
 use crate::table::{Cell, Table};
 use crate::tally::cohorts::{Aged, Cohort, CohortTally, From, Mode};
@@ -57,7 +58,7 @@ impl Stage for CohortStage {
     fn finish(&self, known: &StepOutputs) -> Result<Finished> {
         let (tally, index) = (known.get(self.cohorts)?, known.get(self.common.index)?);
         let frame = known.shape.frame(self.spec.period);
-        let schema = super::tables(&self.spec).swap_remove(0);
+        let schema = CohortKind::tables(&self.spec).swap_remove(0);
         let mut table = Table::empty(Arc::new(schema), false);
         let oldest = self.oldest(frame, &tally, known.shape.as_of);
         let mut headlines = vec![];

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use super::{Concentration, DECILES, first, tables, top};
+use super::{Concentration, ConcentrationKind, DECILES, first, top};
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::{ratio, segment_cells};
-use crate::stage::{Finished, MetricValue, Stage, SummaryMetric};
+use crate::stage::{Finished, MetricValue, Stage, StageKind, SummaryMetric};
 use crate::table::Table;
 use crate::timeline::segments::ALL;
 
 impl Stage for Concentration {
     fn finish(&self, known: &StepOutputs) -> Result<Finished> {
         let (ranking, index) = (known.get(self.ranking)?, known.get(self.common.index)?);
-        let mut table = Table::empty(Arc::new(tables(&self.spec).swap_remove(0)), false);
+        let mut table = Table::empty(Arc::new(ConcentrationKind::tables(&self.spec).swap_remove(0)), false);
         let mut headlines = vec![];
         for (cell, customers) in ranking.iter() {
             let (n, all) = (customers.customers(), customers.sum());

@@ -5,10 +5,11 @@ mod finish;
 use std::collections::BTreeMap;
 
 use super::rows::segment_columns;
-use super::{Common, Kind, OptionSpec, OptionType, Spec, Stage, no_scores};
+use super::{Common, Stage, StageKind, StageSpec};
 use crate::engine::plan::{Needs, Plan};
 use crate::engine::step_outputs::Ref;
 use crate::error::Result;
+use crate::options::{Accepts, Default, options};
 use crate::table::{TableSchema, Type, column};
 use crate::tables::customers::revenue_to_date;
 use crate::tally::ranking::{self, Distribution, Measure, Ranking};
@@ -16,27 +17,55 @@ use crate::timeline::segments::CellId;
 use crate::timeline::shape::Basis;
 use crate::timeline::view::View;
 
-pub const KIND: Kind = Kind {
-    name: "concentration",
-    doc: include_str!("definition.md"),
-    options: OPTIONS,
-    tables,
-    scores: no_scores,
-    build,
-};
+options! {
+    /// Options of kind `concentration`.
+    pub struct ConcentrationOptions {
+        /// share of the customers, those who bring most, whose share of the money is top_share
+        top: f64 = Accepts::share(), Default::Value("0.2");
+    }
+}
 
-const OPTIONS: &[OptionSpec] = &[OptionSpec {
-    name: "top",
-    doc: "share of the customers, those who bring most, whose share of the money is top_share",
-    accepts: OptionType::Float { min: 0.0, max: 1.0 },
-    later: &[],
-    default: "0.2",
-}];
+/// See `definition.md`.
+pub struct ConcentrationKind;
+
+impl StageKind for ConcentrationKind {
+    type Options = ConcentrationOptions;
+
+    const NAME: &'static str = "concentration";
+    const DEFINITION: &'static str = include_str!("definition.md");
+
+    fn tables(spec: &StageSpec<ConcentrationOptions>) -> Vec<TableSchema> {
+        let mut columns = segment_columns();
+        columns.extend([
+            column("decile", Type::Int, "from 1, the tenth of the customers that brings most, to 10"),
+            column("customers", Type::Int, "customers of the decile"),
+            column("revenue", Type::Money, "their net revenue to date"),
+            column("revenue_share", Type::Double, "revenue / revenue of all; NULL where that is not positive"),
+            column(
+                "cumulative_share",
+                Type::Double,
+                "share of this decile and those before; passes 1 where some are negative",
+            ),
+            column("top", Type::Double, "share of the customers that top_share is of"),
+            column("top_share", Type::Double, "share of the revenue that the top customers bring"),
+        ]);
+        let doc = "Customers by decile of what they brought to date, and the share of the top ones".into();
+        vec![TableSchema { name: spec.name.clone(), doc, key: 4, columns }]
+    }
+
+    fn build(spec: &StageSpec<ConcentrationOptions>, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
+        let top = (spec.options.top * 1e6).round() as u32;
+        let lens = spec.setting.lens(spec.setting.period);
+        let by = Some((common.index, spec.segments.as_slice()));
+        let ranking = ranking::plan::<Worth>(plan, &Ranking { by, lens, ranks, parameter: top, most: DECILES + 1 });
+        Ok(Box::new(Concentration { spec: spec.clone(), common, top, ranking }))
+    }
+}
 
 const DECILES: u64 = 10;
 
 struct Concentration {
-    spec: Spec,
+    spec: StageSpec<ConcentrationOptions>,
     common: Common,
     /// In millionths.
     top: u32,
@@ -77,31 +106,4 @@ fn top(n: u64, millionths: u32) -> u64 {
 fn ranks(n: u64, millionths: u32) -> Vec<u64> {
     let parted = (1..DECILES).map(|d| first(n, d)).chain([top(n, millionths)]);
     parted.map(|from_above| n - from_above).collect()
-}
-
-fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
-    let top = (spec.options.float("top").unwrap_or(0.2) * 1e6).round() as u32;
-    let lens = spec.setting.lens(spec.setting.period);
-    let by = Some((common.index, spec.segments.as_slice()));
-    let ranking = ranking::plan::<Worth>(plan, &Ranking { by, lens, ranks, parameter: top, most: DECILES + 1 });
-    Ok(Box::new(Concentration { spec: spec.clone(), common, top, ranking }))
-}
-
-fn tables(spec: &Spec) -> Vec<TableSchema> {
-    let mut columns = segment_columns();
-    columns.extend([
-        column("decile", Type::Int, "from 1, the tenth of the customers that brings most, to 10"),
-        column("customers", Type::Int, "customers of the decile"),
-        column("revenue", Type::Money, "their net revenue to date"),
-        column("revenue_share", Type::Double, "revenue / revenue of all; NULL where that is not positive"),
-        column(
-            "cumulative_share",
-            Type::Double,
-            "share of this decile and those before; passes 1 where some are negative",
-        ),
-        column("top", Type::Double, "share of the customers that top_share is of"),
-        column("top_share", Type::Double, "share of the revenue that the top customers bring"),
-    ]);
-    let doc = "Customers by decile of what they brought to date, and the share of the top ones".into();
-    vec![TableSchema { name: spec.name.clone(), doc, key: 4, columns }]
 }

@@ -1,5 +1,6 @@
 //! From who left for what reason to table `exit_reasons`.
 
+use super::ExitReasonsKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use crate::check::{Check, Status};
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::{Identity, Windowed, ratio, segment_cells};
-use crate::stage::{Finished, MetricValue, Stage, SummaryMetric};
+use crate::stage::{Finished, MetricValue, Stage, StageKind, SummaryMetric};
 use crate::table::Table;
 use crate::tally::customer_movements::Head;
 use crate::tally::exits::Left;
@@ -25,7 +26,7 @@ impl Stage for ExitReasons {
         let index = known.get(self.common.index)?;
         let frame = known.shape.frame(self.spec.period);
         let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };
-        let mut table = Table::empty(Arc::new(super::tables(&self.spec).swap_remove(0)), false);
+        let mut table = Table::empty(Arc::new(ExitReasonsKind::tables(&self.spec).swap_remove(0)), false);
         let mut heads_are = Identity::new("reasons_add_up", "Σ customers over the reasons = churn's churned customers");
         let mut money_is =
             Identity::new("lost_money_adds_up", "Σ revenue_lost = −churned of revenue_churn, in minor units");
@@ -99,7 +100,7 @@ impl ExitReasons {
     }
 
     fn beyond(&self, reasons: &LabelIndex) -> Option<Check> {
-        let cap = self.spec.options.int("cap").unwrap_or_default();
+        let cap = self.spec.options.cap;
         (reasons.beyond > 0).then(|| Check {
             check: "reasons_cap".into(),
             subject: self.spec.name.clone(),

@@ -5,39 +5,62 @@ mod finish;
 mod past;
 
 use super::rows::segment_columns;
-use super::{Common, Kind, OptionSpec, OptionType, Spec, Stage, no_scores};
+use super::{Common, Stage, StageKind, StageSpec};
 use crate::calendar::Period;
 use crate::engine::plan::Plan;
 use crate::engine::step_outputs::Ref;
 use crate::error::Result;
+use crate::options::{Accepts, Default, options};
 use crate::table::{TableSchema, Type, column};
 use crate::tally::customer_movements::CustomerMovements;
 use crate::tally::money::Money;
 use crate::tally::period_series::PeriodSeries;
 use crate::tally::series;
 
-pub const KIND: Kind =
-    Kind { name: "forecast", doc: include_str!("definition.md"), options: OPTIONS, tables, scores: no_scores, build };
+options! {
+    /// Options of kind `forecast`.
+    pub struct ForecastOptions {
+        /// how many periods ahead
+        periods: usize = Accepts::Int { min: 1, max: 60 }, Default::Value("3");
+        /// periods of a season, 0 for none
+        season: Option<usize> = Accepts::Int { min: 0, max: 53 }, Default::Unset("7 days, 52 weeks, 12 months, 4 quarters, none of years");
+    }
+}
 
-const OPTIONS: &[OptionSpec] = &[
-    OptionSpec {
-        name: "periods",
-        doc: "how many periods ahead",
-        accepts: OptionType::Int { min: 1, max: 60 },
-        later: &[],
-        default: "3",
-    },
-    OptionSpec {
-        name: "season",
-        doc: "periods of a season, 0 for none; not set: 7 days, 52 weeks, 12 months, 4 quarters, none of years",
-        accepts: OptionType::Int { min: 0, max: 53 },
-        later: &[],
-        default: "",
-    },
-];
+/// See `definition.md`.
+pub struct ForecastKind;
+
+impl StageKind for ForecastKind {
+    type Options = ForecastOptions;
+
+    const NAME: &'static str = "forecast";
+    const DEFINITION: &'static str = include_str!("definition.md");
+
+    const SHARED_TABLES: &'static [&'static str] = &[BACKTEST];
+
+    fn tables(spec: &StageSpec<ForecastOptions>) -> Vec<TableSchema> {
+        vec![forecast(spec), tested()]
+    }
+
+    fn build(spec: &StageSpec<ForecastOptions>, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
+        let lens = spec.setting.lens(spec.period);
+        let of_period = [7, 52, 12, 4, 0][spec.period as usize];
+        Ok(Box::new(Forecast {
+            headcount: series::plan::<CustomerMovements>(plan, common.index, lens, &spec.segments),
+            money: series::plan::<Money>(plan, common.index, lens, &spec.segments),
+            periods: spec.options.periods,
+            season: spec.options.season.unwrap_or(of_period),
+            spec: spec.clone(),
+            common,
+        }))
+    }
+}
+
+/// Stages of this kind write into one table.
+const BACKTEST: &str = "forecast_backtest";
 
 struct Forecast {
-    spec: Spec,
+    spec: StageSpec<ForecastOptions>,
     common: Common,
     headcount: Ref<PeriodSeries>,
     money: Ref<PeriodSeries>,
@@ -45,19 +68,6 @@ struct Forecast {
     periods: usize,
     /// Periods of a season; below 2: none.
     season: usize,
-}
-
-fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
-    let lens = spec.setting.lens(spec.period);
-    let of_period = [7, 52, 12, 4, 0][spec.period as usize];
-    Ok(Box::new(Forecast {
-        headcount: series::plan::<CustomerMovements>(plan, common.index, lens, &spec.segments),
-        money: series::plan::<Money>(plan, common.index, lens, &spec.segments),
-        periods: spec.options.int("periods").unwrap_or(3) as usize,
-        season: spec.options.int("season").map_or(of_period, |season| season as usize),
-        spec: spec.clone(),
-        common,
-    }))
 }
 
 /// Periods from one to the same of the next year; of days so many that the weekday is the same.
@@ -68,11 +78,7 @@ fn year(period: Period) -> usize {
 const METRIC: &str = "churned_customers, churn_rate, opening: of customers; lost_revenue, gross_churn_rate, \
                       opening_revenue: of money, in major units";
 
-fn tables(spec: &Spec) -> Vec<TableSchema> {
-    vec![forecast(spec), tested()]
-}
-
-fn forecast(spec: &Spec) -> TableSchema {
+fn forecast(spec: &StageSpec<ForecastOptions>) -> TableSchema {
     let mut columns = segment_columns();
     columns.extend([
         column("metric", Type::Text, METRIC),
@@ -110,5 +116,5 @@ fn tested() -> TableSchema {
         column("against_last_year", Type::Double, "the method's error over that of last_year, on the origins of both"),
     ];
     let doc = "Forecasts made from earlier periods with what was known then, held against what came".into();
-    TableSchema { name: "forecast_backtest".into(), doc, key: 4, columns }
+    TableSchema { name: BACKTEST.into(), doc, key: 4, columns }
 }

@@ -137,7 +137,8 @@ impl Ltv {
         for (cell, fits) in fits.iter() {
             let shares = Share::by_period(known, self.counts, &windowed, *cell)?;
             let shares: Vec<_> = before.iter().filter_map(|p| shares[*p]).collect();
-            let churn = ForLife::of(&shares, self.trailing, self.spec.setting.policy).and_then(|life| life.rate);
+            let churn =
+                ForLife::of(&shares, self.spec.options.trailing, self.spec.setting.policy).and_then(|life| life.rate);
             let mut rows = Rows {
                 tested,
                 index: &index,

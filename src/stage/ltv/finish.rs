@@ -136,7 +136,7 @@ impl Ltv {
                 let customers = counts[period][Head::Closing as usize] as i64;
                 let arpa = self.arpa(customers, sums[period][Flow::Closing as usize]);
                 shares.extend(all[period]);
-                let over = ForLife::of(&shares, self.trailing, self.spec.setting.policy);
+                let over = ForLife::of(&shares, self.spec.options.trailing, self.spec.setting.policy);
                 let churn_rate = over.and_then(|life| life.rate);
                 let margin = arpa.map(|arpa| arpa * self.margin());
                 // What a customer brings in the time that the rate is for.
@@ -157,7 +157,11 @@ impl Ltv {
                     (_, Some(_)) if customers == 0 => note.push("nobody is live at the closing".into()),
                     _ => {}
                 }
-                let first = (frame.window..=period).filter(|p| windowed.complete(*p)).rev().take(self.trailing).last();
+                let first = (frame.window..=period)
+                    .filter(|p| windowed.complete(*p))
+                    .rev()
+                    .take(self.spec.options.trailing)
+                    .last();
                 if first.is_some_and(|p| windowed.left_truncated(p)) {
                     note.push("left-truncated: the first periods tell new from returned badly".into());
                 }

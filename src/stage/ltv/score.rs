@@ -1,16 +1,17 @@
 //! What the fitted models say of each customer: `p_alive`, `expected_orders`, `clv`.
 
+use super::LtvOptions;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
 use super::fits::{Bought, CellFits, with};
-use super::{BUYING, Buying, KIND, Ltv};
+use super::{BUYING, Buying, Ltv, LtvKind};
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::money::minor_per_major;
-use crate::stage::{Scorer, Spec, TimeUnit};
+use crate::stage::{Scorer, StageKind, StageSpec, TimeUnit};
 use crate::stats::buyers::{self, Alive, BgNbd, BuyerModel, Futures, discounted};
 use crate::table::{Cell, ColumnSpec, Type, column};
 use crate::tally::buyers::{History, Weight};
@@ -80,13 +81,13 @@ impl Ltv {
 
 /// The columns of `customers` that the stage adds, if it fits a model of buying; a second stage of the kind puts its name
 /// before them.
-pub fn columns(spec: &Spec) -> Vec<ColumnSpec> {
-    if !spec.options.words("models").iter().any(|m| BUYING.contains(m)) {
+pub fn columns(spec: &StageSpec<LtvOptions>) -> Vec<ColumnSpec> {
+    if !spec.options.models.iter().any(|m| BUYING.contains(m)) {
         return vec![];
     }
     let stage = &spec.name;
-    let name = |name: &str| if stage == KIND.name { name.to_owned() } else { format!("{stage}_{name}") };
-    let horizon = format!("over {} months", spec.options.months("horizon").unwrap_or_default());
+    let name = |name: &str| if stage == LtvKind::NAME { name.to_owned() } else { format!("{stage}_{name}") };
+    let horizon = format!("over {} months", spec.options.horizon.0);
     let value = if spec.setting.gross_margin.is_some() { "margin" } else { "revenue" };
     let discounted = if spec.setting.discount_rate.is_some() { "discounted" } else { "not discounted" };
     vec![

@@ -1,12 +1,13 @@
 //! The tables of the stage: `ltv`, and what the fitted models say of themselves.
 
+use super::LtvOptions;
 use std::sync::Arc;
 
 use super::renewals::{AnyFit, Fitted};
 use super::{BUYING, Ltv, RENEWING};
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
-use crate::stage::Spec;
+use crate::stage::StageSpec;
 use crate::stage::rows::{segment_cells, segment_columns};
 use crate::stats::buyers::{BgNbd, BuyerModel, MbgNbd, ParetoNbd};
 use crate::stats::fit::{Fit, Parameter};
@@ -16,8 +17,8 @@ use crate::timeline::segments::{CellId, SegmentIndex};
 /// Tables that every stage of this kind adds its rows to.
 pub const SHARED: [&str; 3] = ["model_fits", "model_backtest", "model_calibration"];
 
-pub fn of(spec: &Spec) -> Vec<TableSchema> {
-    let models = spec.options.words("models");
+pub fn of(spec: &StageSpec<LtvOptions>) -> Vec<TableSchema> {
+    let models = &spec.options.models;
     let any_of = |some: &[&str]| models.iter().any(|m| some.contains(m));
     let mut tables = vec![ltv(spec)];
     if any_of(&BUYING) || any_of(&RENEWING) {
@@ -104,7 +105,7 @@ pub fn calibration() -> TableSchema {
     TableSchema { name: SHARED[2].into(), doc, key: 6, columns }
 }
 
-fn ltv(spec: &Spec) -> TableSchema {
+fn ltv(spec: &StageSpec<LtvOptions>) -> TableSchema {
     let mut columns = segment_columns();
     columns.extend([
         column(

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::measures::{Amount, MEASURES, figures};
-use super::{Reconcile, Way, tables};
+use super::{Reconcile, ReconcileKind, Way};
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::{Identity, Windowed};
-use crate::stage::{Finished, MetricValue, Stage, SummaryMetric};
+use crate::stage::{Finished, MetricValue, Stage, StageKind, SummaryMetric};
 use crate::table::{Cell, Table};
 
 impl Stage for Reconcile {
@@ -17,7 +17,7 @@ impl Stage for Reconcile {
         let complete: Vec<usize> = frame.periods().filter(|p| windowed.complete(*p)).collect();
         let seen = self.seen.iter().map(|seen| figures(&self.spec, known, seen, &windowed));
         let seen: Vec<Vec<Vec<Amount>>> = seen.collect::<Result<_>>()?;
-        let mut table = Table::empty(Arc::new(tables(&self.spec).swap_remove(0)), false);
+        let mut table = Table::empty(Arc::new(ReconcileKind::tables(&self.spec).swap_remove(0)), false);
         let mut parts_are =
             Identity::new("parts_add_up", "the standard figure and the parts of its switches = the policy's");
         for Way { name, from, steps } in &self.ways {

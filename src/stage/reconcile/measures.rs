@@ -4,7 +4,8 @@ use super::Seen;
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::money::minor_per_major;
-use crate::stage::Spec;
+use crate::options::NoOptions;
+use crate::stage::StageSpec;
 use crate::stage::ltv::ratio::ratio as lifetime_value;
 use crate::stage::rates::{ForLife, Share, in_periods, period_of};
 use crate::stage::rows::{Windowed, arpa, ratio};
@@ -85,7 +86,12 @@ impl Amount {
 const TRAILING: usize = 6;
 
 /// Every measure of every complete period by one policy, in the order of [`MEASURES`].
-pub fn figures(spec: &Spec, known: &StepOutputs, seen: &Seen, windowed: &Windowed<'_>) -> Result<Vec<Vec<Amount>>> {
+pub fn figures(
+    spec: &StageSpec<NoOptions>,
+    known: &StepOutputs,
+    seen: &Seen,
+    windowed: &Windowed<'_>,
+) -> Result<Vec<Vec<Amount>>> {
     let (heads, money) = (known.get(seen.counts.heads)?.sums(ALL), known.get(seen.money)?.sums(ALL));
     let shares = Share::by_period(known, seen.counts, windowed, ALL)?;
     let of_rates = period_of(seen.policy, spec.period);

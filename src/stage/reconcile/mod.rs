@@ -4,24 +4,97 @@ mod finish;
 mod measures;
 
 use super::rates::{self, Counts};
-use super::{Common, Kind, Policy, Spec, Stage, Switch, no_scores};
+use super::{Common, Refusal, Stage, StageCheck, StageKind, StageSpec};
 use crate::engine::plan::Plan;
 use crate::engine::step_outputs::Ref;
 use crate::error::{Error, Result};
+use crate::options::NoOptions;
 use crate::table::{TableSchema, Type, column};
 use crate::tally::money::Money;
 use crate::tally::period_series::PeriodSeries;
 use crate::tally::series;
 use crate::timeline::lens::{Lens, LiveRule};
+use crate::timeline::policy::{Policy, Switch};
 
-pub const KIND: Kind =
-    Kind { name: "reconcile", doc: include_str!("definition.md"), options: &[], tables, scores: no_scores, build };
+/// See `definition.md`.
+pub struct ReconcileKind;
+
+impl StageKind for ReconcileKind {
+    type Options = NoOptions;
+
+    const NAME: &'static str = "reconcile";
+    const DEFINITION: &'static str = include_str!("definition.md");
+
+    const BY_SEGMENT: bool = false;
+
+    fn check(stage: &StageCheck<'_, NoOptions>) -> Vec<Refusal> {
+        let what = "compares vendors' policies of subscription churn, and the basis is transactions";
+        let help = "remove the stage: what silence is churn is said by churn_after";
+        Refusal::unless(stage.inputs.on_subscriptions(), Refusal::of_stage(what, help))
+    }
+
+    fn tables(spec: &StageSpec<NoOptions>) -> Vec<TableSchema> {
+        let columns = vec![
+            column(
+                "policy",
+                Type::Text,
+                "standard, chartmogul, stripe, profitwell, maxio; `pipeline` for the pipeline's own policy where it is none of these",
+            ),
+            column("period", Type::Date, "first day of the period"),
+            column(
+                "measure",
+                Type::Text,
+                "opening, new, returned, churned, closing: customers; mrr_…: movements of money; churn_rate, gross_churn_rate; ltv",
+            ),
+            column(
+                "switch",
+                Type::Text,
+                "NULL: the policy's own figure; else a switch in which it differs from standard, and its part of the difference",
+            ),
+            column(
+                "amount",
+                Type::Double,
+                "customers, money in major units, or a rate; NULL where the figure, or one of the two that a part is between, \
+                 is not known",
+            ),
+            column(
+                "exact",
+                Type::Int,
+                "the same as a whole number, of money its minor units: adds up to the last one. NULL of rates and ltv",
+            ),
+        ];
+        let doc =
+            "Churn by every vendor's policy, and what each switch contributes to its difference from standard".into();
+        vec![TableSchema { name: spec.name.clone(), doc, key: 4, columns }]
+    }
+
+    fn build(spec: &StageSpec<NoOptions>, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
+        let LiveRule::Subscriptions(rule) = spec.setting.rule else {
+            return Err(Error::internal("policies are of subscriptions, and the basis is transactions"));
+        };
+        let mut seen: Vec<Seen> = vec![];
+        let mut look = |policy: Policy| {
+            seen.iter().position(|s| s.policy == policy).unwrap_or_else(|| {
+                let lens = Lens { rule: LiveRule::Subscriptions(policy.rule(rule)), ..spec.setting.lens(spec.period) };
+                let counts = rates::plan(plan, common.index, lens, &[], policy);
+                seen.push(Seen { policy, counts, money: series::plan::<Money>(plan, common.index, lens, &[]) });
+                seen.len() - 1
+            })
+        };
+        let ways = policies(spec.setting.policy).map(|(name, policy)| Way {
+            name,
+            from: look(Policy::STANDARD),
+            steps: steps(policy).map(|(switch, policy)| (switch, look(policy))).collect(),
+        });
+        Ok(Box::new(Reconcile { ways: ways.collect(), spec: spec.clone(), seen }))
+    }
+}
 
 /// The name of the pipeline's own policy where it is none of the presets.
 const AS_CONFIGURED: &str = "pipeline";
 
 struct Reconcile {
-    spec: Spec,
+    spec: StageSpec<NoOptions>,
     /// Every combination of switches that occurs on a way from the standard policy to another, once.
     seen: Vec<Seen>,
     /// By policy: where its way begins, and each switch that is flipped with where it leads.
@@ -57,61 +130,6 @@ fn steps(to: Policy) -> impl Iterator<Item = (&'static str, Policy)> {
 fn policies(own: Policy) -> impl Iterator<Item = (&'static str, Policy)> {
     let is_preset = Policy::PRESETS.iter().any(|(_, preset)| *preset == own);
     Policy::PRESETS.into_iter().chain((!is_preset).then_some((AS_CONFIGURED, own)))
-}
-
-fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
-    let LiveRule::Subscriptions(rule) = spec.setting.rule else {
-        return Err(Error::internal("policies are of subscriptions, and the basis is transactions"));
-    };
-    let mut seen: Vec<Seen> = vec![];
-    let mut look = |policy: Policy| {
-        seen.iter().position(|s| s.policy == policy).unwrap_or_else(|| {
-            let lens = Lens { rule: LiveRule::Subscriptions(policy.rule(rule)), ..spec.setting.lens(spec.period) };
-            let counts = rates::plan(plan, common.index, lens, &[], policy);
-            seen.push(Seen { policy, counts, money: series::plan::<Money>(plan, common.index, lens, &[]) });
-            seen.len() - 1
-        })
-    };
-    let ways = policies(spec.setting.policy).map(|(name, policy)| Way {
-        name,
-        from: look(Policy::STANDARD),
-        steps: steps(policy).map(|(switch, policy)| (switch, look(policy))).collect(),
-    });
-    Ok(Box::new(Reconcile { ways: ways.collect(), spec: spec.clone(), seen }))
-}
-
-fn tables(spec: &Spec) -> Vec<TableSchema> {
-    let columns = vec![
-        column(
-            "policy",
-            Type::Text,
-            "standard, chartmogul, stripe, profitwell, maxio; `pipeline` for the pipeline's own policy where it is none of these",
-        ),
-        column("period", Type::Date, "first day of the period"),
-        column(
-            "measure",
-            Type::Text,
-            "opening, new, returned, churned, closing: customers; mrr_…: movements of money; churn_rate, gross_churn_rate; ltv",
-        ),
-        column(
-            "switch",
-            Type::Text,
-            "NULL: the policy's own figure; else a switch in which it differs from standard, and its part of the difference",
-        ),
-        column(
-            "amount",
-            Type::Double,
-            "customers, money in major units, or a rate; NULL where the figure, or one of the two that a part is between, \
-             is not known",
-        ),
-        column(
-            "exact",
-            Type::Int,
-            "the same as a whole number, of money its minor units: adds up to the last one. NULL of rates and ltv",
-        ),
-    ];
-    let doc = "Churn by every vendor's policy, and what each switch contributes to its difference from standard".into();
-    vec![TableSchema { name: spec.name.clone(), doc, key: 4, columns }]
 }
 
 #[cfg(test)]

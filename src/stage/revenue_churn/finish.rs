@@ -1,12 +1,13 @@
 //! From the movements of money to table `revenue_churn`.
 
+use super::RevenueChurnKind;
 use std::sync::Arc;
 
 use super::RevenueChurn;
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::{Identity, Windowed, ratio, segment_cells};
-use crate::stage::{Finished, MetricValue, PerCustomer, Stage, SummaryMetric};
+use crate::stage::{Finished, MetricValue, PerCustomer, Stage, StageKind, SummaryMetric};
 use crate::table::{Cell, Table};
 use crate::tally::customer_movements::Head;
 use crate::tally::money::Flow;
@@ -20,7 +21,7 @@ impl Stage for RevenueChurn {
         let frame = known.shape.frame(self.spec.period);
         let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };
         let has_terms = matches!(windowed.rule, LiveRule::Subscriptions(_));
-        let schema = super::tables(&self.spec).swap_remove(0);
+        let schema = RevenueChurnKind::tables(&self.spec).swap_remove(0);
         let mut table = Table::empty(Arc::new(schema), false);
         let mut balance_is = Identity::new("movements_add_up", "opening + movements = closing, in minor units");
         let kept = match windowed.rule.passing_counts() {
@@ -104,7 +105,7 @@ impl Stage for RevenueChurn {
     }
 
     fn per_customer(&self, _: &StepOutputs) -> Result<Option<Box<dyn PerCustomer>>> {
-        Ok(crate::stage::ledger_option::requested(&self.spec, self.lens))
+        Ok(crate::stage::ledger_option::requested(&self.spec, self.spec.options.ledger, self.lens))
     }
 }
 

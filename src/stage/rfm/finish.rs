@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{RfmStage, scored, tables};
+use super::{RfmKind, RfmStage, scored};
 use crate::engine::plan::Needs;
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::money::minor_per_major;
 use crate::stage::rows::{ratio, segment_cells};
-use crate::stage::{Finished, MetricValue, Scorer, Stage, SummaryMetric};
+use crate::stage::{Finished, MetricValue, Scorer, Stage, StageKind, SummaryMetric};
 use crate::table::{Cell, ColumnSpec, Table};
 use crate::tally::rfm::{Kind, QUINTILES};
 use crate::timeline::scores::{Bought, RFM_NAMES, Rfm, Scores, rfm_name};
@@ -32,7 +32,7 @@ impl Stage for RfmStage {
             *whole.entry(*cell).or_default() += *kind;
         }
         let major = minor_per_major(self.spec.setting.digits);
-        let mut table = Table::empty(Arc::new(tables(&self.spec).swap_remove(0)), false);
+        let mut table = Table::empty(Arc::new(RfmKind::tables(&self.spec).swap_remove(0)), false);
         for ((cell, name), kind) in &named {
             let (n, all) = (i128::from(kind.customers), whole[cell]);
             table.push(segment_cells(&index, *cell).into_iter().chain([

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::outlook::{LEAST_CUTS, Outlook, TAUGHT, fit, known_before, levels_of, pooled};
-use super::{CHANCE, RiskStage, SCORE, score, tables};
+use super::{CHANCE, RiskKind, RiskStage, SCORE, score};
 use crate::check::{Check, Status};
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
-use crate::stage::{Finished, MetricValue, Scorer, Stage, SummaryMetric};
+use crate::stage::{Finished, MetricValue, Scorer, Stage, StageKind, SummaryMetric};
 use crate::stats::logistic::Logistic;
 use crate::stats::ranked::{Group, Ranked, squared_errors};
 use crate::table::{Cell, Table};
@@ -95,7 +95,7 @@ impl Stage for RiskStage {
         let verdicts: Vec<Verdict> =
             backtested.clone().map(|number| verdict(&self.watch, &cuts, &tally, number)).collect();
         let whole = together(&verdicts);
-        let mut table = Table::empty(Arc::new(tables(&self.spec).swap_remove(0)), false);
+        let mut table = Table::empty(Arc::new(RiskKind::tables(&self.spec).swap_remove(0)), false);
         let dates = backtested.map(|number| Some(cuts[number].day)).chain([None]);
         for (cut, verdict) in dates.zip(verdicts.iter().chain(&whole)) {
             // Who there was, and who left, does not hang on the signal.

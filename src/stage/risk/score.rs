@@ -1,12 +1,13 @@
 //! What each customer gets: `risk_score`, `risk_reason`.
 
+use super::RiskOptions;
 use super::outlook::Outlook;
-use super::{KIND, words};
-use crate::stage::Spec;
-use crate::stage::{Horizon, Scorer};
+use super::{RiskKind, words};
+use crate::stage::{Scorer, StageKind, StageSpec};
 use crate::table::{Cell, ColumnSpec, Type, column};
 use crate::tally::risk::needs;
 use crate::timeline::lens::LiveRule;
+use crate::timeline::risk_features::Horizon;
 use crate::timeline::risk_features::{Cut, FeatureReader, FeatureSpec, FeatureValues, Windows};
 use crate::timeline::shape::{Basis, Shape};
 use crate::timeline::view::CustomerContext;
@@ -15,9 +16,9 @@ use crate::timeline::view::CustomerContext;
 const LEAST_REASON: f64 = 0.1;
 
 /// The columns of `customers`; a stage of another name puts that before them.
-pub fn columns(spec: &Spec) -> Vec<ColumnSpec> {
-    let name = |name: &str| if spec.name == KIND.name { name.to_owned() } else { format!("{}_{name}", spec.name) };
-    let what = match (spec.setting.basis, spec.options.ahead("horizon").unwrap_or(Horizon::Periods(1))) {
+pub fn columns(spec: &StageSpec<RiskOptions>) -> Vec<ColumnSpec> {
+    let name = |name: &str| if spec.name == RiskKind::NAME { name.to_owned() } else { format!("{}_{name}", spec.name) };
+    let what = match (spec.setting.basis, spec.options.horizon) {
         (Basis::Transactions, _) => match spec.setting.rule {
             LiveRule::Period => {
                 format!("the customer buys nothing in the {} from as_of on", spec.setting.period.name())
@@ -46,7 +47,13 @@ pub struct Scored {
 }
 
 impl Scored {
-    pub fn new(spec: &Spec, watch: &FeatureSpec, lens: usize, shape: &Shape, outlook: Option<Outlook>) -> Scored {
+    pub fn new(
+        spec: &StageSpec<RiskOptions>,
+        watch: &FeatureSpec,
+        lens: usize,
+        shape: &Shape,
+        outlook: Option<Outlook>,
+    ) -> Scored {
         let now = watch.cut(shape, &spec.setting.rule, shape.as_of, 1);
         Scored { columns: columns(spec), lens, watch: watch.clone(), now, offsets: watch.offsets(), outlook }
     }

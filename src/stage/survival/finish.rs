@@ -1,5 +1,6 @@
 //! From the lengths of spells to tables `survival`, `survival_tests`, `survival_summary`.
 
+use super::SurvivalKind;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use super::Survival;
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::segment_cells;
-use crate::stage::{Finished, MetricValue, Stage, SummaryMetric};
+use crate::stage::{Finished, MetricValue, Stage, StageKind, SummaryMetric};
 use crate::stats::survival::Life;
 use crate::stats::survival::compare::{Weights, compare};
 use crate::stats::survival::kaplan_meier::{Curve, Reached};
@@ -28,7 +29,7 @@ impl Stage for Survival {
     fn finish(&self, known: &StepOutputs) -> Result<Finished> {
         let (tally, index) = (known.get(self.lives)?, known.get(self.common.index)?);
         let mut tables: Vec<Table> =
-            super::tables(&self.spec).into_iter().map(|s| Table::empty(Arc::new(s), false)).collect();
+            SurvivalKind::tables(&self.spec).into_iter().map(|s| Table::empty(Arc::new(s), false)).collect();
         let mut headlines = vec![];
         let everybody = std::iter::once(ALL);
         for cell in everybody.chain(tally.cells().filter(|c| *c != ALL)) {

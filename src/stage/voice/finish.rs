@@ -1,5 +1,6 @@
 //! From counted answers to table `voice`.
 
+use super::VoiceKind;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use super::Voiced;
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::{ratio, segment_cells};
-use crate::stage::{Finished, MetricValue, Stage, SummaryMetric};
+use crate::stage::{Finished, MetricValue, Stage, StageKind, SummaryMetric};
 use crate::stats::proportion::wilson;
 use crate::stats::student::mean_interval;
 use crate::table::Table;
@@ -23,7 +24,7 @@ impl Stage for Voiced {
     fn finish(&self, known: &StepOutputs) -> Result<Finished> {
         let (answers, index) = (known.get(self.answers)?, known.get(self.common.index)?);
         let frame = known.shape.frame(self.spec.period);
-        let mut table = Table::empty(Arc::new(super::tables(&self.spec).swap_remove(0)), false);
+        let mut table = Table::empty(Arc::new(VoiceKind::tables(&self.spec).swap_remove(0)), false);
         let mut headlines = vec![];
         let everybody = answers.sums(ALL);
         let keeps_invitations =

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::rows::{ratio, segment_cells, segment_columns};
 use super::voice::scales;
-use super::{Common, Finished, Kind, MetricValue, Spec, Stage, SummaryMetric, no_scores};
+use super::{Common, Finished, MetricValue, Refusal, Stage, StageCheck, StageKind, StageSpec, SummaryMetric};
 use crate::calendar::Day;
 use crate::engine::plan::Plan;
 use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::Result;
+use crate::options::NoOptions;
 use crate::table::{Table, TableSchema, Type, column};
 use crate::tally::period_series::PeriodSeries;
 use crate::tally::voice::{self, After, Afterwards, Group, Heard, SCORED};
@@ -16,48 +17,59 @@ use crate::timeline::rows::AnswerKind;
 use crate::timeline::segments::ALL;
 use crate::timeline::shape::Maturity;
 
-pub const KIND: Kind =
-    Kind { name: "voice_outcome", doc: include_str!("definition.md"), options: &[], tables, scores: no_scores, build };
+/// See `definition.md`.
+pub struct VoiceOutcomeKind;
+
+impl StageKind for VoiceOutcomeKind {
+    type Options = NoOptions;
+
+    const NAME: &'static str = "voice_outcome";
+    const DEFINITION: &'static str = include_str!("definition.md");
+
+    fn check(stage: &StageCheck<'_, NoOptions>) -> Vec<Refusal> {
+        super::voice::needs_scores(stage.inputs)
+    }
+
+    fn tables(spec: &StageSpec<NoOptions>) -> Vec<TableSchema> {
+        let mut columns = segment_columns();
+        columns.extend([
+            column("period", Type::Date, "first day of the period of the answer"),
+            column("kind", Type::Text, "nps, csat or ces"),
+            column("group", Type::Text, "promoters, passives or detractors, as stage `voice` counts them"),
+            column("customers", Type::Int, "customers who answered so while live"),
+            column(
+                "churn_rate_after",
+                Type::Double,
+                "share of them not live at the end of the following period; NULL until that is complete",
+            ),
+            column(
+                "revenue_change_after",
+                Type::Double,
+                "their money at the end of the following period, less that before the answer, as a share of it; NULL until complete",
+            ),
+        ]);
+        let doc = "Who left and what became of the revenue after answers, by group".into();
+        vec![TableSchema { name: spec.name.clone(), doc, key: 6, columns }]
+    }
+
+    fn build(spec: &StageSpec<NoOptions>, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
+        let lens = spec.setting.lens(spec.period);
+        let afterwards = voice::plan::<Afterwards>(plan, common.index, lens, &spec.segments, scales(spec));
+        Ok(Box::new(VoiceOutcome { afterwards, spec: spec.clone(), common }))
+    }
+}
 
 struct VoiceOutcome {
-    spec: Spec,
+    spec: StageSpec<NoOptions>,
     common: Common,
     afterwards: Ref<PeriodSeries>,
-}
-
-fn build(spec: &Spec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
-    let lens = spec.setting.lens(spec.period);
-    let afterwards = voice::plan::<Afterwards>(plan, common.index, lens, &spec.segments, scales(spec));
-    Ok(Box::new(VoiceOutcome { afterwards, spec: spec.clone(), common }))
-}
-
-fn tables(spec: &Spec) -> Vec<TableSchema> {
-    let mut columns = segment_columns();
-    columns.extend([
-        column("period", Type::Date, "first day of the period of the answer"),
-        column("kind", Type::Text, "nps, csat or ces"),
-        column("group", Type::Text, "promoters, passives or detractors, as stage `voice` counts them"),
-        column("customers", Type::Int, "customers who answered so while live"),
-        column(
-            "churn_rate_after",
-            Type::Double,
-            "share of them not live at the end of the following period; NULL until that is complete",
-        ),
-        column(
-            "revenue_change_after",
-            Type::Double,
-            "their money at the end of the following period, less that before the answer, as a share of it; NULL until complete",
-        ),
-    ]);
-    let doc = "Who left and what became of the revenue after answers, by group".into();
-    vec![TableSchema { name: spec.name.clone(), doc, key: 6, columns }]
 }
 
 impl Stage for VoiceOutcome {
     fn finish(&self, known: &StepOutputs) -> Result<Finished> {
         let (afterwards, index) = (known.get(self.afterwards)?, known.get(self.common.index)?);
         let frame = known.shape.frame(self.spec.period);
-        let mut table = Table::empty(Arc::new(tables(&self.spec).swap_remove(0)), false);
+        let mut table = Table::empty(Arc::new(VoiceOutcomeKind::tables(&self.spec).swap_remove(0)), false);
         let mut headlines = vec![];
         for cell in afterwards.cells() {
             let sums = afterwards.sums(cell);

@@ -18,7 +18,7 @@ use crate::timeline::view::{CustomerContext, Needs, View};
 pub const DOC: &str = include_str!("definition.md");
 
 pub fn schema(setting: &RunSettings, scored: Vec<ColumnSpec>) -> TableSchema {
-    let unit = setting.time_unit.name();
+    let unit = setting.measures.time_unit.name();
     let mut columns = vec![
         column("customer_id", Type::CustomerId, "the customer"),
         column("first_at", Type::Date, "day of the first activity, or on which the first subscription became live"),
@@ -112,7 +112,7 @@ impl PerCustomer for Customers {
             CustomerId::Text(id) => table.row().text(Some(id)),
         };
         // x, t_x, T and the mean value of repeat transactions (Fader, Hardie and Lee 2005).
-        let bought = self.setting.transactions_by.before(&view, view.shape().as_of);
+        let bought = self.setting.measures.transactions_by.before(&view, view.shape().as_of);
         let mut row = row
             .date(first)
             .date(last)
@@ -160,7 +160,7 @@ pub fn revenue_to_date(view: &View<'_>) -> i64 {
 
 impl Customers {
     fn units(&self, days: u32) -> f64 {
-        f64::from(days) / self.setting.time_unit.days()
+        f64::from(days) / self.setting.measures.time_unit.days()
     }
 
     fn monetary(&self, bought: Purchases) -> f64 {

@@ -70,7 +70,7 @@ impl Text {
     }
 
     /// What the environment gave, with the reference that asked for it.
-    pub(super) fn secrets(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = (&str, &str)> {
         let pair = move |r: &Reference| (&self.value[r.value.clone()], &self.written[r.written.clone()]);
         self.references.iter().filter(|r| r.secret && !r.value.is_empty()).map(pair)
     }
@@ -140,7 +140,7 @@ impl Text {
     }
 
     /// The text with a plain one before it.
-    pub(super) fn behind(&self, prefix: &str) -> Text {
+    pub(crate) fn behind(&self, prefix: &str) -> Text {
         let shift = |range: &Range<usize>| range.start + prefix.len()..range.end + prefix.len();
         let references = self.references.iter().map(|r| Reference {
             written: shift(&r.written),
@@ -156,7 +156,7 @@ impl Text {
 
     /// The parts before and behind the first `separator` of the value. Where the environment gave it, the second part is
     /// shown as the whole is.
-    pub(super) fn split_once(&self, separator: char) -> Option<(&str, Text)> {
+    pub(crate) fn split_once(&self, separator: char) -> Option<(&str, Text)> {
         let (before, behind) = self.value.split_once(separator)?;
         let from = before.len() + separator.len_utf8();
         let given = self.references.iter().any(|r| r.value.start < from);
@@ -189,7 +189,7 @@ fn literal(written: &str, length: usize) -> usize {
 }
 
 /// `text` with `by` in place of `value`; a short value only where it is a word of its own.
-pub(super) fn replaced(text: &str, value: &str, by: &str) -> String {
+pub(crate) fn replaced(text: &str, value: &str, by: &str) -> String {
     if value.len() >= SHORT {
         return text.replace(value, by);
     }
@@ -235,6 +235,20 @@ impl From<String> for Text {
     fn from(text: String) -> Text {
         Text::plain(text)
     }
+}
+
+/// SQL as the user wrote it, with its place in the pipeline file for messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expression {
+    pub sql: Text,
+    pub span: Range<usize>,
+}
+
+/// A value and its place in the pipeline file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located<T> {
+    pub value: T,
+    pub span: Range<usize>,
 }
 
 #[cfg(test)]

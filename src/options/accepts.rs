@@ -2,8 +2,6 @@
 
 use std::ops::Bound::{self, Excluded, Included};
 
-use crate::stage::KINDS;
-
 /// What a key takes.
 #[derive(Clone, Copy, Debug)]
 pub enum Accepts {
@@ -68,6 +66,16 @@ pub struct Words {
 }
 
 impl Accepts {
+    /// A number from `min` to `max`, both included.
+    pub const fn number(min: f64, max: f64) -> Accepts {
+        Accepts::Number { min: Included(min), max: Included(max) }
+    }
+
+    /// A share: a number from 0 to 1.
+    pub const fn share() -> Accepts {
+        Accepts::number(0.0, 1.0)
+    }
+
     /// What a user may write, as an object of "takes".
     pub fn described(&self) -> String {
         let quoted = |w: &[&str]| w.iter().map(|w| format!("\"{w}\"")).collect::<Vec<_>>().join(", ");
@@ -100,7 +108,7 @@ impl Accepts {
             Accepts::SourceColumn => "a source and its column as a string such as \"customers.plan\"".into(),
             Accepts::Scale => "the lowest and the highest score as whole numbers, such as [0, 10]".into(),
             Accepts::Segments => "a list of names of [segments]".into(),
-            Accepts::Kind => format!("one of {}", quoted(&KINDS.iter().map(|k| k.name).collect::<Vec<_>>())),
+            Accepts::Kind => "the name of a kind of stage (`tenure stages` lists them)".into(),
             Accepts::Table => "a table of settings".into(),
             Accepts::Later(_) => "nothing yet".into(),
         }

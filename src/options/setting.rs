@@ -100,9 +100,20 @@ macro_rules! from_setting {
 from_setting!(
     Text => Text, Flag => bool, Int => i64, Int => usize, Number => f64, Word => &'static str, Words => Vec<&'static str>,
     Day => Day, Days => Days, Months => Months, Horizon => Horizon, ChurnAfter => ChurnAfter, Reactivation => Reactivation,
-    Seconds => Seconds, Zone => TimeZone, Mode => u32, Sql => Expression, Scale => Scale, Reference => Located<Text>,
+    Seconds => Seconds, Zone => TimeZone, Sql => Expression, Scale => Scale, Reference => Located<Text>,
 );
 word_option!(Period, Period::ALL);
+
+/// A whole number, or the permissions of a file.
+impl FromSetting for u32 {
+    fn from_setting(setting: Option<Setting>) -> Option<Self> {
+        match setting {
+            Some(Setting::Int(number)) => number.try_into().ok(),
+            Some(Setting::Mode(mode)) => Some(mode),
+            _ => None,
+        }
+    }
+}
 
 /// Paths, or names of segments.
 impl FromSetting for Vec<Located<Text>> {

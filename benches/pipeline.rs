@@ -12,10 +12,11 @@ use fixture::Purchases;
 use tenure::config::{self, Pipeline};
 use tenure::engine::score::{PartSink, Score};
 use tenure::error::Result;
-use tenure::job::{self, LoadedData, Phase, RunPlan, RunResult, Watch, Watched};
+use tenure::job::{self, LoadedData, RunPlan, RunResult};
+use tenure::progress::NoProgress;
 use tenure::publish::{Block, Format, Options, Publication, RunId, TableWriter};
 use tenure::rows::{Batch, Sink};
-use tenure::source::{self, Inspected, ReadLimits, Unobserved};
+use tenure::source::{self, Inspected, ReadLimits};
 use tenure::table::Table;
 use tenure::timeline::identity::Identity;
 use tenure::timeline::scatter::Scatter;
@@ -32,17 +33,6 @@ fn rows() -> u64 {
     let wanted = std::env::var("TENURE_BENCH_ROWS").ok();
     let parsed = |text: String| text.parse().expect("TENURE_BENCH_ROWS is a whole number");
     wanted.map_or(if measuring() { 1_000_000 } else { 10_000 }, parsed)
-}
-
-struct Quiet;
-
-impl Watch for Quiet {
-    fn phase(&self, _: Phase, _: Option<u64>) {}
-    fn advance(&self, _: u64) {}
-    fn stopped(&self) -> Result<()> {
-        Ok(())
-    }
-    fn few_workers(&self, _: usize, _: usize) {}
 }
 
 /// Takes rows and forgets them.
@@ -112,7 +102,7 @@ fn scan(c: &mut Criterion, export: &Path) {
         let inspected = inspected(&pipeline);
         group.bench_function(name, |b| {
             b.iter(|| {
-                source::scan(&inspected, &pipeline, &Nowhere, &Unobserved, ReadLimits::default())
+                source::scan(&inspected, &pipeline, &Nowhere, &NoProgress, ReadLimits::default())
                     .expect("the export reads")
             });
         });
@@ -124,7 +114,7 @@ fn scatter(c: &mut Criterion, export: &Path) {
     let pipeline = pipeline(export, "\"amount\"");
     let inspected = inspected(&pipeline);
     let kept = Kept::default();
-    source::scan(&inspected, &pipeline, &kept, &Unobserved, ReadLimits::default()).expect("the export reads");
+    source::scan(&inspected, &pipeline, &kept, &NoProgress, ReadLimits::default()).expect("the export reads");
     let batches = kept.0.into_inner().expect("no thread failed");
 
     let mut group = group(c, "scatter");
@@ -144,7 +134,7 @@ fn scatter(c: &mut Criterion, export: &Path) {
 }
 
 fn gather(pipeline: &Pipeline, inspected: &Inspected) -> LoadedData {
-    job::gather(pipeline, inspected, ReadLimits::default(), Store::unlimited(), &Quiet).expect("the export reads")
+    job::gather(pipeline, inspected, ReadLimits::default(), Store::unlimited(), &NoProgress).expect("the export reads")
 }
 
 fn fold(c: &mut Criterion, export: &Path) {
@@ -153,12 +143,12 @@ fn fold(c: &mut Criterion, export: &Path) {
     let blueprint = job::blueprint(&pipeline, None).expect("a plan");
     let mut group = group(c, "fold");
     group.bench_function("all_stages", |b| {
-        b.iter(|| job::compute(&blueprint, &gathered, &Quiet).expect("money fits"));
+        b.iter(|| job::compute(&blueprint, &gathered, &NoProgress).expect("money fits"));
     });
     for stage in &pipeline.stages {
         let alone = job::blueprint(&pipeline, Some(std::slice::from_ref(&stage.name))).expect("a plan");
         group.bench_function(&*stage.name, |b| {
-            b.iter(|| job::compute(&alone, &gathered, &Quiet).expect("money fits"));
+            b.iter(|| job::compute(&alone, &gathered, &NoProgress).expect("money fits"));
         });
     }
     group.finish();
@@ -209,7 +199,7 @@ fn write(out: &Path, blueprint: &RunPlan, gathered: &LoadedData, computed: &RunR
     let files = tables.iter().map(|t| Ok(Mutex::new(Some(publication.writer(t.schema(), format)?))));
     let files = Files(files.collect::<Result<_>>()?);
     let (lenses, customers) = (blueprint.plan.lenses().into(), computed.customers.min(1_000_000));
-    let (known, store, observer) = (&computed.known, &gathered.store, &Watched(&Quiet));
+    let (known, store, observer) = (&computed.known, &gathered.store, &NoProgress);
     Score { tables, lenses, known, store, customers, observer }.write(&files)?;
     computed.tables.iter().try_for_each(|table| publication.write(table, format).map(drop))
 }
@@ -218,7 +208,7 @@ fn publish(c: &mut Criterion, export: &Path) {
     let pipeline = pipeline(export, "\"amount\"");
     let gathered = gather(&pipeline, &inspected(&pipeline));
     let blueprint = job::blueprint(&pipeline, None).expect("a plan");
-    let computed = job::compute(&blueprint, &gathered, &Quiet).expect("money fits");
+    let computed = job::compute(&blueprint, &gathered, &NoProgress).expect("money fits");
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("published");
     let mut group = group(c, "publish");
     group.bench_function("all_tables", |b| {

@@ -23,6 +23,7 @@ const ORDER: &[&str] = &[
     "stats",
     "check",
     "table",
+    "progress",
     "exchange",
     "numbers",
     "money",

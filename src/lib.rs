@@ -32,6 +32,7 @@ pub mod money;
 mod nearest;
 pub mod numbers;
 pub mod options;
+pub mod progress;
 pub mod publish;
 mod regular_file;
 pub mod rows;

@@ -9,22 +9,13 @@ use super::workers;
 use crate::error::{Error, Result};
 use crate::exchange::Fault;
 use crate::memory;
+use crate::progress::Progress;
 use crate::timeline::history::{Histories, UnknownCustomers};
 use crate::timeline::identity::BUCKETS;
 use crate::timeline::lens::Lens;
 use crate::timeline::shape::Shape;
 use crate::timeline::store::Store;
 use crate::timeline::view::{CustomerContext, LensEvaluator};
-
-/// Hears of progress and may stop a walk.
-pub trait Observer: Sync {
-    /// Customers seen since the last call.
-    fn walked(&self, customers: u64);
-    /// An error if the run is to stop.
-    fn stopped(&self) -> Result<()>;
-    /// Only so many of the threads were at work to the end, because memory has no room for what more of them need.
-    fn few_workers(&self, workers: usize, threads: usize);
-}
 
 /// One fold of a walk, with its lens.
 struct Walker<'a> {
@@ -42,7 +33,7 @@ struct Walker<'a> {
 ///
 /// # Errors
 /// When a customer's money overflows, a store fails, or the observer stops the run.
-pub fn run(plan: &Plan, shape: Arc<Shape>, store: &Store, observer: &dyn Observer) -> Result<StepOutputs> {
+pub fn run(plan: &Plan, shape: Arc<Shape>, store: &Store, observer: &dyn Progress) -> Result<StepOutputs> {
     let mut known = StepOutputs::new(shape, plan.nodes.len());
     let lenses: Arc<[Lens]> = plan.lenses().into();
     loop {
@@ -112,7 +103,7 @@ fn walk(
     walkers: &[Walker<'_>],
     evaluator: &(dyn Fn() -> LensEvaluator + Sync),
     store: &Store,
-    observer: &dyn Observer,
+    observer: &dyn Progress,
 ) -> Result<(Vec<AnyTally>, UnknownCustomers, Option<Fault>)> {
     let customers = store.customers();
     let shape = evaluator().shape().clone();
@@ -129,7 +120,7 @@ struct Walking<'a> {
     walkers: &'a [Walker<'a>],
     evaluator: &'a (dyn Fn() -> LensEvaluator + Sync),
     store: &'a Store,
-    observer: &'a dyn Observer,
+    observer: &'a dyn Progress,
 }
 
 impl workers::Work for Walking<'_> {
@@ -203,7 +194,7 @@ impl Walk {
         &mut self,
         bucket: usize,
         store: &Store,
-        observer: &dyn Observer,
+        observer: &dyn Progress,
         show: &mut dyn FnMut(&CustomerContext<'_>) -> Result<()>,
     ) -> Result<()> {
         let Walk { evaluator, histories, unknown_customers, .. } = self;
@@ -217,7 +208,7 @@ impl Walk {
             customers += 1;
             show(&person)
         })?;
-        observer.walked(customers);
+        observer.advance(customers);
         Ok(())
     }
 }
@@ -231,22 +222,10 @@ pub(crate) struct Part {
     pub tally: AnyTally,
 }
 
-#[cfg(test)]
-struct Silent;
-
-#[cfg(test)]
-impl Observer for Silent {
-    fn walked(&self, _: u64) {}
-    fn stopped(&self) -> Result<()> {
-        Ok(())
-    }
-    fn few_workers(&self, _: usize, _: usize) {}
-}
-
 /// All that a plan learns, unobserved.
 #[cfg(test)]
 pub(crate) fn outputs_of(plan: &Plan, shape: Arc<Shape>, store: &Store) -> StepOutputs {
-    run(plan, shape, store, &Silent).unwrap()
+    run(plan, shape, store, &crate::progress::NoProgress).unwrap()
 }
 
 /// Every fold of a round with its tally of these buckets, once everything before is known.
@@ -271,7 +250,7 @@ pub(crate) fn tallies_of(
         })
         .collect();
     for bucket in buckets {
-        walk.visit(*bucket, store, &Silent, &mut |person| {
+        walk.visit(*bucket, store, &crate::progress::NoProgress, &mut |person| {
             for (lens, needs, part) in &mut parts {
                 part.fold.observe(&mut *part.tally, &person.through(*lens, *needs));
             }

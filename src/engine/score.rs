@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 
-use super::local::Observer;
 use super::per_customer::PerCustomer;
 use super::step_outputs::StepOutputs;
 use super::workers;
 use crate::error::{Error, Result};
+use crate::progress::Progress;
 use crate::table::Table;
 use crate::timeline::history::Histories;
 use crate::timeline::identity::{BUCKET_BITS, BUCKETS, prefix};
@@ -61,7 +61,7 @@ pub struct Score<'a> {
     pub known: &'a StepOutputs,
     pub store: &'a Store,
     pub customers: u64,
-    pub observer: &'a dyn Observer,
+    pub observer: &'a dyn Progress,
 }
 
 impl Score<'_> {
@@ -121,7 +121,7 @@ impl Score<'_> {
                 sink.write(block, rows)?;
                 rows.clear();
             }
-            self.observer.walked(walked);
+            self.observer.advance(walked);
         }
         blocks.iter_mut().try_for_each(|block| sink.complete(block))?;
         match evaluator.missing() {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::dictionary::dictionary;
-use super::{Phase, Watch, Watched};
 use crate::config::{Pipeline, SourceKind};
 use crate::error::{Error, Result};
+use crate::progress::{Phase, Progress};
 use crate::rows::Cost;
 use crate::source::{IdKind, Inspected, InspectedSource, ReadLimits, Scan, scan};
 use crate::timeline::identity::Identity;
@@ -24,21 +24,21 @@ pub struct LoadedData {
 /// Reads every export once and scatters its rows by customer into an empty store.
 ///
 /// # Errors
-/// When an export cannot be read, no row is left to tell a window from, or the watch stops the run.
+/// When an export cannot be read, no row is left to tell a window from, or the progress stops the run.
 pub fn gather(
     pipeline: &Pipeline,
     inspected: &Inspected,
     limits: ReadLimits,
     store: Store,
-    watch: &dyn Watch,
+    progress: &dyn Progress,
 ) -> Result<LoadedData> {
     let read = inspected.sources.values().filter(|source| source.is_read());
     let rows = read.map(InspectedSource::rows).sum();
     store.expect(rows);
     let limits = ReadLimits { kept: limits.kept.min(kept_bytes(store.limit())), ..limits };
     bring_together(pipeline, Identity::default(), store, &|scatter| {
-        watch.phase(Phase::Scan, Some(rows));
-        scan(inspected, pipeline, scatter, &Watched(watch), limits)
+        progress.phase(Phase::Scan, Some(rows));
+        scan(inspected, pipeline, scatter, progress, limits)
     })
 }
 

@@ -6,7 +6,11 @@ mod checks;
 mod dictionary;
 mod estimate;
 mod gather;
+mod parts;
 mod plan;
+mod publishing;
+mod run;
+mod shares;
 
 pub use checks::{failures, input_checks};
 pub use estimate::{Reckoning, make_room};
@@ -14,78 +18,23 @@ pub use estimate::{Reckoning, make_room};
 pub(crate) use gather::bring_together;
 pub use gather::{LoadedData, gather};
 pub use plan::{RunPlan, blueprint, every_table};
+pub use publishing::{PublishedRun, Publishing, publish};
+pub use run::{compute_checked, exports};
+pub use shares::{BESIDE_ROWS, FEWEST_ROW_BYTES, for_footers, for_reading, for_rows, reading_threads, temporary};
 
 use crate::check::Check;
-use crate::engine::local::{self, Observer};
+use crate::engine::local;
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::{Error, Result};
 use crate::memory;
+use crate::progress::{Phase, Progress};
 use crate::publish::segments::SegmentRow;
-use crate::source::ScanObserver;
 use crate::stage::{PerCustomer, SummaryMetric};
 use crate::table::Table;
 use crate::tables::churn_windows;
 use crate::tables::customers::Customers;
 use crate::tables::ledger::Ledger;
 use crate::timeline::segments::{ALL, SegmentIndex};
-
-/// A part of a run that takes time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Reading exports and scattering rows, in rows.
-    Scan,
-    /// Walks over customers, in customers (of all walks).
-    Fold,
-    /// The last walk and the writing of per-customer tables, in customers.
-    Score,
-    Publish,
-}
-
-impl Phase {
-    pub fn name(self) -> &'static str {
-        match self {
-            Phase::Scan => "scan",
-            Phase::Fold => "fold",
-            Phase::Score => "score",
-            Phase::Publish => "publish",
-        }
-    }
-}
-
-/// Hears how a run gets on, and may stop it. Called from several threads.
-pub trait Watch: Sync {
-    /// A phase begins, with its expected amount of work where that is known.
-    fn phase(&self, phase: Phase, total: Option<u64>);
-    fn advance(&self, amount: u64);
-    /// An error if the run is to stop.
-    fn stopped(&self) -> Result<()>;
-    /// Only so many of the threads were at work to the end of this phase, because memory has no room for more.
-    fn few_workers(&self, workers: usize, threads: usize);
-}
-
-/// A watch as the scan and the walks want it.
-pub struct Watched<'a>(pub &'a dyn Watch);
-
-impl ScanObserver for Watched<'_> {
-    fn rows(&self, n: u64) {
-        self.0.advance(n);
-    }
-    fn stopped(&self) -> Option<Error> {
-        self.0.stopped().err()
-    }
-}
-
-impl Observer for Watched<'_> {
-    fn walked(&self, customers: u64) {
-        self.0.advance(customers);
-    }
-    fn stopped(&self) -> Result<()> {
-        self.0.stopped()
-    }
-    fn few_workers(&self, workers: usize, threads: usize) {
-        self.0.few_workers(workers, threads);
-    }
-}
 
 /// All that a run found out, before anything is written.
 pub struct RunResult {
@@ -100,11 +49,11 @@ pub struct RunResult {
 }
 
 /// Folds walk by walk, finishes every stage.
-pub fn compute(blueprint: &RunPlan, gathered: &LoadedData, watch: &dyn Watch) -> Result<RunResult> {
+pub fn compute(blueprint: &RunPlan, gathered: &LoadedData, progress: &dyn Progress) -> Result<RunResult> {
     // At most: where there is nothing to look for a walk is saved.
     let expected = gathered.store.customers() * blueprint.plan.rounds() as u64;
-    watch.phase(Phase::Fold, Some(expected));
-    let known = local::run(&blueprint.plan, gathered.shape.clone(), &gathered.store, &Watched(watch))?;
+    progress.phase(Phase::Fold, Some(expected));
+    let known = local::run(&blueprint.plan, gathered.shape.clone(), &gathered.store, progress)?;
     let (census, index) = (known.get(blueprint.common.census)?, known.get(blueprint.common.index)?);
     let mut computed = RunResult {
         customers: census.customers as u64,

@@ -11,7 +11,8 @@ use crate::check::{self, Check};
 use crate::config::Pipeline;
 use crate::engine::score::{PartSink, Score};
 use crate::error::Result;
-use crate::job::{self, LoadedData, Phase, RunPlan, RunResult, Watch, Watched};
+use crate::job::{self, LoadedData, RunPlan, RunResult};
+use crate::progress::NoProgress;
 use crate::publish::segments;
 use crate::source::Needs;
 use crate::table::{Cell, Table, Values};
@@ -32,17 +33,6 @@ pub struct Conduct {
 }
 
 pub const PLAIN: Conduct = Conduct { bits: 64, batch: 32_768, threads: 1, order: 0, limit: None };
-
-struct Quiet;
-
-impl Watch for Quiet {
-    fn phase(&self, _: Phase, _: Option<u64>) {}
-    fn advance(&self, _: u64) {}
-    fn stopped(&self) -> Result<()> {
-        Ok(())
-    }
-    fn few_workers(&self, _: usize, _: usize) {}
-}
 
 /// Whose tables they are, and the per-customer ones in the order in which they would be written.
 pub struct Outcome {
@@ -125,11 +115,11 @@ pub fn gather(world: &World, pipeline: &Pipeline, conduct: Conduct, needs: Needs
 
 /// Runs a plan over gathered rows.
 pub fn outcome(blueprint: &RunPlan, gathered: &LoadedData) -> Outcome {
-    let computed = job::compute(blueprint, gathered, &Quiet).expect("a world's money fits");
+    let computed = job::compute(blueprint, gathered, &NoProgress).expect("a world's money fits");
     let pieces = Pieces::default();
     let lenses = blueprint.plan.lenses().into();
     let RunResult { per_customer: tables, known, customers, .. } = &computed;
-    let (store, customers, observer) = (&gathered.store, *customers, &Watched(&Quiet));
+    let (store, customers, observer) = (&gathered.store, *customers, &NoProgress);
     Score { tables, lenses, known, store, customers, observer }.write(&pieces).expect("rows fit");
 
     let mut outcome = Outcome {

@@ -9,10 +9,13 @@
 //! ever passed.
 
 mod allocator;
+mod available;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use allocator::{CountingAllocator, in_use, peak_of_thread, resident, share_address_space};
+
+pub use available::{PROGRAM, available, own_address_space, program};
 
 /// What the process may take, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -41,7 +41,7 @@ pub use inspect::{
     FOOTER_MEMORY, Inspected, InspectedFile, InspectedSource, RuledOut, inspect, inspect_within, mapped,
 };
 pub use rejections::{KEPT_BYTES, KEPT_ROWS, RejectedRows, Rejections};
-pub use scan::{BATCH_ROWS, ReadLimits, Scan, ScanObserver, Unobserved, scan};
+pub use scan::{BATCH_ROWS, ReadLimits, Scan, scan};
 
 use std::path::PathBuf;
 use std::sync::Arc;

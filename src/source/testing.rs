@@ -11,10 +11,11 @@ use jiff::tz::TimeZone;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 
-use super::{Inspected, Needs, ReadLimits, Scan, Unobserved, inspect, scan};
+use super::{Inspected, Needs, ReadLimits, Scan, inspect, scan};
 use crate::calendar::{Day, Period};
 use crate::config::*;
 use crate::error::{Error, Errors};
+use crate::progress::NoProgress;
 use crate::rows::{Batch, CancelKind, Ids, NO_VALUE, Sink};
 
 pub fn write(path: &Path, columns: Vec<(&str, ArrayRef)>, rows_per_group: usize) {
@@ -173,7 +174,7 @@ pub fn deliver_within(
     limits: ReadLimits,
 ) -> Result<(Scan, Delivered), Error> {
     let sink = Keep::default();
-    let scan = scan(inspected, pipeline, &sink, &Unobserved, limits)?;
+    let scan = scan(inspected, pipeline, &sink, &NoProgress, limits)?;
     let mut rows: Vec<String> = vec![];
     for batch in sink.0.into_inner().unwrap() {
         lines(&batch, &scan, &mut rows);

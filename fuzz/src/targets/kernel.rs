@@ -6,7 +6,8 @@
 use tenure::calendar::Day;
 use tenure::config;
 use tenure::error::{Errors, Result};
-use tenure::job::{self, Phase, Watch};
+use tenure::job;
+use tenure::progress::NoProgress;
 use tenure::source::{self, ReadLimits};
 use tenure::table::{self, Values};
 use tenure::timeline::store::Store;
@@ -45,17 +46,6 @@ pub fn run(bytes: &[u8]) {
     }
 }
 
-struct Nobody;
-
-impl Watch for Nobody {
-    fn phase(&self, _: Phase, _: Option<u64>) {}
-    fn advance(&self, _: u64) {}
-    fn stopped(&self) -> Result<()> {
-        Ok(())
-    }
-    fn few_workers(&self, _: usize, _: usize) {}
-}
-
 /// The tables of a run, without the per-customer ones, and without writing any.
 fn tables(scenario: &Scenario) -> std::result::Result<Vec<table::Table>, Errors> {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -72,8 +62,8 @@ fn tables(scenario: &Scenario) -> std::result::Result<Vec<table::Table>, Errors>
         config::parse(&folder.path().join("pipeline.toml"), &scenario.toml(), &[], &|_| None, tenure::stage::KINDS)?;
     let blueprint = job::blueprint(&pipeline, None)?;
     let inspected = source::inspect(&pipeline, blueprint.plan.needs())?;
-    let gathered = job::gather(&pipeline, &inspected, ReadLimits::default(), Store::unlimited(), &Nobody)?;
-    Ok(job::compute(&blueprint, &gathered, &Nobody)?.tables)
+    let gathered = job::gather(&pipeline, &inspected, ReadLimits::default(), Store::unlimited(), &NoProgress)?;
+    Ok(job::compute(&blueprint, &gathered, &NoProgress)?.tables)
 }
 
 /// As the tests read them from files.

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tenure::config::{self, Pipeline};
 use tenure::error::Result;
 use tenure::rows::{Batch, Sink};
-use tenure::source::{Needs, ReadLimits, Unobserved, inspect_within, scan};
+use tenure::source::{Needs, ReadLimits, inspect_within, scan};
 
 const MAPPINGS: [&str; 3] = [
     r#"columns = { customer_id = "a", occurred_at = "b", amount = "c" }"#,
@@ -55,7 +55,7 @@ fn read(pipeline: &Pipeline) {
     let sink = Counted(AtomicUsize::new(0));
     let limits = ReadLimits { batch_rows: 1024, memory: MEMORY, kept: 1 << 20 };
     match inspect_within(pipeline, Needs::ALL, MEMORY) {
-        Ok(inspected) => match scan(&inspected, pipeline, &sink, &Unobserved, limits) {
+        Ok(inspected) => match scan(&inspected, pipeline, &sink, &tenure::progress::NoProgress, limits) {
             Ok(scan) => {
                 let read: u64 = scan.reports.values().map(|r| r.rows - r.filtered - r.rejected - r.after_as_of).sum();
                 assert_eq!(read, sink.0.into_inner() as u64, "rows were counted that were not delivered");

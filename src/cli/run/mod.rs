@@ -2,9 +2,7 @@
 
 mod dry_run;
 mod memory;
-mod parts;
 mod progress;
-mod publishing;
 mod summary;
 
 use std::io::Write;
@@ -13,7 +11,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 pub use self::memory::limit_to_available;
-use self::progress::ProgressReporter;
+use self::progress::RunReport;
 pub use self::progress::emit_errors;
 use super::interrupt::Interrupt;
 use super::panics;
@@ -21,7 +19,7 @@ use super::pipeline::PipelineArgs;
 use super::secrets;
 use crate::config::Pipeline;
 use crate::error::{Error, Errors, Exit, Result};
-use crate::job::{self, Phase, RunPlan, Watch};
+use crate::job::{self, PublishedRun, Publishing, RunPlan};
 use crate::publish::{Options, Publication, Reservation, RunId};
 use crate::source;
 use crate::timeline::store::Store;
@@ -91,9 +89,9 @@ pub fn run(args: &RunArgs, out: &mut (dyn Write + Send)) -> Result<Exit, Errors>
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     let allowed = args.threads.map_or_else(processors, usize::from);
     let all = pool(allowed)?;
-    let inspected = all.install(|| source::inspect_within(&pipeline, blueprint.plan.needs(), memory::for_footers()))?;
+    let inspected = all.install(|| job::exports(&pipeline, &blueprint))?;
     let started = all.current_num_threads();
-    let fitting = memory::reading_threads(started, inspected.bytes_a_thread(source::BATCH_ROWS));
+    let fitting = job::reading_threads(started, inspected.bytes_a_thread(source::BATCH_ROWS));
     let used = if fitting < started { pool(fitting)? } else { all };
     used.install(|| run_pipeline(args, &pipeline, &blueprint, &inspected, allowed, &interrupt, out))
 }
@@ -125,8 +123,8 @@ fn run_pipeline(
     let started = Timestamp::now();
     let a_thread = inspected.bytes_a_thread(source::BATCH_ROWS);
     let threads = rayon::current_num_threads();
-    let limit = memory::for_rows(threads, a_thread);
-    let store = Store::new(limit, &memory::temporary(pipeline)?);
+    let limit = job::for_rows(threads, a_thread);
+    let store = Store::new(limit, &job::temporary(pipeline)?);
     if args.dry_run {
         let report = dry_run::DryRun::new(pipeline, blueprint, inspected, args.memory_limit);
         return if args.wants_events() { report.emit() } else { report.print(out) };
@@ -142,14 +140,13 @@ fn run_pipeline(
     let unended = reservation.unended().map(str::to_owned);
     let leftovers = reservation.clean()?;
     let publication = interrupt.begin(reservation)?;
-    let progress = ProgressReporter::new(args, blueprint.plan.rounds(), interrupt.clone());
+    let progress = RunReport::new(args, blueprint.plan.rounds(), interrupt.clone());
     progress.begun(pipeline, publication.run_id());
     progress.last_run(pipeline, unended.as_deref(), &leftovers);
     if threads < allowed {
         progress.fewer_threads("run", threads, allowed);
     }
-    let run = Run { pipeline, blueprint, progress: &progress, started };
-    let outcome = run.compute_and_publish(args, inspected, store, publication);
+    let outcome = compute_and_publish(args, (pipeline, blueprint, inspected), store, publication, started, &progress);
     interrupt.ended();
     progress.finish();
     let finished = outcome?;
@@ -164,41 +161,24 @@ fn run_pipeline(
     Ok(Exit::Done)
 }
 
-struct Run<'a> {
-    pipeline: &'a Pipeline,
-    blueprint: &'a RunPlan,
-    progress: &'a ProgressReporter,
+fn compute_and_publish(
+    args: &RunArgs,
+    (pipeline, plan, inspected): (&Pipeline, &RunPlan, &source::Inspected),
+    store: Store,
+    publication: Publication,
     started: Timestamp,
-}
-
-impl Run<'_> {
-    fn compute_and_publish(
-        &self,
-        args: &RunArgs,
-        inspected: &source::Inspected,
-        store: Store,
-        publication: Publication,
-    ) -> Result<publishing::Finished, Errors> {
-        let limits = memory::for_reading();
-        let mut gathered = job::gather(self.pipeline, inspected, limits, store, self.progress)?;
-        let as_of = gathered.shape.as_of;
-        let mut checks = job::input_checks(self.pipeline, &gathered.scan, as_of, self.started.as_second());
-        stop_if_failed(&checks, &gathered.scan.rejected)?;
-        job::make_room(self.blueprint, &mut gathered)?;
-        let mut computed = job::compute(self.blueprint, &gathered, self.progress)?;
-        checks.append(&mut computed.checks);
-        checks.sort();
-        secrets::hide_checks(&mut checks);
-        stop_if_failed(&checks, &gathered.scan.rejected)?;
-        computed.checks = checks;
-        self.progress.phase(Phase::Score, Some(computed.customers));
-        publishing::publish(self, args, &gathered, computed, publication)
-    }
-}
-
-/// # Errors
-/// One for each check that failed.
-fn stop_if_failed(checks: &[crate::check::Check], rejected: &source::Rejections) -> Result<(), Errors> {
-    let failed = job::failures(checks, rejected);
-    if failed.is_empty() { Ok(()) } else { Err(failed.into()) }
+    progress: &RunReport,
+) -> Result<PublishedRun, Errors> {
+    let (loaded, mut result) = job::compute_checked(pipeline, plan, inspected, store, started.as_second(), progress)?;
+    secrets::hide_checks(&mut result.checks);
+    let publishing = Publishing {
+        pipeline,
+        plan,
+        only: args.only.clone(),
+        started,
+        now: &Timestamp::now,
+        timings: &|| progress.timings(),
+        progress,
+    };
+    Ok(job::publish(&publishing, &loaded, result, publication)?)
 }

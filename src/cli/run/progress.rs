@@ -10,15 +10,15 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::RunArgs;
-use super::publishing::Finished;
 use crate::check::Status;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::pipeline::{shown, shown_output};
 use crate::cli::secrets;
 use crate::config::Pipeline;
 use crate::error::{Error, Errors, Result};
-use crate::job::{Phase, Watch};
+use crate::job::PublishedRun;
 use crate::numbers::grouped;
+use crate::progress::{Phase, Progress};
 use crate::publish::RunId;
 use crate::publish::manifest::Timing;
 use crate::publish::publication::Leftover;
@@ -54,7 +54,7 @@ fn reasons(error: &Error) -> String {
     causes.fold(error.what.clone(), |text, cause| format!("{text}: {cause}"))
 }
 
-pub struct ProgressReporter {
+pub struct RunReport {
     interrupt: Interrupt,
     json: bool,
     quiet: bool,
@@ -74,15 +74,15 @@ struct CurrentPhase {
     timings: Vec<Timing>,
 }
 
-impl ProgressReporter {
+impl RunReport {
     /// `walks`: how often the fold goes over the customers, at most.
-    pub fn new(args: &RunArgs, walks: usize, interrupt: Interrupt) -> ProgressReporter {
+    pub fn new(args: &RunArgs, walks: usize, interrupt: Interrupt) -> RunReport {
         let (quiet, json) = (args.quiet, args.wants_events());
         let shown = !quiet && !json && std::io::stderr().is_terminal();
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
         let walks = walks.max(1) as u64;
-        ProgressReporter {
+        RunReport {
             interrupt,
             json,
             quiet,
@@ -157,16 +157,8 @@ impl ProgressReporter {
         }
     }
 
-    /// Signals are ignored from now on, because the run is being published.
-    ///
-    /// # Errors
-    /// Interrupted, Terminated: a signal came before.
-    pub fn about_to_publish(&self) -> Result<()> {
-        self.interrupt.hold_off()
-    }
-
     /// Reports that the summary could not be printed although the run is published.
-    pub fn summary_failed(&self, finished: &Finished, errors: &Errors) {
+    pub fn summary_failed(&self, finished: &PublishedRun, errors: &Errors) {
         let why: Vec<String> = errors.iter().map(reasons).collect();
         self.warn(&format!("the run is published in {}, but {}", shown(&finished.folder), why.join("; ")));
     }
@@ -177,7 +169,7 @@ impl ProgressReporter {
         self.bar.finish_and_clear();
     }
 
-    pub fn published(&self, finished: &Finished) {
+    pub fn published(&self, finished: &PublishedRun) {
         if let Some(e) = &finished.unsynced {
             let why = reasons(e);
             self.warn(&format!("the run is published, but may not survive a power failure: {why}"));
@@ -224,7 +216,7 @@ impl ProgressReporter {
     }
 }
 
-impl Watch for ProgressReporter {
+impl Progress for RunReport {
     fn phase(&self, phase: Phase, total: Option<u64>) {
         self.end_phase();
         self.walks_now.store(self.walks_of(phase), Ordering::Relaxed);
@@ -254,6 +246,10 @@ impl Watch for ProgressReporter {
 
     fn stopped(&self) -> Result<()> {
         self.interrupt.check()
+    }
+
+    fn about_to_publish(&self) -> Result<()> {
+        self.interrupt.hold_off()
     }
 
     fn few_workers(&self, workers: usize, threads: usize) {

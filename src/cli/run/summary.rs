@@ -4,12 +4,12 @@ use std::io::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::publishing::Finished;
 use crate::check::{Check, Status};
 use crate::cli::pipeline::shown;
 use crate::cli::stdout;
 use crate::config::Pipeline;
 use crate::error::{Errors, Exit};
+use crate::job::PublishedRun;
 use crate::money;
 use crate::numbers::{amount, count, grouped, size};
 use crate::stage::MetricValue;
@@ -43,13 +43,13 @@ fn right(table: &mut Table, columns: impl IntoIterator<Item = usize>) {
 }
 
 /// Prints what was read, rejected and written, the key figures of the last complete period, warnings, time and memory.
-pub fn print(finished: &Finished, pipeline: &Pipeline, out: &mut dyn Write) -> Result<Exit, Errors> {
+pub fn print(finished: &PublishedRun, pipeline: &Pipeline, out: &mut dyn Write) -> Result<Exit, Errors> {
     let latest = if finished.is_latest { ", now `latest`" } else { "; `latest` stays as it was (--only)" };
     let place = format!("published {}{latest}\n", escaped(&shown(&finished.folder)));
     stdout::text_with_place(out, text(finished, pipeline), &place)
 }
 
-fn text(finished: &Finished, pipeline: &Pipeline) -> String {
+fn text(finished: &PublishedRun, pipeline: &Pipeline) -> String {
     let (from, until) = finished.window;
     let mut text = format!(
         "{}: {}, {from} to {} (as_of {until})\n\n",

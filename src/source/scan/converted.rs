@@ -9,10 +9,11 @@ use tempfile::TempDir;
 use crate::config::Pipeline;
 use crate::config::SourceKind::*;
 use crate::error::Error;
+use crate::progress::NoProgress;
 use crate::rows::Needs;
 use crate::source::Reason::*;
 use crate::source::testing::*;
-use crate::source::{ReadLimits, Unobserved, inspect, scan};
+use crate::source::{ReadLimits, inspect, scan};
 
 fn texts(values: &[Option<&str>]) -> ArrayRef {
     Arc::new(StringArray::from(values.to_vec()))
@@ -356,7 +357,7 @@ fn rates_are_read_where_something_may_need_them() {
                 Ok(())
             }
         }
-        let scan = scan(&inspected, p, &Nowhere, &Unobserved, ReadLimits::default()).unwrap();
+        let scan = scan(&inspected, p, &Nowhere, &NoProgress, ReadLimits::default()).unwrap();
         (scan.reports[&ExchangeRates].read, scan.columns[&ExchangeRates].clone())
     };
     assert_eq!(read(&p), (true, ["cur", "on", "rate"].map(String::from).into()));

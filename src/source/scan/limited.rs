@@ -10,9 +10,10 @@ use parquet::schema::types::ColumnPath;
 
 use crate::config::SourceKind::*;
 use crate::error::{Error, Result};
+use crate::progress::NoProgress;
 use crate::rows::{Batch, Sink};
 use crate::source::testing::*;
-use crate::source::{ReadLimits, Unobserved, scan};
+use crate::source::{ReadLimits, scan};
 
 /// Rows of the largest batch that arrived, and how many were in work at the same time.
 #[derive(Default)]
@@ -84,12 +85,12 @@ fn a_batch_holds_as_many_rows_as_the_limit_allows() {
     for (mebibytes, most) in [(12, 4), (30, 20), (1 << 10, 40)] {
         let sink = Largest::default();
         let limits = ReadLimits { memory: mebibytes << 20, ..ReadLimits::default() };
-        on(1, || scan(&inspected, &p, &sink, &Unobserved, limits)).unwrap();
+        on(1, || scan(&inspected, &p, &sink, &NoProgress, limits)).unwrap();
         let rows = sink.rows.into_inner();
         assert!((1..=most).contains(&rows), "{rows} rows in {mebibytes} MiB");
     }
     let limits = ReadLimits { memory: 1 << 20, ..ReadLimits::default() };
-    let refused = on(2, || scan(&inspected, &p, &Largest::default(), &Unobserved, limits)).unwrap_err();
+    let refused = on(2, || scan(&inspected, &p, &Largest::default(), &NoProgress, limits)).unwrap_err();
     assert!(
         refused.what.starts_with("c.parquet cannot be read: row group 1, column note: that takes"),
         "{}",
@@ -106,7 +107,7 @@ fn row_groups_too_large_for_a_share_are_read_by_fewer_threads() {
     let at_once = |mebibytes: u64| {
         let sink = Largest::default();
         let limits = ReadLimits { memory: mebibytes << 20, ..ReadLimits::default() };
-        on(4, || scan(&inspected, &p, &sink, &Unobserved, limits)).unwrap();
+        on(4, || scan(&inspected, &p, &sink, &NoProgress, limits)).unwrap();
         sink.at_once.into_inner()
     };
     // A row group takes about eleven mebibytes.
@@ -131,7 +132,7 @@ fn a_sum_of_texts_is_written_out_in_pieces() {
     let inspected = look(&p).unwrap();
     let sink = Largest::default();
     let limits = ReadLimits { memory: 64 << 20, ..ReadLimits::default() };
-    on(1, || scan(&inspected, &p, &sink, &Unobserved, limits)).unwrap();
+    on(1, || scan(&inspected, &p, &sink, &NoProgress, limits)).unwrap();
     assert!(sink.rows.into_inner() <= 16);
     let (_, some) = on(1, || deliver_within(&p, &inspected, limits).unwrap());
     assert_eq!(some.rows.len(), 1000);

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use arrow::array::*;
 
 use crate::config::SourceKind::*;
+use crate::progress::NoProgress;
 use crate::rows::{Batch, Sink};
 use crate::source::Reason::*;
 use crate::source::columns::ids::LONGEST_ID;
 use crate::source::testing::*;
-use crate::source::{ReadLimits, Unobserved, scan};
+use crate::source::{ReadLimits, scan};
 
 fn texts(values: impl IntoIterator<Item = String>) -> ArrayRef {
     Arc::new(StringArray::from_iter_values(values))
@@ -64,7 +65,7 @@ impl Sink for Nowhere {
 fn texts_that_do_not_fit_the_memory_for_them_end_a_scan() {
     let (_dir, p) = shop();
     let limits = ReadLimits { kept: 1000, ..ReadLimits::default() };
-    let error = scan(&look(&p).unwrap(), &p, &Nowhere, &Unobserved, limits).unwrap_err();
+    let error = scan(&look(&p).unwrap(), &p, &Nowhere, &NoProgress, limits).unwrap_err();
     assert!(error.what.contains("segment shop has too many different values"), "{}", error.what);
 }
 

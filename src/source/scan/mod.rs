@@ -26,8 +26,9 @@ use super::inspect::Inspected;
 use super::rejections::{Collector, Rejections};
 use super::{InputFile, SourceReport};
 use crate::config::{Pipeline, SourceKind};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::exchange::Rates;
+use crate::progress::Progress;
 use crate::rows::{Cost, Sink};
 
 /// Rows decoded at a time: large enough to amortise what is done per batch, small enough to stay in the cache.
@@ -49,24 +50,6 @@ pub struct ReadLimits {
 impl Default for ReadLimits {
     fn default() -> Self {
         ReadLimits { batch_rows: BATCH_ROWS, memory: 1 << 30, kept: usize::MAX }
-    }
-}
-
-/// Who watches a scan: a progress bar, a signal handler. Called from several threads.
-pub trait ScanObserver: Sync {
-    /// So many more rows have been read.
-    fn rows(&self, n: u64);
-    /// Asked before every batch; an error ends the scan with it.
-    fn stopped(&self) -> Option<Error>;
-}
-
-/// An observer that does not care.
-pub struct Unobserved;
-
-impl ScanObserver for Unobserved {
-    fn rows(&self, _: u64) {}
-    fn stopped(&self) -> Option<Error> {
-        None
     }
 }
 
@@ -144,7 +127,7 @@ pub fn scan(
     inspected: &Inspected,
     pipeline: &Pipeline,
     sink: &dyn Sink,
-    observer: &dyn ScanObserver,
+    observer: &dyn Progress,
     limits: ReadLimits,
 ) -> Result<Scan> {
     let budget = Budget::new(limits.kept);
@@ -214,7 +197,7 @@ impl Reading<'_> {
     ///
     /// Every thread has an equal share of the memory. Row groups that need more than a share are read afterwards, by as
     /// few threads at a time as they fit.
-    fn all(&self, tasks: &[Task], sink: &dyn Sink, observer: &dyn ScanObserver) -> Result<Vec<(Task, Part)>> {
+    fn all(&self, tasks: &[Task], sink: &dyn Sink, observer: &dyn Progress) -> Result<Vec<(Task, Part)>> {
         let failed = AtomicBool::new(false);
         let mut outcomes: Vec<Option<Result<Outcome>>> = tasks.iter().map(|_| None).collect();
         let mut waiting: Vec<usize> = (0..tasks.len()).collect();
@@ -261,7 +244,7 @@ impl Reading<'_> {
         .collect()
     }
 
-    fn one(&self, task: &Task, share: Share, sink: &dyn Sink, observer: &dyn ScanObserver) -> Result<Outcome> {
+    fn one(&self, task: &Task, share: Share, sink: &dyn Sink, observer: &dyn Progress) -> Result<Outcome> {
         let Reading { inspected, pipeline, findings, rates, limits } = *self;
         let (kind, file, source, ids) = (task.kind, task.file, &inspected.sources[&task.kind], inspected.ids);
         let place = batch::Place { pipeline, kind, source, file, ids, findings, rates };

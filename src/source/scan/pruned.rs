@@ -10,10 +10,11 @@ use arrow::datatypes::DataType::*;
 use jiff::tz::TimeZone;
 
 use super::broken_files::CHECKSUMMED;
-use super::{ScanObserver, scan};
+use super::scan;
 use crate::config::Pipeline;
 use crate::config::SourceKind::*;
 use crate::error::{Error, Result};
+use crate::progress::Progress;
 use crate::rows::{Batch, Sink};
 use crate::source::ReadLimits;
 use crate::source::testing::*;
@@ -303,12 +304,12 @@ fn a_cast_that_would_fail_in_a_group_ruled_out_is_spared_it() {
 #[derive(Default)]
 struct Counting(AtomicU64);
 
-impl ScanObserver for Counting {
-    fn rows(&self, n: u64) {
+impl Progress for Counting {
+    fn advance(&self, n: u64) {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
-    fn stopped(&self) -> Option<Error> {
-        (self.0.load(Ordering::Relaxed) > 100).then(|| Error::internal("stopped"))
+    fn stopped(&self) -> Result<()> {
+        if self.0.load(Ordering::Relaxed) > 100 { Err(Error::internal("stopped")) } else { Ok(()) }
     }
 }
 

@@ -6,8 +6,9 @@ use arrow::datatypes::DataType;
 
 use super::batch::{Place, Scanner};
 use super::pieces::pieces;
-use super::{Outcome, Part, ScanObserver, Share, Task};
+use super::{Outcome, Part, Share, Task};
 use crate::error::{Error, Kind, Result};
+use crate::progress::Progress;
 use crate::rows::Sink;
 use crate::source::files::constant;
 use crate::source::footer::is_called_text;
@@ -28,7 +29,7 @@ pub(super) fn read(
     most_rows: usize,
     share: Share,
     sink: &dyn Sink,
-    observer: &dyn ScanObserver,
+    observer: &dyn Progress,
 ) -> Result<Outcome> {
     let file = &place.source.files[place.file];
     let ruled_out = place.source.rules_out(task.file, task.groups.clone());
@@ -112,7 +113,7 @@ struct Delivery<'a> {
     most_rows: usize,
     share: Share,
     sink: &'a dyn Sink,
-    observer: &'a dyn ScanObserver,
+    observer: &'a dyn Progress,
     part: Part,
     /// For each column, the decoded arrays that wait.
     waiting: Vec<Vec<ArrayRef>>,
@@ -130,7 +131,7 @@ impl<'a> Delivery<'a> {
         most_rows: usize,
         share: Share,
         sink: &'a dyn Sink,
-        observer: &'a dyn ScanObserver,
+        observer: &'a dyn Progress,
     ) -> Self {
         let file = &place.source.files[place.file];
         Delivery {
@@ -168,7 +169,7 @@ impl<'a> Delivery<'a> {
         self.part.report.rows += rows;
         self.part.report.filtered += rows;
         self.first_row += rows;
-        self.observer.rows(rows);
+        self.observer.advance(rows);
         Ok(())
     }
 
@@ -189,12 +190,12 @@ impl<'a> Delivery<'a> {
             self.scanner.scan(&columns, piece.len(), first_row, &mut self.part, self.sink)?;
         }
         self.first_row += rows as u64;
-        self.observer.rows(rows as u64);
+        self.observer.advance(rows as u64);
         Ok(())
     }
 
     fn stop_if_asked(&self) -> Result<()> {
-        self.observer.stopped().map_or(Ok(()), Err)
+        self.observer.stopped()
     }
 
     fn finish(mut self) -> Result<Part> {

@@ -11,10 +11,11 @@ use arrow::array::{ArrayRef, Date32Array, Float64Array, Int64Array};
 use crate::config::SourceKind::*;
 use crate::config::{Pipeline, Text};
 use crate::error::{Error, Result};
+use crate::progress::NoProgress;
 use crate::rows::{Batch, Sink};
 use crate::source::scan;
 use crate::source::testing::*;
-use crate::source::{Inspected, ReadLimits, Unobserved};
+use crate::source::{Inspected, ReadLimits};
 
 const GROUPS: i64 = 6;
 const ROWS: i64 = 4;
@@ -107,7 +108,7 @@ impl Sink for Disturb<'_> {
 fn scan_disturbed(exports: &Exports, inspected: &Inspected, p: &Pipeline, change: Change, after: usize) -> Error {
     let sink = Disturb { exports, change, after, batches: AtomicUsize::new(0) };
     let limits = ReadLimits { batch_rows: ROWS as usize, ..ReadLimits::default() };
-    scan(inspected, p, &sink, &Unobserved, limits).map(|_| ()).unwrap_err()
+    scan(inspected, p, &sink, &NoProgress, limits).map(|_| ()).unwrap_err()
 }
 
 #[test]

@@ -8,6 +8,8 @@ use jiff::tz::TimeZone;
 use super::*;
 use crate::config::Pipeline;
 use crate::config::SourceKind::*;
+use crate::error::Error;
+use crate::progress::{NoProgress, Progress};
 use crate::source::testing::*;
 use crate::source::{Needs, Reason, inspect};
 
@@ -409,10 +411,9 @@ fn a_cast_that_fails_in_the_data_says_where_and_what_to_do() {
 
 struct Impatient;
 
-impl ScanObserver for Impatient {
-    fn rows(&self, _: u64) {}
-    fn stopped(&self) -> Option<Error> {
-        Some(Error::new(crate::error::Kind::Interrupted, "interrupted"))
+impl Progress for Impatient {
+    fn stopped(&self) -> Result<()> {
+        Err(Error::new(crate::error::Kind::Interrupted, "interrupted"))
     }
 }
 
@@ -429,5 +430,5 @@ fn an_observer_can_stop_the_scan_and_a_sink_fail_it() {
     }
     let limits = ReadLimits { batch_rows: 10, ..ReadLimits::default() };
     assert_eq!(scan(&inspected, &p, &Full, &Impatient, limits).unwrap_err().what, "interrupted");
-    assert_eq!(scan(&inspected, &p, &Full, &Unobserved, limits).unwrap_err().what, "the disk is full");
+    assert_eq!(scan(&inspected, &p, &Full, &NoProgress, limits).unwrap_err().what, "the disk is full");
 }

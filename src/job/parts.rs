@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use crate::engine::per_customer::PerCustomer;
 use crate::engine::score::{PartSink, part_bits};
 use crate::error::{Error, Result};
 use crate::publish::{Block, Blocks, Format, Publication, TableWriter, WrittenFile};
-use crate::stage::PerCustomer;
 use crate::table::Table;
 
 pub struct Parts<'a> {

@@ -6,21 +6,21 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::parts::Parts;
-use super::{Run, RunArgs};
+use super::{LoadedData, RunPlan, RunResult};
 use crate::calendar::Day;
 use crate::check::{self, Check};
-use crate::config::SourceKind;
+use crate::config::{Pipeline, SourceKind};
 use crate::engine::score::Score;
-use crate::error::{Error, Errors, Result};
-use crate::job::{LoadedData, Phase, RunResult, Watch, Watched};
-use crate::publish::manifest::{self, Input, Manifest, PipelineFile, TableEntry};
+use crate::error::{Error, Result};
+use crate::progress::{Phase, Progress};
+use crate::publish::manifest::{self, Input, Manifest, PipelineFile, TableEntry, Timing};
 use crate::publish::{self, Format, Publication};
 use crate::source::SourceReport;
 use crate::stage::SummaryMetric;
 use crate::table::Table;
 
 /// What there is to tell of a published run.
-pub struct Finished {
+pub struct PublishedRun {
     pub run_id: String,
     pub folder: PathBuf,
     /// Why the run might not survive a power failure.
@@ -37,26 +37,43 @@ pub struct Finished {
     pub temporary: u64,
 }
 
+/// A run that is to be published, beside what it computed.
+pub struct Publishing<'a> {
+    pub pipeline: &'a Pipeline,
+    pub plan: &'a RunPlan,
+    /// The stages that `--only` named.
+    pub only: Option<Vec<String>>,
+    pub started: Timestamp,
+    pub now: &'a dyn Fn() -> Timestamp,
+    /// What each phase took so far.
+    pub timings: &'a dyn Fn() -> Vec<Timing>,
+    pub progress: &'a dyn Progress,
+}
+
+/// Writes every table and the manifest, and publishes them as a whole.
+///
+/// # Errors
+/// When a table cannot be written, or `progress` stops the run before it is published.
 pub fn publish(
-    run: &Run<'_>,
-    args: &RunArgs,
+    run: &Publishing<'_>,
     gathered: &LoadedData,
     computed: RunResult,
     publication: Publication,
-) -> Result<Finished, Errors> {
+) -> Result<PublishedRun> {
     let (pipeline, shape) = (run.pipeline, &gathered.shape);
     let format = Format { digits: pipeline.money.digits, integer_ids: shape.integer_ids };
     let mut entries = vec![];
 
+    run.progress.phase(Phase::Score, Some(computed.customers));
     let parts = Parts::new(&publication, &computed.per_customer, format, computed.customers);
-    let lenses = run.blueprint.plan.lenses().into();
+    let lenses = run.plan.plan.lenses().into();
     let score = Score {
         tables: &computed.per_customer,
         lenses,
         known: &computed.known,
         store: &gathered.store,
         customers: computed.customers,
-        observer: &Watched(run.progress),
+        observer: run.progress,
     };
     score.write(&parts)?;
     for (table, files) in computed.per_customer.iter().zip(parts.finish()?) {
@@ -82,7 +99,7 @@ pub fn publish(
     entries.sort_by(|a, b| a.name.cmp(&b.name));
 
     let newest = gathered.scan.reports.values().filter_map(|r| r.newest_known).max();
-    let finished_at = Timestamp::now();
+    let finished_at = (run.now)();
     let manifest = Manifest {
         schema_version: publish::SCHEMA_VERSION,
         run_id: publication.run_id().to_string(),
@@ -94,7 +111,7 @@ pub fn publish(
         },
         configuration: pipeline.resolved.clone(),
         time_zone_database: manifest::time_zone_database(),
-        only: args.only.clone(),
+        only: run.only.clone(),
         as_of: shape.as_of,
         observed_from: shape.observed_from,
         data_through: newest.unwrap_or(shape.observed_from).min(shape.as_of.plus(-1)),
@@ -102,7 +119,7 @@ pub fn publish(
         finished_at,
         inputs: gathered.scan.files.iter().map(Input::from).collect(),
         tables: entries,
-        timings: run.progress.timings(),
+        timings: (run.timings)(),
         peak_memory_bytes: manifest::peak_memory(),
         temporary_bytes: gathered.store.spilled(),
         checks: computed.checks,
@@ -111,11 +128,11 @@ pub fn publish(
     let prepared = publication.prepare(&manifest)?;
     run.progress.about_to_publish()?;
     let published = prepared.publish()?;
-    Ok(Finished {
+    Ok(PublishedRun {
         run_id: published.run_id.to_string(),
         folder: published.folder,
         unsynced: published.unsynced,
-        is_latest: run.blueprint.whole,
+        is_latest: run.plan.whole,
         reports: gathered.scan.reports.clone(),
         tables: manifest.tables,
         checks: manifest.checks,

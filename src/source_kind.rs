@@ -146,6 +146,6 @@ static EXCHANGE_RATES: &[SourceColumn] = &[
 ];
 
 /// The required columns of a source.
-pub(super) fn required_columns(kind: SourceKind) -> impl Iterator<Item = &'static str> {
+pub fn required_columns(kind: SourceKind) -> impl Iterator<Item = &'static str> {
     columns(kind).iter().filter(|c| c.required).map(|c| c.name)
 }

@@ -7,7 +7,7 @@ use super::section::Section;
 use super::tree::{Entry, Node, Value};
 
 /// How many entries such a table may have.
-const MOST_ENTRIES: usize = 1_000;
+pub(super) const MOST_ENTRIES: usize = 1_000;
 
 /// The entries of a table whose keys are names that the user chooses: stages and segments.
 pub(super) fn entries<'a>(top: &Section<'a>, diagnostics: &Diagnostics, name: &'static str) -> Parsed<Vec<&'a Entry>> {

@@ -19,6 +19,7 @@ mod recovery;
 mod redactor;
 pub mod reference;
 mod render;
+mod schema;
 mod section;
 mod segments;
 mod sources;
@@ -54,6 +55,7 @@ pub use load::{Flawed, examine, load, parse, read_text};
 pub use overrides::Override;
 pub use redactor::Redactor;
 pub use render::{Location, Style, locate, render};
+pub use schema::json_schema;
 pub use stages::{default_options, widest_options};
 
 /// A validated pipeline: what a run is to do.

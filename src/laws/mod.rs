@@ -9,6 +9,7 @@ mod exports;
 mod identities;
 mod merging;
 mod needs;
+mod options;
 mod pipeline;
 mod registry;
 mod spread;

@@ -9,7 +9,7 @@ use super::world::{Rule, World};
 use crate::calendar::Period;
 use crate::config::{self, Pipeline};
 use crate::error::Errors;
-use crate::options::{Accepts, Key};
+use crate::options::{Accepts, Default, Key};
 use crate::stage::{KINDS, Kind};
 
 /// Values that an option takes, as TOML: all of a few words, the ends of a range, two numbers.
@@ -18,7 +18,7 @@ pub fn values_of(option: &Key) -> Vec<String> {
     match option.accepts {
         // A range's end may be far beyond the data; the next above its beginning is not.
         Accepts::Int { min, max } => vec![min.to_string(), (min + 1).min(max).to_string(), max.to_string()],
-        Accepts::Number { .. } => vec!["0.05".into(), "0.5".into()],
+        Accepts::Number { .. } => numbers(option),
         Accepts::Flag => vec!["true".into()],
         Accepts::Word(words) => words.now.iter().map(quoted).collect(),
         Accepts::Words(words) => words.now.iter().map(|word| format!("[{word:?}]")).collect(),
@@ -27,6 +27,17 @@ pub fn values_of(option: &Key) -> Vec<String> {
         Accepts::Horizon => vec!["\"2 periods\"".into(), "\"1 period\"".into(), "\"20 days\"".into()],
         Accepts::Days => vec!["\"30 days\"".into(), "\"1 days\"".into()],
         other => panic!("no stage has an option that takes {}", other.described()),
+    }
+}
+
+/// A number below and one above the default, so near that cut points keep their order.
+fn numbers(option: &Key) -> Vec<String> {
+    match option.default {
+        Default::Value(default) => {
+            let default: f64 = default.parse().expect("the default of a number is one");
+            vec![format!("{:?}", default * 0.75), format!("{:?}", default * 1.5)]
+        }
+        _ => vec!["0.3".into(), "0.5".into()],
     }
 }
 
@@ -52,7 +63,7 @@ fn stages_of(kind: &Kind) -> Vec<Written> {
 }
 
 /// The head of the file: everything but stages.
-fn head(world: &World) -> String {
+pub fn head(world: &World) -> String {
     let mut text = format!("name = \"laws\"\n[calendar]\nperiod = {:?}\n", world.period.name());
     let mut put = |line: String| text.write_str(&line).expect("a text grows");
     world.as_of.iter().for_each(|day| put(format!("as_of = {day}\n")));

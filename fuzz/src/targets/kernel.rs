@@ -5,7 +5,7 @@
 
 use tenure::calendar::Day;
 use tenure::config;
-use tenure::error::{Errors, Result};
+use tenure::error::Errors;
 use tenure::job;
 use tenure::progress::NoProgress;
 use tenure::source::{self, ReadLimits};
@@ -47,7 +47,7 @@ pub fn run(bytes: &[u8]) {
 }
 
 /// The tables of a run, without the per-customer ones, and without writing any.
-fn tables(scenario: &Scenario) -> std::result::Result<Vec<table::Table>, Errors> {
+fn tables(scenario: &Scenario) -> Result<Vec<table::Table>, Errors> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let shape = &scenario.shape;
     let columns = [

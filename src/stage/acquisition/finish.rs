@@ -1,10 +1,10 @@
 //! From who was won, and what was spent, to table `acquisition`.
 
-use super::AcquisitionKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Acquisition;
+use super::AcquisitionKind;
 use crate::check::{Check, Status};
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;

@@ -1,9 +1,8 @@
 //! From the headcount to table `churn`.
 
-use super::ChurnKind;
 use std::sync::Arc;
 
-use super::Churn;
+use super::{Churn, ChurnKind, ChurnOptions};
 use crate::check::{Check, Status};
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
@@ -84,7 +83,7 @@ impl Stage for Churn {
                     trailing.into(),
                     yearly.into(),
                     trailing.and_then(expected_lifetime).map(|n| in_periods(n, of_rates, self.spec.period)).into(),
-                    yearly.map(|r| self.benchmark(r)).into(),
+                    yearly.map(|r| benchmark(&self.spec.options, r)).into(),
                     interval.map(|i| i.0).into(),
                     interval.map(|i| i.1).into(),
                     frame.maturity(period).name().into(),
@@ -113,15 +112,16 @@ impl Stage for Churn {
     }
 }
 
-impl Churn {
-    fn benchmark(&self, annual: f64) -> &'static str {
-        match annual {
-            r if r < self.spec.options.excellent => "excellent",
-            r if r <= self.spec.options.acceptable => "acceptable",
-            _ => "high",
-        }
+/// The word for an annual churn rate, by the stage's cut points.
+fn benchmark(options: &ChurnOptions, annual: f64) -> &'static str {
+    match annual {
+        r if r < options.excellent => "excellent",
+        r if r <= options.acceptable => "acceptable",
+        _ => "high",
     }
+}
 
+impl Churn {
     fn intra(&self, count: i128) -> Check {
         Check {
             check: "intra".into(),
@@ -131,5 +131,23 @@ impl Churn {
             actual: Some(count.to_string()),
             detail: "times that a customer was live within a period but at neither boundary, over all periods".into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::default_options;
+    use crate::stage::Kind;
+
+    #[test]
+    fn cut_points_of_the_benchmark_are_options() {
+        let defaults = default_options(&Kind::of::<ChurnKind>()).unwrap().of::<ChurnOptions>().unwrap();
+        let words = |options: &ChurnOptions| [0.0299, 0.03, 0.06, 0.0601].map(|rate| benchmark(options, rate));
+        assert_eq!(words(&defaults), ["excellent", "acceptable", "acceptable", "high"]);
+        let strict = ChurnOptions { excellent: 0.01, acceptable: 0.02, ..(*defaults).clone() };
+        assert_eq!(words(&strict), ["high"; 4]);
+        let lax = ChurnOptions { excellent: 0.0301, acceptable: 0.07, ..(*defaults).clone() };
+        assert_eq!(words(&lax), ["excellent", "excellent", "acceptable", "acceptable"]);
     }
 }

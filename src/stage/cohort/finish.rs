@@ -1,9 +1,9 @@
 //! From the cohorts' tally to table `cohort`.
 
-use super::CohortKind;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::CohortKind;
 use super::CohortStage;
 use crate::calendar::Day;
 use crate::check::{Check, Status};

@@ -1,10 +1,10 @@
 //! From who left for what reason to table `exit_reasons`.
 
-use super::ExitReasonsKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::ExitReasons;
+use super::ExitReasonsKind;
 use crate::check::{Check, Status};
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;

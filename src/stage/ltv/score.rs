@@ -1,11 +1,11 @@
 //! What the fitted models say of each customer: `p_alive`, `expected_orders`, `clv`.
 
-use super::LtvOptions;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
+use super::LtvOptions;
 use super::fits::{Bought, CellFits, with};
 use super::{BUYING, Buying, Ltv, LtvKind};
 use crate::engine::step_outputs::StepOutputs;

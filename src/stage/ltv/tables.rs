@@ -1,8 +1,8 @@
 //! The tables of the stage: `ltv`, and what the fitted models say of themselves.
 
-use super::LtvOptions;
 use std::sync::Arc;
 
+use super::LtvOptions;
 use super::renewals::{AnyFit, Fitted};
 use super::{BUYING, Ltv, RENEWING};
 use crate::engine::step_outputs::StepOutputs;

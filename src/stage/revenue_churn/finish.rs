@@ -1,9 +1,9 @@
 //! From the movements of money to table `revenue_churn`.
 
-use super::RevenueChurnKind;
 use std::sync::Arc;
 
 use super::RevenueChurn;
+use super::RevenueChurnKind;
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::{Identity, Windowed, ratio, segment_cells};

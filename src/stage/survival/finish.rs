@@ -1,10 +1,10 @@
 //! From the lengths of spells to tables `survival`, `survival_tests`, `survival_summary`.
 
-use super::SurvivalKind;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Survival;
+use super::SurvivalKind;
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::segment_cells;

@@ -1,9 +1,9 @@
 //! From counted answers to table `voice`.
 
-use super::VoiceKind;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::VoiceKind;
 use super::Voiced;
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;

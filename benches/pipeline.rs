@@ -14,7 +14,7 @@ use tenure::engine::score::{PartSink, Score};
 use tenure::error::Result;
 use tenure::job::{self, LoadedData, RunPlan, RunResult};
 use tenure::progress::NoProgress;
-use tenure::publish::{Block, Format, Options, Publication, RunId, TableWriter};
+use tenure::publish::{Publication, PublishOptions, RowGroupWriter, RunId, TableFormat, TableWriter};
 use tenure::rows::{Batch, Sink};
 use tenure::source::{self, Inspected, ReadLimits};
 use tenure::table::Table;
@@ -166,21 +166,21 @@ impl Files {
 const OPEN: &str = "a part is closed once";
 
 impl PartSink for Files {
-    type Block = Block;
+    type Block = RowGroupWriter;
 
-    fn block(&self, table: usize, _: usize) -> Result<Block> {
+    fn block(&self, table: usize, _: usize) -> Result<RowGroupWriter> {
         Ok(self.with(table, |writer| writer.as_ref().expect(OPEN).blocks().block()))
     }
 
-    fn write(&self, block: &mut Block, piece: &Table) -> Result<()> {
+    fn write(&self, block: &mut RowGroupWriter, piece: &Table) -> Result<()> {
         block.write(piece)
     }
 
-    fn complete(&self, block: &mut Block) -> Result<()> {
+    fn complete(&self, block: &mut RowGroupWriter) -> Result<()> {
         block.complete()
     }
 
-    fn append(&self, table: usize, _: usize, block: Block) -> Result<()> {
+    fn append(&self, table: usize, _: usize, block: RowGroupWriter) -> Result<()> {
         self.with(table, |writer| writer.as_mut().expect(OPEN).append(block))
     }
 
@@ -192,9 +192,9 @@ impl PartSink for Files {
 /// Per-customer rows and every table, written, synced and dropped again.
 fn write(out: &Path, blueprint: &RunPlan, gathered: &LoadedData, computed: &RunResult) -> Result<()> {
     let started = jiff::Timestamp::UNIX_EPOCH;
-    let options = Options { started, wait: Duration::ZERO, switch_latest: true, mode: None };
+    let options = PublishOptions { started, wait: Duration::ZERO, switch_latest: true, mode: None };
     let publication = Publication::begin(out, RunId::new(started, &"0".repeat(64)), options)?;
-    let format = Format { digits: blueprint.setting.digits, integer_ids: gathered.shape.integer_ids };
+    let format = TableFormat { digits: blueprint.setting.digits, integer_ids: gathered.shape.integer_ids };
     let tables = &computed.per_customer;
     let files = tables.iter().map(|t| Ok(Mutex::new(Some(publication.writer(t.schema(), format)?))));
     let files = Files(files.collect::<Result<_>>()?);

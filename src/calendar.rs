@@ -2,7 +2,21 @@
 //!
 //! An instant becomes a local [`Day`] once, when it is read; from there everything is calendar arithmetic on days.
 //! A [`Period`] is the half-open range `[start, next start)`. A [`Grid`] numbers the periods of one kind over a range of
-//! days, so that folds index arrays instead of doing date arithmetic.
+//! days, so that folds index arrays instead of computing dates.
+//!
+//! ```
+//! use jiff::civil::Weekday;
+//! use tenure::calendar::{Day, Grid, Period};
+//!
+//! let day = Day::parse("2011-12-09").unwrap();
+//! let start = Period::Quarter.start(day, Weekday::Monday);
+//! assert_eq!(start.to_string(), "2011-10-01");
+//! assert_eq!(Period::Quarter.shift(start, 1).to_string(), "2012-01-01");
+//!
+//! let months = Grid::new(Period::Month, Weekday::Monday, start, day);
+//! assert_eq!((months.len(), months.at(day)), (3, 2));
+//! assert_eq!(months.end(2).to_string(), "2012-01-01");
+//! ```
 
 use std::fmt;
 
@@ -12,16 +26,29 @@ use jiff::{Span, Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
 /// A calendar date as days since 1970-01-01.
+///
+/// ```
+/// use tenure::calendar::Day;
+///
+/// let day = Day::from_ymd(2024, 1, 31).unwrap();
+/// assert_eq!(day, Day(19_753));
+/// assert_eq!(day.plus(1).to_string(), "2024-02-01");
+/// assert_eq!(day.plus_months(1).to_string(), "2024-02-29");
+/// assert_eq!(Day::parse("31/01/2024"), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Day(pub i32);
 
 impl Day {
-    /// Later than every date that data can hold: the end of what is still running.
+    /// Later than every date in the data: the end of a subscription that has no end. In a table it is written as NULL.
     pub const NEVER: Day = Day(i32::MAX);
-    /// Dates that records may carry; outside lie sentinels such as 0001-01-01, which the scan quarantines.
-    pub const EARLIEST: Day = Day(-36_524); // 1870-01-01
-    pub const LATEST: Day = Day(120_529); // 2299-12-31
+    /// 1870-01-01, the earliest date that a record may have. The scan quarantines earlier ones, which are sentinels such
+    /// as 0001-01-01.
+    pub const EARLIEST: Day = Day(-36_524);
+    /// 2299-12-31, the latest date that a record may have.
+    pub const LATEST: Day = Day(120_529);
 
+    /// `None` if there is no such date.
     pub fn from_ymd(year: i16, month: i8, day: i8) -> Option<Day> {
         Date::new(year, month, day).ok().map(Day::from_civil)
     }
@@ -37,11 +64,12 @@ impl Day {
         jiff::civil::date(1970, 1, 1).saturating_add(Span::new().days(self.0.clamp(-4_371_587, 2_932_896)))
     }
 
-    /// ISO 8601 `YYYY-MM-DD`, nothing else.
+    /// Reads ISO 8601 `YYYY-MM-DD`; `None` for anything else.
     pub fn parse(text: &str) -> Option<Day> {
         (text.len() == 10 && text.is_ascii()).then(|| text.parse::<Date>().ok().map(Day::from_civil))?
     }
 
+    /// `days` later; earlier if negative.
     pub fn plus(self, days: i32) -> Day {
         Day(self.0.saturating_add(days))
     }
@@ -58,6 +86,7 @@ impl fmt::Display for Day {
     }
 }
 
+/// A kind of calendar period, `calendar.period` in the pipeline file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Period {
@@ -69,6 +98,7 @@ pub enum Period {
 }
 
 impl Period {
+    /// Every period with its name in the pipeline file.
     pub const ALL: [(&'static str, Period); 5] = [
         ("day", Period::Day),
         ("week", Period::Week),
@@ -77,6 +107,7 @@ impl Period {
         ("year", Period::Year),
     ];
 
+    /// `day`, `week`, `month`, `quarter` or `year`.
     pub fn name(self) -> &'static str {
         Self::ALL[self as usize].0
     }
@@ -86,7 +117,7 @@ impl Period {
         [365, 52, 12, 4, 1][self as usize]
     }
 
-    /// The mean length in days as a fraction: a month is 365/12 days (DEFINITIONS §5).
+    /// The mean length in days, as numerator and denominator: a month is 365/12 days (DEFINITIONS §5).
     pub fn days(self) -> (i128, i128) {
         [(1, 1), (7, 1), (365, 12), (365, 4), (365, 1)][self as usize]
     }
@@ -97,7 +128,7 @@ impl Period {
         ((2 * days + of) / (2 * of)) as i32
     }
 
-    /// The first day of the period that contains `day`.
+    /// The first day of the period that contains `day`. `week_start` matters to weeks alone.
     pub fn start(self, day: Day, week_start: Weekday) -> Day {
         let date = day.civil();
         let first = |month| Day::from_civil(jiff::civil::date(date.year(), month, 1));
@@ -110,7 +141,7 @@ impl Period {
         }
     }
 
-    /// The first day of the period that begins `n` periods after the one beginning at `start`.
+    /// The first day of the period that begins `n` periods after the one that begins at `start`.
     pub fn shift(self, start: Day, n: i32) -> Day {
         match self {
             Period::Day => start.plus(n),
@@ -160,16 +191,23 @@ impl Grid {
         self.index[offset as usize] as usize
     }
 
-    /// First day of period `i`; `start(len())` is the end of the grid.
+    /// First day of period `i`; `start(len())` is the first day after the grid.
+    ///
+    /// # Panics
+    /// If `i` is greater than `len()`.
     pub fn start(&self, i: usize) -> Day {
         self.starts[i]
     }
 
+    /// First day after period `i`.
+    ///
+    /// # Panics
+    /// If there is no period `i`.
     pub fn end(&self, i: usize) -> Day {
         self.starts[i + 1]
     }
 
-    /// The first boundary (period start) at or after `day`: its number, `len() + 1` beyond the last.
+    /// The number of the first boundary (period start) at or after `day`; `len() + 1` if `day` is after the last one.
     pub fn boundary_at_or_after(&self, day: Day) -> usize {
         if day <= self.starts[0] {
             0
@@ -181,8 +219,8 @@ impl Grid {
     }
 }
 
-/// Turns instants into local days, remembering the offset that is in force around the last one: exports are mostly in
-/// time order, so that nearly every look-up is two comparisons.
+/// Turns instants into local days of a time zone. It remembers the offset that is in force around the last instant:
+/// exports are mostly in time order, so nearly every look-up is two comparisons.
 #[derive(Clone, Debug)]
 pub struct LocalDays {
     zone: TimeZone,

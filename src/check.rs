@@ -1,12 +1,9 @@
-//! Checks: what a run found out about its own data and figures, as table `checks` and in the manifest.
-
-use std::sync::Arc;
+//! A check: something that a run found out about its own data or figures. Checks become table `checks`
+//! ([`tables::checks`](crate::tables::checks)) and a list in the manifest.
 
 use serde::{Deserialize, Serialize};
 
-use crate::table::{Table, TableSchema, Type, column};
-
-/// Ordered by gravity.
+/// The outcome of a check, ordered by gravity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -18,6 +15,7 @@ pub enum Status {
 }
 
 impl Status {
+    /// `pass`, `warn` or `fail`, as in table `checks`.
     pub fn name(self) -> &'static str {
         match self {
             Status::Pass => "pass",
@@ -27,90 +25,43 @@ impl Status {
     }
 }
 
-/// One thing that was looked at, ordered as table `checks` is.
+/// One check and its outcome. The order is that of the rows of table `checks`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Check {
-    /// What is checked: `closing_adds_up`, `freshness`, …
+    /// What was checked: `closing_adds_up`, `freshness`, …
     pub check: String,
-    /// Of what: a table, a source, a column. `check` and `subject` together are unique in a run.
+    /// The table, source or column that was checked. `check` and `subject` together are unique in a run.
     pub subject: String,
     pub status: Status,
-    /// What should be, as text: a count, an amount, a date. `None` where a check only counts.
+    /// The expected value as text: a count, an amount, a date. `None` where a check only counts.
     pub expected: Option<String>,
+    /// The value that was found, as text.
     pub actual: Option<String>,
     /// One sentence for the reader, with the remedy where there is one.
     pub detail: String,
 }
 
-/// The gravest status; `Pass` where nothing was checked.
+/// The gravest status of all checks; `Pass` if there are none.
 pub fn gravest(checks: &[Check]) -> Status {
     checks.iter().map(|c| c.status).max().unwrap_or(Status::Pass)
-}
-
-pub fn schema() -> TableSchema {
-    TableSchema {
-        name: "checks".into(),
-        doc: "What the run found out about its data and its own figures".into(),
-        key: 2,
-        columns: vec![
-            column("check", Type::Text, "what was checked"),
-            column("subject", Type::Text, "the table, source, file or column that was checked"),
-            column("status", Type::Text, "pass, warn, or fail; a run with a fail is not published"),
-            column("expected", Type::Text, "what should be; NULL where the check only counts"),
-            column("actual", Type::Text, "what is; NULL where there is nothing to count"),
-            column("detail", Type::Text, "what it means, and what to do about it"),
-        ],
-    }
-}
-
-/// Table `checks`, sorted by check and subject. The same check twice, word for word, is one row; different findings
-/// of one check about one subject are numbered: `transactions`, `transactions (2)`.
-pub fn table(checks: &[Check]) -> Table {
-    let mut rows: Vec<&Check> = checks.iter().collect();
-    rows.sort();
-    rows.dedup();
-    let mut table = Table::empty(Arc::new(schema()), false);
-    let mut again = 1;
-    for (i, c) in rows.iter().enumerate() {
-        let repeated = i > 0 && (&rows[i - 1].check, &rows[i - 1].subject) == (&c.check, &c.subject);
-        again = if repeated { again + 1 } else { 1 };
-        let subject = if repeated { format!("{} ({again})", c.subject) } else { c.subject.clone() };
-        table.push([
-            c.check.as_str().into(),
-            subject.into(),
-            c.status.name().into(),
-            c.expected.clone().into(),
-            c.actual.clone().into(),
-            c.detail.as_str().into(),
-        ]);
-    }
-    table
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::Values;
-
-    fn check(check: &str, subject: &str, status: Status) -> Check {
-        let (check, subject) = (check.into(), subject.into());
-        Check { check, subject, status, expected: None, actual: Some("3".into()), detail: String::new() }
-    }
 
     #[test]
-    fn checks_are_sorted_and_said_once() {
-        let list = [
-            check("freshness", "transactions", Status::Pass),
-            check("adds_up", "cohort", Status::Warn),
-            check("adds_up", "churn", Status::Pass),
-            check("freshness", "transactions", Status::Pass),
-            check("freshness", "transactions", Status::Warn),
-        ];
-        let t = table(&list);
-        let Values::Text(subjects) = &t.columns[1] else { panic!("subject is text") };
-        let subjects: Vec<_> = subjects.iter().flatten().collect();
-        assert_eq!(subjects, ["churn", "cohort", "transactions", "transactions (2)"]);
-        assert_eq!(gravest(&list), Status::Warn);
+    fn the_gravest_status_is_that_of_the_run() {
+        let check = |status| Check {
+            check: String::new(),
+            subject: String::new(),
+            status,
+            expected: None,
+            actual: None,
+            detail: String::new(),
+        };
+        assert_eq!(gravest(&[Status::Pass, Status::Fail, Status::Warn].map(check)), Status::Fail);
+        assert_eq!(gravest(&[check(Status::Pass), check(Status::Warn)]), Status::Warn);
         assert_eq!(gravest(&[]), Status::Pass);
     }
 }

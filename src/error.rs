@@ -1,39 +1,53 @@
 //! One error type: who must act, where, what happened, and the remedy.
 //!
 //! An [`Error`] is a sentence for the person who can mend it. `what` says what is wrong, `help` what to do about it;
-//! `place` points into the file that is at fault. Several errors travel together as [`Errors`], so that a user sees
+//! `place` points into the file that is at fault. Several errors are returned together as [`Errors`], so that a user sees
 //! every mistake of a pipeline file at once.
+//!
+//! ```
+//! use tenure::error::{Error, ErrorKind, ExitStatus};
+//!
+//! let e = Error::pipeline("there is no source `transaction`")
+//!     .help("did you mean `transactions`?")
+//!     .at("shop.toml", Some(120..131));
+//! assert_eq!(e.kind, ErrorKind::Pipeline);
+//! assert_eq!(e.kind.exit(), ExitStatus::Invalid);
+//! assert_eq!(e.to_string(), "there is no source `transaction`");
+//! ```
 
 use std::fmt;
 use std::path::PathBuf;
 
+/// The result of what can fail with one [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The exit statuses of the program, a contract with whoever schedules it.
+/// The exit statuses of the program. Schedulers rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Exit {
+pub enum ExitStatus {
     Done = 0,
-    /// Done, but a check failed and nothing was published.
+    /// The run ended, but a check failed and nothing was published.
     CheckFailed = 1,
     /// The command line or the pipeline file is wrong.
     Invalid = 2,
     /// The data could not be read or the result not written.
     Data = 3,
+    /// Stopped by SIGINT (Ctrl-C).
     Interrupted = 130,
+    /// Stopped by SIGTERM.
     Terminated = 143,
 }
 
 /// Who must act, which decides the exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum ErrorKind {
     /// The author of the command line or the pipeline file.
     Pipeline,
     /// The owner of the data: it can be read, but a check on it failed.
     Check,
-    /// Whoever delivers the exports: a file is missing, broken or of the wrong type.
+    /// The person who delivers the exports: a file is missing, broken or of the wrong type.
     Input,
-    /// Whoever runs the machine: a disk is full, a permission is missing, another run holds the folder.
+    /// The person who runs the machine: a disk is full, a permission is missing, another run holds the folder.
     Output,
     /// A signal asked the run to stop (Ctrl-C).
     Interrupted,
@@ -43,61 +57,75 @@ pub enum Kind {
     Internal,
 }
 
-impl Kind {
-    pub fn exit(self) -> Exit {
+impl ErrorKind {
+    /// The exit status of a run that ends with an error of this kind.
+    pub fn exit(self) -> ExitStatus {
         match self {
-            Kind::Pipeline => Exit::Invalid,
-            Kind::Check => Exit::CheckFailed,
-            Kind::Input | Kind::Output | Kind::Internal => Exit::Data,
-            Kind::Interrupted => Exit::Interrupted,
-            Kind::Terminated => Exit::Terminated,
+            ErrorKind::Pipeline => ExitStatus::Invalid,
+            ErrorKind::Check => ExitStatus::CheckFailed,
+            ErrorKind::Input | ErrorKind::Output | ErrorKind::Internal => ExitStatus::Data,
+            ErrorKind::Interrupted => ExitStatus::Interrupted,
+            ErrorKind::Terminated => ExitStatus::Terminated,
         }
     }
 }
 
-/// Where in which file; `span` is a byte range of the file's text.
+/// The file that is at fault, and where in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ErrorPlace {
     pub file: PathBuf,
+    /// Byte range of the file's text; `None` for the whole file.
     pub span: Option<std::ops::Range<usize>>,
 }
 
+/// What went wrong, for the person who can mend it.
 #[derive(Debug)]
 pub struct Error {
-    pub kind: Kind,
-    pub place: Option<Place>,
+    pub kind: ErrorKind,
+    pub place: Option<ErrorPlace>,
+    /// One sentence without a full stop: what is wrong.
     pub what: String,
+    /// The remedy; it names the key or the command.
     pub help: Option<String>,
+    /// The error that caused this one.
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
-    pub fn new(kind: Kind, what: impl Into<String>) -> Self {
+    pub fn new(kind: ErrorKind, what: impl Into<String>) -> Self {
         Error { kind, place: None, what: what.into(), help: None, source: None }
     }
+    /// The pipeline file or the command line is wrong.
     pub fn pipeline(what: impl Into<String>) -> Self {
-        Self::new(Kind::Pipeline, what)
+        Self::new(ErrorKind::Pipeline, what)
     }
+    /// A check on the data failed.
     pub fn check(what: impl Into<String>) -> Self {
-        Self::new(Kind::Check, what)
+        Self::new(ErrorKind::Check, what)
     }
+    /// An export cannot be read.
     pub fn input(what: impl Into<String>) -> Self {
-        Self::new(Kind::Input, what)
+        Self::new(ErrorKind::Input, what)
     }
+    /// A result cannot be written.
     pub fn output(what: impl Into<String>) -> Self {
-        Self::new(Kind::Output, what)
+        Self::new(ErrorKind::Output, what)
     }
+    /// An invariant of the program does not hold. The help asks for a report.
     pub fn internal(what: impl Into<String>) -> Self {
-        Self::new(Kind::Internal, what).help("this is a defect of tenure, not of your data: please report it")
+        Self::new(ErrorKind::Internal, what).help("this is a defect of tenure, not of your data: please report it")
     }
+    /// Sets the remedy.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
+    /// Sets the file that is at fault, and the byte range in it.
     pub fn at(mut self, file: impl Into<PathBuf>, span: Option<std::ops::Range<usize>>) -> Self {
-        self.place = Some(Place { file: file.into(), span });
+        self.place = Some(ErrorPlace { file: file.into(), span });
         self
     }
+    /// Sets the error that caused this one.
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
@@ -116,29 +144,29 @@ impl std::error::Error for Error {
     }
 }
 
-/// How many errors are shown at once: what is wrong with a whole file of another kind helps nobody line by line.
+/// Errors that are shown at once, at most. A file that is no pipeline file at all has an error in every line.
 pub const SHOWN: usize = 50;
 
-/// One or more errors, never none: all that is wrong, in one go.
+/// One or more errors, never none.
 #[derive(Debug)]
 pub struct Errors(Vec<Error>);
 
 impl Errors {
-    /// `Ok(value)` if nothing was collected, else all of it.
+    /// `Ok(value)` if `errors` is empty, else all of them.
     pub fn unless_empty<T>(errors: Vec<Error>, value: T) -> std::result::Result<T, Errors> {
         if errors.is_empty() { Ok(value) } else { Err(Errors(errors)) }
     }
     pub fn iter(&self) -> impl Iterator<Item = &Error> {
         self.0.iter()
     }
-    /// The first of them, as many as a person reads, and how many more there are.
+    /// The first [`SHOWN`] errors, and how many more there are.
     pub fn first(&self) -> (&[Error], usize) {
         let (first, more) = self.0.split_at(self.0.len().min(SHOWN));
         (first, more.len())
     }
-    /// The status of the gravest: a defect outranks the machine, the machine the data, the data the file.
-    pub fn exit(&self) -> Exit {
-        self.0.iter().map(|e| e.kind).max().unwrap_or(Kind::Internal).exit()
+    /// The exit status of the gravest error, in the order of [`ErrorKind`].
+    pub fn exit(&self) -> ExitStatus {
+        self.0.iter().map(|e| e.kind).max().unwrap_or(ErrorKind::Internal).exit()
     }
 }
 

@@ -2,8 +2,21 @@
 //!
 //! A customer's amounts are `i64`, sums over customers `i128`. Every division rounds half to even, once, at a place
 //! that DEFINITIONS names. Floats appear only where a rate or a model begins.
+//!
+//! ```
+//! use tenure::money::{self, AmountError, MinorUnits};
+//!
+//! // 12.345 is halfway between two cents: it rounds to the even one.
+//! assert_eq!(money::from_f64(12.345, 2), Ok(MinorUnits { units: 1234, rounded: true }));
+//! assert_eq!(money::from_decimal(12_345, 3, 2), Ok(MinorUnits { units: 1234, rounded: true }));
+//! assert_eq!(money::from_f64(f64::NAN, 2), Err(AmountError::NotANumber));
+//! assert_eq!(money::format(-1234, 2), "-12.34");
+//! ```
 
-/// The largest magnitude a DECIMAL(18) column can hold, in minor units.
+/// Digits of a DECIMAL column: as many as 64 bits hold.
+pub const PRECISION: u8 = 18;
+
+/// The largest magnitude that a column DECIMAL(18) can hold, in minor units.
 pub const MAX_MINOR: i128 = 999_999_999_999_999_999;
 
 /// `numerator / denominator`, rounded half to even.
@@ -20,52 +33,55 @@ pub fn div_half_even(numerator: i128, denominator: i128) -> i128 {
     }
 }
 
-/// Why an amount cannot be money.
+/// Why a number cannot be an amount of money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotMoney {
+pub enum AmountError {
     NotANumber,
     Infinite,
+    /// Beyond DECIMAL(18): more than [`MAX_MINOR`] minor units.
     Overflow,
 }
 
-/// An amount in minor units, and whether digits beyond the minor unit had to be rounded away.
+/// An amount in minor units (cents).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Minor {
+pub struct MinorUnits {
     pub units: i64,
+    /// True if digits beyond the minor unit were rounded away.
     pub rounded: bool,
 }
 
 /// A decimal number as it was written: `unscaled / 10^scale`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exact {
+pub struct ExactDecimal {
     pub unscaled: i128,
     pub scale: i32,
 }
 
-impl Exact {
-    /// The shortest decimal that denotes a float.
+impl ExactDecimal {
+    /// The shortest decimal that reads back as the same float.
     ///
     /// # Errors
-    /// Not a number, or infinite.
-    pub fn from_f64(value: f64) -> Result<Exact, NotMoney> {
+    /// [`AmountError::NotANumber`] or [`AmountError::Infinite`].
+    pub fn from_f64(value: f64) -> Result<ExactDecimal, AmountError> {
         if value.is_nan() {
-            return Err(NotMoney::NotANumber);
+            return Err(AmountError::NotANumber);
         }
         if value.is_infinite() {
-            return Err(NotMoney::Infinite);
+            return Err(AmountError::Infinite);
         }
-        // As in `from_f64` below: what prints the same float is what was written.
+        // As in `from_f64` below: a decimal that reads back as the same float is what was written.
         for digits in [0, 2, 4] {
             let scaled = (value * POWERS[digits]).round();
             if scaled.abs() < 1.0e15 && scaled / POWERS[digits] == value {
-                return Ok(Exact { unscaled: scaled as i128, scale: digits as i32 });
+                return Ok(ExactDecimal { unscaled: scaled as i128, scale: digits as i32 });
             }
         }
         shortest_decimal(value)
     }
 }
 
-/// `a × b × 10^exponent`, rounded half to even, however large the product is on the way; `None` if the result does not fit.
+/// `a × b × 10^exponent`, rounded half to even once. The intermediate product may exceed 128 bits; `None` if the result
+/// does.
 pub fn product(a: i128, b: i128, exponent: i32) -> Option<i128> {
     if a == 0 || b == 0 {
         return Some(0);
@@ -86,7 +102,7 @@ pub fn product(a: i128, b: i128, exponent: i32) -> Option<i128> {
 /// `a × b / 10^shift` by way of 256 bits, rounded half to even; `shift` > 0.
 fn wide_quotient(a: u128, b: u128, shift: u32) -> Option<u128> {
     const LOW: u128 = u64::MAX as u128;
-    // Less than 10^77 comes to nothing.
+    // The product is less than 10^77, so the quotient rounds to 0.
     if shift > 78 {
         return Some(0);
     }
@@ -110,7 +126,7 @@ fn wide_quotient(a: u128, b: u128, shift: u32) -> Option<u128> {
         }
         rest
     };
-    // All but the last digit may go, if it is remembered whether there was anything.
+    // All digits but the last can be dropped: rounding only asks whether one of them was not 0.
     let (mut left, mut anything) = (shift - 1, false);
     while left > 0 {
         let digits = left.min(19);
@@ -126,16 +142,20 @@ fn wide_quotient(a: u128, b: u128, shift: u32) -> Option<u128> {
     down.checked_add(u128::from(up))
 }
 
-/// A decimal `unscaled / 10^scale` in minor units of `digits` decimals, half to even.
+/// A decimal `unscaled / 10^scale` in minor units, of which 10^`digits` make a major unit; rounded half to even.
 ///
 /// # Errors
-/// [`NotMoney::Overflow`] beyond DECIMAL(18).
-pub fn from_decimal(unscaled: i128, scale: i32, digits: u8) -> Result<Minor, NotMoney> {
+/// [`AmountError::Overflow`] beyond DECIMAL(18).
+pub fn from_decimal(unscaled: i128, scale: i32, digits: u8) -> Result<MinorUnits, AmountError> {
     let shift = i32::from(digits) - scale;
     let power =
-        |n: i32| 10i128.checked_pow(u32::try_from(n).map_err(|_| NotMoney::Overflow)?).ok_or(NotMoney::Overflow);
+        |n: i32| 10i128.checked_pow(u32::try_from(n).map_err(|_| AmountError::Overflow)?).ok_or(AmountError::Overflow);
     let (units, rounded) = if shift >= 0 {
-        if unscaled == 0 { (0, false) } else { (unscaled.checked_mul(power(shift)?).ok_or(NotMoney::Overflow)?, false) }
+        if unscaled == 0 {
+            (0, false)
+        } else {
+            (unscaled.checked_mul(power(shift)?).ok_or(AmountError::Overflow)?, false)
+        }
     } else if -shift > 38 {
         (0, unscaled != 0)
     } else {
@@ -143,21 +163,25 @@ pub fn from_decimal(unscaled: i128, scale: i32, digits: u8) -> Result<Minor, Not
         (div_half_even(unscaled, d), unscaled % d != 0)
     };
     if !(-MAX_MINOR..=MAX_MINOR).contains(&units) {
-        return Err(NotMoney::Overflow);
+        return Err(AmountError::Overflow);
     }
-    Ok(Minor { units: units as i64, rounded })
+    Ok(MinorUnits { units: units as i64, rounded })
 }
 
-/// A float read as the shortest decimal that denotes it (what a person would have typed), then rounded half to even.
+/// A float in minor units: read as the shortest decimal that denotes it (what a person would have typed), then rounded
+/// half to even.
 ///
 /// 0.615 becomes 62 cents, although the nearest binary fraction lies a little below: the shortest decimal is a tie
 /// and 62 is even. 1.005 becomes 100.
-pub fn from_f64(value: f64, digits: u8) -> Result<Minor, NotMoney> {
+///
+/// # Errors
+/// Not a number, infinite, or beyond DECIMAL(18).
+pub fn from_f64(value: f64, digits: u8) -> Result<MinorUnits, AmountError> {
     if value.is_nan() {
-        return Err(NotMoney::NotANumber);
+        return Err(AmountError::NotANumber);
     }
     if value.is_infinite() {
-        return Err(NotMoney::Infinite);
+        return Err(AmountError::Infinite);
     }
     // Whole numbers of major units need no text.
     if value == value.trunc() && value.abs() < 9.0e15 {
@@ -169,35 +193,35 @@ pub fn from_f64(value: f64, digits: u8) -> Result<Minor, NotMoney> {
     if digits <= 9 && scaled.abs() < 9.0e15 {
         let k = scaled.round();
         if k / POWERS[usize::from(digits)] == value {
-            return Ok(Minor { units: k as i64, rounded: false });
+            return Ok(MinorUnits { units: k as i64, rounded: false });
         }
-        // Otherwise the shortest decimal has more digits than that. It lies within half an ulp of `value`, so that
-        // clear of a tie both round to the same unit.
+        // Otherwise the shortest decimal has more than `digits` decimals. It lies within half an ulp of `value`, so
+        // unless `value` is near a tie both round to the same unit.
         if scaled.abs() < 1e11 && (scaled - k).abs() < 0.4999 {
-            return Ok(Minor { units: k as i64, rounded: true });
+            return Ok(MinorUnits { units: k as i64, rounded: true });
         }
     }
     by_shortest_decimal(value, digits)
 }
 
-/// What [`from_f64`] means, by way of the text; `value` is finite.
-fn by_shortest_decimal(value: f64, digits: u8) -> Result<Minor, NotMoney> {
-    let Exact { unscaled, scale } = shortest_decimal(value)?;
+/// [`from_f64`] without its short cuts: by way of the text. `value` is finite.
+fn by_shortest_decimal(value: f64, digits: u8) -> Result<MinorUnits, AmountError> {
+    let ExactDecimal { unscaled, scale } = shortest_decimal(value)?;
     from_decimal(unscaled, scale, digits)
 }
 
-fn shortest_decimal(value: f64) -> Result<Exact, NotMoney> {
+fn shortest_decimal(value: f64) -> Result<ExactDecimal, AmountError> {
     let text = format!("{value:e}");
-    let (mantissa, exponent) = text.split_once('e').ok_or(NotMoney::NotANumber)?;
-    let exponent: i32 = exponent.parse().map_err(|_| NotMoney::Overflow)?;
+    let (mantissa, exponent) = text.split_once('e').ok_or(AmountError::NotANumber)?;
+    let exponent: i32 = exponent.parse().map_err(|_| AmountError::Overflow)?;
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let unscaled: i128 = format!("{whole}{fraction}").parse().map_err(|_| NotMoney::Overflow)?;
-    Ok(Exact { unscaled, scale: fraction.len() as i32 - exponent })
+    let unscaled: i128 = format!("{whole}{fraction}").parse().map_err(|_| AmountError::Overflow)?;
+    Ok(ExactDecimal { unscaled, scale: fraction.len() as i32 - exponent })
 }
 
 const POWERS: [f64; 10] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 
-/// Minor units as a plain decimal number: `-1234` with 2 digits is `-12.34`.
+/// Minor units as a decimal number in major units, without a currency or separators: `-1234` with 2 digits is `-12.34`.
 pub fn format(units: i128, digits: u8) -> String {
     let d = usize::from(digits);
     let text = format!("{:0>width$}", units.unsigned_abs(), width = d + 1);
@@ -206,7 +230,7 @@ pub fn format(units: i128, digits: u8) -> String {
     if d == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
 }
 
-/// Minor units in a major unit, as a float: for means and models only.
+/// Minor units in a major unit (100.0 for 2 digits) as a float, for means and models only.
 pub fn minor_per_major(digits: u8) -> f64 {
     POWERS[usize::from(digits.min(9))]
 }
@@ -234,12 +258,12 @@ mod tests {
             (123_456_789.01, 12_345_678_901, false),
             (1e15, 100_000_000_000_000_000, false),
         ] {
-            assert_eq!(from_f64(x, 2), Ok(Minor { units, rounded }), "{x}");
+            assert_eq!(from_f64(x, 2), Ok(MinorUnits { units, rounded }), "{x}");
         }
-        assert_eq!(from_f64(f64::NAN, 2), Err(NotMoney::NotANumber));
-        assert_eq!(from_f64(f64::INFINITY, 2), Err(NotMoney::Infinite));
-        assert_eq!(from_f64(1e16, 2), Err(NotMoney::Overflow));
-        assert_eq!(from_f64(1e300, 2), Err(NotMoney::Overflow));
+        assert_eq!(from_f64(f64::NAN, 2), Err(AmountError::NotANumber));
+        assert_eq!(from_f64(f64::INFINITY, 2), Err(AmountError::Infinite));
+        assert_eq!(from_f64(1e16, 2), Err(AmountError::Overflow));
+        assert_eq!(from_f64(1e300, 2), Err(AmountError::Overflow));
     }
 
     #[test]
@@ -301,19 +325,19 @@ mod tests {
     #[test]
     fn an_exact_number_is_the_shortest_decimal() {
         for (x, unscaled, scale) in [(0.8, 80, 2), (1.0, 1, 0), (0.123_45, 12_345, 5), (1e-9, 1, 9), (-2.5, -250, 2)] {
-            assert_eq!(Exact::from_f64(x), Ok(Exact { unscaled, scale }), "{x}");
+            assert_eq!(ExactDecimal::from_f64(x), Ok(ExactDecimal { unscaled, scale }), "{x}");
         }
-        assert_eq!(Exact::from_f64(1e300), Ok(Exact { unscaled: 1, scale: -300 }));
-        assert_eq!(Exact::from_f64(f64::NAN), Err(NotMoney::NotANumber));
-        assert_eq!(Exact::from_f64(f64::NEG_INFINITY), Err(NotMoney::Infinite));
+        assert_eq!(ExactDecimal::from_f64(1e300), Ok(ExactDecimal { unscaled: 1, scale: -300 }));
+        assert_eq!(ExactDecimal::from_f64(f64::NAN), Err(AmountError::NotANumber));
+        assert_eq!(ExactDecimal::from_f64(f64::NEG_INFINITY), Err(AmountError::Infinite));
     }
 
     #[test]
     fn decimals_keep_or_round_their_digits() {
-        assert_eq!(from_decimal(12345, 3, 2), Ok(Minor { units: 1234, rounded: true }));
-        assert_eq!(from_decimal(12, 0, 2), Ok(Minor { units: 1200, rounded: false }));
-        assert_eq!(from_decimal(5, 3, 0), Ok(Minor { units: 0, rounded: true }));
-        assert_eq!(from_decimal(i128::MAX, 0, 2), Err(NotMoney::Overflow));
+        assert_eq!(from_decimal(12345, 3, 2), Ok(MinorUnits { units: 1234, rounded: true }));
+        assert_eq!(from_decimal(12, 0, 2), Ok(MinorUnits { units: 1200, rounded: false }));
+        assert_eq!(from_decimal(5, 3, 0), Ok(MinorUnits { units: 0, rounded: true }));
+        assert_eq!(from_decimal(i128::MAX, 0, 2), Err(AmountError::Overflow));
         for extreme in [i128::MIN, i128::MAX] {
             for scale in [-40, -1, 0, 2, 20, 37, 38, 39, 60, i32::MAX] {
                 for digits in [0, 2, 6] {
@@ -321,8 +345,8 @@ mod tests {
                 }
             }
         }
-        assert_eq!(from_decimal(10i128.pow(38) - 1, 38, 0), Ok(Minor { units: 1, rounded: true }));
-        assert_eq!(from_decimal(1, 60, 2), Ok(Minor { units: 0, rounded: true }));
+        assert_eq!(from_decimal(10i128.pow(38) - 1, 38, 0), Ok(MinorUnits { units: 1, rounded: true }));
+        assert_eq!(from_decimal(1, 60, 2), Ok(MinorUnits { units: 0, rounded: true }));
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Names in messages: the one that was probably meant, and how several are listed.
+//! Names in messages: suggests the name that was probably meant, and writes lists of names.
 
-/// How the words of a list are written in messages: `a`, `b` and `c`.
+/// Writes a list for a message, each word between `quote`s: `a`, `b` and `c`.
 pub(crate) fn listed<'a>(words: impl IntoIterator<Item = &'a str>, quote: &str) -> String {
     let words: Vec<String> = words.into_iter().map(|w| format!("{quote}{w}{quote}")).collect();
     match words.as_slice() {
@@ -10,14 +10,14 @@ pub(crate) fn listed<'a>(words: impl IntoIterator<Item = &'a str>, quote: &str) 
     }
 }
 
-/// In bytes: what is longer is no misspelt name.
+/// Bytes of a misspelt name, at most.
 const LONGEST: usize = 200;
 
-/// The candidate nearest to `word`, if any is near enough to suggest: a typing mistake in three letters, the other
-/// case, `-` for `_`, or a beginning that only one candidate has.
+/// The candidate nearest to `word`, or `None` if none is near enough to suggest: one typing mistake for every three letters,
+/// another case, `-` for `_`, or a prefix that only one candidate has.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |s: &str| s.trim().to_lowercase().replace(['-', ' '], "_");
-    // The distance of two texts costs the product of their lengths, and a page of text is no slip of a name.
+    // Computing a distance takes time in proportion to the product of the lengths.
     if word.len() > LONGEST {
         return None;
     }
@@ -39,18 +39,18 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
     best.map(|(_, _, c)| c).or_else(|| (begins.len() == 1).then(|| begins[0]))
 }
 
-/// `did you mean "month"?`, or nothing.
+/// `did you mean "month"?`; empty without a suggestion.
 pub(crate) fn did_you_mean(suggestion: Option<&str>, quote: &str) -> String {
     suggestion.map(|s| format!("did you mean {quote}{s}{quote}?")).unwrap_or_default()
 }
 
-/// `did you mean …?` where a name is near, then all of them behind `what`.
+/// `did you mean …?` if a valid name is near `written`, then all valid names after `what`.
 pub(crate) fn suggestion(written: &str, valid: &[&str], what: &str) -> String {
     let listed = if valid.is_empty() { "none".to_owned() } else { valid.join(", ") };
     sentences([did_you_mean(nearest(written, valid.iter().copied()), "`"), format!("{what}: {listed}")])
 }
 
-/// All names, those most like `wrong` first, as a list for a message.
+/// The names as a list for a message, the most similar to `wrong` first, at most 40.
 pub(crate) fn nearest_first<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> String {
     const MOST: usize = 40;
     let beginning = |name: &str| name.chars().take(LONGEST).collect::<String>().to_lowercase();
@@ -63,7 +63,7 @@ pub(crate) fn nearest_first<'a>(wrong: &str, names: impl Iterator<Item = &'a str
     if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
 }
 
-/// Sentences of help one after the other, each but the first with a capital; empty ones fall away.
+/// Joins sentences of help; all but the first get a capital, empty ones are left out.
 pub(crate) fn sentences<const N: usize>(parts: [String; N]) -> String {
     let mut out = String::new();
     for part in parts.into_iter().filter(|p| !p.is_empty()) {

@@ -1,4 +1,4 @@
-//! Opening files that others name, without waiting for what is no file.
+//! Opens files whose paths come from the user, without blocking on pipes and devices.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -9,25 +9,25 @@ use rustix::fs::OFlags;
 
 /// Why a path is not opened.
 #[derive(Debug)]
-pub enum Refused {
+pub enum OpenError {
     /// A folder, pipe, socket or device.
     NotRegular,
     Io(io::Error),
 }
 
-impl From<io::Error> for Refused {
-    fn from(e: io::Error) -> Refused {
-        Refused::Io(e)
+impl From<io::Error> for OpenError {
+    fn from(e: io::Error) -> OpenError {
+        OpenError::Io(e)
     }
 }
 
-/// Opens a regular file for reading. Pipes and devices are told by their type, and opening one does not block.
+/// Opens a regular file for reading. Never blocks: pipes and devices are recognised by their type.
 ///
 /// # Errors
-/// Whatever the path leads to is no regular file, is not there or may not be read.
-pub fn open(path: &Path) -> Result<File, Refused> {
-    let regular = |about: &Metadata| if about.is_file() { Ok(()) } else { Err(Refused::NotRegular) };
-    // Opening some devices acts on them, so that the type is looked at before; and after, for the path may have changed.
+/// The path does not lead to a regular file, does not exist or may not be read.
+pub fn open(path: &Path) -> Result<File, OpenError> {
+    let regular = |about: &Metadata| if about.is_file() { Ok(()) } else { Err(OpenError::NotRegular) };
+    // Opening some devices has an effect, so the type is checked before; and again after, since the path may have changed.
     regular(&std::fs::metadata(path)?)?;
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
@@ -49,9 +49,9 @@ mod tests {
         let link = dir.path().join("link");
         std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
         for path in [pipe, socket, link, "/dev/zero".into(), dir.path().into()] {
-            assert!(matches!(open(&path), Err(Refused::NotRegular)), "{}", path.display());
+            assert!(matches!(open(&path), Err(OpenError::NotRegular)), "{}", path.display());
         }
-        assert!(matches!(open(&dir.path().join("nothing")), Err(Refused::Io(_))));
+        assert!(matches!(open(&dir.path().join("nothing")), Err(OpenError::Io(_))));
         std::fs::write(dir.path().join("file"), "").unwrap();
         assert!(open(&dir.path().join("file")).is_ok());
     }

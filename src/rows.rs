@@ -1,9 +1,9 @@
 //! Canonical rows: what every export becomes, whatever its columns were called and typed.
 
 use crate::calendar::Day;
-use crate::exchange::Code;
+use crate::exchange::CurrencyCode;
 #[cfg(test)]
-use crate::exchange::OWN;
+use crate::exchange::OWN_CURRENCY;
 
 /// Customer ids of a batch, one a row. All sources of a run deliver the same variant: integers only if every source's
 /// ids are integers that fit BIGINT, else text (integers then in decimal).
@@ -164,9 +164,9 @@ pub struct Subscription {
     /// Billing interval: whole months, or days where `months` is 0.
     pub months: i32,
     pub days: i32,
-    /// Minor units per interval, of its own currency: as many digits as [`Rates::digits`](crate::exchange::Rates::digits) says.
+    /// Minor units per interval, of its own currency: as many digits as [`ExchangeRates::digits`](crate::exchange::Rates::digits) says.
     pub amount: i64,
-    pub currency: Code,
+    pub currency: CurrencyCode,
     /// 0 where subscription_id is not mapped or NULL.
     pub subscription: PackedId,
     pub kind: CancelKind,
@@ -190,7 +190,7 @@ impl Subscription {
             months: 1,
             days: 0,
             amount,
-            currency: OWN,
+            currency: OWN_CURRENCY,
             subscription: 0,
             kind: CancelKind::Unknown,
             reason: NO_VALUE,

@@ -1,15 +1,39 @@
-//! Result tables: typed columns with their documentation, free of any file format.
+//! Result tables: typed columns with their documentation, independent of any file format.
 //!
 //! A [`TableSchema`] is the only definition of a table: `tenure tables`, `explain`, the Parquet column comments and the
-//! writer all read it.
+//! writer all read it. [`Table::to_polars`] gives a table as a Polars data frame.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use tenure::calendar::Day;
+//! use tenure::table::{Cell, Table, TableSchema, Type, Values, column};
+//!
+//! let schema = TableSchema {
+//!     name: "churn".into(),
+//!     doc: "One row a month".into(),
+//!     key: 1, // rows are sorted and unique by the first column
+//!     columns: vec![
+//!         column("month", Type::Date, "first day of the month"),
+//!         column("lost", Type::Int, "customers who left in it"),
+//!         column("mrr_lost", Type::Money, "their monthly recurring revenue; NULL without subscriptions"),
+//!     ],
+//! };
+//! let mut table = Table::empty(Arc::new(schema), false);
+//! table.push([Day::parse("2024-02-01").unwrap().into(), 3i64.into(), Cell::Money(12_900)]);
+//! table.push([Day::parse("2024-01-01").unwrap().into(), 5i64.into(), Cell::Null]);
+//!
+//! assert_eq!(table.rows(), 2);
+//! assert_eq!(table.sorted().columns[1], Values::Int(vec![Some(5), Some(3)]));
+//! ```
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+mod data_frame;
 mod texts;
 
-pub use texts::Texts;
+pub use texts::TextColumn;
 
 use crate::calendar::Day;
 
@@ -32,31 +56,34 @@ pub enum Type {
     Money,
 }
 
+/// The name, type and documentation of a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnSpec {
     pub name: String,
     pub kind: Type,
     /// One sentence: what it is, its unit, when it is NULL.
     pub doc: String,
-    /// Hardly any value comes twice, so that a file had better not look for repetitions.
+    /// Hardly any value occurs twice: a file is written faster without a dictionary of this column.
     pub distinct: bool,
 }
 
 impl ColumnSpec {
-    /// Says that hardly any value comes twice.
+    /// Sets [`ColumnSpec::distinct`].
     pub fn distinct(self) -> ColumnSpec {
         ColumnSpec { distinct: true, ..self }
     }
 }
 
-/// `column("opening", Type::Int, "customers live just before the period's start")`
+/// A column's specification, as in `column("opening", Type::Int, "customers live just before the period's start")`.
 pub fn column(name: impl Into<String>, kind: Type, doc: impl Into<String>) -> ColumnSpec {
     ColumnSpec { name: name.into(), kind, doc: doc.into(), distinct: false }
 }
 
+/// The name, key, columns and documentation of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableSchema {
     pub name: String,
+    /// One sentence: what a row is.
     pub doc: String,
     /// How many of the first columns are the key, by which rows are sorted and unique.
     pub key: usize,
@@ -64,21 +91,22 @@ pub struct TableSchema {
 }
 
 impl TableSchema {
+    /// The number of the column called `name`, from 0.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|c| c.name == name)
     }
 }
 
-/// The values of one column.
+/// The values of one column, one a row; `None` is NULL.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
-    Text(Texts),
+    Text(TextColumn),
     /// BIGINT, and integer customer ids.
     Int(Vec<Option<i64>>),
     Double(Vec<Option<f64>>),
     Date(Vec<Option<Day>>),
     Bool(Vec<Option<bool>>),
-    /// Minor units; what does not fit is at the edge of i64, beyond every DECIMAL(18), so that publishing refuses it.
+    /// Minor units (cents). A sum that does not fit is `i64::MIN` or `i64::MAX`, beyond DECIMAL(18): publishing refuses it.
     Money(Vec<Option<i64>>),
 }
 
@@ -98,7 +126,10 @@ impl Values {
         self.len() == 0
     }
 
-    /// Appends values of the same type; of another there are none in tables of one schema.
+    /// Appends values of the same type.
+    ///
+    /// # Panics
+    /// If they are of another type, which tables of one schema never have.
     fn append(&mut self, other: Values) {
         match (self, other) {
             (Values::Text(v), Values::Text(w)) => v.append(&w),
@@ -111,7 +142,7 @@ impl Values {
         }
     }
 
-    /// The cells of some rows, in that order.
+    /// The cells of the given rows, in that order.
     pub fn pick(&self, rows: &[usize]) -> Values {
         fn picked<T: Copy>(cells: &[T], rows: &[usize]) -> Vec<T> {
             rows.iter().map(|row| cells[*row]).collect()
@@ -126,7 +157,7 @@ impl Values {
         }
     }
 
-    /// A cell beside one of another column of the same type; NULL comes last.
+    /// Compares a cell with one of another column of the same type; NULL comes last.
     fn compare(&self, row: usize, other: &Values, other_row: usize) -> Ordering {
         fn nulls_last<T: Copy>(a: Option<T>, b: Option<T>, compare: impl Fn(&T, &T) -> Ordering) -> Ordering {
             match (a, b) {
@@ -134,7 +165,7 @@ impl Values {
                 _ => a.is_none().cmp(&b.is_none()),
             }
         }
-        // `NEVER` is how memory spells the absence of a date.
+        // Tallies write a missing date as `NEVER`; in a table it is NULL.
         let known = |day: Option<Day>| day.filter(|day| *day != Day::NEVER);
         match (self, other) {
             (Values::Text(v), Values::Text(w)) => v.compare(row, w, other_row),
@@ -147,13 +178,13 @@ impl Values {
         }
     }
 
-    /// A row of some columns beside one of others of the same types, column by column.
+    /// Compares a row of `columns` with a row of `others`, column by column; both have the same types.
     pub fn compare_rows(columns: &[Values], row: usize, others: &[Values], other_row: usize) -> Ordering {
         let mut order = columns.iter().zip(others).map(|(a, b)| a.compare(row, b, other_row));
         order.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
     }
 
-    /// What its cells are.
+    /// The name of the cells' type, for messages.
     pub fn name(&self) -> &'static str {
         match self {
             Values::Text(_) => "Text",
@@ -185,11 +216,11 @@ pub struct Table {
 }
 
 impl Table {
-    /// Without rows. `integer_ids`: customer ids are BIGINT.
+    /// A table without rows. `integer_ids`: customer ids are BIGINT, else VARCHAR.
     pub fn empty(schema: Arc<TableSchema>, integer_ids: bool) -> Table {
         let columns = schema.columns.iter().map(|c| match c.kind {
             Type::CustomerId if integer_ids => Values::Int(vec![]),
-            Type::Text | Type::CustomerId => Values::Text(Texts::default()),
+            Type::Text | Type::CustomerId => Values::Text(TextColumn::default()),
             Type::Int => Values::Int(vec![]),
             Type::Double => Values::Double(vec![]),
             Type::Date => Values::Date(vec![]),
@@ -216,12 +247,15 @@ impl Table {
         Cow::Owned(Table { schema: self.schema.clone(), columns })
     }
 
-    /// Forgets the rows and keeps their room.
+    /// Removes all rows and keeps the allocated memory.
     pub fn clear(&mut self) {
         self.columns.iter_mut().for_each(Values::clear);
     }
 
     /// Appends the rows of a table of the same schema.
+    ///
+    /// # Panics
+    /// If a column is of another type.
     pub fn append(&mut self, other: Table) {
         for (into, from) in self.columns.iter_mut().zip(other.columns) {
             into.append(from);
@@ -241,19 +275,19 @@ impl Table {
 }
 
 impl Table {
-    /// A row to be filled column by column: what [`push`](Table::push) does, for who writes millions of them.
+    /// Begins a row that is filled column by column. Faster than [`push`](Table::push), for tables of millions of rows.
     #[inline]
-    pub fn row(&mut self) -> Row<'_> {
-        Row { left: self.columns.iter_mut() }
+    pub fn row(&mut self) -> RowBuilder<'_> {
+        RowBuilder { left: self.columns.iter_mut() }
     }
 }
 
-/// A row on its way into a table, one method call a column, in the schema's order.
+/// A row under way: one method call a column, in the schema's order, then [`end`](RowBuilder::end).
 ///
 /// # Panics
-/// Every method, if the next column is of another type: a defect of the stage that writes.
+/// Every method, if the next column is of another type: a defect of the stage that writes the row.
 #[must_use = "a row ends with `end`"]
-pub struct Row<'t> {
+pub struct RowBuilder<'t> {
     left: std::slice::IterMut<'t, Values>,
 }
 
@@ -270,13 +304,13 @@ macro_rules! row_of {
     )*};
 }
 
-impl Row<'_> {
+impl RowBuilder<'_> {
     row_of!(
         text(&str) => Text, int(i64) => Int, double(f64) => Double, date(Day) => Date, money(i64) => Money,
         bool(bool) => Bool,
     );
 
-    /// The cell of the row before, once more.
+    /// Repeats the cell of the row before.
     ///
     /// # Panics
     /// If there is no column left, or no row before.
@@ -294,7 +328,7 @@ impl Row<'_> {
         self
     }
 
-    /// The next cell, whatever it is.
+    /// Sets the next cell.
     ///
     /// # Panics
     /// If it is not of the column's type, or there is no column left.
@@ -317,15 +351,27 @@ impl Row<'_> {
         }
     }
 
+    /// Ends the row.
+    ///
     /// # Panics
-    /// If there are further columns.
+    /// If a column has no cell yet.
     #[inline]
     pub fn end(mut self) {
         assert!(self.left.next().is_none(), "a row has too few cells");
     }
 }
 
-/// One cell on its way into a table.
+/// One cell of a row, see [`Table::push`]. Numbers, texts, dates and options of them become cells by `into`.
+///
+/// ```
+/// use tenure::table::Cell;
+///
+/// assert_eq!(Cell::from(Some(3i64)), Cell::Int(3));
+/// assert_eq!(Cell::from(None::<f64>), Cell::Null);
+/// assert_eq!(Cell::from("new"), Cell::Text("new".into()));
+/// // A sum of minor units is money; one that does not fit is refused when the table is published.
+/// assert_eq!(Cell::from(12_900i128), Cell::Money(12_900));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell<'a> {
     Null,
@@ -334,7 +380,7 @@ pub enum Cell<'a> {
     Double(f64),
     Date(Day),
     Bool(bool),
-    /// Minor units; a sum becomes one by `into`.
+    /// Minor units; a sum (`i128`) becomes one by `into`.
     Money(i64),
 }
 

@@ -1,24 +1,24 @@
-//! Text that a terminal shows and does not obey.
+//! Escapes characters that a terminal would obey instead of showing.
 //!
 //! Names of files and columns, values of exports and lines of pipeline files may hold control characters, which move the
-//! cursor, recolour the screen or hide what stands before them, and characters that turn the direction of writing, which
-//! show words in another order than they stand. All that the program prints passes through here.
+//! cursor, recolour the screen or hide other text, and characters that change the direction of writing, which show words in
+//! another order. Everything that the program prints passes through here.
 
 use std::borrow::Cow;
 
-/// Whether a terminal obeys the character instead of showing it: C0, DEL, C1, line and paragraph separators, and the marks
+/// True if a terminal obeys the character instead of showing it: C0, DEL, C1, line and paragraph separators, and the marks
 /// and overrides of direction.
 pub fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The text on one line, each character that [`steers`] written as Rust would: `\n`, `\u{1b}`, `\u{202e}`.
+/// The text on one line: each character that [`steers`] is written as a Rust escape, `\n`, `\u{1b}`, `\u{202e}`.
 pub fn escaped(text: &str) -> Cow<'_, str> {
     escaped_but(text, |_| false)
 }
 
-/// Like [`escaped`] for a text of several lines: its line breaks and tabs stay.
+/// Like [`escaped`] for a text of several lines: line breaks and tabs stay.
 pub fn escaped_lines(text: &str) -> Cow<'_, str> {
     escaped_but(text, |c| matches!(c, '\n' | '\t'))
 }
@@ -40,8 +40,8 @@ pub fn escaped_but(text: &str, kept: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// A JSON document that means the same and holds no such character within its strings: `\u202e`. Line breaks between its
-/// tokens stay; within strings JSON has escaped them already.
+/// The same JSON document with such characters in its strings written as `\u202e`. Line breaks between its tokens stay; in
+/// strings JSON has escaped them already.
 pub fn escaped_json(document: &str) -> Cow<'_, str> {
     let escapes = |c: char| steers(c) && c != '\n';
     if !document.contains(escapes) {
@@ -50,7 +50,7 @@ pub fn escaped_json(document: &str) -> Cow<'_, str> {
     let mut shown = String::with_capacity(document.len() + 8);
     for c in document.chars() {
         if escapes(c) {
-            // All of them lie in the basic plane.
+            // All such characters have four hexadecimal digits.
             shown.push_str(&format!("\\u{:04x}", u32::from(c)));
         } else {
             shown.push(c);

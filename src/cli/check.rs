@@ -8,7 +8,7 @@ use super::pipeline::{PipelineArgs, shown_output};
 use super::secrets;
 use super::stdout::{self, OutputFormat};
 use crate::config::{self, Location, locate};
-use crate::error::{Error, Errors, Exit};
+use crate::error::{Error, Errors, ExitStatus};
 use crate::job;
 use crate::numbers::count;
 use crate::source::{self, Inspected, Needs};
@@ -67,7 +67,7 @@ struct CheckedSource {
 ///
 /// # Errors
 /// Every problem that a run would report before it computes.
-pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, Errors> {
+pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     let (mut report, errors) = examine(args);
     if args.format == OutputFormat::Text {
         return match Errors::unless_empty(errors, ()) {
@@ -82,7 +82,7 @@ pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, Errors> {
         at: locate(e, &overrides, &config::read_text),
         status: e.kind.exit() as u8,
     };
-    let mut exit = Exit::Done;
+    let mut exit = ExitStatus::Done;
     if let Err(errors) = Errors::unless_empty(errors, ()) {
         let errors = secrets::hide_errors(errors);
         let (first, more) = errors.first();
@@ -183,7 +183,7 @@ land = "customers.land"
 [stages.churn]
 "#;
 
-    fn checked(text: &str, format: OutputFormat, set: &[&str]) -> (String, String, Exit) {
+    fn checked(text: &str, format: OutputFormat, set: &[&str]) -> (String, String, ExitStatus) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("shop.toml");
         std::fs::write(&path, text).unwrap();
@@ -201,7 +201,7 @@ land = "customers.land"
     #[test]
     fn a_file_that_is_fine_is_said_to_be() {
         let (text, said, exit) = checked(SHOP, OutputFormat::Text, &[]);
-        assert_eq!((said.as_str(), exit), ("", Exit::Done));
+        assert_eq!((said.as_str(), exit), ("", ExitStatus::Done));
         insta::assert_snapshot!(text, @"
         /shop.toml is fine: exports not checked
         1 stage, 7 tables into /out/shop
@@ -212,7 +212,7 @@ land = "customers.land"
     fn programs_read_what_is_wrong_and_where() {
         let wrong = SHOP.replace("Europe/London", "Europe/Lodnon");
         let (json, said, exit) = checked(&wrong, OutputFormat::Json, &["money.digits=9"]);
-        assert_eq!((said.as_str(), exit), ("", Exit::Invalid));
+        assert_eq!((said.as_str(), exit), ("", ExitStatus::Invalid));
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!((&json["fine"], json["problems"].as_array().unwrap().len()), (&false.into(), 2));
         let (zone, digits) = (&json["problems"][0], &json["problems"][1]);

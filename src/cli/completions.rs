@@ -6,7 +6,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 
 use super::stdout;
-use crate::error::{Error, Errors, Exit};
+use crate::error::{Error, Errors, ExitStatus};
 
 /// Print the completion script of a shell
 ///
@@ -17,7 +17,7 @@ pub struct CompletionsArgs {
     pub shell: Shell,
 }
 
-pub fn run(args: &CompletionsArgs, out: &mut dyn Write) -> Result<Exit, Errors> {
+pub fn run(args: &CompletionsArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     // Into memory first: the generator panics if standard output is closed.
     let mut text = vec![];
     clap_complete::generate(args.shell, &mut super::Cli::command(), "tenure", &mut text);
@@ -35,7 +35,7 @@ mod tests {
     fn every_shell_learns_every_command() {
         for shell in Shell::value_variants() {
             let mut out = vec![];
-            assert_eq!(run(&CompletionsArgs { shell: *shell }, &mut out).unwrap(), Exit::Done);
+            assert_eq!(run(&CompletionsArgs { shell: *shell }, &mut out).unwrap(), ExitStatus::Done);
             let text = String::from_utf8(out).unwrap();
             let commands = super::super::Cli::command();
             for command in commands.get_subcommands() {

@@ -7,7 +7,7 @@ use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use jiff::Timestamp;
 
 use super::stdout;
-use crate::error::{Errors, Exit};
+use crate::error::{Errors, ExitStatus};
 use crate::numbers::{count, size};
 use crate::publish::gc::{Removed, collect};
 use crate::publish::runs::RUNS;
@@ -30,7 +30,7 @@ pub struct GcArgs {
 ///
 /// # Errors
 /// Pipeline: `dir` is no output folder. Output: another process holds it, or a run cannot be removed.
-pub fn run(args: &GcArgs, out: &mut dyn Write) -> Result<Exit, Errors> {
+pub fn run(args: &GcArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     let verb = if args.dry_run { "would remove" } else { "removed" };
     let mut printed: io::Result<()> = Ok(());
     let (mut removed, mut bytes) = (0, 0);
@@ -70,7 +70,7 @@ mod tests {
         let text = |keep: usize, dry_run: bool| {
             let mut out = Vec::new();
             let exit = run(&GcArgs { dir: dir.path().into(), keep, dry_run }, &mut out).unwrap();
-            assert_eq!(exit, Exit::Done);
+            assert_eq!(exit, ExitStatus::Done);
             String::from_utf8(out).unwrap().replace(&dir.path().display().to_string(), "out")
         };
         insta::assert_snapshot!(text(1, true), @"
@@ -93,7 +93,7 @@ mod tests {
             }
         }
         let args = GcArgs { dir: dir.path().into(), keep: 1, dry_run: false };
-        assert_eq!(run(&args, &mut Closed).unwrap(), Exit::Done);
+        assert_eq!(run(&args, &mut Closed).unwrap(), ExitStatus::Done);
         assert_eq!(fs::read_dir(dir.path().join(RUNS)).unwrap().count(), 1, "removed although nobody listened");
     }
 

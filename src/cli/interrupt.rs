@@ -9,7 +9,7 @@ use std::time::Duration;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
-use crate::error::{Error, Errors, Kind, Result};
+use crate::error::{Error, ErrorKind, Errors, Result};
 use crate::publish::publication::Cleanup;
 use crate::publish::{Publication, Reservation};
 
@@ -128,8 +128,8 @@ impl Interrupt {
     fn heard(&self) -> Option<Error> {
         let (kind, how) = match self.signal.load(Ordering::Relaxed) {
             0 => return None,
-            SIGINT => (Kind::Interrupted, "interrupted"),
-            _ => (Kind::Terminated, "terminated"),
+            SIGINT => (ErrorKind::Interrupted, "interrupted"),
+            _ => (ErrorKind::Terminated, "terminated"),
         };
         Some(Error::new(kind, format!("{how}; nothing was published")).help("the last published run is unchanged"))
     }

@@ -26,7 +26,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use self::interrupt::Interrupt;
 use crate::config::{self, Override, Style, render};
-use crate::error::{Errors, Exit};
+use crate::error::{Errors, ExitStatus};
 use crate::nearest::nearest;
 use crate::source::Condition;
 use crate::terminal::escaped_lines;
@@ -87,7 +87,7 @@ pub fn main() -> ExitCode {
 fn refuse(error: &clap::Error, as_event: bool) -> ExitCode {
     if as_event && error.use_stderr() {
         run::emit_errors(&usage::error(error).into());
-        return ExitCode::from(Exit::Invalid as u8);
+        return ExitCode::from(ExitStatus::Invalid as u8);
     }
     let text = error.render().to_string();
     // A failure is ignored: there is no other place to report that standard error is closed.
@@ -96,7 +96,7 @@ fn refuse(error: &clap::Error, as_event: bool) -> ExitCode {
         Cow::Owned(tame) => std::io::stderr().write_all(tame.as_bytes()),
         Cow::Borrowed(_) => error.print(),
     };
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Invalid as u8))
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(ExitStatus::Invalid as u8))
 }
 
 /// Adds the command that was probably meant where clap suggests none (it misses short ones with two letters swapped).
@@ -112,7 +112,7 @@ fn with_suggestion(mut error: clap::Error) -> clap::Error {
 }
 
 impl Command {
-    fn run(&self, out: &mut (dyn Write + Send)) -> Result<Exit, Errors> {
+    fn run(&self, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Errors> {
         // `run` sets its limit itself, from --memory-limit.
         if !matches!(self, Command::Run(_)) {
             run::limit_to_available();

@@ -41,13 +41,13 @@ fn said(payload: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Exit;
+    use crate::error::ExitStatus;
 
     #[test]
     fn a_panic_is_an_error_that_says_what_happened() {
         // Other tests print their panics: the hook stays as it is.
         let errors = guarded(|| -> Result<(), Errors> { panic!("{} buckets", 3) }).unwrap_err();
-        assert_eq!(errors.exit(), Exit::Data);
+        assert_eq!(errors.exit(), ExitStatus::Data);
         let all: Vec<Error> = errors.into();
         assert!(all[0].what.contains("has a defect and stopped: 3 buckets"), "{}", all[0].what);
         assert!(all[0].help.as_ref().is_some_and(|h| h.contains("report")));

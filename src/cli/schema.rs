@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::stdout;
 use crate::config;
-use crate::error::{Errors, Exit};
+use crate::error::{Errors, ExitStatus};
 use crate::stage::KINDS;
 
 /// Print the JSON Schema of the pipeline file, by which editors complete and check it
@@ -15,6 +15,6 @@ pub struct SchemaArgs {}
 
 /// # Errors
 /// Output: standard output cannot be written.
-pub fn run(out: &mut dyn Write) -> Result<Exit, Errors> {
+pub fn run(out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     stdout::json(out, &config::json_schema(KINDS))
 }

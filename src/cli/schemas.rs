@@ -3,7 +3,7 @@
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
 
-use crate::publish::Format;
+use crate::publish::TableFormat;
 use crate::table::{TableSchema, Type};
 
 /// Characters in a line of text.
@@ -53,7 +53,7 @@ fn type_name(kind: Type, digits: Option<u8>) -> String {
     match (kind, digits) {
         (Type::CustomerId, _) => "BIGINT or VARCHAR".into(),
         (Type::Money, None) => "DECIMAL(18,digits)".into(),
-        (kind, digits) => Format { digits: digits.unwrap_or_default(), integer_ids: false }.sql_type(kind),
+        (kind, digits) => TableFormat { digits: digits.unwrap_or_default(), integer_ids: false }.sql_type(kind),
     }
 }
 

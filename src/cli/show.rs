@@ -12,7 +12,7 @@ pub use super::render::RowFormat;
 use super::render::{Renderer, RowCounts, expect_known_types, label};
 use super::run_dir;
 use super::stdout::{self, Halt};
-use crate::error::{Error, Errors, Exit, Result};
+use crate::error::{Error, Errors, ExitStatus, Result};
 use crate::nearest::suggestion;
 use crate::publish::Manifest;
 use crate::publish::manifest::TableEntry;
@@ -67,7 +67,7 @@ pub type CompileCondition<'a> = &'a dyn Fn(&str, &SchemaRef) -> Result<RowFilter
 ///
 /// # Errors
 /// Pipeline: no such run, table, column or segment. Input: the table cannot be read.
-pub fn run(args: &ShowArgs, compile: CompileCondition<'_>, out: &mut dyn Write) -> Result<Exit, Errors> {
+pub fn run(args: &ShowArgs, compile: CompileCondition<'_>, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     stdout::exit(show(args, compile, out))
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::schemas::{columns, indented};
 use super::stdout::{self, Format};
-use crate::error::{Error, Errors, Exit};
+use crate::error::{Error, Errors, ExitStatus};
 use crate::nearest::suggestion;
 use crate::source_kind::{self, SourceKind};
 
@@ -38,7 +38,7 @@ struct SourceColumnDoc {
 
 /// # Errors
 /// Pipeline: there is no such source.
-pub fn run(args: &SourcesArgs, out: &mut dyn Write) -> Result<Exit, Errors> {
+pub fn run(args: &SourcesArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     let all: Vec<SourceDoc> = SourceKind::ALL.into_iter().map(doc).collect();
     match (&args.source, args.format) {
         (None, Format::Json) => stdout::json(out, &all),
@@ -107,7 +107,7 @@ mod tests {
     fn shown(source: Option<&str>, format: Format) -> String {
         let mut out = vec![];
         let args = SourcesArgs { source: source.map(Into::into), format };
-        assert_eq!(run(&args, &mut out).unwrap(), Exit::Done);
+        assert_eq!(run(&args, &mut out).unwrap(), ExitStatus::Done);
         String::from_utf8(out).unwrap()
     }
 

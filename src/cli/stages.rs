@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::schemas::{columns, indented};
 use super::stdout::{self, Format};
-use crate::error::{Error, Errors, Exit};
+use crate::error::{Error, Errors, ExitStatus};
 use crate::nearest::suggestion;
 use crate::options::{Default, Key};
 use crate::stage::{KINDS, Kind};
@@ -37,7 +37,7 @@ struct OptionDoc {
 
 /// # Errors
 /// Pipeline: there is no such kind.
-pub fn run(args: &StagesArgs, out: &mut dyn Write) -> Result<Exit, Errors> {
+pub fn run(args: &StagesArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     let all: Vec<KindDoc> = KINDS.iter().map(doc).collect();
     match (&args.kind, args.format) {
         (None, Format::Json) => stdout::json(out, &all),
@@ -105,7 +105,7 @@ mod tests {
     fn shown(kind: Option<&str>, format: Format) -> String {
         let mut out = vec![];
         let args = StagesArgs { kind: kind.map(Into::into), format };
-        assert_eq!(run(&args, &mut out).unwrap(), Exit::Done);
+        assert_eq!(run(&args, &mut out).unwrap(), ExitStatus::Done);
         String::from_utf8(out).unwrap()
     }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::secrets;
-use crate::error::{Error, Errors, Exit};
+use crate::error::{Error, Errors, ExitStatus};
 use crate::terminal::{escaped_json, escaped_lines};
 
 /// How a command prints its result.
@@ -45,29 +45,29 @@ impl From<Error> for Halt {
 }
 
 /// The exit status of a command that only prints.
-pub(super) fn exit(outcome: Result<(), Halt>) -> Result<Exit, Errors> {
+pub(super) fn exit(outcome: Result<(), Halt>) -> Result<ExitStatus, Errors> {
     match outcome {
-        Ok(()) | Err(Halt::Closed) => Ok(Exit::Done),
+        Ok(()) | Err(Halt::Closed) => Ok(ExitStatus::Done),
         Err(Halt::Failed(e)) => Err(e.into()),
     }
 }
 
 /// Prints text with control characters escaped and values of the environment hidden.
-pub(super) fn text(out: &mut dyn Write, text: impl AsRef<str>) -> Result<Exit, Errors> {
+pub(super) fn text(out: &mut dyn Write, text: impl AsRef<str>) -> Result<ExitStatus, Errors> {
     text_with_place(out, text, "")
 }
 
 /// The same, followed by the folder of the published run, which is printed as it is on disk.
-pub(super) fn text_with_place(out: &mut dyn Write, text: impl AsRef<str>, place: &str) -> Result<Exit, Errors> {
+pub(super) fn text_with_place(out: &mut dyn Write, text: impl AsRef<str>, place: &str) -> Result<ExitStatus, Errors> {
     write(out, &escaped_lines(&(secrets::hide(text.as_ref()) + place)))
 }
 
-fn write(out: &mut dyn Write, text: &str) -> Result<Exit, Errors> {
+fn write(out: &mut dyn Write, text: &str) -> Result<ExitStatus, Errors> {
     exit(out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Into::into))
 }
 
 /// Prints a value as indented JSON, with values of the environment hidden.
-pub(super) fn json(out: &mut dyn Write, value: &impl Serialize) -> Result<Exit, Errors> {
+pub(super) fn json(out: &mut dyn Write, value: &impl Serialize) -> Result<ExitStatus, Errors> {
     let defect = |e| Error::internal("a result cannot be written as JSON").because(e);
     let mut json = serde_json::to_value(value).map_err(defect)?;
     secrets::hide_json(&mut json);

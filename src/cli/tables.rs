@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::schemas::{TableDoc, WIDTH, indented};
 use super::stdout::{self, OutputFormat};
-use crate::error::{Error, Errors, Exit};
+use crate::error::{Error, Errors, ExitStatus};
 use crate::job;
 use crate::nearest::suggestion;
 
@@ -20,7 +20,7 @@ pub struct TablesArgs {
 
 /// # Errors
 /// Pipeline: there is no such table.
-pub fn run(args: &TablesArgs, out: &mut dyn Write) -> Result<Exit, Errors> {
+pub fn run(args: &TablesArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     let all: Vec<TableDoc> = job::every_table().iter().map(|t| TableDoc::new(t, None)).collect();
     match (&args.table, args.format) {
         (None, OutputFormat::Json) => stdout::json(out, &all),
@@ -74,7 +74,7 @@ mod tests {
     fn text(table: Option<&str>, format: OutputFormat) -> String {
         let mut out = vec![];
         let args = TablesArgs { table: table.map(Into::into), format };
-        assert_eq!(run(&args, &mut out).unwrap(), Exit::Done);
+        assert_eq!(run(&args, &mut out).unwrap(), ExitStatus::Done);
         String::from_utf8(out).unwrap()
     }
 

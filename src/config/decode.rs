@@ -9,11 +9,11 @@ use super::reference::{
     Accepts, BASES, DATED, FREE_AFTER_PAID, LIVENESS, LTV_RATES, PASSING, RATE_MOVES, RATE_OF, WEEKDAYS, keys,
 };
 use super::section::{Section, word_of};
-use super::tree::{Entry, Node, Table, Value};
+use super::tree::{DocumentEntry, DocumentNode, DocumentTable, DocumentValue};
 use super::value::{ALWAYS, file_name};
 use super::{
-    Basis, Calendar, ChurnAfter, Customers, Located, Money, Output, Pipeline, Reactivation, SegmentFrom, SourceKind,
-    segments, sources, stages,
+    Basis, Calendar, ChurnAfter, CustomerSettings, Located, MoneySettings, Output, Pipeline, Reactivation, SegmentFrom,
+    SourceKind, segments, sources, stages,
 };
 use crate::calendar::{Day, Period};
 use crate::nearest::{did_you_mean, nearest};
@@ -31,12 +31,14 @@ pub(super) struct File<'a> {
 }
 
 /// Every section is decoded before the first fault ends the work, so that all are reported.
-pub(super) fn pipeline(file: &File<'_>, mut root: Table, diagnostics: &Diagnostics) -> Parsed<Pipeline> {
+pub(super) fn pipeline(file: &File<'_>, mut root: DocumentTable, diagnostics: &Diagnostics) -> Parsed<Pipeline> {
     rejoin(&mut root, "", diagnostics);
-    if let Some(Entry { node: Node { value: Value::Table(sources), .. }, .. }) = root.get_mut("sources") {
+    if let Some(DocumentEntry { node: DocumentNode { value: DocumentValue::Table(sources), .. }, .. }) =
+        root.get_mut("sources")
+    {
         rejoin(sources, "sources", diagnostics);
     }
-    let node = Node { value: Value::Table(root), span: 0..0 };
+    let node = DocumentNode { value: DocumentValue::Table(root), span: 0..0 };
     let mut top = Section::open(diagnostics, "", keys(""), Some(&node));
     let base = base(file.path);
 
@@ -76,16 +78,16 @@ pub(super) fn pipeline(file: &File<'_>, mut root: Table, diagnostics: &Diagnosti
 
 /// Reports a table whose header is misspelt once (`[sorces.customers]` beside `[sources.transactions]`) and joins its
 /// entries to the table that was meant, so that nothing in it is called missing.
-fn rejoin(table: &mut Table, group: &str, diagnostics: &Diagnostics) {
+fn rejoin(table: &mut DocumentTable, group: &str, diagnostics: &Diagnostics) {
     let known = keys(group);
     let tables = || known.iter().filter(|k| matches!(k.accepts, Accepts::Table)).map(|k| k.name);
-    let is_table = |e: &Entry| matches!(e.node.value, Value::Table(_));
-    let meant = |e: &Entry| nearest(&e.key, tables()).filter(|meant| table.get(meant).is_some_and(is_table));
-    let unknown = |e: &Entry| is_table(e) && !known.iter().any(|k| k.name == e.key);
+    let is_table = |e: &DocumentEntry| matches!(e.node.value, DocumentValue::Table(_));
+    let meant = |e: &DocumentEntry| nearest(&e.key, tables()).filter(|meant| table.get(meant).is_some_and(is_table));
+    let unknown = |e: &DocumentEntry| is_table(e) && !known.iter().any(|k| k.name == e.key);
     let strays: Vec<(usize, &str)> =
         table.0.iter().enumerate().filter(|(_, e)| unknown(e)).filter_map(|(i, e)| Some((i, meant(e)?))).collect();
     for (i, meant) in strays.into_iter().rev() {
-        let Entry { key, key_span, node } = table.0.remove(i);
+        let DocumentEntry { key, key_span, node } = table.0.remove(i);
         let place = if group.is_empty() { String::new() } else { format!(" in [{group}]") };
         let problem = Diagnostic::new(format!("unknown key `{key}`{place}")).at(key_span);
         diagnostics.add(problem.help(did_you_mean(Some(meant), "`")));
@@ -96,8 +98,8 @@ fn rejoin(table: &mut Table, group: &str, diagnostics: &Diagnostics) {
 }
 
 /// Adds the entries of one table to another, tables below them likewise; what is there stays.
-fn join(home: &mut Node, stray: Node) {
-    let (Value::Table(home), Value::Table(stray)) = (&mut home.value, stray.value) else { return };
+fn join(home: &mut DocumentNode, stray: DocumentNode) {
+    let (DocumentValue::Table(home), DocumentValue::Table(stray)) = (&mut home.value, stray.value) else { return };
     for entry in stray.0 {
         match home.get_mut(&entry.key) {
             Some(there) => join(&mut there.node, entry.node),
@@ -172,13 +174,13 @@ fn calendar(top: &mut Section<'_>, diagnostics: &Diagnostics) -> Parsed<Calendar
     })
 }
 
-fn money(top: &mut Section<'_>, diagnostics: &Diagnostics) -> Parsed<Money> {
+fn money(top: &mut Section<'_>, diagnostics: &Diagnostics) -> Parsed<MoneySettings> {
     section(top, diagnostics, "money", |s| {
         let currency = s.need("currency");
         let digits: Parsed<i64> = s.need("digits");
         let gross_margin = s.get("gross_margin");
         let discount_rate = s.get("discount_rate");
-        Ok(Money {
+        Ok(MoneySettings {
             currency: currency?,
             digits: digits? as u8,
             gross_margin: gross_margin?,
@@ -223,8 +225,8 @@ pub(super) fn default_basis(configured: impl Fn(SourceKind) -> bool) -> Basis {
 fn customers(
     top: &mut Section<'_>,
     diagnostics: &Diagnostics,
-    sources: &Parsed<sources::Sources>,
-) -> Parsed<Customers> {
+    sources: &Parsed<sources::ParsedSources>,
+) -> Parsed<CustomerSettings> {
     section(top, diagnostics, "customers", |s| {
         let default = match sources {
             Ok(all) => Ok(word_of(default_basis(|kind| all.contains_key(&kind)), &BASES)),
@@ -276,7 +278,7 @@ fn customers(
         let free_is_live = s.need_word("free", &LIVENESS);
         let paused_is_live = s.need_word("paused", &LIVENESS);
         let past_due_is_live = s.need_word("past_due", &LIVENESS);
-        Ok(Customers {
+        Ok(CustomerSettings {
             basis: basis?,
             churn_after: churn_after?,
             learned_until: learned_until?.zip(s.span_of("learned_until")).map(|(value, span)| Located { value, span }),
@@ -293,7 +295,11 @@ fn customers(
 }
 
 /// A day up to which nothing is learned says nothing.
-fn learns_something(diagnostics: &Diagnostics, customers: &Parsed<Customers>, segments: &Parsed<Vec<segments::Named>>) {
+fn learns_something(
+    diagnostics: &Diagnostics,
+    customers: &Parsed<CustomerSettings>,
+    segments: &Parsed<Vec<segments::Named>>,
+) {
     let (Ok(customers), Ok(segments)) = (customers, segments) else { return };
     let Some(Located { span, .. }) = &customers.learned_until else { return };
     let frequency = SegmentFrom::Builtin(Builtin::Frequency);

@@ -4,14 +4,9 @@
 //! its value returns that proof instead, and what depends on the value stays silent. So one mistake is one message.
 
 use std::cell::RefCell;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
 
-use super::overrides::Override;
+use super::layout::{Layout, Span};
 use crate::error::Error;
-
-/// A byte range of the pipeline file's text or, behind its end, of the overrides (see [`Layout`]).
-pub(super) type Span = Range<usize>;
 
 /// Proof that a problem was reported; made by [`Diagnostics::add`] alone.
 #[derive(Clone, Copy, Debug)]
@@ -119,33 +114,5 @@ impl Diagnostics {
             }
         };
         list.into_iter().map(place).collect()
-    }
-}
-
-/// Where spans lie: the file's text first, behind it each override as if it were a line of its own. Thus a value that
-/// came by the command line has a place like any other.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Layout<'a> {
-    pub file: &'a Path,
-    pub text_len: usize,
-    pub overrides: &'a [Override],
-}
-
-impl Layout<'_> {
-    /// The span of the `i`-th override.
-    pub fn span_of_override(&self, i: usize) -> Span {
-        let start = self.text_len + 1 + self.overrides[..i].iter().map(|o| o.assignment.len() + 1).sum::<usize>();
-        start..start + self.overrides[i].assignment.len()
-    }
-
-    /// The file and the range in it; an override stands for a file of its own, named as the user typed it.
-    pub fn place(&self, span: Option<Span>) -> (PathBuf, Option<Span>) {
-        let option = span.as_ref().filter(|s| s.start > self.text_len).and_then(|s| {
-            self.overrides.iter().enumerate().find(|(i, _)| self.span_of_override(*i).end >= s.start).map(|(_, o)| o)
-        });
-        match option {
-            Some(o) => (PathBuf::from(&o.typed), None),
-            None => (self.file.to_owned(), span),
-        }
     }
 }

@@ -4,21 +4,25 @@ use serde_json::{Map, Value as Json};
 
 use super::diagnostics::{Diagnostic, Diagnostics, Parsed};
 use super::section::Section;
-use super::tree::{Entry, Node, Value};
+use super::tree::{DocumentEntry, DocumentNode, DocumentValue};
 
 /// How many entries such a table may have.
 pub(super) const MOST_ENTRIES: usize = 1_000;
 
 /// The entries of a table whose keys are names that the user chooses: stages and segments.
-pub(super) fn entries<'a>(top: &Section<'a>, diagnostics: &Diagnostics, name: &'static str) -> Parsed<Vec<&'a Entry>> {
+pub(super) fn entries<'a>(
+    top: &Section<'a>,
+    diagnostics: &Diagnostics,
+    name: &'static str,
+) -> Parsed<Vec<&'a DocumentEntry>> {
     match top.node(name)? {
         None => Ok(vec![]),
-        Some(Node { value: Value::Table(table), .. }) if table.0.len() > MOST_ENTRIES => {
+        Some(DocumentNode { value: DocumentValue::Table(table), .. }) if table.0.len() > MOST_ENTRIES => {
             let what = format!("the pipeline has {} {name}, and at most {MOST_ENTRIES} are allowed", table.0.len());
             let problem = Diagnostic::new(what).at(table.0[MOST_ENTRIES].key_span.clone());
             Err(diagnostics.add(problem.help(format!("divide the {name} among several pipeline files"))))
         }
-        Some(Node { value: Value::Table(table), .. }) => Ok(table.0.iter().collect()),
+        Some(DocumentNode { value: DocumentValue::Table(table), .. }) => Ok(table.0.iter().collect()),
         Some(node) => {
             let what = format!("`{name}` takes a table, not {}", node.described());
             Err(diagnostics
@@ -28,7 +32,7 @@ pub(super) fn entries<'a>(top: &Section<'a>, diagnostics: &Diagnostics, name: &'
 }
 
 /// Names that become files, tables and columns: a lower-case letter, then lower-case letters, digits and `_`.
-pub(super) fn check_name(diagnostics: &Diagnostics, what: &str, entry: &Entry) -> Parsed<()> {
+pub(super) fn check_name(diagnostics: &Diagnostics, what: &str, entry: &DocumentEntry) -> Parsed<()> {
     const MOST: usize = 50;
     let key = entry.key.as_str();
     let tail = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';

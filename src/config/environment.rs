@@ -6,23 +6,23 @@
 use std::ops::Range;
 
 use super::diagnostics::{Diagnostic, Diagnostics};
-use super::tree::{Node, Table, Value};
+use super::tree::{DocumentNode, DocumentTable, DocumentValue};
 use crate::text::Text;
 
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Fills in every reference below `table`; `text` is the file's, to point at the reference within a string.
-pub(super) fn expand(table: &mut Table, text: &str, env: Lookup<'_>, diagnostics: &Diagnostics) {
+pub(super) fn expand(table: &mut DocumentTable, text: &str, env: Lookup<'_>, diagnostics: &Diagnostics) {
     for entry in &mut table.0 {
         expand_node(&mut entry.node, text, env, diagnostics);
     }
 }
 
-fn expand_node(node: &mut Node, file: &str, env: Lookup<'_>, diagnostics: &Diagnostics) {
+fn expand_node(node: &mut DocumentNode, file: &str, env: Lookup<'_>, diagnostics: &Diagnostics) {
     match &mut node.value {
-        Value::Table(t) => expand(t, file, env, diagnostics),
-        Value::List(list) => list.iter_mut().for_each(|n| expand_node(n, file, env, diagnostics)),
-        Value::Text(text) => {
+        DocumentValue::Table(t) => expand(t, file, env, diagnostics),
+        DocumentValue::List(list) => list.iter_mut().for_each(|n| expand_node(n, file, env, diagnostics)),
+        DocumentValue::Text(text) => {
             let mut faults = vec![];
             let raw = text.written().to_owned();
             *text = expand_text(&raw, env, &mut faults);
@@ -36,7 +36,7 @@ fn expand_node(node: &mut Node, file: &str, env: Lookup<'_>, diagnostics: &Diagn
                 reported = Some(diagnostics.add(problem));
             }
             if let Some(reported) = reported {
-                node.value = Value::Broken(reported);
+                node.value = DocumentValue::Broken(reported);
             }
         }
         _ => {}
@@ -44,13 +44,13 @@ fn expand_node(node: &mut Node, file: &str, env: Lookup<'_>, diagnostics: &Diagn
 }
 
 #[derive(Debug, PartialEq)]
-struct Fault {
+struct MissingVariable {
     at: Range<usize>,
     what: String,
     help: String,
 }
 
-fn expand_text(raw: &str, env: Lookup<'_>, faults: &mut Vec<Fault>) -> Text {
+fn expand_text(raw: &str, env: Lookup<'_>, faults: &mut Vec<MissingVariable>) -> Text {
     let mut out = Text::unfilled(raw);
     let mut from = 0;
     while let Some(dollar) = raw[from..].find("${").map(|i| from + i) {
@@ -63,7 +63,11 @@ fn expand_text(raw: &str, env: Lookup<'_>, faults: &mut Vec<Fault>) -> Text {
         out.push(&raw[from..dollar]);
         let Some(length) = raw[dollar..].find('}') else {
             let what = "a reference to the environment begins here and is not closed".to_string();
-            faults.push(Fault { at: dollar..raw.len(), what, help: "write ${NAME}, or $${ for a literal ${".into() });
+            faults.push(MissingVariable {
+                at: dollar..raw.len(),
+                what,
+                help: "write ${NAME}, or $${ for a literal ${".into(),
+            });
             return out;
         };
         let at = dollar..dollar + length + 1;
@@ -77,7 +81,7 @@ fn expand_text(raw: &str, env: Lookup<'_>, faults: &mut Vec<Fault>) -> Text {
             let what = format!("`{name}` is not a name of an environment variable");
             let help =
                 "write ${NAME} or ${NAME:-default} with letters, digits and _ in the name, or $${ for a literal ${";
-            faults.push(Fault { at: at.clone(), what, help: help.into() });
+            faults.push(MissingVariable { at: at.clone(), what, help: help.into() });
         } else {
             match (env(name), default) {
                 (Some(value), None) => out.fill(at.clone(), &value, true),
@@ -87,7 +91,7 @@ fn expand_text(raw: &str, env: Lookup<'_>, faults: &mut Vec<Fault>) -> Text {
                     let what = format!("the environment variable `{name}` is not set");
                     let help =
                         format!("set {name} before the run, or write ${{{name}:-…}} with a value to fall back on");
-                    faults.push(Fault { at: at.clone(), what, help });
+                    faults.push(MissingVariable { at: at.clone(), what, help });
                 }
             }
         }

@@ -7,11 +7,11 @@ use super::decode::{default_basis, default_dir, preset, switch};
 use super::reference::{BASES, Default, Key, MOMENTS, keys, source_keys, stage_keys};
 use super::section::word_of;
 use super::segments::default_moment;
-use super::tree::Node;
+use super::tree::DocumentNode;
 
 /// A setting as it holds for a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
+pub struct ExplainedSetting {
     /// The whole path: `sources.transactions.path`.
     pub key: String,
     /// As TOML would write it, references to the environment unexpanded; what holds instead where it is not set.
@@ -22,7 +22,7 @@ pub struct Setting {
 
 /// Every setting that this version offers, in the order of the reference: the fixed tables, then sources, segments and
 /// stages as the pipeline has them.
-pub fn explain_settings(pipeline: &Pipeline) -> Vec<Setting> {
+pub fn explain_settings(pipeline: &Pipeline) -> Vec<ExplainedSetting> {
     let mut out = vec![];
     let fixed = ["", "calendar", "money", "customers"];
     fixed.iter().for_each(|group| settings(pipeline, group, keys(group), &mut out));
@@ -39,7 +39,7 @@ pub fn explain_settings(pipeline: &Pipeline) -> Vec<Setting> {
     out
 }
 
-fn settings(pipeline: &Pipeline, group: &str, keys: Vec<Key>, out: &mut Vec<Setting>) {
+fn settings(pipeline: &Pipeline, group: &str, keys: Vec<Key>, out: &mut Vec<ExplainedSetting>) {
     use super::reference::Accepts;
     let offered = |k: &Key| match k.accepts {
         Accepts::Later(_) => false,
@@ -53,12 +53,12 @@ fn settings(pipeline: &Pipeline, group: &str, keys: Vec<Key>, out: &mut Vec<Sett
             (Json::Null, Default::Unset("")) => ("not set".into(), true),
             (Json::Null, Default::Unset(instead) | Default::Follows(instead)) => (format!("not set: {instead}"), true),
             (json, Default::Value(default)) => {
-                (toml(json), Node::parse(default, 0..0).is_some_and(|d| same(&d.json(), json)))
+                (toml(json), DocumentNode::parse(default, 0..0).is_some_and(|d| same(&d.json(), json)))
             }
             (json, Default::Follows(_)) => (toml(json), *json == followed(pipeline, &path)),
             (json, _) => (toml(json), false),
         };
-        out.push(Setting { key: path, value, is_default, doc: key.doc });
+        out.push(ExplainedSetting { key: path, value, is_default, doc: key.doc });
     }
 }
 

@@ -6,13 +6,15 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use toml::de::DeTable;
 
-use super::diagnostics::{Diagnostics, Layout};
-use super::overrides::{self, Override};
+use super::diagnostics::Diagnostics;
+use super::layout::Layout;
+use super::layout::Override;
+use super::overrides;
 use super::recovery::salvage;
-use super::tree::Table;
+use super::tree::DocumentTable;
 use super::{Pipeline, decode, environment};
 use crate::error::{Error, Errors, SHOWN};
-use crate::regular_file::{self, Refused};
+use crate::regular_file::{self, OpenError};
 use crate::stage::Kind;
 
 /// Pipeline files are written by people: what is larger than this is some other file, named by mistake.
@@ -79,9 +81,9 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
     };
     // A pipe that nobody writes to and a device without an end would be read for ever.
     let file = regular_file::open(path).map_err(|refused| match refused {
-        Refused::Io(e) => unreadable(e),
-        Refused::NotRegular if path.is_dir() => unreadable(std::io::ErrorKind::IsADirectory.into()),
-        Refused::NotRegular => no_pipeline("is a pipe, a socket or a device".into()),
+        OpenError::Io(e) => unreadable(e),
+        OpenError::NotRegular if path.is_dir() => unreadable(std::io::ErrorKind::IsADirectory.into()),
+        OpenError::NotRegular => no_pipeline("is a pipe, a socket or a device".into()),
     })?;
     let mut bytes = vec![];
     // It may grow while it is read.
@@ -122,7 +124,7 @@ fn read(
     let layout = Layout { file: path, text_len: text.len(), overrides };
     let (document, errors) = DeTable::parse_recoverable(text);
     let diagnostics = Diagnostics::of_syntax(&errors);
-    let mut root = Table::read(document.get_ref(), &|span| span, &|span| diagnostics.unreadable(span));
+    let mut root = DocumentTable::read(document.get_ref(), &|span| span, &|span| diagnostics.unreadable(span));
     overrides::apply(&mut root, &layout, &diagnostics);
     environment::expand(&mut root, text, env, &diagnostics);
     let sha256 = Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();

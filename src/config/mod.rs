@@ -13,6 +13,7 @@ mod diagnostics;
 mod entries;
 mod environment;
 mod explain;
+mod layout;
 mod load;
 mod overrides;
 mod recovery;
@@ -50,9 +51,9 @@ use crate::timeline::builtin::Builtin;
 use crate::timeline::policy::Policy;
 pub use crate::timeline::shape::Basis;
 
-pub use explain::{Setting, explain_settings};
+pub use explain::{ExplainedSetting, explain_settings};
+pub use layout::Override;
 pub use load::{Flawed, examine, load, parse, read_text};
-pub use overrides::Override;
 pub use redactor::Redactor;
 pub use render::{Location, Style, locate, render};
 pub use schema::json_schema;
@@ -68,13 +69,13 @@ pub struct Pipeline {
     /// SHA-256 of the file's bytes, hexadecimal.
     pub sha256: String,
     pub calendar: Calendar,
-    pub money: Money,
-    pub customers: Customers,
-    pub sources: BTreeMap<SourceKind, Source>,
+    pub money: MoneySettings,
+    pub customers: CustomerSettings,
+    pub sources: BTreeMap<SourceKind, SourceSettings>,
     /// In order of name.
-    pub segments: Vec<Segment>,
+    pub segments: Vec<SegmentSettings>,
     /// In order of name.
-    pub stages: Vec<Stage>,
+    pub stages: Vec<StageSettings>,
     pub output: Output,
     /// Every key with its value or default, as it goes into the manifest: environment references stay unexpanded.
     pub resolved: serde_json::Value,
@@ -89,7 +90,7 @@ impl SegmentFrom {
     }
 }
 
-impl Segment {
+impl SegmentSettings {
     /// The column that gives its values, if it is of this source.
     pub fn column_of(&self, kind: SourceKind) -> Option<&Text> {
         match &self.from {
@@ -122,7 +123,7 @@ pub struct Calendar {
 }
 
 #[derive(Clone, Debug)]
-pub struct Money {
+pub struct MoneySettings {
     pub currency: Text,
     /// Minor-unit digits, 0 to 6.
     pub digits: u8,
@@ -131,7 +132,7 @@ pub struct Money {
 }
 
 #[derive(Clone, Debug)]
-pub struct Customers {
+pub struct CustomerSettings {
     pub basis: Basis,
     pub churn_after: ChurnAfter,
     /// Nothing from here on is learned from; `None`: as_of.
@@ -151,7 +152,7 @@ pub struct Customers {
 }
 
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct SourceSettings {
     pub kind: SourceKind,
     /// Files, globs and folders, relative to [`Pipeline::base`].
     pub paths: Vec<Located<Text>>,
@@ -192,7 +193,7 @@ pub enum SegmentFrom {
 }
 
 #[derive(Clone, Debug)]
-pub struct Segment {
+pub struct SegmentSettings {
     pub name: String,
     pub from: SegmentFrom,
     pub at: At,
@@ -203,7 +204,7 @@ pub struct Segment {
 
 /// A stage as configured: a kind of the registry under a name.
 #[derive(Clone, Debug)]
-pub struct Stage {
+pub struct StageSettings {
     /// Also the name of its table.
     pub name: String,
     pub kind: &'static Kind,

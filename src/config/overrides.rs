@@ -3,35 +3,13 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostics::{Diagnostic, Diagnostics, Layout, Parsed, Span};
-use super::tree::{Entry, Node, Table, Value};
+use super::diagnostics::{Diagnostic, Diagnostics, Parsed};
+use super::layout::{Layout, Span};
+use super::tree::{DocumentEntry, DocumentNode, DocumentTable, DocumentValue};
 use crate::text::Text;
 
-/// A setting of the command line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Override {
-    /// `key.path=value`
-    pub(super) assignment: String,
-    /// As the user typed it: what messages point at.
-    pub(super) typed: String,
-}
-
-impl Override {
-    /// `--set key.path=value`
-    pub fn set(assignment: &str) -> Override {
-        Override { assignment: assignment.into(), typed: format!("--set {assignment}") }
-    }
-
-    /// An option that stands for a key, its value read as a string: `--as-of 2011-12-10`.
-    pub fn option(option: &str, key: &str, value: &str) -> Override {
-        // JSON's escapes are TOML's.
-        let assignment = format!("{key}={}", serde_json::Value::from(value));
-        Override { assignment, typed: format!("{option} {value}") }
-    }
-}
-
 /// Applies the overrides in their order, so that the last one wins.
-pub(super) fn apply(root: &mut Table, layout: &Layout<'_>, diagnostics: &Diagnostics) {
+pub(super) fn apply(root: &mut DocumentTable, layout: &Layout<'_>, diagnostics: &Diagnostics) {
     for (i, given) in layout.overrides.iter().enumerate() {
         let span = layout.span_of_override(i);
         if let Ok((path, node)) = parse(&given.assignment, &span, diagnostics) {
@@ -45,7 +23,7 @@ pub(super) fn apply(root: &mut Table, layout: &Layout<'_>, diagnostics: &Diagnos
 const LONGEST_KEY: usize = 1_000;
 
 /// The value is read as TOML writes it (`3`, `true`, `["a"]`, `2011-12-10`), else as the string that it is.
-fn parse(text: &str, span: &Span, diagnostics: &Diagnostics) -> Parsed<(Vec<String>, Node)> {
+fn parse(text: &str, span: &Span, diagnostics: &Diagnostics) -> Parsed<(Vec<String>, DocumentNode)> {
     // A quoted key may hold `=` itself: the key ends at the first `=` before which a key is complete.
     let ends = text.match_indices('=').take_while(|(i, _)| *i <= LONGEST_KEY);
     let key = ends.into_iter().find_map(|(i, _)| Some((key_path(&text[..i])?, i)));
@@ -55,8 +33,8 @@ fn parse(text: &str, span: &Span, diagnostics: &Diagnostics) -> Parsed<(Vec<Stri
     };
     let value = &text[equals + 1..];
     let node = match DeValue::parse(value.trim()) {
-        Ok(v) => Node::read(&v, &|_| span.clone(), &|_| None),
-        Err(_) => Node { value: Value::Text(Text::plain(value)), span: span.clone() },
+        Ok(v) => DocumentNode::read(&v, &|_| span.clone(), &|_| None),
+        Err(_) => DocumentNode { value: DocumentValue::Text(Text::plain(value)), span: span.clone() },
     };
     Ok((path, node))
 }
@@ -80,11 +58,21 @@ fn key_path(key: &str) -> Option<Vec<String>> {
     }
 }
 
-fn insert(table: &mut Table, path: &[String], node: Node, span: &Span, diagnostics: &Diagnostics) -> Parsed<()> {
+fn insert(
+    table: &mut DocumentTable,
+    path: &[String],
+    node: DocumentNode,
+    span: &Span,
+    diagnostics: &Diagnostics,
+) -> Parsed<()> {
     let [key, rest @ ..] = path else { return Ok(()) };
     if table.get(key).is_none() {
-        let value = Value::Table(Table::default());
-        table.0.push(Entry { key: key.clone(), key_span: span.clone(), node: Node { value, span: span.clone() } });
+        let value = DocumentValue::Table(DocumentTable::default());
+        table.0.push(DocumentEntry {
+            key: key.clone(),
+            key_span: span.clone(),
+            node: DocumentNode { value, span: span.clone() },
+        });
     }
     let Some(entry) = table.get_mut(key) else { return Ok(()) };
     if rest.is_empty() {
@@ -93,8 +81,8 @@ fn insert(table: &mut Table, path: &[String], node: Node, span: &Span, diagnosti
         return Ok(());
     }
     match &mut entry.node.value {
-        Value::Table(inner) => insert(inner, rest, node, span, diagnostics),
-        Value::Broken(reported) => Err(*reported),
+        DocumentValue::Table(inner) => insert(inner, rest, node, span, diagnostics),
+        DocumentValue::Broken(reported) => Err(*reported),
         _ => {
             let what = format!("`{key}` is {}, so nothing can be set inside it", entry.node.described());
             Err(diagnostics.add(Diagnostic::new(what).at(span.clone()).help(format!("set `{key}` as a whole"))))

@@ -17,7 +17,7 @@ use crate::timeline::policy::{Dated, FreeAfterPaid, LtvRate, Passing, Policy, Ra
 
 /// The keys of one table of the file. A part of `path` in capitals stands for a name: `sources.SOURCE`.
 #[derive(Clone, Copy, Debug)]
-pub struct Group {
+pub struct KeyGroup {
     pub path: &'static str,
     pub keys: &'static [Key],
 }
@@ -60,8 +60,8 @@ const PERIODS: Accepts = word(&names(&Period::ALL));
 const LIVE: Accepts = word(&names(&LIVENESS));
 const THE_POLICY: Default = Default::Follows("as the policy has it");
 
-pub static GROUPS: &[Group] = &[
-    Group {
+pub static GROUPS: &[KeyGroup] = &[
+    KeyGroup {
         path: "",
         keys: &[
             key(
@@ -89,7 +89,7 @@ pub static GROUPS: &[Group] = &[
             ),
         ],
     },
-    Group {
+    KeyGroup {
         path: "calendar",
         keys: &[
             key("period", PERIODS, Default::Value("\"month\""), "the period of every table whose stage names no other"),
@@ -115,7 +115,7 @@ pub static GROUPS: &[Group] = &[
             ),
         ],
     },
-    Group {
+    KeyGroup {
         path: "money",
         keys: &[
             key(
@@ -139,7 +139,7 @@ pub static GROUPS: &[Group] = &[
             ),
         ],
     },
-    Group {
+    KeyGroup {
         path: "customers",
         keys: &[
             key(
@@ -236,7 +236,7 @@ pub static GROUPS: &[Group] = &[
             ),
         ],
     },
-    Group {
+    KeyGroup {
         path: "customers.churn_after",
         keys: &[
             key(
@@ -253,7 +253,7 @@ pub static GROUPS: &[Group] = &[
             ),
         ],
     },
-    Group {
+    KeyGroup {
         path: "sources",
         keys: &[
             key("customers", Accepts::Table, Default::Unset("not read"), "one row a customer: attributes"),
@@ -270,7 +270,7 @@ pub static GROUPS: &[Group] = &[
             ),
         ],
     },
-    Group {
+    KeyGroup {
         path: "sources.SOURCE",
         keys: &[
             key(
@@ -301,7 +301,7 @@ pub static GROUPS: &[Group] = &[
             ),
         ],
     },
-    Group {
+    KeyGroup {
         path: "sources.surveys",
         keys: &[
             key(
@@ -325,11 +325,11 @@ pub static GROUPS: &[Group] = &[
             ),
         ],
     },
-    Group {
+    KeyGroup {
         path: "sources.SOURCE.columns.COLUMN",
         keys: &[key("sql", Accepts::Sql, Default::Required, "SQL over the export's own columns")],
     },
-    Group {
+    KeyGroup {
         path: "segments.NAME",
         keys: &[
             key("column", Accepts::SourceColumn, Default::Unset("computed, see builtin"), "the source and its column"),
@@ -353,7 +353,7 @@ pub static GROUPS: &[Group] = &[
             ),
         ],
     },
-    Group {
+    KeyGroup {
         path: "stages.NAME",
         keys: &[
             key("kind", Accepts::Kind, Default::Follows("the stage's name"), "what the stage computes"),
@@ -367,7 +367,7 @@ pub static GROUPS: &[Group] = &[
             ),
         ],
     },
-    Group {
+    KeyGroup {
         path: "output",
         keys: &[
             key(
@@ -411,7 +411,7 @@ pub(super) fn stage_keys(kind: &Kind) -> Vec<Key> {
 
 /// The group whose table has the key at its top, for a key that stands in the wrong table.
 pub(super) fn home_of(name: &str) -> Option<&'static str> {
-    let fixed = |g: &&Group| !g.path.is_empty() && !g.path.chars().any(char::is_uppercase);
+    let fixed = |g: &&KeyGroup| !g.path.is_empty() && !g.path.chars().any(char::is_uppercase);
     let mut homes = GROUPS.iter().filter(fixed).filter(|g| g.keys.iter().any(|k| k.name == name));
     homes.next().filter(|_| homes.next().is_none()).map(|g| g.path)
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, renderer::DecorStyle};
 
-use super::diagnostics::Layout;
-use super::overrides::Override;
+use super::layout::Layout;
+use super::layout::Override;
 use crate::error::{Error, Errors};
 use crate::terminal::{escaped, escaped_but};
 
@@ -61,7 +61,7 @@ fn paragraph(
         let path = shown(&file.display().to_string());
         group = match (text, span) {
             (Some(text), Some(span)) => {
-                let Line { number, text, caret } = line(&text, span);
+                let SourceLine { number, text, caret } = line(&text, span);
                 let caret = AnnotationKind::Primary.span(caret);
                 group.element(Snippet::source(text).line_start(number).path(path).annotation(caret))
             }
@@ -119,7 +119,7 @@ pub fn locate(error: &Error, overrides: &[Override], text_of: &dyn Fn(&Path) -> 
 const WIDEST: usize = 2_000;
 
 /// The line of a file that an error is drawn at.
-struct Line {
+struct SourceLine {
     /// From 1.
     number: usize,
     text: String,
@@ -127,7 +127,7 @@ struct Line {
 }
 
 /// The line that a span begins on, safe for a terminal, and the span within it.
-fn line(text: &str, span: Range<usize>) -> Line {
+fn line(text: &str, span: Range<usize>) -> SourceLine {
     let caret = caret(text, span);
     let start = text[..caret.start].rfind('\n').map_or(0, |i| i + 1);
     let end = text[caret.end..].find('\n').map_or(text.len(), |i| caret.end + i);
@@ -141,7 +141,7 @@ fn line(text: &str, span: Range<usize>) -> Line {
     let before = shown(start..caret.start.min(end));
     let marked = shown(caret.start.min(end)..caret.end.min(end));
     let after = shown(caret.end.min(end)..end);
-    Line {
+    SourceLine {
         number: 1 + text[..start].matches('\n').count(),
         caret: before.len()..before.len() + marked.len(),
         text: format!("{before}{marked}{after}"),

@@ -1,6 +1,7 @@
 //! What a kind of stage cannot do without: a stage that would have nothing to say is refused with the remedy.
 
-use super::diagnostics::{Diagnostic, Diagnostics, Parsed, Span};
+use super::diagnostics::{Diagnostic, Diagnostics, Parsed};
+use super::layout::Span;
 use super::stages::Context;
 use super::{Basis, SourceKind};
 

@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
 
-use super::diagnostics::{Diagnostic, Diagnostics, ErrorGuaranteed, Parsed, Span};
+use super::diagnostics::{Diagnostic, Diagnostics, ErrorGuaranteed, Parsed};
+use super::layout::Span;
 use super::reference::{Accepts, Default, Key, home_of};
-use super::tree::{Entry, Node, Table, Value};
+use super::tree::{DocumentEntry, DocumentNode, DocumentTable, DocumentValue};
 use super::value::{check, not_yet};
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
 use crate::options::{FromSetting, Setting};
@@ -23,7 +24,7 @@ pub(super) struct Section<'a> {
     path: String,
     keys: Vec<Key>,
     span: Option<Span>,
-    found: BTreeMap<&'static str, &'a Node>,
+    found: BTreeMap<&'static str, &'a DocumentNode>,
     /// Keys that cannot be read, which was reported.
     unreadable: BTreeMap<&'static str, ErrorGuaranteed>,
     /// Something of a later version stands here, which may be why a required key does not.
@@ -35,7 +36,12 @@ pub(super) struct Section<'a> {
 
 impl<'a> Section<'a> {
     /// `node` is the table, if it is there.
-    pub fn open(diagnostics: &'a Diagnostics, path: impl Into<String>, keys: Vec<Key>, node: Option<&'a Node>) -> Self {
+    pub fn open(
+        diagnostics: &'a Diagnostics,
+        path: impl Into<String>,
+        keys: Vec<Key>,
+        node: Option<&'a DocumentNode>,
+    ) -> Self {
         let span = node.map(|n| n.span.clone()).filter(|s| s.end > 0);
         let mut section = Section {
             diagnostics,
@@ -81,14 +87,14 @@ impl<'a> Section<'a> {
     }
 
     /// Sorts the entries of a table (the section's own, or an inline one below it) to the keys they stand for.
-    fn collect(&mut self, prefix: &str, node: &'a Node) {
+    fn collect(&mut self, prefix: &str, node: &'a DocumentNode) {
         let names: Vec<&'static str> = self.keys.iter().map(|k| k.name).filter(|n| n.starts_with(prefix)).collect();
         let reported = match &node.value {
-            Value::Table(table) => {
+            DocumentValue::Table(table) => {
                 self.collect_table(prefix, &names, table);
                 return;
             }
-            Value::Broken(reported) => *reported,
+            DocumentValue::Broken(reported) => *reported,
             _ => {
                 let name = self.full(prefix.trim_end_matches('.'));
                 let what = format!("`{name}` takes {}, not {}", Accepts::Table.described(), node.described());
@@ -103,7 +109,7 @@ impl<'a> Section<'a> {
         self.unreadable.extend(names.into_iter().map(|n| (n, reported)));
     }
 
-    fn collect_table(&mut self, prefix: &str, names: &[&'static str], table: &'a Table) {
+    fn collect_table(&mut self, prefix: &str, names: &[&'static str], table: &'a DocumentTable) {
         // The next part of each name: `excellent` of `benchmark.excellent` where the prefix is `benchmark.`.
         let mut parts: Vec<&'static str> = names.iter().filter_map(|n| n[prefix.len()..].split('.').next()).collect();
         parts.dedup();
@@ -125,7 +131,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    fn keep(&mut self, name: &'static str, entry: &'a Entry) {
+    fn keep(&mut self, name: &'static str, entry: &'a DocumentEntry) {
         if let Some(Key { accepts: Accepts::Later(instead), .. }) = self.keys.iter().find(|k| k.name == name) {
             let problem = not_yet(&format!("`{}`", self.full(name)), &entry.key_span).help(*instead);
             self.later = Some(self.diagnostics.add(problem));
@@ -137,7 +143,7 @@ impl<'a> Section<'a> {
     fn unknown(
         &self,
         prefix: &str,
-        entry: &Entry,
+        entry: &DocumentEntry,
         parts: &[&'static str],
         taken: &BTreeSet<&str>,
     ) -> Option<(&'static str, bool)> {
@@ -181,10 +187,10 @@ impl<'a> Section<'a> {
     }
 
     /// The value as written, without judging it: tables with a shape of their own.
-    pub fn node(&self, name: &str) -> Parsed<Option<&'a Node>> {
+    pub fn node(&self, name: &str) -> Parsed<Option<&'a DocumentNode>> {
         match (self.unreadable.get(name), self.found.get(name)) {
             (Some(reported), _) => Err(*reported),
-            (_, Some(Node { value: Value::Broken(reported), .. })) => Err(*reported),
+            (_, Some(DocumentNode { value: DocumentValue::Broken(reported), .. })) => Err(*reported),
             (_, node) => Ok(node.copied()),
         }
     }
@@ -218,7 +224,7 @@ impl<'a> Section<'a> {
             self.resolve(name, Json::Null);
             return if matches!(key.default, Default::Required) { Err(self.missing(name)) } else { Ok(None) };
         };
-        let Some(node) = Node::parse(default, self.span.clone().unwrap_or(0..0)) else {
+        let Some(node) = DocumentNode::parse(default, self.span.clone().unwrap_or(0..0)) else {
             return Err(self
                 .diagnostics
                 .add(Diagnostic::new(format!("defect of tenure: the default of `{full}` is not TOML"))));

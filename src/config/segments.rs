@@ -6,10 +6,10 @@ use super::diagnostics::{Diagnostic, Diagnostics, Parsed};
 use super::entries::{check_name, entries, resolved_by_name};
 use super::reference::{Accepts, MOMENTS, keys};
 use super::section::{Section, word_of};
-use super::sources::Sources;
-use super::tree::{Entry, Node, Table, Value, quoted};
+use super::sources::ParsedSources;
+use super::tree::{DocumentEntry, DocumentNode, DocumentTable, DocumentValue, quoted};
 use super::value::not_yet;
-use super::{At, Segment, SegmentFrom, SourceKind};
+use super::{At, SegmentFrom, SegmentSettings, SourceKind};
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
 use crate::text::Located;
 use crate::text::Text;
@@ -18,14 +18,14 @@ use crate::timeline::builtin::Builtin;
 /// A segment's name is known even if the rest of it is not sound.
 pub(super) struct Named {
     pub name: String,
-    pub decoded: Parsed<Segment>,
+    pub decoded: Parsed<SegmentSettings>,
 }
 
 /// In order of name.
 pub(super) fn decode(
     top: &mut Section<'_>,
     diagnostics: &Diagnostics,
-    sources: &Parsed<Sources>,
+    sources: &Parsed<ParsedSources>,
 ) -> Parsed<Vec<Named>> {
     let mut all = vec![];
     let mut resolved = vec![];
@@ -40,7 +40,7 @@ pub(super) fn decode(
     Ok(all)
 }
 
-fn reserved(diagnostics: &Diagnostics, entry: &Entry) -> Parsed<()> {
+fn reserved(diagnostics: &Diagnostics, entry: &DocumentEntry) -> Parsed<()> {
     if entry.key != "all" {
         return Ok(());
     }
@@ -57,16 +57,21 @@ pub(super) fn default_moment(from: &SegmentFrom) -> At {
 }
 
 /// `"SOURCE.COLUMN"` alone, or a table.
-fn segment(diagnostics: &Diagnostics, entry: &Entry, sources: &Parsed<Sources>) -> (Parsed<Segment>, Json) {
+fn segment(
+    diagnostics: &Diagnostics,
+    entry: &DocumentEntry,
+    sources: &Parsed<ParsedSources>,
+) -> (Parsed<SegmentSettings>, Json) {
     let path = format!("segments.{}", entry.key);
     let node = match &entry.node.value {
-        Value::Table(_) => entry.node.clone(),
+        DocumentValue::Table(_) => entry.node.clone(),
         // The short form is the long one with its other keys at their defaults.
-        Value::Text(_) => {
-            let column = Entry { key: "column".into(), key_span: entry.node.span.clone(), node: entry.node.clone() };
-            Node { value: Value::Table(Table(vec![column])), span: entry.node.span.clone() }
+        DocumentValue::Text(_) => {
+            let column =
+                DocumentEntry { key: "column".into(), key_span: entry.node.span.clone(), node: entry.node.clone() };
+            DocumentNode { value: DocumentValue::Table(DocumentTable(vec![column])), span: entry.node.span.clone() }
         }
-        Value::Broken(reported) => return (Err(*reported), Json::Null),
+        DocumentValue::Broken(reported) => return (Err(*reported), Json::Null),
         _ => {
             let takes = Accepts::SourceColumn.described();
             let what = format!("`{path}` takes {takes} or a table, not {}", entry.node.described());
@@ -88,13 +93,13 @@ fn segment(diagnostics: &Diagnostics, entry: &Entry, sources: &Parsed<Sources>) 
     let json = s.into_resolved();
     let decoded = (|| {
         let (from, span) = from?;
-        Ok(Segment { name: entry.key.clone(), from, at: at?, cap: cap? as usize, span })
+        Ok(SegmentSettings { name: entry.key.clone(), from, at: at?, cap: cap? as usize, span })
     })();
     (decoded, json)
 }
 
 /// What the program computes, which no column gives and which has no moment of its own.
-fn builtin(s: &mut Section<'_>, diagnostics: &Diagnostics, sources: &Parsed<Sources>) -> Parsed<Builtin> {
+fn builtin(s: &mut Section<'_>, diagnostics: &Diagnostics, sources: &Parsed<ParsedSources>) -> Parsed<Builtin> {
     let builtin = s.need_word("builtin", &Builtin::ALL);
     s.resolve("column", Json::Null);
     let mut sound = Ok(());
@@ -133,7 +138,7 @@ fn source_column(
     diagnostics: &Diagnostics,
     path: &str,
     written: &Located<Text>,
-    sources: &Parsed<Sources>,
+    sources: &Parsed<ParsedSources>,
 ) -> Parsed<(SourceKind, Text)> {
     let names: Vec<&str> =
         SourceKind::ALL.into_iter().filter(|k| of_nobody(*k).is_none()).map(SourceKind::name).collect();

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
-use super::diagnostics::{Diagnostic, Diagnostics, Parsed, Span};
+use super::diagnostics::{Diagnostic, Diagnostics, Parsed};
+use super::layout::Span;
 use super::reference::{Accepts, CES_HIGH, keys, source_keys};
 use super::section::{SHORT, Section};
-use super::tree::{Entry, Node, Value};
+use super::tree::{DocumentEntry, DocumentNode, DocumentValue};
 use super::value::check;
-use super::{Expression, Located, Mapping, Scale, Scales, Source, SourceKind};
+use super::{Expression, Located, Mapping, Scale, Scales, SourceKind, SourceSettings};
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
 use crate::options::Seconds;
 use crate::options::Setting;
@@ -18,18 +19,18 @@ use crate::source_kind::{columns as canonical, required_columns};
 use crate::text::Text;
 
 /// What is configured, readable or not.
-pub(super) type Sources = BTreeMap<SourceKind, Parsed<Source>>;
+pub(super) type ParsedSources = BTreeMap<SourceKind, Parsed<SourceSettings>>;
 
 /// `zone` is `calendar.timezone`, and how it was written.
 pub(super) fn decode(
     top: &mut Section<'_>,
     diagnostics: &Diagnostics,
     zone: Parsed<(TimeZone, Json)>,
-) -> Parsed<Sources> {
+) -> Parsed<ParsedSources> {
     let Some(node) = top.node("sources")? else { return Err(top.missing("sources")) };
     let mut all = Section::open(diagnostics, "sources", keys("sources"), Some(node));
     all.is_table()?;
-    let mut sources = Sources::new();
+    let mut sources = ParsedSources::new();
     for kind in SourceKind::ALL {
         match all.node(kind.name()) {
             Ok(None) => {}
@@ -52,9 +53,9 @@ fn source(
     s: &mut Section<'_>,
     diagnostics: &Diagnostics,
     kind: SourceKind,
-    node: &Node,
+    node: &DocumentNode,
     zone: Parsed<(TimeZone, Json)>,
-) -> Parsed<Source> {
+) -> Parsed<SourceSettings> {
     let paths: Parsed<Vec<Located<Text>>> = s.need("path");
     let filter: Parsed<Option<Expression>> = s.get("filter");
     let columns = columns(s, diagnostics, kind);
@@ -67,7 +68,7 @@ fn source(
         diagnostics.add(problem.at(s.span_of("freshness")).help("set freshness on another source instead"));
     }
     let scales = scales(s, kind);
-    Ok(Source {
+    Ok(SourceSettings {
         kind,
         paths: paths?,
         filter: filter?,
@@ -102,7 +103,7 @@ fn columns(
         return Err(diagnostics.add(problem.remote()));
     };
     s.resolve("columns", node.json());
-    let Value::Table(table) = &node.value else {
+    let DocumentValue::Table(table) = &node.value else {
         let problem = Diagnostic::new(format!("`{path}` takes a table of columns, not {}", node.described()))
             .at(node.span.clone());
         let help = format!("write columns = {{ customer_id = \"…\" }} or [{path}]");
@@ -143,7 +144,7 @@ fn columns(
 fn canonical_name(
     diagnostics: &Diagnostics,
     kind: SourceKind,
-    entry: &Entry,
+    entry: &DocumentEntry,
     present: impl Fn(&str) -> bool,
 ) -> (String, Parsed<()>) {
     let names: Vec<&str> = canonical(kind).iter().map(|c| c.name).collect();
@@ -179,19 +180,19 @@ fn canonical_name(
 }
 
 /// `"Column"` or `{ sql = "…" }`.
-fn mapping(diagnostics: &Diagnostics, path: &str, node: &Node) -> Parsed<Located<Mapping>> {
+fn mapping(diagnostics: &Diagnostics, path: &str, node: &DocumentNode) -> Parsed<Located<Mapping>> {
     let located = |value, span: &Span| Located { value, span: span.clone() };
     match &node.value {
-        Value::Table(_) => {
+        DocumentValue::Table(_) => {
             let mut section = Section::open(diagnostics, path, keys("sources.SOURCE.columns.COLUMN"), Some(node));
             let sql: Expression = section.need("sql")?;
             Ok(located(Mapping::Sql(sql.sql), &sql.span))
         }
-        Value::Text(_) => match check(diagnostics, path, Accepts::Text, node)? {
+        DocumentValue::Text(_) => match check(diagnostics, path, Accepts::Text, node)? {
             Setting::Text(column) => Ok(located(Mapping::Column(column), &node.span)),
             other => Err(diagnostics.add(Diagnostic::new(format!("defect of tenure: `{path}` reads as {other:?}")))),
         },
-        Value::Broken(reported) => Err(*reported),
+        DocumentValue::Broken(reported) => Err(*reported),
         _ => {
             let what = format!("`{path}` takes a column's name or {{ sql = \"…\" }}, not {}", node.described());
             Err(diagnostics.add(Diagnostic::new(what).at(node.span.clone())))

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::diagnostics::{Diagnostic, Diagnostics, Parsed, Span};
+use super::diagnostics::{Diagnostic, Diagnostics, Parsed};
 use super::entries::{check_name, entries, resolved_by_name};
+use super::layout::Span;
 use super::reference::{TABLES_OF_EVERY_RUN, stage_keys};
 use super::section::Section;
 use super::segments::Named;
-use super::sources::Sources;
-use super::tree::{Entry, Node, Table, Value, quoted};
-use super::{Basis, Stage};
+use super::sources::ParsedSources;
+use super::tree::{DocumentEntry, DocumentNode, DocumentTable, DocumentValue, quoted};
+use super::{Basis, StageSettings};
 use crate::calendar::Period;
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
 use crate::options::{Accepts, AnyOptions, Key, Setting};
@@ -23,14 +24,18 @@ pub(super) struct Context<'a> {
     /// `calendar.period`, and how it was written.
     pub period: Parsed<(Period, Json)>,
     pub basis: Parsed<Basis>,
-    pub sources: &'a Parsed<Sources>,
+    pub sources: &'a Parsed<ParsedSources>,
     pub segments: &'a Parsed<Vec<Named>>,
     /// The registry of stages.
     pub kinds: &'static [Kind],
 }
 
 /// In order of name.
-pub(super) fn decode(top: &mut Section<'_>, diagnostics: &Diagnostics, context: &Context<'_>) -> Parsed<Vec<Stage>> {
+pub(super) fn decode(
+    top: &mut Section<'_>,
+    diagnostics: &Diagnostics,
+    context: &Context<'_>,
+) -> Parsed<Vec<StageSettings>> {
     let mut stages = vec![];
     let mut resolved = vec![];
     for entry in entries(top, diagnostics, "stages")? {
@@ -39,17 +44,17 @@ pub(super) fn decode(top: &mut Section<'_>, diagnostics: &Diagnostics, context: 
         stages.push(stage);
     }
     top.resolve("stages", resolved_by_name(resolved));
-    let mut stages: Vec<Stage> = stages.into_iter().collect::<Parsed<_>>()?;
+    let mut stages: Vec<StageSettings> = stages.into_iter().collect::<Parsed<_>>()?;
     further_tables(diagnostics, &stages)?;
     stages.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(stages)
 }
 
-fn stage(diagnostics: &Diagnostics, entry: &Entry, context: &Context<'_>) -> (Parsed<Stage>, Json) {
+fn stage(diagnostics: &Diagnostics, entry: &DocumentEntry, context: &Context<'_>) -> (Parsed<StageSettings>, Json) {
     let path = format!("stages.{}", entry.key);
     let table = match &entry.node.value {
-        Value::Table(table) => table,
-        Value::Broken(reported) => return (Err(*reported), Json::Null),
+        DocumentValue::Table(table) => table,
+        DocumentValue::Broken(reported) => return (Err(*reported), Json::Null),
         _ => {
             let what = format!("`{path}` takes a table of options, not {}", entry.node.described());
             let help = format!("write [{path}] and the stage's options below, or nothing for its defaults");
@@ -82,7 +87,7 @@ fn stage(diagnostics: &Diagnostics, entry: &Entry, context: &Context<'_>) -> (Pa
     let stage = (|| {
         name?;
         met?;
-        Ok(Stage {
+        Ok(StageSettings {
             name: entry.key.clone(),
             kind,
             period: period?,
@@ -99,18 +104,18 @@ fn stage(diagnostics: &Diagnostics, entry: &Entry, context: &Context<'_>) -> (Pa
 fn kind(
     diagnostics: &Diagnostics,
     path: &str,
-    entry: &Entry,
-    table: &Table,
+    entry: &DocumentEntry,
+    table: &DocumentTable,
     kinds: &'static [Kind],
 ) -> Parsed<(&'static Kind, Parsed<()>)> {
     let known: Vec<&str> = kinds.iter().flat_map(stage_keys).map(|k| k.name).collect();
     let misspelt =
-        |e: &&Entry| !known.contains(&e.key.as_str()) && nearest(&e.key, known.iter().copied()) == Some("kind");
+        |e: &&DocumentEntry| !known.contains(&e.key.as_str()) && nearest(&e.key, known.iter().copied()) == Some("kind");
     let written = table.get("kind").or_else(|| table.0.iter().find(misspelt));
     let (word, span, named_by) = match written.map(|e| &e.node) {
         None => (entry.key.as_str(), &entry.key_span, None),
-        Some(Node { value: Value::Text(text), span }) => (text.value(), span, Some(text)),
-        Some(Node { value: Value::Broken(reported), .. }) => return Err(*reported),
+        Some(DocumentNode { value: DocumentValue::Text(text), span }) => (text.value(), span, Some(text)),
+        Some(DocumentNode { value: DocumentValue::Broken(reported), .. }) => return Err(*reported),
         Some(node) => {
             let what = format!("`{path}.kind` takes {}, not {}", Accepts::Kind.described(), node.described());
             return Err(diagnostics.add(Diagnostic::new(what).at(node.span.clone())));
@@ -138,7 +143,7 @@ fn kind(
 }
 
 /// A stage's name is its table's name, so it must not be that of another table.
-fn check_table(diagnostics: &Diagnostics, entry: &Entry, kind: &Kind, kinds: &[Kind]) -> Parsed<()> {
+fn check_table(diagnostics: &Diagnostics, entry: &DocumentEntry, kind: &Kind, kinds: &[Kind]) -> Parsed<()> {
     let name = entry.key.as_str();
     let further = |k: &Kind| k.further_tables.iter().any(|suffix| format!("{}_{suffix}", k.name) == name);
     let of_a_kind = || kinds.iter().any(|k| k.shared_tables.contains(&name) || further(k));
@@ -168,7 +173,7 @@ fn undivided(s: &Section<'_>, diagnostics: &Diagnostics, kind: &Kind, segments: 
 }
 
 /// No stage has the name of a table that another writes beside its own.
-fn further_tables(diagnostics: &Diagnostics, stages: &[Stage]) -> Parsed<()> {
+fn further_tables(diagnostics: &Diagnostics, stages: &[StageSettings]) -> Parsed<()> {
     let mut sound = Ok(());
     for stage in stages {
         for table in stage.kind.further_tables.iter().map(|suffix| format!("{}_{suffix}", stage.name)) {

@@ -4,10 +4,11 @@ use std::ops::{Bound, RangeBounds};
 
 use jiff::tz::TimeZone;
 
-use super::diagnostics::{Diagnostic, Diagnostics, ErrorGuaranteed, Parsed, Span};
+use super::diagnostics::{Diagnostic, Diagnostics, ErrorGuaranteed, Parsed};
+use super::layout::Span;
 use super::reference::keys;
 use super::section::Section;
-use super::tree::{Node, Value, quoted};
+use super::tree::{DocumentNode, DocumentValue, quoted};
 use crate::calendar::Day;
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
 use crate::options::{Accepts, ChurnAfter, Days, Months, Reactivation, Seconds, Setting, Words};
@@ -21,26 +22,28 @@ struct Judged<'a> {
     /// The whole path, for messages.
     key: &'a str,
     accepts: Accepts,
-    node: &'a Node,
+    node: &'a DocumentNode,
 }
 
 /// The value of `node` if key `key` takes it, else a report of what it takes and what it found.
-pub(super) fn check(diagnostics: &Diagnostics, key: &str, accepts: Accepts, node: &Node) -> Parsed<Setting> {
+pub(super) fn check(diagnostics: &Diagnostics, key: &str, accepts: Accepts, node: &DocumentNode) -> Parsed<Setting> {
     let judged = Judged { diagnostics, key, accepts, node };
     match (&node.value, accepts) {
-        (Value::Broken(reported), _) => Err(*reported),
+        (DocumentValue::Broken(reported), _) => Err(*reported),
         (_, Accepts::Later(instead)) => Err(diagnostics.add(not_yet(&format!("`{key}`"), &node.span).help(instead))),
-        (Value::Table(_), Accepts::ChurnAfter) => judged.learned(),
-        (Value::Flag(b), Accepts::Flag) => Ok(Setting::Flag(*b)),
-        (Value::Int(i), Accepts::Int { min, max }) if (min..=max).contains(i) => Ok(Setting::Int(*i)),
-        (Value::Int(i), Accepts::Number { min, max }) => judged.number(*i as f64, min, max),
-        (Value::Float(x), Accepts::Number { min, max }) => judged.number(*x, min, max),
-        (Value::Date(d), Accepts::Date) if d.time.is_none() && d.offset.is_none() => judged.date(&d.to_string()),
-        (Value::List(list), Accepts::Words(words)) => judged.words(list, words),
-        (Value::List(list), Accepts::Paths) => judged.paths(list),
-        (Value::List(list), Accepts::Segments) => judged.references(list),
-        (Value::List(list), Accepts::Scale) => judged.scale(list),
-        (Value::Text(t), _) => judged.text(t),
+        (DocumentValue::Table(_), Accepts::ChurnAfter) => judged.learned(),
+        (DocumentValue::Flag(b), Accepts::Flag) => Ok(Setting::Flag(*b)),
+        (DocumentValue::Int(i), Accepts::Int { min, max }) if (min..=max).contains(i) => Ok(Setting::Int(*i)),
+        (DocumentValue::Int(i), Accepts::Number { min, max }) => judged.number(*i as f64, min, max),
+        (DocumentValue::Float(x), Accepts::Number { min, max }) => judged.number(*x, min, max),
+        (DocumentValue::Date(d), Accepts::Date) if d.time.is_none() && d.offset.is_none() => {
+            judged.date(&d.to_string())
+        }
+        (DocumentValue::List(list), Accepts::Words(words)) => judged.words(list, words),
+        (DocumentValue::List(list), Accepts::Paths) => judged.paths(list),
+        (DocumentValue::List(list), Accepts::Segments) => judged.references(list),
+        (DocumentValue::List(list), Accepts::Scale) => judged.scale(list),
+        (DocumentValue::Text(t), _) => judged.text(t),
         _ => Err(judged.refuse("")),
     }
 }
@@ -58,14 +61,18 @@ impl Judged<'_> {
     fn refuse(&self, help: impl Into<String>) -> ErrorGuaranteed {
         let help: String = help.into();
         let found = match &self.node.value {
-            Value::Text(t) if self.takes_text() => quoted(t.written()),
-            Value::Int(i) if matches!(self.accepts, Accepts::Int { .. } | Accepts::Number { .. }) => i.to_string(),
-            Value::Float(x) if matches!(self.accepts, Accepts::Number { .. }) => format!("{x:?}"),
-            Value::Huge(text) if matches!(self.accepts, Accepts::Number { .. }) => text.clone(),
+            DocumentValue::Text(t) if self.takes_text() => quoted(t.written()),
+            DocumentValue::Int(i) if matches!(self.accepts, Accepts::Int { .. } | Accepts::Number { .. }) => {
+                i.to_string()
+            }
+            DocumentValue::Float(x) if matches!(self.accepts, Accepts::Number { .. }) => format!("{x:?}"),
+            DocumentValue::Huge(text) if matches!(self.accepts, Accepts::Number { .. }) => text.clone(),
             _ => self.node.described(),
         };
         let hidden = match &self.node.value {
-            Value::Text(t) if t.is_filled_in() => "what the environment holds is not shown, as it may be secret",
+            DocumentValue::Text(t) if t.is_filled_in() => {
+                "what the environment holds is not shown, as it may be secret"
+            }
             _ => "",
         };
         let problem = Diagnostic::new(format!("`{}` takes {}, not {found}", self.key, self.accepts.described()));
@@ -87,9 +94,9 @@ impl Judged<'_> {
     }
 
     /// Two whole numbers, the first the lower: points are told apart in fives at least.
-    fn scale(&self, list: &[Node]) -> Parsed<Setting> {
-        let end = |node: &Node| match &node.value {
-            Value::Int(x) => i32::try_from(*x).ok().filter(|x| x.abs() <= 1000),
+    fn scale(&self, list: &[DocumentNode]) -> Parsed<Setting> {
+        let end = |node: &DocumentNode| match &node.value {
+            DocumentValue::Int(x) => i32::try_from(*x).ok().filter(|x| x.abs() <= 1000),
             _ => None,
         };
         if let Some(node) = list.iter().find(|node| end(node).is_none()) {
@@ -169,7 +176,7 @@ impl Judged<'_> {
         Err(self.refuse(did_you_mean(suggestion, "\"")))
     }
 
-    fn words(&self, list: &[Node], words: Words) -> Parsed<Setting> {
+    fn words(&self, list: &[DocumentNode], words: Words) -> Parsed<Setting> {
         if list.is_empty() {
             return Err(self.refuse("name at least one, or leave the key out"));
         }
@@ -184,14 +191,14 @@ impl Judged<'_> {
         Ok(Setting::Words(found))
     }
 
-    fn paths(&self, list: &[Node]) -> Parsed<Setting> {
+    fn paths(&self, list: &[DocumentNode]) -> Parsed<Setting> {
         if list.is_empty() {
             return Err(self.refuse("name at least one file or folder"));
         }
         self.each(list, Accepts::Path, |one, text| one.path(one.node, text)).map(Setting::Paths)
     }
 
-    fn references(&self, list: &[Node]) -> Parsed<Setting> {
+    fn references(&self, list: &[DocumentNode]) -> Parsed<Setting> {
         let written = |one: &Judged<'_>, text: &Text| Ok(Located { value: text.clone(), span: one.node.span.clone() });
         self.each(list, Accepts::Text, written).map(Setting::References)
     }
@@ -199,15 +206,15 @@ impl Judged<'_> {
     /// The strings of a list, each read with `read`; what is none is reported.
     fn each<T>(
         &self,
-        list: &[Node],
+        list: &[DocumentNode],
         accepts: Accepts,
         read: impl Fn(&Judged<'_>, &Text) -> Parsed<T>,
     ) -> Parsed<Vec<T>> {
         let one = |node| {
             let one = Judged { accepts, node, ..*self };
             match &node.value {
-                Value::Text(text) => read(&one, text),
-                Value::Broken(reported) => Err(*reported),
+                DocumentValue::Text(text) => read(&one, text),
+                DocumentValue::Broken(reported) => Err(*reported),
                 _ => Err(one.refuse("")),
             }
         };
@@ -215,7 +222,7 @@ impl Judged<'_> {
         list.iter().map(one).collect::<Vec<_>>().into_iter().collect()
     }
 
-    fn path(&self, node: &Node, text: &Text) -> Parsed<Located<Text>> {
+    fn path(&self, node: &DocumentNode, text: &Text) -> Parsed<Located<Text>> {
         let value = text.value();
         if value.trim().is_empty() || value.contains('\0') {
             return Err(self.refuse(""));
@@ -263,7 +270,7 @@ impl Judged<'_> {
 
     fn zone(&self, value: &str) -> Parsed<Setting> {
         TimeZone::get(value).map(Setting::Zone).map_err(|_| {
-            let filled_in = matches!(&self.node.value, Value::Text(t) if t.is_filled_in());
+            let filled_in = matches!(&self.node.value, DocumentValue::Text(t) if t.is_filled_in());
             self.refuse(if filled_in { String::new() } else { near_zones(value) })
         })
     }

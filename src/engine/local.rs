@@ -7,7 +7,7 @@ use super::plan::{AnyFold, AnyTally, FoldSpec, Needs, Plan, Work};
 use super::step_outputs::{NodeId, StepOutputs};
 use super::workers;
 use crate::error::{Error, Result};
-use crate::exchange::Fault;
+use crate::exchange::ConversionError;
 use crate::memory;
 use crate::progress::Progress;
 use crate::timeline::history::{Histories, UnknownCustomers};
@@ -104,7 +104,7 @@ fn walk(
     evaluator: &(dyn Fn() -> LensEvaluator + Sync),
     store: &Store,
     observer: &dyn Progress,
-) -> Result<(Vec<AnyTally>, UnknownCustomers, Option<Fault>)> {
+) -> Result<(Vec<AnyTally>, UnknownCustomers, Option<ConversionError>)> {
     let customers = store.customers();
     let shape = evaluator().shape().clone();
     let cells = walkers.iter().map(|w| estimate::cells(&*w.fold, &shape, Some(customers)));
@@ -176,7 +176,7 @@ struct Walk {
     histories: Histories,
     unknown_customers: UnknownCustomers,
     /// The first exchange rate that other workers missed.
-    missing: Option<Fault>,
+    missing: Option<ConversionError>,
 }
 
 impl Walk {

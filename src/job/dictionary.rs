@@ -17,7 +17,7 @@ pub(super) fn dictionary(
     (first, as_of): (Day, Day),
     values: impl Fn(usize) -> Vec<Arc<str>>,
 ) -> Result<Dictionary> {
-    let column = |(i, segment): (usize, &config::Segment)| match &segment.from {
+    let column = |(i, segment): (usize, &config::SegmentSettings)| match &segment.from {
         SegmentFrom::Column(..) => SegmentColumn::new(&segment.name, At::from(segment.at), segment.cap, &values(i)),
         SegmentFrom::Builtin(builtin) => {
             SegmentColumn::builtin(&segment.name, segment.cap, *builtin, &builtin.values(first, as_of))

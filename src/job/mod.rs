@@ -28,12 +28,12 @@ use crate::engine::step_outputs::StepOutputs;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::progress::{Phase, Progress};
-use crate::publish::segments::SegmentRow;
 use crate::stage::{PerCustomer, SummaryMetric};
 use crate::table::Table;
 use crate::tables::churn_windows;
-use crate::tables::customers::Customers;
+use crate::tables::customers::CustomersTable;
 use crate::tables::ledger::Ledger;
+use crate::tables::segments::SegmentRow;
 use crate::timeline::segments::{ALL, SegmentIndex};
 
 /// All that a run found out, before anything is written.
@@ -83,7 +83,7 @@ pub fn compute(blueprint: &RunPlan, gathered: &LoadedData, progress: &dyn Progre
     if blueprint.whole {
         let setting = &blueprint.setting;
         computed.per_customer.push(Box::new(Ledger::new(None, blueprint.lens, setting.has_transactions)));
-        computed.per_customer.push(Box::new(Customers::new(setting.clone(), blueprint.lens, index, scorers)));
+        computed.per_customer.push(Box::new(CustomersTable::new(setting.clone(), blueprint.lens, index, scorers)));
     }
     Ok(computed)
 }

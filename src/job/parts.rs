@@ -6,24 +6,24 @@ use std::sync::{Arc, Mutex};
 use crate::engine::per_customer::PerCustomer;
 use crate::engine::score::{PartSink, part_bits};
 use crate::error::{Error, Result};
-use crate::publish::{Block, Blocks, Format, Publication, TableWriter, WrittenFile};
+use crate::publish::{Publication, RowGroupWriter, RowGroupWriters, TableFormat, TableWriter, WrittenFile};
 use crate::table::Table;
 
 pub struct Parts<'a> {
     publication: &'a Publication,
     tables: &'a [Box<dyn PerCustomer>],
-    format: Format,
+    format: TableFormat,
     /// Several parts a table.
     split: bool,
-    open: Mutex<BTreeMap<(usize, usize), Open>>,
+    open: Mutex<BTreeMap<(usize, usize), OpenPart>>,
     written: Mutex<BTreeMap<(usize, usize), WrittenFile>>,
 }
 
 /// A file, and what makes blocks of it while others are appended.
 #[derive(Clone)]
-struct Open {
+struct OpenPart {
     writer: Arc<Mutex<Option<TableWriter>>>,
-    blocks: Blocks,
+    blocks: RowGroupWriters,
 }
 
 fn poisoned<T>(_: T) -> Error {
@@ -34,14 +34,14 @@ impl<'a> Parts<'a> {
     pub fn new(
         publication: &'a Publication,
         tables: &'a [Box<dyn PerCustomer>],
-        format: Format,
+        format: TableFormat,
         customers: u64,
     ) -> Parts<'a> {
         let split = part_bits(customers) > 0;
         Parts { publication, tables, format, split, open: Mutex::default(), written: Mutex::default() }
     }
 
-    fn open(&self, table: usize, part: usize) -> Result<Open> {
+    fn open(&self, table: usize, part: usize) -> Result<OpenPart> {
         let mut open = self.open.lock().map_err(poisoned)?;
         if let Some(known) = open.get(&(table, part)) {
             return Ok(known.clone());
@@ -53,7 +53,7 @@ impl<'a> Parts<'a> {
             self.publication.writer(schema, self.format)?
         };
         let blocks = writer.blocks();
-        let new = Open { writer: Arc::new(Mutex::new(Some(writer))), blocks };
+        let new = OpenPart { writer: Arc::new(Mutex::new(Some(writer))), blocks };
         Ok(open.entry((table, part)).or_insert(new).clone())
     }
 
@@ -70,21 +70,21 @@ impl<'a> Parts<'a> {
 const CLOSED: &str = "a part of a per-customer table was written after its end";
 
 impl PartSink for Parts<'_> {
-    type Block = Block;
+    type Block = RowGroupWriter;
 
-    fn block(&self, table: usize, part: usize) -> Result<Block> {
+    fn block(&self, table: usize, part: usize) -> Result<RowGroupWriter> {
         Ok(self.open(table, part)?.blocks.block())
     }
 
-    fn write(&self, block: &mut Block, piece: &Table) -> Result<()> {
+    fn write(&self, block: &mut RowGroupWriter, piece: &Table) -> Result<()> {
         block.write(piece)
     }
 
-    fn complete(&self, block: &mut Block) -> Result<()> {
+    fn complete(&self, block: &mut RowGroupWriter) -> Result<()> {
         block.complete()
     }
 
-    fn append(&self, table: usize, part: usize, block: Block) -> Result<()> {
+    fn append(&self, table: usize, part: usize, block: RowGroupWriter) -> Result<()> {
         let open = self.open(table, part)?;
         let mut writer = open.writer.lock().map_err(poisoned)?;
         writer.as_mut().ok_or_else(|| Error::internal(CLOSED))?.append(block)

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 
 use crate::calendar::Period;
-use crate::check;
 use crate::config::{self, ChurnAfter, Pipeline, SourceKind};
 use crate::engine::plan::{Needs, Plan};
 use crate::engine::step_outputs::Ref;
 use crate::error::{Error, Result};
 use crate::nearest::suggestion;
-use crate::publish;
 use crate::run_settings::{CustomerMeasures, RunSettings};
 use crate::stage::{AnySpec, Common, KINDS, Kind, Policy, Stage};
 use crate::table::TableSchema;
@@ -96,7 +94,7 @@ impl RunPlan {
         if self.habits.is_some() {
             tables.push(tables::churn_windows::schema());
         }
-        tables.extend(tables_of_every_run());
+        tables.extend(tables::schemas());
         tables.sort_by(|a, b| a.name.cmp(&b.name));
         // Several stages may write rows of one table.
         tables.dedup_by(|a, b| a.name == b.name);
@@ -109,10 +107,6 @@ impl RunPlan {
             self.whole || self.specs.iter().any(|(kind, spec)| kind.writes_per_customer(&spec.options));
         self.plan.rounds() + usize::from(writes_customers)
     }
-}
-
-fn tables_of_every_run() -> [TableSchema; 4] {
-    [check::schema(), publish::dates::schema(), publish::quarantine::schema(), publish::segments::schema()]
 }
 
 /// Schemas of every table that this version can write, each stage under the name of its kind, with its defaults and
@@ -154,7 +148,7 @@ pub fn every_table() -> Vec<TableSchema> {
     tables.push(tables::customers::schema(&setting, scored));
     tables.push(tables::ledger::schema(None));
     tables.push(tables::churn_windows::schema());
-    tables.extend(tables_of_every_run());
+    tables.extend(tables::schemas());
     tables.sort_by(|a, b| a.name.cmp(&b.name));
     tables
 }

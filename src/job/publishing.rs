@@ -8,16 +8,18 @@ use jiff::Timestamp;
 use super::parts::Parts;
 use super::{LoadedData, RunPlan, RunResult};
 use crate::calendar::Day;
-use crate::check::{self, Check};
+use crate::check::Check;
 use crate::config::{Pipeline, SourceKind};
 use crate::engine::score::Score;
 use crate::error::{Error, Result};
 use crate::progress::{Phase, Progress};
-use crate::publish::manifest::{self, Input, Manifest, PipelineFile, TableEntry, Timing};
-use crate::publish::{self, Format, Publication};
-use crate::source::SourceReport;
+use crate::publish::manifest::{self, Manifest, ManifestInput, PipelineFile, TableEntry, Timing};
+use crate::publish::{self, Publication, TableFormat};
+use crate::source::{Rejected, SourceReport};
 use crate::stage::SummaryMetric;
 use crate::table::Table;
+use crate::tables;
+use crate::tables::quarantine::QuarantineRow;
 
 /// What there is to tell of a published run.
 pub struct PublishedRun {
@@ -61,7 +63,7 @@ pub fn publish(
     publication: Publication,
 ) -> Result<PublishedRun> {
     let (pipeline, shape) = (run.pipeline, &gathered.shape);
-    let format = Format { digits: pipeline.money.digits, integer_ids: shape.integer_ids };
+    let format = TableFormat { digits: pipeline.money.digits, integer_ids: shape.integer_ids };
     let mut entries = vec![];
 
     run.progress.phase(Phase::Score, Some(computed.customers));
@@ -90,12 +92,12 @@ pub fn publish(
     for table in &computed.tables {
         write(table)?;
     }
-    write(&publish::segments::table(&computed.segments))?;
-    write(&publish::quarantine::table(&gathered.scan.rejected))?;
-    write(&check::table(&computed.checks))?;
+    write(&tables::segments::table(&computed.segments))?;
+    write(&tables::quarantine::table(gathered.scan.rejected.rows().map(quarantine_row)))?;
+    write(&tables::checks::table(&computed.checks))?;
     let calendar = &pipeline.calendar;
     let week_start = calendar.week_start;
-    write(&publish::dates::table(shape.observed_from, shape.as_of, week_start, calendar.fiscal_year_start))?;
+    write(&tables::dates::table(shape.observed_from, shape.as_of, week_start, calendar.fiscal_year_start))?;
     entries.sort_by(|a, b| a.name.cmp(&b.name));
 
     let newest = gathered.scan.reports.values().filter_map(|r| r.newest_known).max();
@@ -117,7 +119,7 @@ pub fn publish(
         data_through: newest.unwrap_or(shape.observed_from).min(shape.as_of.plus(-1)),
         started_at: run.started,
         finished_at,
-        inputs: gathered.scan.files.iter().map(Input::from).collect(),
+        inputs: gathered.scan.files.iter().map(ManifestInput::from).collect(),
         tables: entries,
         timings: (run.timings)(),
         peak_memory_bytes: manifest::peak_memory(),
@@ -143,4 +145,15 @@ pub fn publish(
         peak_memory: manifest.peak_memory_bytes,
         temporary: manifest.temporary_bytes,
     })
+}
+
+fn quarantine_row(rejected: &Rejected) -> QuarantineRow<'_> {
+    QuarantineRow {
+        source: rejected.source.name(),
+        file: &rejected.file,
+        row: rejected.row,
+        reason: rejected.reason.name(),
+        column: &rejected.column,
+        value: rejected.value.as_deref(),
+    }
 }

@@ -7,15 +7,15 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::world::World;
 use super::{exports, pipeline};
-use crate::check::{self, Check};
+use crate::check::Check;
 use crate::config::Pipeline;
 use crate::engine::score::{PartSink, Score};
 use crate::error::Result;
 use crate::job::{self, LoadedData, RunPlan, RunResult};
 use crate::progress::NoProgress;
-use crate::publish::segments;
 use crate::source::Needs;
 use crate::table::{Cell, Table, Values};
+use crate::tables::{checks, segments};
 use crate::timeline::identity::Identity;
 use crate::timeline::store::Store;
 
@@ -135,7 +135,7 @@ pub fn outcome(blueprint: &RunPlan, gathered: &LoadedData) -> Outcome {
         name
     };
     put(segments::table(&computed.segments));
-    put(check::table(&computed.checks));
+    put(checks::table(&computed.checks));
     computed.tables.into_iter().for_each(|table| {
         put(table);
     });

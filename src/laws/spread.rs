@@ -7,12 +7,12 @@ use proptest::prelude::*;
 use super::cases;
 use super::conduct::{Conduct, Outcome, PLAIN, run, same};
 use super::world::worlds;
-use crate::publish::{Format, TableWriter};
+use crate::publish::{TableFormat, TableWriter};
 
 /// The hash of every table's file.
 fn published(outcome: &Outcome) -> BTreeMap<String, String> {
     let folder = tempfile::tempdir().unwrap();
-    let format = Format { digits: outcome.digits, integer_ids: outcome.integer_ids };
+    let format = TableFormat { digits: outcome.digits, integer_ids: outcome.integer_ids };
     let write = |(name, table): (&String, &crate::table::Table)| {
         let file = format!("{name}.parquet");
         let mut writer = TableWriter::create(folder.path(), &file, table.schema.clone(), format, None).unwrap();

@@ -5,8 +5,8 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::calendar::{Day, Period};
-use crate::exchange::{Rate, RateRow, Rates};
-use crate::money::Exact;
+use crate::exchange::{ExchangeRates, Rate, RateRow};
+use crate::money::ExactDecimal;
 use crate::rows::{AnswerKind, CancelKind, Subscription};
 
 /// Days on which things happen, counted from 2023-11-20.
@@ -129,7 +129,7 @@ impl World {
     }
 
     /// Rates that wander, new ones every few days: of a currency with two digits after the point and of one with three.
-    pub fn rates(&self) -> Rates {
+    pub fn rates(&self) -> ExchangeRates {
         let mut dice = self.seed;
         let mut rows = vec![];
         for (currency, middle) in [("KWD", 31_415), ("USD", 8_765)] {
@@ -138,12 +138,12 @@ impl World {
             while day < ORIGIN.plus(SPAN + 500) {
                 dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 let unscaled = middle + i128::from(dice >> 40) % 3_000;
-                let (rate, _) = Rate::new(Exact { unscaled, scale: 4 }).expect("more than nothing");
+                let (rate, _) = Rate::new(ExactDecimal { unscaled, scale: 4 }).expect("more than nothing");
                 rows.push(RateRow { currency: currency.into(), day, rate });
                 day = day.plus(1 + (dice >> 33) as i32 % 7);
             }
         }
-        Rates::new("EUR", 2, rows).expect("one rate a day")
+        ExchangeRates::new("EUR", 2, rows).expect("one rate a day")
     }
 
     pub fn subscribes(&self) -> bool {

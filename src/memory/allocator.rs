@@ -1,9 +1,9 @@
 //! The system's allocator, with a count of what is allocated and an orderly end where memory runs out.
 //!
-//! This is one of two places with unsafe code. The argument for it: every method hands its arguments unchanged to
-//! [`System`], whose contract is that of [`GlobalAlloc`] itself, and returns what it gave. What is added beside that
-//! allocates nothing, takes no lock and does not unwind: integers in thread-local cells without destructor, atomics, and,
-//! from some point on, system calls on the process' own files (`open`, `read`, `close`, `write`, `_exit`).
+//! This is one of two places with unsafe code. Why it is sound: every method passes its arguments unchanged to [`System`],
+//! whose contract is that of [`GlobalAlloc`] itself, and returns its result. The code around that allocates nothing, takes no
+//! lock and does not unwind: it uses integers in thread-local cells without destructor, atomics, and, near the limit, system
+//! calls on the process' own files (`open`, `read`, `close`, `write`, `_exit`).
 
 #![expect(unsafe_code, reason = "GlobalAlloc is an unsafe trait; see the module's argument")]
 
@@ -12,26 +12,26 @@ use std::cell::Cell;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
-use super::LastWords;
-use crate::error::Exit;
+use super::OutOfMemoryMessages;
+use crate::error::ExitStatus;
 
 /// Counts on top of the system's allocator. Install it with `#[global_allocator]`.
 ///
-/// A thread adds to the common count only when its own has changed by [`FLUSH`], so that threads do not wait for
-/// each other.
+/// A thread adds to the common count only when its own count has changed by [`FLUSH`], so that threads do not contend for
+/// it.
 #[derive(Debug)]
 pub struct CountingAllocator;
 
-/// Bytes by which a thread's own count may be ahead of what it has told.
+/// Bytes by which a thread's own count may differ from what it has added to the common count.
 const FLUSH: i64 = 256 << 10;
 
-/// Bytes allocated and not freed, but for what threads have not told yet.
+/// Bytes allocated and not freed, without those that threads have not added yet.
 static IN_USE: AtomicI64 = AtomicI64::new(0);
-/// Allocated bytes from which resident ones are looked at, and resident bytes at which the process ends.
+/// Allocated bytes from which resident memory is checked, and resident bytes at which the process ends.
 static WATCHED_FROM: AtomicU64 = AtomicU64::new(u64::MAX);
 static CEILING: AtomicU64 = AtomicU64::new(u64::MAX);
-static WORDS: OnceLock<LastWords> = OnceLock::new();
-/// Somebody is ending the process already.
+static WORDS: OnceLock<OutOfMemoryMessages> = OnceLock::new();
+/// True once a thread is ending the process.
 static ENDING: AtomicBool = AtomicBool::new(false);
 
 /// A thread's own count. Memory may be freed by another thread than the one that allocated it, so it may be negative.
@@ -52,7 +52,8 @@ pub fn in_use() -> u64 {
     IN_USE.load(Ordering::Relaxed).max(0) as u64
 }
 
-/// Runs `work` and says how many bytes this thread had allocated at most meanwhile, beyond those that it had before.
+/// Runs `work` and returns its result with the peak of bytes that this thread had allocated meanwhile, beyond those
+/// allocated before.
 pub fn peak_of_thread<T>(work: impl FnOnce() -> T) -> (T, u64) {
     let (before, outer) = OWN.with(|own| (own.live.get(), own.peak.replace(own.live.get())));
     let done = work();
@@ -60,15 +61,15 @@ pub fn peak_of_thread<T>(work: impl FnOnce() -> T) -> (T, u64) {
     (done, (peak - before).max(0) as u64)
 }
 
-/// Ends the process with `words` where `ceiling` bytes would be resident, which is looked at from `heap` allocated bytes
-/// on. Words that were set before stay.
-pub(super) fn end_at(heap: u64, ceiling: u64, words: LastWords) {
+/// From now on ends the process with `words` before `ceiling` bytes are resident; checked once `heap` bytes are allocated.
+/// Words that were set before stay.
+pub(super) fn end_at(heap: u64, ceiling: u64, words: OutOfMemoryMessages) {
     let _ = WORDS.set(words);
     CEILING.store(ceiling, Ordering::Relaxed);
     WATCHED_FROM.store(heap, Ordering::Relaxed);
 }
 
-/// Bytes of this process that are in memory, by the operating system; `None` where it does not say. Allocates nothing.
+/// Resident bytes of this process as the operating system reports them; `None` if it does not. Allocates nothing.
 pub fn resident() -> Option<u64> {
     let mut text = [0u8; 128];
     // SAFETY: the path is a constant that ends in NUL.
@@ -87,9 +88,9 @@ pub fn resident() -> Option<u64> {
     pages.checked_mul(u64::try_from(page).ok()?)
 }
 
-/// Has all threads allocate from one region of the address space. By default the system's allocator reserves 64 MiB of it
-/// for each thread, used or not, which a limit of the address space (`ulimit -v`) does not leave. To be called before
-/// threads begin.
+/// Makes all threads allocate from one region of the address space. By default the system's allocator reserves 64 MiB of it
+/// for each thread, used or not, which would exceed a limit of the address space (`ulimit -v`). Call it before threads
+/// start.
 pub fn share_address_space() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: sets a number of the allocator; nothing is allocated or freed by it.
@@ -129,7 +130,7 @@ fn tell(change: i64) {
     }
 }
 
-/// Ends the process before it asks for what would pass the ceiling.
+/// Ends the process if `size` more bytes would exceed the ceiling.
 #[inline]
 fn expect_room(size: usize) {
     if size as i64 >= FLUSH && in_use().saturating_add(size as u64) > WATCHED_FROM.load(Ordering::Relaxed) {
@@ -137,7 +138,7 @@ fn expect_room(size: usize) {
     }
 }
 
-/// Ends the process where so many more bytes would not fit below the ceiling.
+/// Ends the process if `more` bytes do not fit below the ceiling.
 #[cold]
 #[inline(never)]
 fn expect_below_ceiling(more: u64) {
@@ -147,11 +148,11 @@ fn expect_below_ceiling(more: u64) {
     }
 }
 
-/// Says why and ends the process, without unwinding: to unwind would need memory. Files under way are without a name or
-/// in the temporary folder of the run, which the next run removes.
+/// Prints the reason and ends the process without unwinding, which would need memory. Files under way have no name or are in
+/// the temporary folder of the run, which the next run removes.
 #[cold]
 #[inline(never)]
-fn end(words: fn(&LastWords) -> &String) -> ! {
+fn end(words: fn(&OutOfMemoryMessages) -> &String) -> ! {
     if ENDING.swap(true, Ordering::Relaxed) {
         loop {
             // SAFETY: takes no argument; the thread that came first ends the process.
@@ -162,7 +163,7 @@ fn end(words: fn(&LastWords) -> &String) -> ! {
     // SAFETY: the pointer and the length are of one live str; what could not be written cannot be told to anybody.
     unsafe { libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len()) };
     // SAFETY: ends the process; nothing of it runs afterwards.
-    unsafe { libc::_exit(Exit::Data as i32) }
+    unsafe { libc::_exit(ExitStatus::Data as i32) }
 }
 
 // SAFETY: see the module's argument.

@@ -1,14 +1,15 @@
-//! How much memory there is: what the machine, the container and the shell's limits leave for this process.
+//! How much memory this process may have: the least of the machine's memory, the container's limit and `ulimit -v`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{in_use, resident};
 
-/// The program's code, the stacks of its threads and what libraries keep, where the operating system does not say.
+/// Bytes of the program's code, the stacks of its threads and the tables of its libraries, at least.
 pub const PROGRAM: u64 = 40 << 20;
 
-/// What the least of machine, container and `ulimit -v` lets this process have; nothing if none of them says.
+/// Bytes that this process may have: the least of the machine's memory, the container's limit and `ulimit -v`. `None` if none
+/// of them can be read.
 pub fn available() -> Option<u64> {
     let total = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
         let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
@@ -20,11 +21,12 @@ pub fn available() -> Option<u64> {
     total.into_iter().chain(container).chain(own_address_space()).min()
 }
 
+/// The limit of the process' address space in bytes (`ulimit -v`); `None` if there is none.
 pub fn own_address_space() -> Option<u64> {
     address_space(&fs::read_to_string("/proc/self/limits").unwrap_or_default())
 }
 
-/// The files in which a container's memory limit may stand, from the text of `/proc/self/cgroup`: of the process' own
+/// The files that may contain a container's memory limit, from the text of `/proc/self/cgroup`: those of the process' own
 /// group and of every group above it, in both versions of the interface.
 fn container_files(groups: &str) -> Vec<PathBuf> {
     let mut files = vec![];
@@ -47,10 +49,10 @@ fn address_space(limits: &str) -> Option<u64> {
     limits.lines().find_map(|line| line.strip_prefix("Max address space"))?.split_whitespace().next()?.parse().ok()
 }
 
-/// What is resident already, beyond what has been allocated: the program itself.
+/// Bytes that are resident but not allocated: the program itself. At least [`PROGRAM`].
 pub fn program() -> u64 {
     let known = resident().map_or(PROGRAM, |bytes| bytes.saturating_sub(in_use()));
-    // Its code becomes resident little by little.
+    // The program's code becomes resident only as it is executed.
     known.max(PROGRAM)
 }
 

@@ -1,9 +1,9 @@
-//! How much memory this process takes, and how much it may take.
+//! How much memory this process uses, and how much it may use.
 //!
 //! The program's allocator ([`CountingAllocator`]) counts the bytes that are allocated and not yet freed. A run sets a
-//! [`Limit`] and plans by how much [`room`] is left. While it works it asks whether the limit [`is_exceeded`]: a tenth above
-//! the limit a run uses fewer threads, or ends with a sentence that says what to lower. What passes the limit by a fifth
-//! all the same ends the process with one sentence, before the machine or the container would.
+//! [`MemoryLimit`] and plans by how much [`room`] is left. While it works it asks whether the limit [`is_exceeded`]: a tenth above
+//! the limit it uses fewer threads, or ends with an error that says what to lower. A fifth above the limit the allocator ends
+//! the process with one sentence, before the machine or the container would kill it.
 //!
 //! A program that does not install the allocator (a library's caller) counts nothing: [`in_use`] is 0, and no limit is
 //! ever passed.
@@ -17,27 +17,27 @@ pub use allocator::{CountingAllocator, in_use, peak_of_thread, resident, share_a
 
 pub use available::{PROGRAM, available, own_address_space, program};
 
-/// What the process may take, in bytes.
+/// How much memory the process may use, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limit {
-    /// Resident memory that the run plans for: what was asked for, or a share of what there is.
+pub struct MemoryLimit {
+    /// Resident memory that the run plans for: `--memory-limit`, or a share of the available memory.
     pub process: u64,
-    /// What of it is taken by the program itself: its code, stacks and tables.
+    /// The part of it that the program itself uses: its code, stacks and tables.
     pub program: u64,
 }
 
-impl Limit {
+impl MemoryLimit {
     /// Bytes that may be allocated.
     pub fn heap(self) -> u64 {
         self.process.saturating_sub(self.program)
     }
 
-    /// Bytes of allocations from which the limit may be exceeded: a tenth of it more.
+    /// Allocated bytes from which the limit counts as exceeded: a tenth above it.
     fn tolerated(self) -> u64 {
         self.heap().saturating_add(self.process / 10)
     }
 
-    /// Resident bytes at which the process ends: a fifth of the limit more.
+    /// Resident bytes at which the process ends: a fifth above the limit.
     fn ceiling(self) -> u64 {
         self.process.saturating_add(self.process / 5)
     }
@@ -47,18 +47,18 @@ static PROCESS: AtomicU64 = AtomicU64::new(u64::MAX);
 static HEAP: AtomicU64 = AtomicU64::new(u64::MAX);
 static TOLERATED: AtomicU64 = AtomicU64::new(u64::MAX);
 
-/// What standard error is told when memory ends before the work does, as whole lines.
+/// What is printed to standard error when the process ends for lack of memory; each text ends with a line break.
 #[derive(Clone, Debug)]
-pub struct LastWords {
+pub struct OutOfMemoryMessages {
     /// The process has passed its limit.
     pub passed_limit: String,
-    /// The operating system gave no memory although the limit allows it.
+    /// The operating system refused memory although the limit allows it.
     pub refused: String,
 }
 
-/// Limits the process from now on. `words` are printed if it has to end: what they say must be known beforehand,
-/// since there is no memory to make them with.
-pub fn set_limit(limit: Limit, words: LastWords) {
+/// Limits the process from now on. `words` are printed if it has to end. They are made beforehand, since there may be no
+/// memory to make them then.
+pub fn set_limit(limit: MemoryLimit, words: OutOfMemoryMessages) {
     PROCESS.store(limit.process, Ordering::Relaxed);
     HEAP.store(limit.heap(), Ordering::Relaxed);
     TOLERATED.store(limit.tolerated(), Ordering::Relaxed);
@@ -71,8 +71,8 @@ pub fn room() -> u64 {
     if heap == u64::MAX { heap } else { heap.saturating_sub(in_use()) }
 }
 
-/// Whether the process is past a tenth above its limit: by what is allocated, and by what of it is resident. (Memory that
-/// was allocated as zeros and never written to is not.)
+/// True if both allocated and resident memory are more than a tenth above the limit. (Memory that was allocated as zeros and
+/// never written to is not resident.)
 pub fn is_exceeded() -> bool {
     in_use() > TOLERATED.load(Ordering::Relaxed)
         && resident().is_none_or(|bytes| bytes > PROCESS.load(Ordering::Relaxed) / 10 * 11)
@@ -84,9 +84,9 @@ mod tests {
 
     #[test]
     fn a_limit_is_divided_between_program_and_heap() {
-        let limit = Limit { process: 500, program: 100 };
+        let limit = MemoryLimit { process: 500, program: 100 };
         assert_eq!((limit.heap(), limit.tolerated(), limit.ceiling()), (400, 450, 600));
-        let tiny = Limit { process: 50, program: 100 };
+        let tiny = MemoryLimit { process: 50, program: 100 };
         assert_eq!((tiny.heap(), tiny.tolerated(), tiny.ceiling()), (0, 5, 60));
     }
 

@@ -1,49 +1,63 @@
-//! The pages of a column of a row group, compressed, with what a file's metadata says of them.
+//! Column chunks: the compressed pages of a column of a row group, and their metadata.
 
+use std::io::Write;
 use std::ops::Range;
 
 use bytes::Bytes;
+use parquet::arrow::arrow_writer::ArrowColumnChunk;
 use parquet::basic::{BoundaryOrder, Compression, Encoding, EncodingMask, PageType, ZstdLevel};
 use parquet::bloom_filter::Sbbf;
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder, PageEncodingStats};
 use parquet::file::statistics::Statistics;
+use parquet::file::writer::SerializedRowGroupWriter;
 use parquet::schema::types::ColumnDescPtr;
 use zstd::bulk::Compressor;
 
-use super::page_header::{Content, page_header};
+use super::page_header::{PageContent, page_header};
 use crate::error::Error;
 
-/// The level of compression.
-const LEVEL: i32 = 1;
+/// Compression level of zstd.
+pub(super) const LEVEL: i32 = 1;
 
 /// Compresses pages.
-pub(super) struct Zstd {
+pub(super) struct PageCompressor {
     compressor: Compressor<'static>,
     compression: Compression,
 }
 
-impl Zstd {
-    pub fn new() -> crate::error::Result<Zstd> {
+impl PageCompressor {
+    pub fn new() -> crate::error::Result<PageCompressor> {
         let compression = Compression::ZSTD(ZstdLevel::try_new(LEVEL).map_err(unusable)?);
-        Ok(Zstd { compressor: Compressor::new(LEVEL).map_err(unusable)?, compression })
+        Ok(PageCompressor { compressor: Compressor::new(LEVEL).map_err(unusable)?, compression })
     }
 }
 
 fn unusable(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::internal("compression is not to be had").because(cause)
+    Error::internal("the compression of tables is not available").because(cause)
 }
 
-/// A column of a row group on its way into a file.
-pub(super) struct Chunk {
-    pub bytes: Bytes,
-    pub close: ColumnCloseResult,
+/// A column of a row group, encoded: what goes into the file.
+pub(super) enum EncodedChunk {
+    /// Encoded here.
+    Ours { bytes: Bytes, close: ColumnCloseResult },
+    /// Encoded by the crate's own writer.
+    Crate(ArrowColumnChunk),
 }
 
-/// Pages of a chunk: first the dictionary, if there is one, then the rows.
-pub(super) struct Pages<'z> {
-    zstd: &'z mut Zstd,
+impl EncodedChunk {
+    pub fn append_to<W: Write + Send>(self, group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
+        match self {
+            EncodedChunk::Ours { bytes, close } => group.append_column(&bytes, close),
+            EncodedChunk::Crate(chunk) => chunk.append_to_row_group(group),
+        }
+    }
+}
+
+/// Builds a chunk page by page: first the dictionary, if there is one, then the rows.
+pub(super) struct ChunkBuilder<'z> {
+    zstd: &'z mut PageCompressor,
     sink: Vec<u8>,
     has_dictionary: bool,
     /// Where the first page of rows begins.
@@ -56,16 +70,16 @@ pub(super) struct Pages<'z> {
     offsets: OffsetIndexBuilder,
 }
 
-/// What is known of a chunk's values.
-pub(super) struct Summary {
+/// What the metadata says of a chunk's values.
+pub(super) struct ChunkSummary {
     pub statistics: Statistics,
     pub bounds: Option<ColumnIndexBuilder>,
     pub bloom: Option<Sbbf>,
 }
 
-impl<'z> Pages<'z> {
-    pub fn new(zstd: &'z mut Zstd, encoding: Encoding) -> Pages<'z> {
-        Pages {
+impl<'z> ChunkBuilder<'z> {
+    pub fn new(zstd: &'z mut PageCompressor, encoding: Encoding) -> ChunkBuilder<'z> {
+        ChunkBuilder {
             zstd,
             sink: vec![],
             has_dictionary: false,
@@ -78,15 +92,15 @@ impl<'z> Pages<'z> {
         }
     }
 
-    /// The dictionary, each of its values plain.
+    /// Appends the dictionary page: its values in encoding PLAIN.
     pub fn dictionary(&mut self, values: &[u8], count: usize) -> Result<()> {
         self.has_dictionary = true;
-        self.write(Content::Dictionary, count, values).map(drop)
+        self.write(PageContent::Dictionary, count, values).map(drop)
     }
 
-    /// A page of rows: levels and values.
+    /// Appends a data page: levels and values.
     pub fn data(&mut self, content: &[u8], rows: usize) -> Result<()> {
-        let page = self.write(Content::Rows(self.encoding), rows, content)?;
+        let page = self.write(PageContent::Rows(self.encoding), rows, content)?;
         self.data_at.get_or_insert(page.start);
         self.data_pages += 1;
         self.rows += rows;
@@ -95,8 +109,8 @@ impl<'z> Pages<'z> {
         Ok(())
     }
 
-    /// Appends a page and says where it lies, its header included.
-    fn write(&mut self, content: Content, values: usize, uncompressed: &[u8]) -> Result<Range<usize>> {
+    /// Appends a page. Returns the byte range of its header and content.
+    fn write(&mut self, content: PageContent, values: usize, uncompressed: &[u8]) -> Result<Range<usize>> {
         let compress = self.zstd.compressor.compress(uncompressed);
         let compressed = compress.map_err(|e| ParquetError::External(Box::new(e)))?;
         let header = page_header(content, values, uncompressed.len(), &compressed)?;
@@ -107,7 +121,7 @@ impl<'z> Pages<'z> {
         Ok(start..self.sink.len())
     }
 
-    pub fn finish(self, descr: ColumnDescPtr, summary: Summary) -> Result<Chunk> {
+    pub fn finish(self, descr: ColumnDescPtr, summary: ChunkSummary) -> Result<EncodedChunk> {
         let mut encodings = vec![Encoding::RLE, self.encoding];
         let mut stats = vec![];
         if self.has_dictionary {
@@ -136,11 +150,11 @@ impl<'z> Pages<'z> {
             column_index: summary.bounds.map(ColumnIndexBuilder::build).transpose()?,
             offset_index: Some(self.offsets.build()),
         };
-        Ok(Chunk { bytes: bytes.into(), close })
+        Ok(EncodedChunk::Ours { bytes: bytes.into(), close })
     }
 }
 
-/// The order of the bounds of pages, given whether those of neighbours ascend.
+/// The `boundary_order` of page bounds.
 pub(super) fn boundary_order(ascending: bool) -> BoundaryOrder {
     if ascending { BoundaryOrder::ASCENDING } else { BoundaryOrder::UNORDERED }
 }

@@ -1,7 +1,7 @@
-//! Crash points: places where a test kills the process, to prove that the last good run stays readable.
+//! Crash points: places where a test kills the process, to prove that the last published run stays readable.
 //!
-//! With `TENURE_CRASH_AT=<point>` in its environment the process aborts at that point, without cleaning up, as a kill
-//! -9 would. Meant for tests alone; without the variable a point costs one look at the environment a run.
+//! With `TENURE_CRASH_AT=<point>` in its environment the process aborts at that point without cleaning up, as `kill -9`
+//! would end it. Meant for tests only; without the variable a point costs one look-up of the environment.
 
 /// Names the point at which to crash.
 pub const VARIABLE: &str = "TENURE_CRASH_AT";

@@ -1,25 +1,26 @@
-//! The different values of a column of a row group, numbered as they come.
+//! Dictionaries: the distinct values of a column of a row group, numbered in the order of their first row.
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Where equal values are looked for.
+/// Where equal values of a column are expected, and thus looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repeats {
     Anywhere,
-    /// In sorted columns: beside each other.
+    /// In neighbouring rows: the column is sorted.
     InARow,
-    /// Nowhere: hardly any value comes twice, so every one has a code of its own.
+    /// Nowhere: hardly any value occurs twice, so every row has a code of its own.
     Hardly,
 }
 
-/// Codes of small values lie side by side: dates, counts, and most amounts.
+/// Values from −[`BELOW`] on, as many as this, find their code in an array instead of a hash table: dates, counts and
+/// most amounts are among them.
 const SMALL: usize = 1 << 16;
 const BELOW: i64 = 1 << 14;
 
 /// Whole numbers, dates, money, and doubles by their bits.
-pub(super) struct Numbers {
+pub(super) struct NumberDictionary {
     pub values: Vec<i64>,
     /// The codes plus one of values from −[`BELOW`] on; 0: none yet.
     small: Vec<u32>,
@@ -28,10 +29,10 @@ pub(super) struct Numbers {
     repeats: Repeats,
 }
 
-impl Numbers {
-    pub fn new(repeats: Repeats) -> Numbers {
+impl NumberDictionary {
+    pub fn new(repeats: Repeats) -> NumberDictionary {
         let small = if repeats == Repeats::Anywhere { vec![0; SMALL] } else { vec![] };
-        Numbers { values: vec![], small, large: HashTable::new(), repeats }
+        NumberDictionary { values: vec![], small, large: HashTable::new(), repeats }
     }
 
     #[inline]
@@ -48,7 +49,7 @@ impl Numbers {
     }
 
     fn large(&mut self, value: i64) -> u32 {
-        let Numbers { values, large, repeats, .. } = self;
+        let NumberDictionary { values, large, repeats, .. } = self;
         let next = values.len() as u32;
         let known = match repeats {
             Repeats::Anywhere => {
@@ -66,7 +67,7 @@ impl Numbers {
     }
 }
 
-/// The code of an entry; one that was not there gets the next.
+/// The code of an entry; a new entry gets the code `next` and `None` is returned.
 fn known(entry: Entry<'_, u32>, next: u32) -> Option<u32> {
     match entry {
         Entry::Occupied(code) => Some(*code.get()),
@@ -78,20 +79,20 @@ fn known(entry: Entry<'_, u32>, next: u32) -> Option<u32> {
 }
 
 /// Texts.
-pub(super) struct Words {
-    list: List,
+pub(super) struct TextDictionary {
+    list: TextList,
     codes: HashTable<u32>,
     repeats: Repeats,
 }
 
-/// Texts one behind the other.
+/// Texts, stored one after the other.
 #[derive(Default)]
-struct List {
+struct TextList {
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }
 
-impl List {
+impl TextList {
     fn get(&self, code: u32) -> &[u8] {
         let code = code as usize;
         let start = if code == 0 { 0 } else { self.ends[code - 1] };
@@ -99,16 +100,16 @@ impl List {
     }
 }
 
-impl Words {
-    pub fn new(repeats: Repeats) -> Words {
-        Words { list: List::default(), codes: HashTable::new(), repeats }
+impl TextDictionary {
+    pub fn new(repeats: Repeats) -> TextDictionary {
+        TextDictionary { list: TextList::default(), codes: HashTable::new(), repeats }
     }
 
     pub fn len(&self) -> usize {
         self.list.ends.len()
     }
 
-    /// Of all of them.
+    /// Bytes of all texts.
     pub fn bytes(&self) -> usize {
         self.list.bytes.len()
     }
@@ -118,7 +119,7 @@ impl Words {
     }
 
     pub fn code(&mut self, word: &[u8]) -> u32 {
-        let Words { list, codes, repeats } = self;
+        let TextDictionary { list, codes, repeats } = self;
         let next = list.ends.len() as u32;
         let known = match repeats {
             Repeats::Anywhere => {
@@ -150,7 +151,7 @@ mod tests {
             values in prop::collection::vec(prop_oneof![-3..3i64, any::<i64>(), (0..2000i64).prop_map(|n| n << 40)], 0..3000),
         ) {
             let (mut numbers, mut words, mut known) =
-                (Numbers::new(Repeats::Anywhere), Words::new(Repeats::Anywhere), HashMap::new());
+                (NumberDictionary::new(Repeats::Anywhere), TextDictionary::new(Repeats::Anywhere), HashMap::new());
             for value in &values {
                 let next = known.len() as u32;
                 let code = *known.entry(*value).or_insert(next);
@@ -167,7 +168,7 @@ mod tests {
     #[test]
     fn repetitions_are_found_where_they_are_looked_for() {
         for (repeats, codes) in [(Repeats::Hardly, [0, 1, 2, 3]), (Repeats::InARow, [0, 0, 1, 2])] {
-            let (mut numbers, mut words) = (Numbers::new(repeats), Words::new(repeats));
+            let (mut numbers, mut words) = (NumberDictionary::new(repeats), TextDictionary::new(repeats));
             assert_eq!([7, 7, 1 << 40, 7].map(|v| numbers.code(v)), codes);
             assert_eq!(["", "", "a", ""].map(|v| words.code(v.as_bytes())), codes);
             assert_eq!([codes[1], codes[2]].map(|c| words.get(c)), [&b""[..], b"a"]);

@@ -1,36 +1,36 @@
-//! What went wrong with a file, as a sentence with a remedy.
+//! Errors of the file system as sentences with a remedy.
 
 use std::fmt::Display;
-use std::io::{self, ErrorKind};
+use std::io;
 
 use parquet::errors::ParquetError;
 
 use crate::error::Error;
 
-/// `cannot {doing}: …` for the person who runs the machine. `doing` names the path: `write out/retail/latest`.
+/// An error `cannot {doing}: …` for the person who runs the machine. `doing` names the path: `write out/retail/latest`.
 pub fn output(doing: impl Display, cause: io::Error) -> Error {
     let (why, help) = match cause.kind() {
-        ErrorKind::StorageFull => (
+        io::ErrorKind::StorageFull => (
             "the disk is full",
             "free space there (`tenure gc` removes old runs) or choose another folder with `--out`",
         ),
-        ErrorKind::QuotaExceeded => {
+        io::ErrorKind::QuotaExceeded => {
             ("the disk quota is used up", "free space, raise the quota, or choose another folder with `--out`")
         }
-        ErrorKind::FileTooLarge => (
+        io::ErrorKind::FileTooLarge => (
             "it would grow beyond the largest file that the process or the file system may have",
             "raise the limit (`ulimit -f`), or choose a folder on another file system with `--out`",
         ),
-        ErrorKind::PermissionDenied => {
+        io::ErrorKind::PermissionDenied => {
             ("permission denied", "give this user write permission there, or choose another folder with `--out`")
         }
-        ErrorKind::ReadOnlyFilesystem => {
+        io::ErrorKind::ReadOnlyFilesystem => {
             ("the file system is read-only", "mount it writable, or choose another folder with `--out`")
         }
-        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
             ("a file stands where a folder is needed", "move it away, or choose another folder with `--out`")
         }
-        ErrorKind::NotFound => {
+        io::ErrorKind::NotFound => {
             ("it has vanished", "do not change the output folder while a run writes into it; run again")
         }
         _ => ("the operating system refused", "mend what it says, or choose another folder with `--out`"),
@@ -52,15 +52,15 @@ pub(super) fn parquet(doing: impl Display, cause: ParquetError) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
+    use crate::error::ErrorKind;
 
     #[test]
     fn a_full_disk_is_called_so_through_the_parquet_writer() {
-        let full = ParquetError::from(io::Error::from(ErrorKind::StorageFull));
+        let full = ParquetError::from(io::Error::from(io::ErrorKind::StorageFull));
         let e = parquet("write x.parquet", full);
-        assert_eq!((e.kind, e.what.as_str()), (Kind::Output, "cannot write x.parquet: the disk is full"));
+        assert_eq!((e.kind, e.what.as_str()), (ErrorKind::Output, "cannot write x.parquet: the disk is full"));
         assert!(e.help.unwrap().contains("free space"));
         let odd = parquet("write x.parquet", ParquetError::General("odd".into()));
-        assert_eq!(odd.kind, Kind::Internal);
+        assert_eq!(odd.kind, ErrorKind::Internal);
     }
 }

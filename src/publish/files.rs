@@ -1,9 +1,9 @@
-//! Files and folders of an output folder, opened and made without following a link that somebody planted there.
+//! Opens and creates files and folders of an output folder without following links.
 //!
-//! Who may write into an output folder could put a link where we are about to write, and have us empty or fill another
-//! file of the account. So what we write is made anew (which follows no link), and what has to be opened because it is
-//! there already is a regular file with one name, or refused. Permissions are bounded here too: by the numbers below,
-//! less what the process' umask takes away.
+//! Somebody who may write into an output folder could put a link where we are about to write, and so make us empty or fill
+//! another file of the account. Files that we write are therefore created anew, which follows no link; files that exist
+//! already are opened only if they are regular files with one name. Permissions are set here too: the modes below, less
+//! the process' umask.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -12,30 +12,30 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// Readable by their owner alone: tables with customers, rejected rows.
+/// Mode of files that only their owner may read: tables with customer ids, and rejected rows.
 pub(super) const PRIVATE: u32 = 0o600;
-/// Readable by everybody: the other tables and the manifest.
+/// Mode of files that everybody may read: the other tables and the manifest.
 pub(super) const PUBLIC: u32 = 0o644;
-/// Folders that everybody may look into.
+/// Mode of folders that everybody may list.
 const PUBLIC_FOLDER: u32 = 0o755;
 
-/// Makes a file for writing; whatever has its name already is an error, links included.
+/// Creates a file for writing. If something has its name already, even a link, that is an error.
 pub(super) fn create(path: &Path, mode: u32) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
 }
 
-/// Makes one folder; whatever has its name already is an error, links included.
+/// Creates one folder. If something has its name already, even a link, that is an error.
 pub(super) fn create_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(PUBLIC_FOLDER).create(path)
 }
 
-/// Makes an output folder and those above it, where they are missing. It may be a link: its user chose its name.
+/// Creates an output folder and the missing folders above it. It may be a link: the user chose its name.
 pub(super) fn create_output(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(PUBLIC_FOLDER).create(path)
 }
 
-/// Makes a folder unless it is there, and says whether it did. A link with its name is an error, although it may lead to
-/// a folder.
+/// Creates a folder unless it exists; true if it was created. A link with its name is an error, even if it leads to a
+/// folder.
 pub(super) fn create_or_find_folder(path: &Path) -> io::Result<bool> {
     match create_folder(path) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
@@ -49,19 +49,19 @@ pub(super) fn create_or_find_folder(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Whether this is a folder, and not a link to one.
+/// True for a folder; false for a link to one.
 pub(super) fn is_folder(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| found.is_dir())
 }
 
-/// Opens a file for reading; pipes, devices, folders and links are errors.
+/// Opens a regular file for reading. Pipes, devices, folders and links are errors.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     expect_regular(options.read(true), path)
 }
 
-/// Opens the file of a lock for reading and writing, or makes it. Links are errors, and so is a file that has another
-/// name elsewhere: the other name is somebody's file.
+/// Opens the file of a lock for reading and writing, or creates it. Links are errors, and so is a file with a second name:
+/// that name may be another file of the user.
 pub(super) fn open_lock(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     let file = expect_regular(options.read(true).write(true).create(true).truncate(false).mode(PUBLIC), path)?;
@@ -82,7 +82,7 @@ fn expect_regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Refuses a folder of ours whose place is taken by a link: what lies behind it was not made by us.
+/// Refuses a link where a folder of ours should be: the folder that it leads to was not created by us.
 ///
 /// # Errors
 /// Output: it is a link or a file.

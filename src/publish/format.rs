@@ -1,4 +1,4 @@
-//! The types of a result table's columns in Parquet, and by their names in SQL.
+//! The column types of result tables in Parquet and in SQL.
 
 use std::sync::Arc;
 
@@ -6,21 +6,19 @@ use parquet::basic::{LogicalType, Repetition, Type as Physical};
 use parquet::errors::Result;
 use parquet::schema::types::{Type as Node, TypePtr};
 
+use crate::money::PRECISION;
 use crate::table::{TableSchema, Type};
 
-/// What a run's tables have in common and a [`TableSchema`] leaves open.
+/// What all tables of a run have in common and a [`TableSchema`] leaves open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Format {
+pub struct TableFormat {
     /// Minor-unit digits of money: DECIMAL(18, digits).
     pub digits: u8,
     /// Customer ids are BIGINT, else VARCHAR.
     pub integer_ids: bool,
 }
 
-/// Digits of a DECIMAL column.
-pub(super) const PRECISION: u8 = 18;
-
-impl Format {
+impl TableFormat {
     /// The SQL name of a column's type, for people and the manifest.
     pub fn sql_type(&self, kind: Type) -> String {
         match kind {
@@ -34,7 +32,7 @@ impl Format {
         }
     }
 
-    /// Customer ids as what they are: text, or whole numbers.
+    /// The type itself; for customer ids [`Type::Int`] or [`Type::Text`].
     pub(super) fn resolve(&self, kind: Type) -> Type {
         match kind {
             Type::CustomerId if self.integer_ids => Type::Int,

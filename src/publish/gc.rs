@@ -1,4 +1,4 @@
-//! Removing old runs from an output folder.
+//! Removes old runs from an output folder.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::runs::{self, LATEST, RUNS};
 use super::{failure, files};
 use crate::error::{Error, Result};
 
-/// What was, or with `dry_run` would be, removed.
+/// The runs that were removed, or would be with `dry_run`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Collected {
     /// Oldest first.
@@ -21,17 +21,19 @@ pub struct Collected {
     pub kept: usize,
 }
 
+/// A run that was removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Removed {
     pub run_id: RunId,
+    /// Size of its files.
     pub bytes: u64,
 }
 
 /// Removes the runs of output folder `out` beyond the `keep` newest, but never the one that `latest` names, and nothing
 /// that is not a complete run. Calls `each` after every removal.
 ///
-/// A run is renamed to a temporary name first, so that one half removed never looks like a run; the next run into the
-/// folder would finish the removal. Links are never followed: of one, the link alone could go.
+/// A run is renamed to a temporary name first, so that a half removed run never looks like a complete one; the next run into
+/// the folder would finish the removal. Links are never followed.
 ///
 /// # Errors
 /// Pipeline: `out` is no output folder. Output: another process holds it, or a run cannot be removed.
@@ -77,7 +79,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
-    use crate::error::Kind;
+    use crate::error::ErrorKind;
     use crate::publish::manifest;
 
     fn now() -> Timestamp {
@@ -152,7 +154,7 @@ mod tests {
         fs::remove_dir_all(dir.path().join(RUNS)).unwrap();
         symlink(elsewhere.path().join(RUNS), dir.path().join(RUNS)).unwrap();
         let e = collect(dir.path(), 1, false, now(), &mut each).unwrap_err();
-        assert!(e.kind == Kind::Output && e.what.contains("which is not followed"), "{}", e.what);
+        assert!(e.kind == ErrorKind::Output && e.what.contains("which is not followed"), "{}", e.what);
         assert!(run.join("ledger/part-00000.parquet").is_file());
         assert_eq!(runs::list(elsewhere.path()).unwrap().len(), 2);
     }
@@ -162,10 +164,10 @@ mod tests {
         let dir = folder(2);
         let held = Lock::take(dir.path(), now(), Duration::ZERO).unwrap();
         let attempt = |out: &Path| collect(out, 1, false, now(), &mut |_| ()).unwrap_err();
-        assert_eq!(attempt(dir.path()).kind, Kind::Output);
+        assert_eq!(attempt(dir.path()).kind, ErrorKind::Output);
         assert_eq!(runs::list(dir.path()).unwrap().len(), 2);
         drop(held);
-        assert_eq!(attempt(&dir.path().join(RUNS)).kind, Kind::Pipeline);
+        assert_eq!(attempt(&dir.path().join(RUNS)).kind, ErrorKind::Pipeline);
         fs::create_dir(dir.path().join(LATEST)).unwrap();
         assert!(attempt(dir.path()).what.ends_with("latest does not name a run"));
     }

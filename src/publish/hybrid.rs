@@ -1,16 +1,17 @@
-//! Parquet's hybrid of runs and groups of eight packed numbers, which definition levels and dictionary codes are in.
+//! Parquet's hybrid encoding of runs and of groups of eight bit-packed numbers, in which definition levels and dictionary
+//! codes are written.
 //!
 //! Source: the specification of Parquet, "Run Length Encoding / Bit-Packing Hybrid (RLE = 3)".
 
 /// Numbers of a group.
 const GROUP: usize = 8;
 
-/// How many bits the numbers below `count` take. At least one: readers disagree about none.
+/// Bits that the numbers below `count` take; at least one, since readers disagree about a width of 0.
 pub(super) fn width(count: usize) -> u32 {
     (usize::BITS - count.saturating_sub(1).leading_zeros()).max(1)
 }
 
-/// Appends numbers below 2^`width`: what repeats as runs, everything else packed.
+/// Appends numbers below 2^`width`: repeated numbers as runs, the others bit-packed.
 pub(super) fn put(numbers: &[u32], width: u32, into: &mut Vec<u8>) {
     let (mut packed_from, mut at) = (0, 0);
     while let Some(group) = numbers[at..].first_chunk::<GROUP>() {
@@ -27,7 +28,7 @@ pub(super) fn put(numbers: &[u32], width: u32, into: &mut Vec<u8>) {
     pack(&numbers[packed_from..], width, into);
 }
 
-/// Appends a number that comes `count` times.
+/// Appends a run: `number`, `count` times.
 pub(super) fn put_run(number: u32, count: usize, width: u32, into: &mut Vec<u8>) {
     put_varint((count as u64) << 1, into);
     into.extend_from_slice(&number.to_le_bytes()[..width.div_ceil(8) as usize]);
@@ -80,7 +81,7 @@ fn wide(group: &[u32; GROUP], width: u32) -> (u128, u128) {
     (low | high.checked_shl(shift).unwrap_or(0), high >> (u128::BITS - shift))
 }
 
-/// Seven bits a byte, the lowest first: LEB128, as Parquet's runs and Thrift's compact protocol have it.
+/// Appends a number as LEB128 (seven bits a byte, the lowest first), as in Parquet's runs and Thrift's compact protocol.
 pub(super) fn put_varint(mut value: u64, into: &mut Vec<u8>) {
     while value >= 0x80 {
         into.push(value as u8 | 0x80);

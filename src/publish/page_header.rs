@@ -1,4 +1,4 @@
-//! Page headers of the Parquet format, with the checksum that the `parquet` crate's own page writer leaves out.
+//! Page headers of the Parquet format, with the page checksum, which the `parquet` crate's own page writer does not write.
 //!
 //! A header is a struct `PageHeader` of the format's `parquet.thrift` in Thrift's compact protocol. Only the two kinds
 //! that we write are known here: dictionary pages, and data pages of version 1.
@@ -10,7 +10,7 @@ use super::hybrid::put_varint;
 
 /// What a page holds.
 #[derive(Clone, Copy)]
-pub(super) enum Content {
+pub(super) enum PageContent {
     /// The dictionary of a column chunk; its values are encoded PLAIN.
     Dictionary,
     /// Levels and values of rows.
@@ -21,28 +21,33 @@ pub(super) enum Content {
 ///
 /// # Errors
 /// A page of 2 GiB or more.
-pub(super) fn page_header(content: Content, values: usize, uncompressed: usize, compressed: &[u8]) -> Result<Vec<u8>> {
+pub(super) fn page_header(
+    content: PageContent,
+    values: usize,
+    uncompressed: usize,
+    compressed: &[u8],
+) -> Result<Vec<u8>> {
     let values = i32::try_from(values)?;
     let page_type = match content {
-        Content::Rows(_) => 0,
-        Content::Dictionary => 2,
+        PageContent::Rows(_) => 0,
+        PageContent::Dictionary => 2,
     };
-    let mut header = Struct::default();
+    let mut header = ThriftStruct::default();
     header.int(1, page_type);
     header.int(2, i32::try_from(uncompressed)?);
     header.int(3, i32::try_from(compressed.len())?);
     // The format asks for the CRC-32 of zlib over the bytes as they lie in the file, as a signed number.
     header.int(4, crc32fast::hash(compressed).cast_signed());
-    let mut inner = Struct::default();
+    let mut inner = ThriftStruct::default();
     inner.int(1, values);
     match content {
-        Content::Rows(encoding) => {
+        PageContent::Rows(encoding) => {
             inner.int(2, number(encoding));
             inner.int(3, number(Encoding::RLE)); // of definition levels
             inner.int(4, number(Encoding::RLE)); // of repetition levels
             header.nested(5, inner);
         }
-        Content::Dictionary => {
+        PageContent::Dictionary => {
             inner.int(2, number(Encoding::PLAIN));
             header.nested(7, inner);
         }
@@ -61,12 +66,12 @@ const STRUCT: u8 = 12;
 
 /// A struct in Thrift's compact protocol. Fields are appended in the order of their numbers.
 #[derive(Default)]
-struct Struct {
+struct ThriftStruct {
     bytes: Vec<u8>,
     last: u8,
 }
 
-impl Struct {
+impl ThriftStruct {
     fn field(&mut self, id: u8, kind: u8) {
         // The distance to the field before and the type share a byte; distances here are below 16.
         self.bytes.push((id - self.last) << 4 | kind);
@@ -79,7 +84,7 @@ impl Struct {
         put_varint((value << 1 ^ value >> 31).cast_unsigned().into(), &mut self.bytes);
     }
 
-    fn nested(&mut self, id: u8, inner: Struct) {
+    fn nested(&mut self, id: u8, inner: ThriftStruct) {
         self.field(id, STRUCT);
         self.bytes.extend(inner.finish());
     }
@@ -100,17 +105,17 @@ mod tests {
         let crc = 0xcbf4_3926_u32.cast_signed();
         let zigzag = (crc << 1 ^ crc >> 31).cast_unsigned();
         let varint: Vec<u8> = (0..5).map(|i| (zigzag >> (7 * i)) as u8 & 0x7f | if i < 4 { 0x80 } else { 0 }).collect();
-        let header = page_header(Content::Dictionary, 70, 300, b"123456789").unwrap();
+        let header = page_header(PageContent::Dictionary, 70, 300, b"123456789").unwrap();
         let start = [0x15, 4, 0x15, 0xd8, 0x04, 0x15, 18, 0x15];
         let end = [0x3c, 0x15, 0x8c, 0x01, 0x15, 0, 0, 0];
         assert_eq!(header, [&start[..], &varint, &end[..]].concat());
-        let header = page_header(Content::Rows(Encoding::RLE_DICTIONARY), 1, 0, b"").unwrap();
+        let header = page_header(PageContent::Rows(Encoding::RLE_DICTIONARY), 1, 0, b"").unwrap();
         assert_eq!(header, [0x15, 0, 0x15, 0, 0x15, 0, 0x15, 0, 0x1c, 0x15, 2, 0x15, 16, 0x15, 6, 0x15, 6, 0, 0]);
     }
 
     #[test]
     fn a_page_of_two_gibibytes_is_refused() {
-        assert!(page_header(Content::Dictionary, 1, 1 << 31, b"").is_err());
-        assert!(page_header(Content::Dictionary, 1 << 31, 1, b"").is_err());
+        assert!(page_header(PageContent::Dictionary, 1, 1 << 31, b"").is_err());
+        assert!(page_header(PageContent::Dictionary, 1 << 31, 1, b"").is_err());
     }
 }

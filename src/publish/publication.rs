@@ -1,4 +1,4 @@
-//! A run's output on its way: a temporary folder that becomes a run at once, or leaves nothing.
+//! The output of a run under way: a temporary folder that either becomes a run in one step or is removed.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::format::Format;
+use super::format::TableFormat;
 use super::lock::{Lock, LockText};
 use super::manifest::{self, Manifest};
 use super::run_id::RunId;
@@ -20,56 +20,57 @@ use super::{crash, failure, files};
 use crate::error::{Error, Result};
 use crate::table::{Table, TableSchema};
 
-/// Begins the name of a run under way, or of one being removed, in [`RUNS`].
+/// Prefix of the name in [`RUNS`] of a run under way, or of one that is being removed.
 pub(super) const TEMPORARY: &str = ".tmp-";
-/// Stands behind [`TEMPORARY`] in the name of a run that `gc` is removing.
+/// Follows [`TEMPORARY`] in the name of a run that `gc` is removing.
 pub(super) const REMOVED: &str = "gc-";
-/// Begins the name of a link that is to become `latest`.
+/// Prefix of the name of a link that is to become `latest`.
 const NEXT_LATEST: &str = ".latest-";
-/// How long [`Cleanup::run`] goes on while other threads still write.
+/// How long [`Cleanup::run`] retries while other threads still write.
 const CLEANING: Duration = Duration::from_millis(400);
 
+/// How a run is published.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct PublishOptions {
     /// When the run began, for the lock's text.
     pub started: Timestamp,
     /// How long to wait for another run's lock.
     pub wait: Duration,
-    /// Whether the run is to become `latest`; never with `--only`.
+    /// True if the run is to become `latest`; always false with `--only`.
     pub switch_latest: bool,
-    /// Unix mode of per-customer tables; `None`: readable by their owner alone.
+    /// Unix mode of per-customer tables; `None` for 0600, readable by their owner only.
     pub mode: Option<u32>,
 }
 
-/// An output folder that is ours for a run: its lock is held.
+/// An output folder whose lock this run holds.
 #[derive(Debug)]
 pub struct Reservation {
     out: PathBuf,
     run_id: RunId,
-    options: Options,
+    options: PublishOptions,
     lock: Lock,
 }
 
-/// A run's output under way. Dropped without [`Publication::commit`], it leaves nothing behind.
+/// The output of a run under way. If it is dropped without [`Publication::commit`], its files are removed.
 #[derive(Debug)]
 pub struct Publication {
     out: PathBuf,
     run_id: RunId,
-    /// The temporary folder; while the run appears, the folder of the run.
+    /// The temporary folder; the folder of the run once it was renamed.
     folder: PathBuf,
     /// The folder's permissions once the run is published.
     mode: u32,
-    options: Options,
+    options: PublishOptions,
     committed: bool,
-    /// Released last: fields drop after [`Drop::drop`] has removed the folder.
+    /// Released last: fields are dropped after [`Drop::drop`] has removed the folder.
     lock: Lock,
 }
 
-/// A run that is complete and synced, and that nobody sees yet.
+/// A run that is complete and synced but has its temporary name still.
 #[derive(Debug)]
-pub struct Prepared(Publication);
+pub struct PreparedRun(Publication);
 
-/// Removes what a run has written so far, from a thread that ends the process without the run's consent.
+/// Removes the files that a run has written so far. For a thread that ends the process on a signal.
 #[derive(Debug)]
 pub struct Cleanup {
     /// The temporary folder, once there is one.
@@ -77,28 +78,28 @@ pub struct Cleanup {
     lock: LockText,
 }
 
-/// What a killed run left, and whether it could be removed.
+/// A file or folder that a killed run left, and whether it could be removed.
 #[derive(Debug)]
 pub struct Leftover {
     pub path: PathBuf,
     pub removed: io::Result<()>,
 }
 
-/// A run as published.
+/// A published run.
 #[derive(Debug)]
 pub struct Published {
     pub run_id: RunId,
     pub folder: PathBuf,
-    /// Why the run might not survive a power failure: the last sync failed.
+    /// Set if the last sync failed: the run might not survive a power failure.
     pub unsynced: Option<Error>,
 }
 
 impl Reservation {
-    /// Makes output folder `out` where it is missing and takes its lock.
+    /// Creates output folder `out` if it is missing, and takes its lock.
     ///
     /// # Errors
     /// Output: another run holds the folder; it cannot be written; something of it is a link.
-    pub fn take(out: &Path, run_id: RunId, options: Options) -> Result<Reservation> {
+    pub fn take(out: &Path, run_id: RunId, options: PublishOptions) -> Result<Reservation> {
         let runs = out.join(RUNS);
         let create = |e| failure::output(format_args!("create {}", runs.display()), e);
         create_output(out).map_err(create)?;
@@ -109,28 +110,28 @@ impl Reservation {
         Ok(Reservation { out: out.into(), run_id, options, lock })
     }
 
-    /// Removes what killed runs left, which may take a while.
+    /// Removes the files that killed runs left, which may take a while.
     ///
     /// # Errors
-    /// Output: the folder cannot be listed. What cannot be removed is no error.
+    /// Output: the folder cannot be listed. Files that cannot be removed are no error.
     pub fn clean(&mut self) -> Result<Vec<Leftover>> {
-        // Whoever holds the lock is the only run here: every temporary name is a leftover.
+        // No other run is under way while this one holds the lock, so every temporary name is a leftover.
         let mut leftovers = remove_leftovers(&self.out.join(RUNS), TEMPORARY)?;
         leftovers.extend(remove_leftovers(&self.out, NEXT_LATEST)?);
         Ok(leftovers)
     }
 
-    /// The process that held the folder before and did not end by itself, if there is one.
+    /// The process that held the folder before, if it was killed.
     pub fn unended(&self) -> Option<&str> {
         self.lock.unended()
     }
 
-    /// What another thread needs to give the folder back.
+    /// A handle by which another thread releases the folder.
     pub fn cleanup(&self) -> Cleanup {
         Cleanup { folder: None, lock: self.lock.text() }
     }
 
-    /// Makes the temporary folder. If the run id is taken, the run gets the next one.
+    /// Creates the temporary folder. If the run id is taken, the run gets the next one.
     ///
     /// # Errors
     /// Output: the folder cannot be written; its file system has no symbolic links.
@@ -156,23 +157,23 @@ impl Reservation {
 }
 
 impl Publication {
-    /// Takes output folder `out`, cleans it and makes the temporary folder of the run.
+    /// Takes output folder `out`, cleans it and creates the temporary folder of the run.
     ///
     /// # Errors
     /// As [`Reservation::take`] and [`Reservation::begin`].
-    pub fn begin(out: &Path, run_id: RunId, options: Options) -> Result<Publication> {
+    pub fn begin(out: &Path, run_id: RunId, options: PublishOptions) -> Result<Publication> {
         let mut reservation = Reservation::take(out, run_id, options)?;
         reservation.clean()?;
         reservation.begin()
     }
 
-    /// Until the run is published nobody else may look into its folder.
+    /// Lets only the owner read the folder until the run is published.
     fn close_folder(&mut self) -> io::Result<()> {
         self.mode = fs::symlink_metadata(&self.folder)?.permissions().mode();
         fs::set_permissions(&self.folder, Permissions::from_mode(self.mode & !0o077))
     }
 
-    /// What another thread needs to remove the run.
+    /// A handle by which another thread removes the run.
     pub fn cleanup(&self) -> Cleanup {
         Cleanup { folder: Some(self.folder.clone()), lock: self.lock.text() }
     }
@@ -190,7 +191,7 @@ impl Publication {
     ///
     /// # Errors
     /// As [`TableWriter::write`].
-    pub fn write(&self, table: &Table, format: Format) -> Result<WrittenFile> {
+    pub fn write(&self, table: &Table, format: TableFormat) -> Result<WrittenFile> {
         let mut writer = self.writer(table.schema.clone(), format)?;
         writer.write_sorted(table)?;
         writer.finish()
@@ -200,7 +201,7 @@ impl Publication {
     ///
     /// # Errors
     /// Output: the file cannot be created.
-    pub fn writer(&self, schema: Arc<TableSchema>, format: Format) -> Result<TableWriter> {
+    pub fn writer(&self, schema: Arc<TableSchema>, format: TableFormat) -> Result<TableWriter> {
         let name = format!("{}.parquet", schema.name);
         TableWriter::create(&self.folder, &name, schema, format, self.options.mode)
     }
@@ -210,7 +211,7 @@ impl Publication {
     ///
     /// # Errors
     /// Output: the file cannot be created.
-    pub fn part(&self, schema: Arc<TableSchema>, format: Format, index: usize) -> Result<TableWriter> {
+    pub fn part(&self, schema: Arc<TableSchema>, format: TableFormat, index: usize) -> Result<TableWriter> {
         let folder = self.folder.join(&schema.name);
         let create = |e| failure::output(format_args!("create {}", folder.display()), e);
         if files::create_or_find_folder(&folder).map_err(create)? && is_per_customer(&schema) {
@@ -220,20 +221,20 @@ impl Publication {
         TableWriter::create(&self.folder, &name, schema, format, self.options.mode)
     }
 
-    /// Makes the run appear, whole or not at all.
+    /// Publishes the run, whole or not at all.
     ///
     /// # Errors
-    /// As [`Publication::prepare`] and [`Prepared::publish`].
+    /// As [`Publication::prepare`] and [`PreparedRun::publish`].
     pub fn commit(self, manifest: &Manifest) -> Result<Published> {
         self.prepare(manifest)?.publish()
     }
 
-    /// Completes the run where nobody sees it: the manifest last, everything synced.
+    /// Completes the run in its temporary folder: writes the manifest and syncs all files.
     ///
     /// # Errors
-    /// Output: something cannot be written; the last published run is then as it was. Internal: the manifest does not
+    /// Output: something cannot be written; the last published run is unchanged. Internal: the manifest does not
     /// list the files of the folder.
-    pub fn prepare(self, manifest: &Manifest) -> Result<Prepared> {
+    pub fn prepare(self, manifest: &Manifest) -> Result<PreparedRun> {
         self.expect_listed(manifest)?;
         crash::point("before-manifest");
         let path = self.folder.join(manifest::FILE);
@@ -245,21 +246,21 @@ impl Publication {
         fs::set_permissions(&self.folder, Permissions::from_mode(self.mode))
             .map_err(|e| failure::output(format_args!("open {} to its readers", self.folder.display()), e))?;
         sync_tree(&self.folder)?;
-        Ok(Prepared(self))
+        Ok(PreparedRun(self))
     }
 
     fn latest(&self) -> PathBuf {
         self.out.join(LATEST)
     }
 
-    /// Gives the run its name, then makes `latest` name it. What fails before the run is published takes it back.
+    /// Renames the folder to the run's id, then switches `latest` to it. If that fails, the run is removed again.
     fn appear(&mut self) -> Result<Published> {
         let runs = self.out.join(RUNS);
         let folder = runs.join(self.run_id.to_string());
         fs::rename(&self.folder, &folder)
             .map_err(|e| failure::output(format_args!("rename {} to {}", self.folder.display(), self.run_id), e))?;
         self.folder.clone_from(&folder);
-        // A run of some stages is published by its name alone.
+        // A run with `--only` is published by its name; `latest` stays.
         self.committed = !self.options.switch_latest;
         let synced = sync(&runs);
         crash::point("before-latest");
@@ -281,10 +282,10 @@ impl Publication {
         symlink(Path::new(RUNS).join(self.run_id.to_string()), &next)?;
         crash::point("within-latest");
         match fs::rename(&next, self.latest()) {
-            // On a network a call may succeed and its answer be lost.
+            // On a network file system a call may succeed although its answer was lost.
             Err(_) if self.is_latest() => Ok(()),
             Err(e) => {
-                // What cannot be removed now is a leftover to the next run.
+                // If it cannot be removed now, the next run removes it.
                 let _ = fs::remove_file(&next);
                 Err(e)
             }
@@ -296,7 +297,7 @@ impl Publication {
         runs::latest(&self.out).as_ref() == Some(&self.run_id)
     }
 
-    /// A file that the manifest forgets, or one that it invents, would make a run that cannot be trusted.
+    /// Expects that the manifest lists exactly the files of the folder.
     fn expect_listed(&self, manifest: &Manifest) -> Result<()> {
         let defect = |what: String| Err(Error::internal(format!("the manifest does not match the run: {what}")));
         if manifest.run_id != self.run_id.to_string() {
@@ -332,7 +333,7 @@ impl Drop for Publication {
         if self.committed {
             return;
         }
-        // What cannot be removed now is a leftover to the next run, so it must not look like a run.
+        // If it cannot be removed now, the next run removes it. Until then it must not look like a run.
         let temporary = self.out.join(RUNS).join(format!("{TEMPORARY}{}", self.run_id));
         if self.folder != temporary && fs::rename(&self.folder, &temporary).is_ok() {
             self.folder = temporary;
@@ -341,12 +342,12 @@ impl Drop for Publication {
     }
 }
 
-impl Prepared {
-    /// Makes the run appear: one rename, then `latest`.
+impl PreparedRun {
+    /// Publishes the run: one rename, then `latest`.
     ///
     /// # Errors
-    /// Output: something cannot be written or synced; the last published run is then as it was, and this one is gone.
-    /// What fails once the run is published is no error, see [`Published::unsynced`].
+    /// Output: something cannot be written or synced; the last published run is unchanged, and this one is removed. A
+    /// sync that fails after that is no error, see [`Published::unsynced`].
     pub fn publish(mut self) -> Result<Published> {
         crash::point("before-rename");
         self.0.appear()
@@ -354,8 +355,8 @@ impl Prepared {
 }
 
 impl Cleanup {
-    /// Removes the folder, although other threads may still write into it, and lets the next run know that this one
-    /// ended in order.
+    /// Removes the folder, although other threads may still write into it, and clears the lock's text, so that the next
+    /// run does not report this one as killed.
     pub fn run(&self) {
         let began = Instant::now();
         if let Some(folder) = &self.folder {
@@ -365,7 +366,7 @@ impl Cleanup {
     }
 }
 
-/// Makes an output folder and those above it that are missing, so that their names survive a power failure.
+/// Creates an output folder and the missing folders above it, and syncs their names.
 fn create_output(out: &Path) -> io::Result<()> {
     let missing: Vec<&Path> = out.ancestors().take_while(|p| !p.as_os_str().is_empty() && !p.exists()).collect();
     files::create_output(out)?;
@@ -373,7 +374,7 @@ fn create_output(out: &Path) -> io::Result<()> {
         let above = made.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         match File::open(above) {
             Ok(folder) => folder.sync_all()?,
-            // Who may write into a folder need not be able to read it, and then cannot sync it either.
+            // A folder that may be written but not read cannot be synced.
             Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {}
             Err(e) => return Err(e),
         }
@@ -381,7 +382,7 @@ fn create_output(out: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Says early, not after an hour's work, that `latest` could not be switched.
+/// Expects that `latest` can be switched: checked at the beginning, not after an hour's work.
 fn expect_links(out: &Path, run_id: &RunId) -> Result<()> {
     let latest = out.join(LATEST);
     if fs::symlink_metadata(&latest).is_ok_and(|m| !m.is_symlink()) {
@@ -399,7 +400,7 @@ fn expect_links(out: &Path, run_id: &RunId) -> Result<()> {
 
 fn no_links(out: &Path, cause: io::Error) -> Error {
     match cause.kind() {
-        // EPERM of a file system without links arrives as `PermissionDenied`, although files can be made there.
+        // A file system without links answers EPERM, which is `PermissionDenied`, although files can be created there.
         io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported | io::ErrorKind::Other => {
             Error::output(format!("the file system of {} has no symbolic links, which `latest` needs", out.display()))
                 .help("choose a folder on another file system with `--out`, and copy the finished run from there")
@@ -409,7 +410,7 @@ fn no_links(out: &Path, cause: io::Error) -> Error {
     }
 }
 
-/// Removes what carries a temporary name of ours. Links are removed, never followed.
+/// Removes files and folders with temporary names of ours. Links are removed, never followed.
 fn remove_leftovers(folder: &Path, prefix: &str) -> Result<Vec<Leftover>> {
     let list = |e| failure::output(format_args!("list {}", folder.display()), e);
     let mut found = Vec::new();
@@ -446,7 +447,7 @@ fn sync_tree(folder: &Path) -> Result<()> {
     let mut files = Vec::new();
     walk(folder, &mut files).map_err(|e| failure::output(format_args!("list {}", folder.display()), e))?;
     let folders: BTreeSet<PathBuf> = files.iter().filter_map(|f| f.parent().map(Path::to_path_buf)).collect();
-    // Folders sort before what lies in them; the innermost are synced first.
+    // A folder sorts before its contents; the innermost folders are synced first.
     files.iter().chain(folders.iter().rev()).try_for_each(|p| sync(p))
 }
 

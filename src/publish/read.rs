@@ -1,9 +1,9 @@
-//! Reading a published table back, batch by batch, after its files were compared with the manifest.
+//! Reads a published table back, batch by batch, after comparing its files with the manifest.
 //!
-//! A table is believed once the SHA-256 of each of its files is that of the manifest. Small tables are read into memory
-//! once and then both hashed and decoded there. Of larger ones every file is opened once, hashed, and decoded from the
-//! same open file; should somebody overwrite it in between, the checksums of its pages tell. Hashing takes about a
-//! second for every one or two gigabytes.
+//! Rows are returned only if the SHA-256 of every file is that of the manifest. Small tables are read into memory once, then
+//! hashed and decoded there. Files of larger tables are opened once, hashed, and decoded from the same open file; if
+//! somebody overwrites one in between, the page checksums reveal it. Hashing takes about a second for every one or two
+//! gigabytes.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -23,7 +23,7 @@ use super::manifest::{FileEntry, TableEntry};
 use super::writer::hexadecimal;
 use crate::error::{Error, Result};
 
-/// Bytes of a table that is read into memory whole.
+/// Bytes of a table that is read into memory as a whole, at most.
 const IN_MEMORY: u64 = 64 << 20;
 /// Bytes read at a time while a file is hashed.
 const PIECE: usize = 1 << 18;
@@ -33,18 +33,18 @@ const BATCH: usize = 8192;
 /// The rows of a table in the order of its files.
 pub struct TableReader {
     schema: SchemaRef,
-    /// What is still to be read, last first.
-    files: Vec<Verified>,
-    current: Current,
+    /// The files that are still to be read, the last one first.
+    files: Vec<VerifiedFile>,
+    current: OpenTableFile,
 }
 
-struct Current {
+struct OpenTableFile {
     path: PathBuf,
     reader: ParquetRecordBatchReader,
 }
 
-/// A file whose bytes are those that the run has written.
-struct Verified {
+/// A file whose SHA-256 is that of the manifest.
+struct VerifiedFile {
     path: PathBuf,
     rows: u64,
     contents: Contents,
@@ -69,7 +69,7 @@ impl TableReader {
         });
         let opened: Vec<_> = opened.collect::<Result<_>>()?;
         let verified = opened.into_iter().map(|(path, file, entry)| verified(path, file, entry, bytes <= IN_MEMORY));
-        let mut files: Vec<Verified> = verified.collect::<Result<_>>()?;
+        let mut files: Vec<VerifiedFile> = verified.collect::<Result<_>>()?;
         files.reverse();
         let Some(first) = files.pop() else {
             return Err(Error::input(format!("the manifest lists no files of table {}", table.name)).help(AGAIN));
@@ -79,6 +79,7 @@ impl TableReader {
         Ok(TableReader { schema, files, current })
     }
 
+    /// The columns in Arrow's types.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
@@ -89,7 +90,7 @@ impl TableReader {
     /// Input: a file cannot be read, or was changed after the run.
     pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         loop {
-            let Current { path, reader } = &mut self.current;
+            let OpenTableFile { path, reader } = &mut self.current;
             let next = guarded(path, || reader.next().transpose().map_err(ParquetError::from))?;
             if next.is_some() {
                 return Ok(next);
@@ -106,7 +107,7 @@ impl TableReader {
 
 const AGAIN: &str = "it was changed after the run; run the pipeline again, or show another run";
 
-/// A manifest's paths stay within its run, and so do files: links are not followed.
+/// Opens a file of the run. Paths that leave the run's folder are refused, and links are not followed.
 fn open(run: &Path, entry: &FileEntry) -> Result<(PathBuf, File)> {
     let relative = Path::new(&entry.path);
     if !relative.components().all(|c| matches!(c, Component::Normal(_))) {
@@ -134,11 +135,11 @@ fn unreadable(path: &Path, cause: io::Error) -> Error {
 }
 
 /// Compares a file with its SHA-256 in the manifest. `in_memory`: keeps its bytes.
-fn verified(path: PathBuf, mut file: File, entry: &FileEntry, in_memory: bool) -> Result<Verified> {
+fn verified(path: PathBuf, mut file: File, entry: &FileEntry, in_memory: bool) -> Result<VerifiedFile> {
     let mut hash = Sha256::new();
     let contents = if in_memory {
         let mut bytes = Vec::new();
-        // It may grow while it is read; one byte more than expected is enough to tell.
+        // The file may grow while it is read; one byte more than expected is enough to notice.
         let most = entry.bytes.saturating_add(1);
         file.take(most).read_to_end(&mut bytes).map_err(|e| unreadable(&path, e))?;
         hash.update(&bytes);
@@ -150,7 +151,7 @@ fn verified(path: PathBuf, mut file: File, entry: &FileEntry, in_memory: bool) -
     if hexadecimal(&hash.finalize()) != entry.sha256 {
         return Err(Error::input(format!("{} does not have the SHA-256 of the manifest", path.display())).help(AGAIN));
     }
-    Ok(Verified { path, rows: entry.rows, contents })
+    Ok(VerifiedFile { path, rows: entry.rows, contents })
 }
 
 fn update(hash: &mut Sha256, file: &mut File) -> io::Result<()> {
@@ -165,14 +166,14 @@ fn update(hash: &mut Sha256, file: &mut File) -> io::Result<()> {
     }
 }
 
-impl Verified {
-    fn reader(self) -> Result<Current> {
-        let Verified { path, rows, contents } = self;
+impl VerifiedFile {
+    fn reader(self) -> Result<OpenTableFile> {
+        let VerifiedFile { path, rows, contents } = self;
         let reader = match contents {
             Contents::Memory(bytes) => reader(&path, rows, bytes),
             Contents::File(file) => reader(&path, rows, file),
         }?;
-        Ok(Current { path, reader })
+        Ok(OpenTableFile { path, reader })
     }
 }
 
@@ -186,7 +187,7 @@ fn reader(path: &Path, rows: u64, file: impl ChunkReader + 'static) -> Result<Pa
     })
 }
 
-/// The `parquet` crate answers some malformed files with a panic.
+/// Runs `read` and turns a panic into an error: the `parquet` crate panics on some malformed files.
 fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T> {
     let broken = || Error::input(format!("{} is not readable as Parquet", path.display())).help(AGAIN);
     match catch_unwind(AssertUnwindSafe(read)) {
@@ -201,10 +202,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::publish::{Format, TableWriter};
+    use crate::publish::{TableFormat, TableWriter};
     use crate::table::{Table, TableSchema, Type, Values, column};
 
-    const FORMAT: Format = Format { digits: 2, integer_ids: true };
+    const FORMAT: TableFormat = TableFormat { digits: 2, integer_ids: true };
 
     fn table(from: i64, until: i64) -> Table {
         let columns = vec![column("customer_id", Type::CustomerId, "who")];
@@ -263,7 +264,7 @@ mod tests {
             // Nothing is shown of the parts before it either.
             let e = TableReader::open(dir.path(), &entry).err().unwrap();
             assert!(e.what.ends_with("c.parquet does not have the SHA-256 of the manifest"), "byte {at}: {}", e.what);
-            assert_eq!(e.kind, crate::error::Kind::Input);
+            assert_eq!(e.kind, crate::error::ErrorKind::Input);
         }
         fs::write(&path, &good).unwrap();
         read(&entry).unwrap();

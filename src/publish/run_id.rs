@@ -1,11 +1,11 @@
-//! Run ids: when a run began and under which configuration, sortable as text.
+//! Run ids: when a run began and with which configuration; they sort by time.
 
 use std::fmt;
 
 use jiff::Timestamp;
 
-/// `20261121T204501Z-1a2b3c4d`: the second at which the run began, in UTC, and the head of the configuration's hash;
-/// `-2`, `-3`, … where that was taken. Runs order by time, then by hash, then by that number.
+/// `20261121T204501Z-1a2b3c4d`: the second at which the run began, in UTC, and the first digits of the configuration's
+/// hash; with `-2`, `-3`, … if that id was taken. Runs are ordered by time, then by hash, then by that number.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RunId {
     at: String,
@@ -17,7 +17,8 @@ pub struct RunId {
 const HASH: usize = 8;
 
 impl RunId {
-    /// A pure function of the time and the configuration's hash (hexadecimal; SHA-256 of whatever decides the result).
+    /// The id of a run that began at `started`. `configuration_hash` is hexadecimal: the SHA-256 of everything that
+    /// decides the result.
     pub fn new(started: Timestamp, configuration_hash: &str) -> RunId {
         let digits = configuration_hash.chars().filter(char::is_ascii_hexdigit).map(|c| c.to_ascii_lowercase());
         let hash: String = digits.chain(std::iter::repeat('0')).take(HASH).collect();
@@ -29,7 +30,7 @@ impl RunId {
         RunId { again: self.again.saturating_add(1), ..self.clone() }
     }
 
-    /// Reads an id back from a folder's name; `None` if it is not one.
+    /// Reads an id from a folder's name; `None` if it is no id.
     pub fn parse(text: &str) -> Option<RunId> {
         let mut words = text.splitn(3, '-');
         let (at, hash, again) = (words.next()?, words.next()?, words.next());

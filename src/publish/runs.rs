@@ -1,4 +1,4 @@
-//! The runs in an output folder, as whoever reads them finds them.
+//! Finds the runs in an output folder.
 
 use std::fs;
 use std::io;
@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 use super::manifest;
 use super::run_id::RunId;
 
-/// The folder of the runs in an output folder, and the link to the last good one.
+/// The folder of the runs in an output folder.
 pub const RUNS: &str = "runs";
+/// The link in an output folder to the last published run.
 pub const LATEST: &str = "latest";
 
-/// The complete runs in output folder `out`, oldest first; none if there is no such folder. A link to a run is none.
+/// The complete runs in output folder `out`, oldest first; none if there is no such folder. Links to runs do not count.
 ///
 /// # Errors
-/// What the operating system says of a folder that is there and cannot be listed.
+/// The folder exists and cannot be listed.
 pub fn list(out: &Path) -> io::Result<Vec<RunId>> {
     let entries = match fs::read_dir(out.join(RUNS)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound || e.kind() == io::ErrorKind::NotADirectory => return Ok(vec![]),
@@ -31,20 +32,20 @@ pub fn list(out: &Path) -> io::Result<Vec<RunId>> {
     Ok(runs)
 }
 
-/// The run that `latest` names, whether or not it is still there.
+/// The run that `latest` names, even if that run no longer exists.
 pub fn latest(out: &Path) -> Option<RunId> {
     RunId::parse(fs::read_link(out.join(LATEST)).ok()?.file_name()?.to_str()?)
 }
 
-/// The folder of the run that `path` means: a run's folder itself, or the last good run of an output folder. Links are
-/// followed once and for all, so that a reader stays with one run while `latest` moves on.
+/// The folder of the run that `path` means: a run's folder itself, or the last published run of an output folder. Links are
+/// resolved once, so that a reader stays with one run while `latest` is switched.
 pub fn resolve(path: &Path) -> Option<PathBuf> {
     let is_run = |p: &Path| p.join(manifest::FILE).is_file();
     let found = [path.to_path_buf(), path.join(LATEST)].into_iter().find(|p| is_run(p))?;
     Some(found.canonicalize().unwrap_or(found))
 }
 
-/// Bytes of all files below `path`; what cannot be read counts nothing.
+/// Bytes of all files below `path`; files that cannot be read count as 0.
 pub(super) fn size(path: &Path) -> u64 {
     let Ok(meta) = fs::symlink_metadata(path) else { return 0 };
     if !meta.is_dir() {

@@ -1,8 +1,8 @@
-//! One table, or one part of it, into one Parquet file whose bytes depend on its rows alone.
+//! Writes a table, or one part of it, as one Parquet file whose bytes depend on its rows alone.
 //!
-//! Rows come as blocks that were encoded elsewhere, or as pieces of any size. Encodings are the plain old ones, which
-//! every reader of the last ten years knows. Every page carries a checksum, and the manifest has the SHA-256 of every
-//! file.
+//! Rows arrive as row groups that another thread has encoded, or as pieces of any size. Only encodings of Parquet 1.0 are
+//! used, which every reader of the last ten years knows. Every page carries a checksum, and the manifest has the SHA-256
+//! of every file.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
@@ -11,19 +11,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::file::metadata::{KeyValue, SortingColumn};
-use parquet::file::properties::{WriterProperties, WriterVersion};
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use parquet::file::writer::SerializedFileWriter;
 use sha2::{Digest, Sha256};
 
-use super::block::{Block, Encoded, Layout, RowGroup, expect_before};
-use super::column::Design;
+use super::column::ColumnLayout;
 use super::dictionary::Repeats;
-use super::format::Format;
-use super::{SCHEMA_VERSION, crash, failure, files};
+use super::format::TableFormat;
+use super::row_group::{EncodedRows, RowGroup, RowGroupWriter, TableLayout, expect_before};
+use super::{SCHEMA_VERSION, arrow_writer, crash, failure, files};
 use crate::error::{Error, Result};
 use crate::table::{ColumnSpec, Table, TableSchema, Type, Values};
+use crate::tables::quarantine;
 
-/// A file as written.
+/// A file of a table, as the manifest lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrittenFile {
     /// Relative to the run's folder.
@@ -34,17 +35,17 @@ pub struct WrittenFile {
     pub sha256: String,
 }
 
-/// Writes one file. Rows come in the order of the table's key, in as many pieces as the caller likes.
+/// Writes one file. Rows are appended in the order of the table's key, in as many pieces as the caller likes.
 pub struct TableWriter {
-    layout: Arc<Layout>,
-    /// As in [`WrittenFile::path`], and where it lies.
+    layout: Arc<TableLayout>,
+    /// As in [`WrittenFile::path`]; `path` is the whole path.
     name: String,
     path: PathBuf,
     parquet: SerializedFileWriter<HashingFile>,
-    /// Where rows go that come by [`TableWriter::write`].
-    block: Block,
+    /// Encodes rows that arrive by [`TableWriter::write`].
+    block: RowGroupWriter,
     rows: u64,
-    /// The last row's key, of the block before.
+    /// The key of the last row that was appended by [`TableWriter::append`].
     last: Option<Vec<Values>>,
 }
 
@@ -58,14 +59,14 @@ impl TableWriter {
         folder: &Path,
         name: &str,
         schema: Arc<TableSchema>,
-        format: Format,
+        format: TableFormat,
         mode: Option<u32>,
     ) -> Result<Self> {
         let path = folder.join(name);
         let private = is_private(&schema);
         let mut file = files::create(&path, if private { files::PRIVATE } else { files::PUBLIC });
         if let (true, Some(mode), Ok(f)) = (private, mode, &file) {
-            // Said in so many words, so the process' umask has no part in it.
+            // The user chose this mode, so the process' umask does not restrict it.
             if let Err(e) = f.set_permissions(Permissions::from_mode(mode)) {
                 file = Err(e);
             }
@@ -74,33 +75,47 @@ impl TableWriter {
             io::ErrorKind::AlreadyExists => Error::internal(format!("table {} is written twice", schema.name)),
             _ => failure::output(format_args!("create {}", path.display()), e),
         })?;
-        Self::on(file, path, name, schema, format)
+        Self::on(file, path, name, schema, format, arrow_writer::ALWAYS)
     }
 
-    fn on(file: File, path: PathBuf, name: &str, schema: Arc<TableSchema>, format: Format) -> Result<Self> {
+    /// `by_crate`: columns are encoded by the `parquet` crate's own writer.
+    pub(super) fn on(
+        file: File,
+        path: PathBuf,
+        name: &str,
+        schema: Arc<TableSchema>,
+        format: TableFormat,
+        by_crate: bool,
+    ) -> Result<Self> {
+        let by_crate = arrow_writer::AVAILABLE && by_crate;
+        let mut properties = properties(&schema);
+        if by_crate {
+            properties = arrow_writer::properties(properties, &schema)?;
+        }
         let file = HashingFile { file, hash: Sha256::new(), bytes: 0 };
         let parquet = format
             .parquet_schema(&schema)
-            .and_then(|node| SerializedFileWriter::new(file, node, Arc::new(properties(&schema))))
+            .and_then(|node| SerializedFileWriter::new(file, node, Arc::new(properties.build())))
             .map_err(|e| failure::parquet(format_args!("write {}", path.display()), e))?;
-        let columns = designs(&schema, format, &parquet);
-        let layout = Arc::new(Layout { schema, columns });
-        let (block, name) = (Block::new(layout.clone()), name.to_owned());
+        let columns = layouts(&schema, format, &parquet);
+        let by_crate = by_crate.then(|| arrow_writer::Factory::new(&parquet, Arc::new(arrow_writer::schema(&columns))));
+        let layout = Arc::new(TableLayout { schema, columns, by_crate });
+        let (block, name) = (RowGroupWriter::new(layout.clone()), name.to_owned());
         Ok(TableWriter { layout, name, path, parquet, block, rows: 0, last: None })
     }
 
-    /// What makes blocks of this file, wherever it is sent.
-    pub fn blocks(&self) -> Blocks {
-        Blocks(self.layout.clone())
+    /// Makes encoders of rows of this file; may be sent to other threads.
+    pub fn blocks(&self) -> RowGroupWriters {
+        RowGroupWriters(self.layout.clone())
     }
 
     /// Appends a block, which continues the order of the rows before.
     ///
     /// # Errors
-    /// Output: the file cannot be written. Internal: rows out of order or twice. As [`Block::complete`], of a block that
+    /// Output: the file cannot be written. Internal: rows out of order or twice. As [`RowGroupWriter::complete`], of a block that
     /// nobody has completed.
-    pub fn append(&mut self, block: Block) -> Result<()> {
-        let Encoded { groups, rows, ends } = block.finish()?;
+    pub fn append(&mut self, block: RowGroupWriter) -> Result<()> {
+        let EncodedRows { groups, rows, ends } = block.finish()?;
         if let Some((first, last)) = ends {
             if let Some(before) = &self.last {
                 expect_before(&self.layout.schema, before, &first)?;
@@ -114,7 +129,7 @@ impl TableWriter {
     fn put(&mut self, groups: Vec<RowGroup>) -> Result<()> {
         for group in groups {
             let appended = self.parquet.next_row_group().and_then(|mut into| {
-                group.into_iter().try_for_each(|chunk| into.append_column(&chunk.bytes, chunk.close))?;
+                group.into_iter().try_for_each(|chunk| chunk.append_to(&mut into))?;
                 into.close()
             });
             appended.map_err(|e| failure::parquet(format_args!("write {}", self.path.display()), e))?;
@@ -123,7 +138,8 @@ impl TableWriter {
         Ok(())
     }
 
-    /// Appends rows, which continue the order of those before. The file does not depend on how they are cut up.
+    /// Appends rows, which follow those before in the order of the key. The file does not depend on how rows are cut into
+    /// pieces.
     ///
     /// # Errors
     /// Input: money beyond DECIMAL(18). Output: the file cannot be written. Internal: rows out of order or twice.
@@ -133,7 +149,7 @@ impl TableWriter {
         self.put(done)
     }
 
-    /// Writes a whole table, in whatever order its rows are, sorted by its key with NULL last.
+    /// Writes a whole table, sorted by its key with NULL last; `table` may be in any order.
     ///
     /// # Errors
     /// As [`TableWriter::write`].
@@ -146,7 +162,7 @@ impl TableWriter {
     /// # Errors
     /// As [`TableWriter::write`].
     pub fn finish(mut self) -> Result<WrittenFile> {
-        let written = std::mem::replace(&mut self.block, Block::new(self.layout.clone()));
+        let written = std::mem::replace(&mut self.block, RowGroupWriter::new(self.layout.clone()));
         self.append(written)?;
         let doing = || format!("write {}", self.path.display());
         self.parquet.finish().map_err(|e| failure::parquet(doing(), e))?;
@@ -156,35 +172,40 @@ impl TableWriter {
     }
 }
 
-/// Makes blocks of one file, from any thread.
+/// Makes encoders ([`RowGroupWriter`]) of rows of one file, on any thread.
 #[derive(Clone)]
-pub struct Blocks(Arc<Layout>);
+pub struct RowGroupWriters(Arc<TableLayout>);
 
-impl Blocks {
-    pub fn block(&self) -> Block {
-        Block::new(self.0.clone())
+impl RowGroupWriters {
+    pub fn block(&self) -> RowGroupWriter {
+        RowGroupWriter::new(self.0.clone())
     }
 }
 
-/// Tables with customer ids are private, and so are rows that could not be used: they hold the exports' own values.
+/// True for tables that only their owner may read: those with customer ids, and `quarantine`, which holds values of the
+/// exports.
 pub(super) fn is_private(schema: &TableSchema) -> bool {
-    is_per_customer(schema) || schema.name == super::quarantine::NAME
+    is_per_customer(schema) || schema.name == quarantine::NAME
 }
 
-/// Tables with customer ids can be searched by customer.
+/// True for tables with customer ids.
 pub(super) fn is_per_customer(schema: &TableSchema) -> bool {
     schema.columns.iter().any(|c| c.kind == Type::CustomerId)
 }
 
-/// Restricts a folder of parts as its files are: whoever may read them may enter.
+/// Sets the mode of a folder of parts: whoever may read its files may enter it.
 pub(super) fn restrict_folder(folder: &Path, mode: Option<u32>) -> io::Result<()> {
     let files = mode.unwrap_or(files::PRIVATE);
     fs::set_permissions(folder, Permissions::from_mode(files | (files & 0o444) >> 2))
 }
 
-/// What columns are, whichever row group.
-fn designs(schema: &TableSchema, format: Format, parquet: &SerializedFileWriter<HashingFile>) -> Vec<Design> {
-    let design = |(i, column): (usize, &ColumnSpec)| Design {
+/// The layouts of all columns.
+fn layouts(
+    schema: &TableSchema,
+    format: TableFormat,
+    parquet: &SerializedFileWriter<HashingFile>,
+) -> Vec<ColumnLayout> {
+    let layout = |(i, column): (usize, &ColumnSpec)| ColumnLayout {
         table: schema.name.clone(),
         name: column.name.clone(),
         kind: format.resolve(column.kind),
@@ -193,27 +214,32 @@ fn designs(schema: &TableSchema, format: Format, parquet: &SerializedFileWriter<
         is_key: i < schema.key,
         is_id: column.kind == Type::CustomerId,
         is_sorted: i < schema.key.min(1),
-        repeats: match i {
-            0 if schema.key == 1 && column.kind == Type::CustomerId => Repeats::Hardly,
-            0 if schema.key > 1 => Repeats::InARow,
-            _ if column.distinct => Repeats::Hardly,
-            _ => Repeats::Anywhere,
-        },
+        repeats: repeats(schema, i),
     };
-    schema.columns.iter().enumerate().map(design).collect()
+    schema.columns.iter().enumerate().map(layout).collect()
 }
 
-fn properties(schema: &TableSchema) -> WriterProperties {
+/// Where equal values of column `i` are looked for.
+pub(super) fn repeats(schema: &TableSchema, i: usize) -> Repeats {
+    let column = &schema.columns[i];
+    match i {
+        0 if schema.key == 1 && column.kind == Type::CustomerId => Repeats::Hardly,
+        0 if schema.key > 1 => Repeats::InARow,
+        _ if column.distinct => Repeats::Hardly,
+        _ => Repeats::Anywhere,
+    }
+}
+
+fn properties(schema: &TableSchema) -> WriterPropertiesBuilder {
     let sorting = |i: usize| SortingColumn { column_idx: i as i32, descending: false, nulls_first: false };
     WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_created_by(concat!("tenure version ", env!("CARGO_PKG_VERSION")).into())
         .set_key_value_metadata(Some(metadata(schema)))
         .set_sorting_columns((schema.key > 0).then(|| (0..schema.key).map(sorting).collect()))
-        .build()
 }
 
-/// What the file says about itself: `tenure.table`, `tenure.doc`, `tenure.key`, `tenure.schema_version`, and
+/// The key-value metadata of the file: `tenure.table`, `tenure.doc`, `tenure.key`, `tenure.schema_version`, and
 /// `comment.COLUMN` for every column.
 fn metadata(schema: &TableSchema) -> Vec<KeyValue> {
     let entry = |key: String, value: &str| KeyValue::new(key, value.to_owned());

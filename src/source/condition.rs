@@ -1,4 +1,4 @@
-//! A SQL condition over a batch of rows, for whoever looks at tables.
+//! A SQL condition over the rows of a table: `tenure show --where`.
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow::datatypes::Schema;
@@ -34,7 +34,10 @@ impl Condition {
         Ok(Condition { compiled, columns: named.map(|(i, _)| i).collect() })
     }
 
-    /// The rows for which it holds; one for which it is NULL is not among them.
+    /// For each row, whether the condition is true; false where it is NULL.
+    ///
+    /// # Errors
+    /// A value that cannot be cast.
     pub fn holds(&self, batch: &RecordBatch) -> Result<BooleanArray> {
         let arrays: Vec<ArrayRef> = self.columns.iter().map(|i| batch.column(*i).clone()).collect();
         self.compiled.holds(&arrays, batch.num_rows()).map_err(|e| {

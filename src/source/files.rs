@@ -167,7 +167,7 @@ fn percent_decoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
+    use crate::error::ErrorKind;
 
     fn tree() -> tempfile::TempDir {
         let dir = tempfile::Builder::new().prefix("a[folder]*").tempdir().unwrap();
@@ -226,8 +226,11 @@ mod tests {
         let dir = tree();
         let (files, errors) = find(dir.path(), &["nope.parquet", "tx", "no*.parquet", "empty", "s3://b/x", "a[*"]);
         assert_eq!(files.len(), 2);
-        let kinds: Vec<Kind> = errors.iter().map(|e| e.kind).collect();
-        assert_eq!(kinds, [Kind::Input, Kind::Input, Kind::Input, Kind::Pipeline, Kind::Pipeline]);
+        let kinds: Vec<ErrorKind> = errors.iter().map(|e| e.kind).collect();
+        assert_eq!(
+            kinds,
+            [ErrorKind::Input, ErrorKind::Input, ErrorKind::Input, ErrorKind::Pipeline, ErrorKind::Pipeline]
+        );
         assert!(errors.iter().all(|e| e.help.is_some() && e.place.as_ref().unwrap().span == Some(3..5)));
     }
 

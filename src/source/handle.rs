@@ -21,7 +21,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::files::unreadable;
 use crate::error::{Error, Result};
-use crate::regular_file::{self, Refused};
+use crate::regular_file::{self, OpenError};
 
 /// Longer than a tick of the clock that file times are taken from: 1 to 10 ms, by how the kernel was built.
 const TICK: Duration = Duration::from_millis(25);
@@ -102,9 +102,9 @@ impl InputHandle {
     /// If it is not there, may not be read or is not a regular file.
     pub fn open(path: &Path, shown: &str) -> Result<InputHandle> {
         Self::try_open(path).map_err(|refused| match refused {
-            Refused::NotRegular => Error::input(format!("{shown} is not a regular file"))
+            OpenError::NotRegular => Error::input(format!("{shown} is not a regular file"))
                 .help("pipes, sockets, devices and folders cannot be read: name a Parquet file"),
-            Refused::Io(e) => unreadable(shown, &e),
+            OpenError::Io(e) => unreadable(shown, &e),
         })
     }
 
@@ -114,9 +114,9 @@ impl InputHandle {
     /// If it is not.
     pub fn reopen(path: &Path, shown: &str, before: &FileState) -> Result<InputHandle> {
         let handle = Self::try_open(path).map_err(|refused| match refused {
-            Refused::NotRegular => replaced(shown, "it is not a regular file any more"),
-            Refused::Io(e) if e.kind() == io::ErrorKind::NotFound => replaced(shown, "it is no longer there"),
-            Refused::Io(e) => unreadable(shown, &e),
+            OpenError::NotRegular => replaced(shown, "it is not a regular file any more"),
+            OpenError::Io(e) if e.kind() == io::ErrorKind::NotFound => replaced(shown, "it is no longer there"),
+            OpenError::Io(e) => unreadable(shown, &e),
         })?;
         if handle.state != *before {
             return Err(replaced(shown, &before.change_to(&handle.state)));
@@ -124,7 +124,7 @@ impl InputHandle {
         Ok(handle)
     }
 
-    fn try_open(path: &Path) -> std::result::Result<InputHandle, Refused> {
+    fn try_open(path: &Path) -> std::result::Result<InputHandle, OpenError> {
         let file = regular_file::open(path)?;
         finish_writes(&file, file.metadata()?.len());
         let state = FileState::of(&file.metadata()?);

@@ -45,8 +45,8 @@ pub fn pipeline(base: &Path) -> Pipeline {
             observed_from: None,
             fiscal_year_start: 1,
         },
-        money: Money { currency: "GBP".into(), digits: 2, gross_margin: None, discount_rate: None },
-        customers: Customers {
+        money: MoneySettings { currency: "GBP".into(), digits: 2, gross_margin: None, discount_rate: None },
+        customers: CustomerSettings {
             basis: Basis::Transactions,
             churn_after: ChurnAfter::OnePeriod,
             learned_until: None,
@@ -83,7 +83,7 @@ pub fn add_source(pipeline: &mut Pipeline, kind: SourceKind, path: &str, columns
         };
         (name.to_string(), Located { value, span: 100 + 10 * i..105 + 10 * i })
     });
-    let source = Source {
+    let source = SourceSettings {
         kind,
         paths: vec![Located { value: path.into(), span: 10..20 }],
         filter: None,
@@ -107,7 +107,7 @@ pub fn add_filter(pipeline: &mut Pipeline, kind: SourceKind, sql: &str) {
 
 pub fn add_segment(pipeline: &mut Pipeline, source: SourceKind, column: &str) {
     let from = SegmentFrom::Column(source, column.into());
-    let segment = Segment { name: column.to_lowercase(), from, at: At::Latest, cap: 200, span: 70..80 };
+    let segment = SegmentSettings { name: column.to_lowercase(), from, at: At::Latest, cap: 200, span: 70..80 };
     pipeline.segments.push(segment);
 }
 

@@ -180,7 +180,7 @@ impl Refusal {
 }
 
 /// Values of options by their name, `None` where one is not set and has no default.
-pub type Values<'a> = &'a mut dyn FnMut(&'static str) -> Option<Setting>;
+pub type OptionValues<'a> = &'a mut dyn FnMut(&'static str) -> Option<Setting>;
 
 /// An entry of the registry: all that the rest of the program knows of a kind of stage. See [`StageKind`].
 pub struct Kind {
@@ -190,7 +190,7 @@ pub struct Kind {
     pub by_segment: bool,
     pub further_tables: &'static [&'static str],
     pub shared_tables: &'static [&'static str],
-    read: fn(Values<'_>) -> std::result::Result<AnyOptions, &'static str>,
+    read: fn(OptionValues<'_>) -> std::result::Result<AnyOptions, &'static str>,
     check: fn(&AnyOptions, &Inputs<'_>, &dyn Fn(&str) -> bool) -> Vec<Refusal>,
     tables: fn(&AnySpec) -> Vec<TableSchema>,
     customer_columns: fn(&AnySpec) -> Vec<ColumnSpec>,
@@ -226,7 +226,7 @@ impl Kind {
     ///
     /// # Errors
     /// When an option's declared type does not fit what its key takes: a defect of the declaration.
-    pub fn read(&self, values: Values<'_>) -> Result<AnyOptions> {
+    pub fn read(&self, values: OptionValues<'_>) -> Result<AnyOptions> {
         (self.read)(values).map_err(|key| {
             Error::internal(format!("option `{key}` of kind `{}` has another type than its key takes", self.name))
         })

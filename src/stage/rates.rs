@@ -20,21 +20,27 @@ use crate::timeline::segments::{ALL, CellId, SegmentIndex};
 
 /// Handles on what the rates are made of.
 #[derive(Clone, Copy)]
-pub struct Counts {
+pub struct MovementCounts {
     pub heads: Ref<PeriodSeries>,
     /// Where the policy's rate is of the last thirty days.
     lately: Option<Ref<PeriodSeries>>,
 }
 
-pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, segments: &[usize], policy: Policy) -> Counts {
+pub fn plan(
+    plan: &mut Plan,
+    index: Ref<SegmentIndex>,
+    lens: Lens,
+    segments: &[usize],
+    policy: Policy,
+) -> MovementCounts {
     let of_thirty_days = policy.rate_of == RateOf::LastThirtyDays;
-    Counts {
+    MovementCounts {
         heads: series::plan::<CustomerMovements>(plan, index, lens, segments),
         lately: of_thirty_days.then(|| series::plan::<ThirtyDays>(plan, index, lens, segments)),
     }
 }
 
-impl Counts {
+impl MovementCounts {
     /// Cells of whom anything was counted, everybody first.
     pub fn cells(self, known: &StepOutputs) -> Result<BTreeSet<CellId>> {
         let heads = known.get(self.heads)?;
@@ -58,20 +64,20 @@ pub fn in_periods(n: f64, of: Period, period: Period) -> f64 {
 
 /// Churned of those who could churn, in one period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Share {
+pub struct ChurnShare {
     pub of: Observed,
     /// The churned are among those they are divided by: else there is no share, and no interval of one.
     pub is_share: bool,
 }
 
-impl Share {
+impl ChurnShare {
     /// Of each complete period whose thirty days, where it takes them, lie in the window; by cell.
     pub fn by_period(
         known: &StepOutputs,
-        counts: Counts,
+        counts: MovementCounts,
         windowed: &Windowed<'_>,
         cell: CellId,
-    ) -> Result<Vec<Option<Share>>> {
+    ) -> Result<Vec<Option<ChurnShare>>> {
         let heads = known.get(counts.heads)?.sums(cell);
         let lately = counts.lately.map(|lately| Ok(known.get(lately)?.sums(cell))).transpose()?;
         let share = |period: usize| {
@@ -82,14 +88,17 @@ impl Share {
                 let of = |series: Lately| lately[period][series as usize] as i64;
                 let opening = of(Lately::Active) + of(Lately::New);
                 let seen = windowed.frame.grid.end(period).plus(-DAYS) >= windowed.shape.observed_from;
-                return seen.then(|| Share {
+                return seen.then(|| ChurnShare {
                     of: Observed { churned: of(Lately::Churned), opening },
                     is_share: of(Lately::Beyond) == 0,
                 });
             }
             let of = |head: Head| heads[period][head as usize] as i64;
             let passing = windowed.rule.passing_counts() && of(Head::Intra) > 0;
-            Some(Share { of: Observed { churned: of(Head::Churned), opening: of(Head::Opening) }, is_share: !passing })
+            Some(ChurnShare {
+                of: Observed { churned: of(Head::Churned), opening: of(Head::Opening) },
+                is_share: !passing,
+            })
         };
         Ok((0..windowed.frame.len()).map(share).collect())
     }
@@ -110,7 +119,7 @@ pub struct ForLife {
 
 impl ForLife {
     /// Of the complete periods up to the present one; `None` where they are too few.
-    pub fn of(shares: &[Share], length: usize, policy: Policy) -> Option<ForLife> {
+    pub fn of(shares: &[ChurnShare], length: usize, policy: Policy) -> Option<ForLife> {
         let (shares, method) = match policy.ltv_rate {
             LtvRate::Trailing => (shares, Trailing::Ratio),
             LtvRate::PreviousMean => (&shares[..shares.len().saturating_sub(1)], Trailing::Mean),

@@ -1,33 +1,34 @@
-//! A column of texts, most of which come again and again.
+//! A column of texts, most of which repeat.
 
 use std::cmp::Ordering;
 
-/// Texts, each of them possibly NULL. What was pushed lately is kept once, however often it comes.
+/// Texts, one a row, possibly NULL. A text that was pushed a short time ago is not stored again.
 #[derive(Clone, Debug, Default)]
-pub struct Texts {
-    /// Words one behind the other.
+pub struct TextColumn {
+    /// The stored texts, one after the other.
     bytes: String,
     ends: Vec<usize>,
-    /// A row's word; [`NULL`]: none.
+    /// The number of each row's text among the stored ones; [`NULL`] for none.
     codes: Vec<u32>,
-    /// The last words of some lengths and ends, plus one: where a word is looked for before it is kept again.
+    /// Numbers, plus one, of texts that were stored lately, by their length and last byte: a text is looked up here
+    /// before it is stored again.
     recent: [u32; RECENT],
 }
 
 const NULL: u32 = u32::MAX;
 const RECENT: usize = 16;
 
-impl Texts {
+impl TextColumn {
     #[inline]
     pub fn push(&mut self, text: Option<&str>) {
         let code = text.map_or(NULL, |text| self.code(text));
         self.codes.push(code);
     }
 
-    /// The row before once more.
+    /// Repeats the row before.
     ///
     /// # Panics
-    /// If there is none.
+    /// If there is no row before.
     #[inline]
     pub(super) fn push_again(&mut self) {
         self.codes.push(*self.codes.last().expect("there is a row before"));
@@ -46,22 +47,27 @@ impl Texts {
         self.recent[recent] - 1
     }
 
-    /// How many words are kept; some of them may be the same.
+    /// How many texts are stored; some of them may be equal.
     pub fn words(&self) -> usize {
         self.ends.len()
     }
 
+    /// The stored text number `code`.
+    ///
+    /// # Panics
+    /// If there is none.
     pub fn word(&self, code: u32) -> &str {
         let code = code as usize;
         let start = if code == 0 { 0 } else { self.ends[code - 1] };
         &self.bytes[start..self.ends[code]]
     }
 
-    /// For each row its word, a number that is no word's where there is none.
+    /// For each row the number of its text; for NULL a number that no text has.
     pub fn codes(&self) -> &[u32] {
         &self.codes
     }
 
+    /// The text of a row; `None` for NULL.
     pub fn get(&self, row: usize) -> Option<&str> {
         let code = self.codes[row];
         (code != NULL).then(|| self.word(code))
@@ -79,8 +85,8 @@ impl Texts {
         (0..self.len()).map(|row| self.get(row))
     }
 
-    /// A row beside another, NULL last.
-    pub(super) fn compare(&self, row: usize, other: &Texts, other_row: usize) -> Ordering {
+    /// Compares two rows; NULL comes last.
+    pub(super) fn compare(&self, row: usize, other: &TextColumn, other_row: usize) -> Ordering {
         if std::ptr::eq(self, other) && self.codes[row] == self.codes[other_row] {
             return Ordering::Equal;
         }
@@ -90,7 +96,7 @@ impl Texts {
         }
     }
 
-    pub(super) fn append(&mut self, other: &Texts) {
+    pub(super) fn append(&mut self, other: &TextColumn) {
         other.iter().for_each(|text| self.push(text));
     }
 
@@ -102,15 +108,15 @@ impl Texts {
     }
 }
 
-impl PartialEq for Texts {
-    fn eq(&self, other: &Texts) -> bool {
+impl PartialEq for TextColumn {
+    fn eq(&self, other: &TextColumn) -> bool {
         self.iter().eq(other.iter())
     }
 }
 
-impl<T: AsRef<str>> FromIterator<Option<T>> for Texts {
-    fn from_iter<I: IntoIterator<Item = Option<T>>>(texts: I) -> Texts {
-        let mut all = Texts::default();
+impl<T: AsRef<str>> FromIterator<Option<T>> for TextColumn {
+    fn from_iter<I: IntoIterator<Item = Option<T>>>(texts: I) -> TextColumn {
+        let mut all = TextColumn::default();
         texts.into_iter().for_each(|text| all.push(text.as_ref().map(AsRef::as_ref)));
         all
     }
@@ -124,10 +130,10 @@ mod tests {
     fn texts_come_back_and_those_that_repeat_are_kept_once() {
         let words = ["new", "retained", "", "retained", "ne\u{77}", "churned", "dentaire"];
         let rows: Vec<Option<&str>> = (0..700).map(|i| (i % 8 != 7).then(|| words[i % 8])).collect();
-        let texts: Texts = rows.iter().copied().collect();
+        let texts: TextColumn = rows.iter().copied().collect();
         assert!(texts.iter().eq(rows.iter().copied()));
         assert!(texts.words() < 300, "{}", texts.words());
-        let mut again = Texts::default();
+        let mut again = TextColumn::default();
         again.append(&texts);
         assert_eq!(again, texts);
         for (i, a) in rows.iter().enumerate().take(20) {

@@ -9,7 +9,7 @@ use crate::calendar::{Day, Period};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::Result;
-use crate::exchange::{Code, OWN};
+use crate::exchange::{CurrencyCode, OWN_CURRENCY};
 use crate::money::div_half_even;
 use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::lens::{Lens, LiveRule};
@@ -227,7 +227,7 @@ impl Cohorts {
 
     /// MRR at the closing of each age.
     fn mrr_steps(view: &View<'_>, ages: &Ages<'_>) -> Paid {
-        if view.ranges().iter().any(|r| r.currency != OWN && r.mrr != 0) {
+        if view.ranges().iter().any(|r| r.currency != OWN_CURRENCY && r.mrr != 0) {
             return Self::steps_abroad(view, ages);
         }
         let mut changes: Vec<(usize, i128)> = vec![];
@@ -250,14 +250,14 @@ impl Cohorts {
 
     /// The same where there are other currencies, age by age.
     fn steps_abroad(view: &View<'_>, ages: &Ages<'_>) -> Paid {
-        let mut changes: Vec<(usize, Code, i64)> = vec![];
+        let mut changes: Vec<(usize, CurrencyCode, i64)> = vec![];
         for range in view.ranges().iter().filter(|r| r.end > ages.start) {
             changes.push((ages.of(range.start), range.currency, range.mrr));
             changes.push((ages.of(range.end), range.currency, -range.mrr));
         }
         changes.sort_unstable();
         // What stands in each currency, and the boundary whose rate it keeps.
-        let mut size: Vec<(Code, i64, Option<usize>)> = vec![];
+        let mut size: Vec<(CurrencyCode, i64, Option<usize>)> = vec![];
         let mut paid = Paid { then: Some(vec![]), still: vec![] };
         let mut ahead = changes.into_iter().peekable();
         let first = ahead.peek().map_or(ages.count, |c| c.0);

@@ -9,7 +9,7 @@ use crate::calendar::Day;
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::Result;
-use crate::exchange::Code;
+use crate::exchange::CurrencyCode;
 use crate::tally::labels::LabelIndex;
 use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::labels::NO_VALUE;
@@ -138,7 +138,7 @@ fn is_known(view: &View<'_>, term: &Subscription) -> bool {
 struct Lasts(Vec<(Day, u32, Price)>);
 
 /// MRR and its currency.
-type Price = (Code, i64);
+type Price = (CurrencyCode, i64);
 
 impl Lasts {
     fn of(view: &View<'_>) -> Lasts {

@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use super::shape::Frame;
 use super::subscription_periods::{Range, Subscription};
 use crate::calendar::Day;
-use crate::exchange::{Code, Fault, OWN, Rates};
+use crate::exchange::{ConversionError, CurrencyCode, ExchangeRates, OWN_CURRENCY};
 use crate::money::MAX_MINOR;
 use crate::rows::PackedId;
 
 /// What an amount is worth; nothing where that cannot be said, which is noted: of several faults the first.
-pub fn noted(worth: Result<i64, Fault>, fault: &mut Option<Fault>) -> i64 {
+pub fn noted(worth: Result<i64, ConversionError>, fault: &mut Option<ConversionError>) -> i64 {
     worth.unwrap_or_else(|found| {
         *fault = Some(fault.map_or(found, |known| known.min(found)));
         0
@@ -22,7 +22,7 @@ pub fn noted(worth: Result<i64, Fault>, fault: &mut Option<Fault>) -> i64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Change {
     at: usize,
-    currency: Code,
+    currency: CurrencyCode,
     net: i64,
     scheduled: i64,
 }
@@ -30,7 +30,7 @@ struct Change {
 /// What stands in a currency.
 #[derive(Clone, Copy, Debug)]
 struct Held {
-    currency: Code,
+    currency: CurrencyCode,
     net: i64,
     scheduled: i64,
 }
@@ -72,7 +72,7 @@ impl Abroad {
         frame: &Frame,
         range: &Range,
         (start, told, end): (usize, usize, usize),
-        fault: &mut Option<Fault>,
+        fault: &mut Option<ConversionError>,
     ) {
         let Range { currency, mrr, .. } = *range;
         if start >= end {
@@ -104,7 +104,7 @@ impl Abroad {
 
     /// Goes on to a boundary, at which `own` and scheduled money of the run's own currency stand: its worth, each currency
     /// rounded once.
-    pub fn at(&mut self, frame: &Frame, at: usize, own: (i64, i64), fault: &mut Option<Fault>) -> Worth {
+    pub fn at(&mut self, frame: &Frame, at: usize, own: (i64, i64), fault: &mut Option<ConversionError>) -> Worth {
         while let Some(change) = self.changes.get(self.ahead).filter(|c| c.at <= at) {
             match self.held.iter_mut().find(|h| h.currency == change.currency) {
                 Some(held) => {
@@ -124,7 +124,7 @@ impl Abroad {
         let mut sum = |own: i64, of: fn(&Held) -> i64, boundary: usize| {
             let each = self.held.iter().map(|h| i128::from(noted(frame.worth(h.currency, of(h), boundary), fault)));
             let all = i128::from(own) + each.sum::<i128>();
-            let fits = i64::try_from(all).ok().filter(|_| all <= MAX_MINOR).ok_or(Fault::Beyond);
+            let fits = i64::try_from(all).ok().filter(|_| all <= MAX_MINOR).ok_or(ConversionError::Beyond);
             noted(fits, fault)
         };
         Worth {
@@ -136,7 +136,7 @@ impl Abroad {
 }
 
 /// A subscription that may go on with the next row: of the same id, price and currency.
-type Going = (PackedId, Code, i64, Day, Day);
+type Going = (PackedId, CurrencyCode, i64, Day, Day);
 
 /// Turns what is in other currencies into the run's own, each subscription at the rate of its last change: the first live day
 /// of its row, or of an earlier one that it merely goes on from, at the same price.
@@ -147,16 +147,16 @@ pub fn keep_rates(
     terms: &[Subscription],
     ranges: &mut [Range],
     gap_days: i32,
-    rates: &Rates,
-    fault: &mut Option<Fault>,
+    rates: &ExchangeRates,
+    fault: &mut Option<ConversionError>,
 ) {
-    if ranges.iter().all(|r| r.currency == OWN) {
+    if ranges.iter().all(|r| r.currency == OWN_CURRENCY) {
         return;
     }
     let mut going: BTreeSet<Going> = BTreeSet::new();
     // Of each row, what it is among those.
     let mut rows: Vec<Option<Going>> = vec![None; terms.len()];
-    for range in ranges.iter_mut().filter(|r| r.currency != OWN) {
+    for range in ranges.iter_mut().filter(|r| r.currency != OWN_CURRENCY) {
         let (row, Range { start, end, currency, mrr, .. }) = (range.row as usize, *range);
         let subscription = terms[row].subscription;
         let rated = match rows[row].take() {
@@ -182,7 +182,7 @@ pub fn keep_rates(
         going.insert(now);
         rows[row] = Some(now);
         range.mrr = noted(rates.worth_on(currency, mrr, rated), fault);
-        (range.currency, range.rated) = (OWN, rated);
+        (range.currency, range.rated) = (OWN_CURRENCY, rated);
     }
 }
 
@@ -191,7 +191,7 @@ mod tests {
     use super::*;
     use crate::calendar::Period;
     use crate::exchange::{Rate, RateRow};
-    use crate::money::Exact;
+    use crate::money::ExactDecimal;
     use crate::timeline::lens::{LiveRule, SubscriptionRule};
     use crate::timeline::movements::{Run, Scratch, Sources, movements};
     use crate::timeline::segments::Dictionary;
@@ -203,13 +203,13 @@ mod tests {
     }
 
     /// A dollar is worth as many pence as the day of March says.
-    fn rates() -> Rates {
+    fn rates() -> ExchangeRates {
         let row = |d: i32| RateRow {
             currency: "USD".into(),
             day: day("2024-03-01").plus(d - 1),
-            rate: Rate::new(Exact { unscaled: d.into(), scale: 2 }).unwrap().0,
+            rate: Rate::new(ExactDecimal { unscaled: d.into(), scale: 2 }).unwrap().0,
         };
-        Rates::new("GBP", 2, (1..=31).map(row).collect()).unwrap()
+        ExchangeRates::new("GBP", 2, (1..=31).map(row).collect()).unwrap()
     }
 
     /// `from`, `to` (days of March), subscription and price in dollars; the days whose rates they keep.
@@ -241,7 +241,7 @@ mod tests {
             .map(|r| {
                 let on = r.rated.0 - march(0).0;
                 let dollars = rows[r.row as usize].3;
-                assert_eq!((r.currency, r.mrr), (OWN, dollars * i64::from(on)), "so many pence a dollar");
+                assert_eq!((r.currency, r.mrr), (OWN_CURRENCY, dollars * i64::from(on)), "so many pence a dollar");
                 on
             })
             .collect()
@@ -272,10 +272,15 @@ mod tests {
     fn of_several_faults_the_first_counts() {
         let mut fault = None;
         assert_eq!(noted(Ok(5), &mut fault), 5);
-        for found in [Fault::Missing(Day(5), 1), Fault::Beyond, Fault::Missing(Day(3), 2), Fault::Missing(Day(4), 1)] {
+        for found in [
+            ConversionError::Missing(Day(5), 1),
+            ConversionError::Beyond,
+            ConversionError::Missing(Day(3), 2),
+            ConversionError::Missing(Day(4), 1),
+        ] {
             assert_eq!(noted(Err(found), &mut fault), 0);
         }
-        assert_eq!(fault, Some(Fault::Missing(Day(3), 2)));
+        assert_eq!(fault, Some(ConversionError::Missing(Day(3), 2)));
     }
 
     /// A prediction that looks no further than a day is not changed by rates that came after it.
@@ -285,7 +290,7 @@ mod tests {
             let row = |on: &str, of: i128| RateRow {
                 currency: "USD".into(),
                 day: day(on),
-                rate: Rate::new(Exact { unscaled: of, scale: 2 }).unwrap().0,
+                rate: Rate::new(ExactDecimal { unscaled: of, scale: 2 }).unwrap().0,
             };
             let rows =
                 vec![row("2024-01-01", 80), row("2024-02-01", 90), row("2024-03-01", 95), row("2024-04-01", later)];
@@ -293,7 +298,7 @@ mod tests {
             let monday = jiff::civil::Weekday::Monday;
             let basis = Basis::Subscriptions;
             let shape = Shape::new(basis, (from, to), from, monday, true, false, false, Dictionary::default());
-            let shape = shape.with_rates(Rates::new("GBP", 2, rows).unwrap().into());
+            let shape = shape.with_rates(ExchangeRates::new("GBP", 2, rows).unwrap().into());
             let (frame, until) = (shape.frame(Period::Month), day("2024-03-01"));
             let (start, end) = (day("2024-01-10"), Day::NEVER);
             let range = Range { start, end, mrr: 10_000, currency: 1, rated: end, cancelled: end, row: 0 };

@@ -10,7 +10,7 @@ use super::shape::Frame;
 use super::spells::{Spell, begins_anew};
 use super::subscription_periods::Range;
 use crate::calendar::Day;
-use crate::exchange::{Fault, OWN};
+use crate::exchange::{ConversionError, OWN_CURRENCY};
 use crate::money::div_half_even;
 
 /// What a customer did in a period, by its boundaries (DEFINITIONS §2).
@@ -139,7 +139,7 @@ pub struct Scratch {
     intra: Vec<Passage>,
     abroad: Abroad,
     /// The gravest of what money of other currencies could not be said for.
-    pub fault: Option<Fault>,
+    pub fault: Option<ConversionError>,
 }
 
 /// What a customer's movements are made from.
@@ -349,7 +349,7 @@ fn changes(of: &Sources<'_>, scratch: &mut Scratch) {
         LiveRule::Subscriptions(_) => of.ranges.iter().for_each(|r| {
             let (start, end) = (frame.seen_from(r.start), frame.seen_from(r.end));
             let told = frame.seen_from(r.start.max(r.cancelled));
-            if r.currency == OWN {
+            if r.currency == OWN_CURRENCY {
                 add(start, end, 0, r.mrr, 0);
                 add(told, end, 0, 0, r.mrr);
             } else {
@@ -370,7 +370,7 @@ fn passage(of: &Sources<'_>, which: usize) -> State {
 }
 
 /// The money of a spell's last day, where passing counts, at the rates of the period's first.
-fn last_money(of: &Sources<'_>, spell: &Spell, period: usize, fault: &mut Option<Fault>) -> i64 {
+fn last_money(of: &Sources<'_>, spell: &Spell, period: usize, fault: &mut Option<ConversionError>) -> i64 {
     if !of.rule.passing_counts() {
         return 0;
     }

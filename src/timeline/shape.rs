@@ -9,7 +9,7 @@ use super::purchase_frequency::FrequencyClasses;
 use super::scores::Scores;
 use super::segments::Dictionary;
 use crate::calendar::{Day, Grid, Period};
-use crate::exchange::{Code, Fault, OWN, Rate, Rates};
+use crate::exchange::{ConversionError, CurrencyCode, ExchangeRates, OWN_CURRENCY, Rate};
 
 /// What makes a customer live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,7 +57,7 @@ pub struct Shape {
     pub costs: Arc<[CostRow]>,
     pub labels: Arc<Labels>,
     /// What other currencies are worth.
-    pub rates: Arc<Rates>,
+    pub rates: Arc<ExchangeRates>,
     /// What earlier rounds of the run found out about all customers.
     pub learned: Learned,
     frames: [OnceLock<Arc<Frame>>; 5],
@@ -101,7 +101,7 @@ impl Shape {
         Shape { labels: labels.into(), ..self }
     }
 
-    pub fn with_rates(self, rates: Arc<Rates>) -> Shape {
+    pub fn with_rates(self, rates: Arc<ExchangeRates>) -> Shape {
         Shape { rates, frames: Default::default(), ..self }
     }
 
@@ -162,7 +162,7 @@ pub struct Frame {
     pub window: usize,
     observed_from: Day,
     as_of: Day,
-    rates: Arc<Rates>,
+    rates: Arc<ExchangeRates>,
     /// Of each currency the rate at each boundary, from when on somebody asks.
     worths: Box<[OnceLock<AtBoundaries>]>,
 }
@@ -202,12 +202,12 @@ impl Frame {
     ///
     /// # Errors
     /// There is no rate, or too much comes of it.
-    pub fn worth(&self, currency: Code, units: i64, boundary: usize) -> Result<i64, Fault> {
-        if currency == OWN || units == 0 {
+    pub fn worth(&self, currency: CurrencyCode, units: i64, boundary: usize) -> Result<i64, ConversionError> {
+        if currency == OWN_CURRENCY || units == 0 {
             return Ok(units);
         }
         let boundary = boundary.min(self.len());
-        let missing = Fault::Missing(self.boundary(boundary), currency);
+        let missing = ConversionError::Missing(self.boundary(boundary), currency);
         let worths = self.worths.get(usize::from(currency) - 1).ok_or(missing)?;
         let known =
             worths.get_or_init(|| (0..=self.len()).map(|b| self.rates.at(currency, self.boundary(b))).collect());

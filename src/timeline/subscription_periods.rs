@@ -4,7 +4,7 @@ use super::lens::SubscriptionRule;
 use super::policy::Dated;
 use crate::calendar::Day;
 use crate::error::{Error, Result};
-use crate::exchange::Code;
+use crate::exchange::CurrencyCode;
 use crate::money::{MAX_MINOR, div_half_even};
 use crate::rows::PackedId;
 pub use crate::rows::{CancelKind, Subscription};
@@ -16,7 +16,7 @@ pub struct Range {
     pub end: Day,
     /// Minor units a month, of its currency.
     pub mrr: i64,
-    pub currency: Code,
+    pub currency: CurrencyCode,
     /// The day whose rate it keeps for good, in which case all is in `money.currency`; else [`Day::NEVER`].
     pub rated: Day,
     /// The day on which its cancellation became known, [`Day::NEVER`] if it has none.

@@ -15,7 +15,7 @@ use super::spells::{Spell, begins_anew, spells};
 use super::subscription_periods::{Range, RenewalDue, SubscriptionCounts, live_ranges, paid_from};
 use crate::calendar::Day;
 use crate::error::Result;
-use crate::exchange::{Fault, OWN};
+use crate::exchange::{ConversionError, OWN_CURRENCY};
 pub use crate::rows::Needs;
 use crate::rows::{NO_VALUE, Subscription, ValueCode};
 
@@ -118,7 +118,7 @@ pub struct LensEvaluator {
     scratch: Scratch,
     ordered: Ordered,
     /// The first day on which a currency had no rate that somebody needed.
-    missing: Option<Fault>,
+    missing: Option<ConversionError>,
 }
 
 impl LensEvaluator {
@@ -145,7 +145,7 @@ impl LensEvaluator {
 
     /// The first rate that was missing so far: whoever walks asks at the end, so that it does not matter who was looked at
     /// first.
-    pub fn missing(&self) -> Option<Fault> {
+    pub fn missing(&self) -> Option<ConversionError> {
         self.missing
     }
 
@@ -194,7 +194,7 @@ impl LensEvaluator {
                 Sources { rule: &rule, frame, days, ranges: &seen.ranges, spells: &seen.spells, seen_before, until };
             movements(&of, &mut self.scratch, &mut seen.runs);
             match self.scratch.fault.take() {
-                Some(Fault::Beyond) => return Err(self.shape.rates.error(Fault::Beyond)),
+                Some(ConversionError::Beyond) => return Err(self.shape.rates.error(ConversionError::Beyond)),
                 Some(missing) => self.missing = Some(self.missing.map_or(missing, |known| known.min(missing))),
                 None => {}
             }
@@ -370,7 +370,7 @@ impl<'a> View<'a> {
     pub fn price(&self, range: &Range) -> i64 {
         let Subscription { amount, currency, .. } = self.terms()[range.row as usize];
         let worth = match range.rated {
-            _ if currency == OWN => return amount,
+            _ if currency == OWN_CURRENCY => return amount,
             Day::NEVER => self.frame.worth(currency, amount, self.frame.len()),
             day => self.shape().rates.worth_on(currency, amount, day),
         };

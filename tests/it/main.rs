@@ -13,6 +13,7 @@
 //! - [`reconcile`]: what policies differ by, against runs with each of them and with each switch flipped in turn.
 //! - [`risk`]: early warning, with every customer in memory.
 //! - [`hostile`]: histories that no model was made for.
+//! - [`guards`]: what a condition excludes cannot fail.
 //! - [`laws`]: the same input, however it is cut up, gives the same bytes.
 //! - [`commands`]: what the commands say that look without computing, and how options act.
 //! - [`bounded`]: files that claim millions of rows, and texts of any length, within the memory limit.
@@ -51,6 +52,7 @@ mod fallback;
 mod fitted;
 mod forecast;
 mod generate;
+mod guards;
 mod habits;
 mod handmade;
 mod hostile;

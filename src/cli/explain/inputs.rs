@@ -30,7 +30,7 @@ pub(super) struct MappedColumn {
 
 pub(super) fn inputs(pipeline: &Pipeline, blueprint: &RunPlan) -> Vec<ExplainedInput> {
     let needs = blueprint.plan.needs();
-    let input = |(kind, source): (&SourceKind, &crate::config::Source)| {
+    let input = |(kind, source): (&SourceKind, &crate::config::SourceSettings)| {
         let written = &pipeline.resolved["sources"][kind.name()];
         let columns = source::mapped(pipeline, source, needs).into_iter().map(|field| match field.segment {
             Some(i) => segment(pipeline, i),

@@ -14,7 +14,7 @@ use super::pipeline::PipelineArgs;
 use super::schemas::TableDoc;
 use super::stdout::{self, OutputFormat};
 use crate::config::{self, Basis, Pipeline};
-use crate::error::{Error, Errors, Exit};
+use crate::error::{Error, Errors, ExitStatus};
 use crate::job::{self, RunPlan};
 use crate::nearest::suggestion;
 use crate::tables::{customers, ledger};
@@ -72,7 +72,7 @@ struct SettingDoc {
 
 /// # Errors
 /// Pipeline: the file is wrong, or has no such stage.
-pub fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<Exit, Errors> {
+pub fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     let pipeline = args.pipeline.load()?;
     let mut explained = explain(&pipeline)?;
     if let Some(name) = &args.stage {
@@ -98,15 +98,16 @@ fn explain(pipeline: &Pipeline) -> Result<Explained, Errors> {
     let blueprint = job::blueprint(pipeline, None)?;
     let (of_stages, settings): (Vec<_>, Vec<_>) =
         config::explain_settings(pipeline).into_iter().partition(|s| s.key.starts_with("stages."));
-    let doc = |s: &config::Setting| SettingDoc {
+    let doc = |s: &config::ExplainedSetting| SettingDoc {
         key: s.key.clone(),
         value: s.value.clone(),
         default: s.is_default,
         doc: s.doc,
     };
     let parts = parts(pipeline, &blueprint, &|name| {
-        let of_it =
-            |s: &&config::Setting| s.key.strip_prefix("stages.").is_some_and(|k| k.split('.').next() == Some(name));
+        let of_it = |s: &&config::ExplainedSetting| {
+            s.key.strip_prefix("stages.").is_some_and(|k| k.split('.').next() == Some(name))
+        };
         of_stages.iter().filter(of_it).map(doc).collect()
     });
     let written: Vec<&str> = parts.iter().flat_map(|p| &p.tables).map(|t| t.name.as_str()).collect();

@@ -10,7 +10,7 @@ use crate::cli::pipeline::shown_output;
 use crate::cli::schemas::columns;
 use crate::cli::stdout;
 use crate::config::Pipeline;
-use crate::error::{Errors, Exit};
+use crate::error::{Errors, ExitStatus};
 use crate::job::RunPlan;
 use crate::numbers::{count, grouped, size};
 use crate::source::{Inspected, InspectedSource, RuledOut};
@@ -74,7 +74,7 @@ impl<'a> DryRun<'a> {
     ///
     /// # Errors
     /// Output: standard output cannot be written to.
-    pub fn print(&self, out: &mut dyn Write) -> Result<Exit, Errors> {
+    pub fn print(&self, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
         stdout::text(out, self.text())
     }
 
@@ -82,7 +82,7 @@ impl<'a> DryRun<'a> {
     ///
     /// # Errors
     /// None; it returns what a command returns.
-    pub fn emit(&self) -> Result<Exit, Errors> {
+    pub fn emit(&self) -> Result<ExitStatus, Errors> {
         let sources = self.inspected.sources.iter().map(|(kind, source)| {
             json!({
                 "source": kind.name(),
@@ -109,7 +109,7 @@ impl<'a> DryRun<'a> {
                 "becomes_latest": self.blueprint.whole,
             }),
         );
-        Ok(Exit::Done)
+        Ok(ExitStatus::Done)
     }
 
     fn cost(&self) -> ExpectedCost {

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::LogFormat;
-use crate::error::{Error, Exit, Result};
+use crate::error::{Error, ExitStatus, Result};
 use crate::job::{BESIDE_ROWS, FEWEST_ROW_BYTES};
-use crate::memory::{self, LastWords, Limit, PROGRAM};
+use crate::memory::{self, MemoryLimit, OutOfMemoryMessages, PROGRAM};
 use crate::numbers::size;
 
 /// No run is tried with less.
@@ -49,7 +49,10 @@ pub fn limit(asked: Option<u64>, format: LogFormat) -> Result<()> {
         ))
         .help(format!("raise it; what a run needs beyond {} goes to temporary files where it can", size(LEAST))));
     }
-    memory::set_limit(Limit { process, program: memory::program() }, last_words(process, asked.is_some(), format));
+    memory::set_limit(
+        MemoryLimit { process, program: memory::program() },
+        last_words(process, asked.is_some(), format),
+    );
     Ok(())
 }
 
@@ -57,22 +60,22 @@ pub fn limit(asked: Option<u64>, format: LogFormat) -> Result<()> {
 pub fn limit_to_available() {
     let Some(process) = memory::available().map(|all| all / 5 * 4) else { return };
     let words = |what: &str| format!("error: {what}\nhelp: a file that it reads may be damaged or hostile\n");
-    let words = LastWords {
+    let words = OutOfMemoryMessages {
         passed_limit: words(&format!("this command needs more than the {} of memory that it may take", size(process))),
         refused: words("the operating system gives this command no more memory"),
     };
-    memory::set_limit(Limit { process, program: memory::program() }, words);
+    memory::set_limit(MemoryLimit { process, program: memory::program() }, words);
 }
 
-fn last_words(process: u64, asked: bool, format: LogFormat) -> LastWords {
+fn last_words(process: u64, asked: bool, format: LogFormat) -> OutOfMemoryMessages {
     let limit = if asked { "--memory-limit" } else { "the default of --memory-limit" };
     let words = |what: String, help: &str| match format {
         LogFormat::Text => format!("error: {what}\nhelp: {help}\n"),
         LogFormat::Json => {
-            format!("{}\n", json!({ "event": "error", "what": what, "help": help, "status": Exit::Data as u8 }))
+            format!("{}\n", json!({ "event": "error", "what": what, "help": help, "status": ExitStatus::Data as u8 }))
         }
     };
-    LastWords {
+    OutOfMemoryMessages {
         passed_limit: words(
             format!(
                 "the run needs more memory than {limit} allows ({} and a fifth); nothing was published",

@@ -18,9 +18,9 @@ use super::panics;
 use super::pipeline::PipelineArgs;
 use super::secrets;
 use crate::config::Pipeline;
-use crate::error::{Error, Errors, Exit, Result};
+use crate::error::{Error, Errors, ExitStatus, Result};
 use crate::job::{self, PublishedRun, Publishing, RunPlan};
-use crate::publish::{Options, Publication, Reservation, RunId};
+use crate::publish::{Publication, PublishOptions, Reservation, RunId};
 use crate::source;
 use crate::timeline::store::Store;
 
@@ -78,7 +78,7 @@ impl RunArgs {
     }
 }
 
-pub fn run(args: &RunArgs, out: &mut (dyn Write + Send)) -> Result<Exit, Errors> {
+pub fn run(args: &RunArgs, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Errors> {
     let interrupt = Interrupt::listen()?;
     if args.wants_events() {
         interrupt.report_as_event();
@@ -119,7 +119,7 @@ fn run_pipeline(
     allowed: usize,
     interrupt: &Interrupt,
     out: &mut (dyn Write + Send),
-) -> Result<Exit, Errors> {
+) -> Result<ExitStatus, Errors> {
     let started = Timestamp::now();
     let a_thread = inspected.bytes_a_thread(source::BATCH_ROWS);
     let threads = rayon::current_num_threads();
@@ -129,7 +129,7 @@ fn run_pipeline(
         let report = dry_run::DryRun::new(pipeline, blueprint, inspected, args.memory_limit);
         return if args.wants_events() { report.emit() } else { report.print(out) };
     }
-    let options = Options {
+    let options = PublishOptions {
         started,
         wait: std::time::Duration::ZERO,
         switch_latest: blueprint.whole,
@@ -158,7 +158,7 @@ fn run_pipeline(
             progress.summary_failed(&finished, &errors);
         }
     }
-    Ok(Exit::Done)
+    Ok(ExitStatus::Done)
 }
 
 fn compute_and_publish(

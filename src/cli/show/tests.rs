@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::calendar::Day;
-use crate::error::Kind;
+use crate::error::ErrorKind;
 use crate::publish::manifest::tests::example;
-use crate::publish::{Format as TableFormat, Options, Publication, RunId};
+use crate::publish::{Publication, PublishOptions, RunId, TableFormat};
 use crate::table::{Cell, Table, TableSchema, Type, column};
 
 const FORMAT: TableFormat = TableFormat { digits: 2, integer_ids: false };
@@ -58,7 +58,7 @@ fn customers(from: i64, until: i64) -> Table {
 fn published() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let started: Timestamp = "2026-11-21T20:45:01Z".parse().unwrap();
-    let options = Options { started, wait: Duration::ZERO, switch_latest: true, mode: None };
+    let options = PublishOptions { started, wait: Duration::ZERO, switch_latest: true, mode: None };
     let p = Publication::begin(dir.path(), RunId::new(started, "1a2b3c4d"), options).unwrap();
     let churn = churn();
     let one = p.write(&churn, FORMAT).unwrap();
@@ -99,13 +99,13 @@ fn args(dir: &Path, words: &[&str]) -> ShowArgs {
 
 fn shown(dir: &Path, words: &[&str]) -> String {
     let mut out = Vec::new();
-    assert_eq!(run(&args(dir, words), &compile, &mut out).unwrap(), Exit::Done);
+    assert_eq!(run(&args(dir, words), &compile, &mut out).unwrap(), ExitStatus::Done);
     String::from_utf8(out).unwrap()
 }
 
 fn problem(dir: &Path, words: &[&str]) -> String {
     let errors = run(&args(dir, words), &compile, &mut Vec::new()).unwrap_err();
-    assert_eq!(errors.exit(), Exit::Invalid);
+    assert_eq!(errors.exit(), ExitStatus::Invalid);
     let text = |e: &Error| format!("{}\n{}", e.what, e.help.as_deref().unwrap_or_default());
     let folder = dir.canonicalize().unwrap().display().to_string();
     errors.iter().map(text).collect::<String>().replace(&folder, "out").replace(['\u{2068}', '\u{2069}'], "")
@@ -240,9 +240,9 @@ fn a_closed_pipe_is_no_error_and_a_full_disk_is() {
     let dir = published();
     for format in ["text", "json", "csv"] {
         let args = args(dir.path(), &["churn", "--format", format]);
-        assert_eq!(run(&args, &compile, &mut Fails(io::ErrorKind::BrokenPipe)).unwrap(), Exit::Done);
+        assert_eq!(run(&args, &compile, &mut Fails(io::ErrorKind::BrokenPipe)).unwrap(), ExitStatus::Done);
         let errors = run(&args, &compile, &mut Fails(io::ErrorKind::StorageFull)).unwrap_err();
-        assert!(errors.iter().all(|e| e.kind == Kind::Output));
+        assert!(errors.iter().all(|e| e.kind == ErrorKind::Output));
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     At, Basis, ChurnAfter, Mapping, Override, Pipeline, SourceKind, Style, explain_settings, mutations, parse, render,
 };
 use crate::calendar::{Day, Period};
-use crate::error::{Errors, Exit};
+use crate::error::{Errors, ExitStatus};
 use crate::options::{Days, Months};
 use crate::stage::churn::ChurnOptions;
 use crate::stage::cohort::CohortOptions;
@@ -191,7 +191,7 @@ fn overrides_win_and_their_faults_are_placed_at_them() {
         "segments.country=transaction.x",
     ];
     let errors = read_with(RETAIL, &overrides).unwrap_err();
-    assert_eq!(errors.exit(), Exit::Invalid);
+    assert_eq!(errors.exit(), ExitStatus::Invalid);
     insta::assert_snapshot!("overrides", shown(RETAIL, &errors));
     // A value that came by --set and is refused later is still placed there.
     let p = read_with(RETAIL, &["customers.activity=amount > > 0"]).unwrap();

@@ -38,7 +38,7 @@ proptest::proptest! {
         }
         if let Err(errors) = read_with(&text, &[&set]) {
             let shown = render(&errors, &[Override::set(&set)], Style { colour: true, width: 80 }, &|_| Some(text.clone()));
-            proptest::prop_assert!(!shown.is_empty() && errors.exit() == Exit::Invalid);
+            proptest::prop_assert!(!shown.is_empty() && errors.exit() == ExitStatus::Invalid);
         }
     }
 }
@@ -161,7 +161,7 @@ fn a_file_that_cannot_be_read_is_a_sentence() {
     let missing = dir.path().join("none.toml");
     let what = |path: &Path| {
         let errors = crate::config::load(path, &[], &env, crate::stage::KINDS).unwrap_err();
-        assert_eq!(errors.exit(), Exit::Invalid);
+        assert_eq!(errors.exit(), ExitStatus::Invalid);
         errors.iter().map(|e| e.what.replace(&*dir.path().to_string_lossy(), "DIR")).collect::<Vec<_>>().join("\n")
     };
     assert_eq!(what(&missing), "the pipeline file DIR/none.toml cannot be read: there is no such file");

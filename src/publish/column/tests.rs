@@ -14,10 +14,10 @@ use parquet::file::statistics::Statistics;
 use proptest::prelude::*;
 
 use super::*;
-use crate::publish::{Format, TableWriter};
+use crate::publish::{TableFormat, TableWriter};
 use crate::table::{Cell, Table, TableSchema, column};
 
-const FORMAT: Format = Format { digits: 2, integer_ids: false };
+const FORMAT: TableFormat = TableFormat { digits: 2, integer_ids: false };
 
 fn schema() -> Arc<TableSchema> {
     let columns = vec![
@@ -167,8 +167,12 @@ fn holds(table: &Table) -> Result<(), TestCaseError> {
             let rows = starts.next().unwrap()..end;
             let here: Vec<Vec<u8>> = rows.clone().filter_map(|row| plain(values, row)).collect();
             match page_bounds.filter(|_| i < table.schema.key) {
-                Some(index) if here.is_empty() => prop_assert!(index.is_null_page(page), "{}", name),
+                Some(index) if here.is_empty() => {
+                    prop_assert!(index.is_null_page(page), "{}", name);
+                    prop_assert_eq!(index.null_count(page), Some(rows.len() as i64), "{}", name);
+                }
                 Some(index) => {
+                    prop_assert_eq!(index.null_count(page), Some((rows.len() - here.len()) as i64), "{}", name);
                     let (low, high) = of_page(index, spec.kind, page);
                     let least = here.iter().min().is_some_and(|v| low <= *v);
                     let most = here.iter().max().is_some_and(|v| *v <= high);
@@ -307,3 +311,5 @@ fn bounds_of_long_texts_hold_and_are_short() {
         assert!(low.len() <= BOUND && (high.len() <= BOUND || text.starts_with(last)));
     }
 }
+
+mod against_arrow_writer;

@@ -1,20 +1,20 @@
 use std::process::Command;
 
 use super::*;
-use crate::error::Kind;
+use crate::error::ErrorKind;
 use crate::publish::manifest::TableEntry;
 use crate::publish::manifest::tests::example;
 use crate::publish::runs;
 use crate::table::{Type, Values, column};
 
-const FORMAT: Format = Format { digits: 2, integer_ids: true };
+const FORMAT: TableFormat = TableFormat { digits: 2, integer_ids: true };
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_795_293_901 + second).unwrap()
 }
 
-fn options() -> Options {
-    Options { started: at(0), wait: Duration::ZERO, switch_latest: true, mode: None }
+fn options() -> PublishOptions {
+    PublishOptions { started: at(0), wait: Duration::ZERO, switch_latest: true, mode: None }
 }
 
 fn begin(out: &Path, second: i64) -> Result<Publication> {
@@ -122,7 +122,7 @@ fn of_two_runs_at_once_the_second_learns_who_holds_the_folder() {
     let first = begin(dir.path(), 0).unwrap();
     let manifest = fill(&first);
     let e = begin(dir.path(), 1).unwrap_err();
-    assert_eq!(e.kind, Kind::Output);
+    assert_eq!(e.kind, ErrorKind::Output);
     assert!(e.what.contains("is in use: pid"), "{}", e.what);
     assert!(first.folder().join("churn.parquet").is_file(), "the second run cleans nothing of a live one");
     first.commit(&manifest).unwrap();
@@ -133,7 +133,7 @@ fn of_two_runs_at_once_the_second_learns_who_holds_the_folder() {
 fn a_run_of_some_stages_does_not_become_latest() {
     let dir = tempfile::tempdir().unwrap();
     let good = publish(dir.path(), 0);
-    let options = Options { switch_latest: false, ..options() };
+    let options = PublishOptions { switch_latest: false, ..options() };
     let p = Publication::begin(dir.path(), RunId::new(at(60), ""), options).unwrap();
     let manifest = fill(&p);
     let partial = p.commit(&manifest).unwrap();
@@ -149,7 +149,7 @@ fn a_manifest_must_list_what_the_folder_holds() {
         let mut manifest = fill(&p);
         change(&mut manifest);
         let e = p.commit(&manifest).unwrap_err();
-        assert_eq!(e.kind, Kind::Internal);
+        assert_eq!(e.kind, ErrorKind::Internal);
         e.what
     };
     assert!(attempt(&|m| drop(m.tables.pop())).contains("does not list"));
@@ -189,7 +189,7 @@ fn what_fails_before_latest_has_moved_takes_the_run_back() {
     fs::rename(out.join("latest"), &elsewhere).unwrap();
     fs::create_dir(out.join("latest")).unwrap();
     let e = ready.publish().unwrap_err();
-    assert!(e.kind == Kind::Output && e.what.contains("cannot switch"), "{}", e.what);
+    assert!(e.kind == ErrorKind::Output && e.what.contains("cannot switch"), "{}", e.what);
     assert_eq!(names(&out.join("runs")), [good.as_str()]);
     fs::remove_dir(out.join("latest")).unwrap();
     fs::rename(&elsewhere, out.join("latest")).unwrap();
@@ -199,7 +199,7 @@ fn what_fails_before_latest_has_moved_takes_the_run_back() {
     let taken = out.join("runs").join(RunId::new(at(60), "1a2b3c4d").to_string());
     fs::write(&taken, "taken").unwrap();
     let e = ready.publish().unwrap_err();
-    assert!(e.kind == Kind::Output && e.what.contains("cannot rename"), "{}", e.what);
+    assert!(e.kind == ErrorKind::Output && e.what.contains("cannot rename"), "{}", e.what);
     fs::remove_file(&taken).unwrap();
     assert_eq!(names(&out.join("runs")), [good.as_str()]);
     assert_eq!(latest_is_complete(out), Some(good));
@@ -237,7 +237,7 @@ fn planted_links_are_not_followed() {
     fs::create_dir(&out).unwrap();
     symlink(&elsewhere, out.join("runs")).unwrap();
     let e = begin(&out, 0).unwrap_err();
-    assert!(e.kind == Kind::Output && e.what.contains("which is not followed"), "{}", e.what);
+    assert!(e.kind == ErrorKind::Output && e.what.contains("which is not followed"), "{}", e.what);
     fs::remove_file(out.join("runs")).unwrap();
     // At the temporary names, as files and folders; these are removed as leftovers.
     fs::create_dir(out.join("runs")).unwrap();
@@ -361,7 +361,7 @@ fn a_full_or_read_only_disk_keeps_the_last_run() {
     };
     let values = Values::Text((0..300_000).map(|_| noise()).collect());
     let e = p.write(&Table { schema, columns: vec![values] }, FORMAT).unwrap_err();
-    assert_eq!(e.kind, Kind::Output);
+    assert_eq!(e.kind, ErrorKind::Output);
     assert!(e.what.contains("noise.parquet: the disk is full"), "{}", e.what);
     drop(p);
     assert_eq!(names(&out.join("runs")), [good.as_str()]);

@@ -8,12 +8,12 @@ use parquet::file::serialized_reader::ReadOptionsBuilder;
 
 use super::*;
 use crate::calendar::Day;
-use crate::error::Kind;
+use crate::error::ErrorKind;
 use crate::money::MAX_MINOR;
-use crate::publish::block::ROW_GROUP;
+use crate::publish::row_group::ROW_GROUP;
 use crate::table::{Values, column};
 
-const FORMAT: Format = Format { digits: 2, integer_ids: false };
+const FORMAT: TableFormat = TableFormat { digits: 2, integer_ids: false };
 /// Rows handed over at a time.
 const PIECE: usize = 1 << 14;
 
@@ -184,7 +184,7 @@ fn refused(kind: Type, values: Values) -> Option<Error> {
 fn money_beyond_decimal_18_names_table_column_and_amount() {
     for units in [MAX_MINOR + 1, -MAX_MINOR - 1, i64::MAX.into(), i64::MIN.into()] {
         let e = refused(Type::Money, Values::Money(vec![None, Some(units as i64)])).unwrap();
-        assert_eq!(e.kind, Kind::Input);
+        assert_eq!(e.kind, ErrorKind::Input);
         assert!(e.what.contains("t.c") && e.what.contains("DECIMAL(18,2)"), "{}", e.what);
     }
     let most = MAX_MINOR as i64;
@@ -195,7 +195,7 @@ fn money_beyond_decimal_18_names_table_column_and_amount() {
 fn what_cannot_be_a_figure_is_a_defect() {
     for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let e = refused(Type::Double, Values::Double(vec![Some(bad)])).unwrap();
-        assert_eq!(e.kind, Kind::Internal);
+        assert_eq!(e.kind, ErrorKind::Internal);
     }
     let e = refused(Type::Int, Values::Bool(vec![Some(true)])).unwrap();
     assert!(e.what.contains("t.c holds Bool instead of Int"), "{}", e.what);
@@ -231,7 +231,7 @@ fn rows_out_of_order_or_twice_are_refused() {
     .enumerate()
     {
         let e = attempt(bad, &format!("bad{i}")).unwrap_err();
-        assert_eq!(e.kind, Kind::Internal);
+        assert_eq!(e.kind, ErrorKind::Internal);
         assert!(e.what.contains("table cohort are out of order or twice by their key (age)"), "{}", e.what);
     }
     assert!(attempt(vec![boundary, vec![Some(PIECE as i64)]], "b").is_ok());
@@ -243,7 +243,7 @@ fn a_table_written_twice_is_a_defect() {
     let create = || TableWriter::create(dir.path(), "x.parquet", every_type(), FORMAT, None);
     let first = create().unwrap();
     let e = create().err().unwrap();
-    assert_eq!((e.kind, e.what.as_str()), (Kind::Internal, "table everything is written twice"));
+    assert_eq!((e.kind, e.what.as_str()), (ErrorKind::Internal, "table everything is written twice"));
     first.finish().unwrap();
 }
 
@@ -273,7 +273,7 @@ fn per_customer_files_are_private_unless_told_otherwise() {
     fs::write(&plain, "").unwrap();
     let by_umask = fs::metadata(plain).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode("c", keyed(vec![]).schema, Some(0o600)), by_umask & 0o644);
-    assert_eq!(mode("d", Arc::new(crate::publish::quarantine::schema()), None), 0o600);
+    assert_eq!(mode("d", Arc::new(quarantine::schema()), None), 0o600);
     restrict_folder(dir.path(), Some(0o640)).unwrap();
     assert_eq!(fs::metadata(dir.path()).unwrap().permissions().mode() & 0o777, 0o750);
     restrict_folder(dir.path(), None).unwrap();
@@ -287,11 +287,11 @@ fn a_full_disk_is_a_sentence() {
         return;
     };
     let attempt = || {
-        let mut w = TableWriter::on(full, "out/x.parquet".into(), "x.parquet", every_type(), FORMAT)?;
+        let mut w = TableWriter::on(full, "out/x.parquet".into(), "x.parquet", every_type(), FORMAT, false)?;
         w.write(&rows(0, 2 * ROW_GROUP as i64))?;
         w.finish()
     };
     let e = attempt().unwrap_err();
-    assert_eq!((e.kind, e.what.as_str()), (Kind::Output, "cannot write out/x.parquet: the disk is full"));
+    assert_eq!((e.kind, e.what.as_str()), (ErrorKind::Output, "cannot write out/x.parquet: the disk is full"));
     assert!(e.help.unwrap().contains("--out"));
 }

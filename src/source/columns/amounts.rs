@@ -8,7 +8,7 @@ use arrow::datatypes::*;
 use super::faults::Faults;
 use super::texts::LONGEST;
 use super::widen;
-use crate::money::{self, Exact, MAX_MINOR, Minor, NotMoney};
+use crate::money::{self, AmountError, ExactDecimal, MAX_MINOR, MinorUnits};
 use crate::source::Reason;
 
 /// Minor units, and which of them had to be rounded to one.
@@ -26,9 +26,9 @@ pub fn read(array: &ArrayRef, digits: u8, label: &Arc<str>, faults: &mut Faults)
             let convert = |v: <$type as ArrowPrimitiveType>::Native| {
                 let units = i128::from(v) * power;
                 if units.abs() <= MAX_MINOR {
-                    Ok(Minor { units: units as i64, rounded: false })
+                    Ok(MinorUnits { units: units as i64, rounded: false })
                 } else {
-                    Err(NotMoney::Overflow)
+                    Err(AmountError::Overflow)
                 }
             };
             fill(array, array.as_primitive::<$type>().values().iter().map(|v| convert(*v)), label, faults)
@@ -64,19 +64,19 @@ pub fn read(array: &ArrayRef, digits: u8, label: &Arc<str>, faults: &mut Faults)
             let values = array.as_primitive::<Decimal256Type>().values();
             let convert = |v: &i256| match v.to_i128() {
                 Some(v) => decimal(v, i32::from(*scale), digits),
-                None => Err(NotMoney::Overflow),
+                None => Err(AmountError::Overflow),
             };
             fill(array, values.iter().map(convert), label, faults)
         }
         DataType::Utf8View => texts(array, digits, label, faults),
         // A column without values: the schema was checked before.
-        _ => fill(array, (0..array.len()).map(|_| Ok(Minor { units: 0, rounded: false })), label, faults),
+        _ => fill(array, (0..array.len()).map(|_| Ok(MinorUnits { units: 0, rounded: false })), label, faults),
     }
 }
 
 fn fill(
     array: &ArrayRef,
-    values: impl Iterator<Item = Result<Minor, NotMoney>>,
+    values: impl Iterator<Item = Result<MinorUnits, AmountError>>,
     label: &Arc<str>,
     faults: &mut Faults,
 ) -> Amounts {
@@ -90,12 +90,12 @@ fn fill(
             _ => {
                 let reason = match value {
                     _ if null => Reason::NoAmount,
-                    Err(NotMoney::NotANumber) => Reason::AmountNotANumber,
-                    Err(NotMoney::Infinite) => Reason::AmountInfinite,
-                    Ok(_) | Err(NotMoney::Overflow) => Reason::AmountOverflow,
+                    Err(AmountError::NotANumber) => Reason::AmountNotANumber,
+                    Err(AmountError::Infinite) => Reason::AmountInfinite,
+                    Ok(_) | Err(AmountError::Overflow) => Reason::AmountOverflow,
                 };
                 faults.mark_value(row, reason, label, array);
-                Minor { units: 0, rounded: false }
+                MinorUnits { units: 0, rounded: false }
             }
         };
         amounts.units.push(minor.units);
@@ -105,23 +105,23 @@ fn fill(
 }
 
 /// [`money::from_decimal`] with a short cut for what nearly every value is.
-fn decimal(unscaled: i128, scale: i32, digits: u8) -> Result<Minor, NotMoney> {
+fn decimal(unscaled: i128, scale: i32, digits: u8) -> Result<MinorUnits, AmountError> {
     if scale == i32::from(digits) && (-MAX_MINOR..=MAX_MINOR).contains(&unscaled) {
-        return Ok(Minor { units: unscaled as i64, rounded: false });
+        return Ok(MinorUnits { units: unscaled as i64, rounded: false });
     }
     money::from_decimal(unscaled, scale, digits)
 }
 
 /// The number in a row of such a column, to its last digit; `None` for NULL, and for a text that is none.
-pub fn exact(array: &dyn Array, row: usize) -> Option<Result<Exact, NotMoney>> {
+pub fn exact(array: &dyn Array, row: usize) -> Option<Result<ExactDecimal, AmountError>> {
     macro_rules! integer {
         ($type:ty) => {
-            Ok(Exact { unscaled: array.as_primitive::<$type>().value(row).into(), scale: 0 })
+            Ok(ExactDecimal { unscaled: array.as_primitive::<$type>().value(row).into(), scale: 0 })
         };
     }
     macro_rules! decimal {
         ($type:ty, $scale:expr) => {
-            Ok(Exact { unscaled: array.as_primitive::<$type>().value(row).into(), scale: i32::from(*$scale) })
+            Ok(ExactDecimal { unscaled: array.as_primitive::<$type>().value(row).into(), scale: i32::from(*$scale) })
         };
     }
     if array.logical_nulls().is_some_and(|n| n.is_null(row)) {
@@ -136,14 +136,14 @@ pub fn exact(array: &dyn Array, row: usize) -> Option<Result<Exact, NotMoney>> {
         DataType::UInt16 => integer!(UInt16Type),
         DataType::UInt32 => integer!(UInt32Type),
         DataType::UInt64 => integer!(UInt64Type),
-        DataType::Float64 => Exact::from_f64(array.as_primitive::<Float64Type>().value(row)),
-        DataType::Float32 => Exact::from_f64(widen(array.as_primitive::<Float32Type>().value(row))),
+        DataType::Float64 => ExactDecimal::from_f64(array.as_primitive::<Float64Type>().value(row)),
+        DataType::Float32 => ExactDecimal::from_f64(widen(array.as_primitive::<Float32Type>().value(row))),
         DataType::Decimal32(_, scale) => decimal!(Decimal32Type, scale),
         DataType::Decimal64(_, scale) => decimal!(Decimal64Type, scale),
         DataType::Decimal128(_, scale) => decimal!(Decimal128Type, scale),
         DataType::Decimal256(_, scale) => match array.as_primitive::<Decimal256Type>().value(row).to_i128() {
-            Some(unscaled) => Ok(Exact { unscaled, scale: i32::from(*scale) }),
-            None => Err(NotMoney::Overflow),
+            Some(unscaled) => Ok(ExactDecimal { unscaled, scale: i32::from(*scale) }),
+            None => Err(AmountError::Overflow),
         },
         DataType::Utf8View => return number(array.as_string_view().value(row)),
         _ => return None,
@@ -168,7 +168,7 @@ fn texts(array: &ArrayRef, digits: u8, label: &Arc<str>, faults: &mut Faults) ->
                     Some(Some(_)) => Reason::AmountOverflow,
                 };
                 faults.mark_value(row, reason, label, array);
-                Minor { units: 0, rounded: false }
+                MinorUnits { units: 0, rounded: false }
             }
         };
         amounts.units.push(minor.units);
@@ -180,17 +180,17 @@ fn texts(array: &ArrayRef, digits: u8, label: &Arc<str>, faults: &mut Faults) ->
 /// Digits kept after the point: more than money and rates have, and one more that says whether anything follows.
 const FRACTION: usize = 19;
 
-fn parse(text: &str, digits: u8) -> Option<Result<Minor, NotMoney>> {
-    let minor = |Exact { unscaled, scale }| match scale {
-        i32::MAX => Ok(Minor { units: 0, rounded: true }),
+fn parse(text: &str, digits: u8) -> Option<Result<MinorUnits, AmountError>> {
+    let minor = |ExactDecimal { unscaled, scale }| match scale {
+        i32::MAX => Ok(MinorUnits { units: 0, rounded: true }),
         scale if scale > -64 => money::from_decimal(unscaled, scale, digits),
-        _ => Err(NotMoney::Overflow),
+        _ => Err(AmountError::Overflow),
     };
     number(text).map(|exact| exact.and_then(minor))
 }
 
 /// A plain decimal number, `-12.34` or `1.5e3`; `None` if the text is anything else, or longer than [`LONGEST`].
-fn number(text: &str) -> Option<Result<Exact, NotMoney>> {
+fn number(text: &str) -> Option<Result<ExactDecimal, AmountError>> {
     if text.len() > LONGEST {
         return None;
     }
@@ -216,13 +216,13 @@ fn number(text: &str) -> Option<Result<Exact, NotMoney>> {
     let all = format!("{whole}{kept}");
     let significant = all.trim_start_matches('0');
     if significant.is_empty() {
-        return Some(Ok(Exact { unscaled: 0, scale: 0 }));
+        return Some(Ok(ExactDecimal { unscaled: 0, scale: 0 }));
     }
-    let Ok(unscaled) = significant.parse::<i128>() else { return Some(Err(NotMoney::Overflow)) };
+    let Ok(unscaled) = significant.parse::<i128>() else { return Some(Err(AmountError::Overflow)) };
     let unscaled = if negative { -unscaled } else { unscaled };
     // Beyond every scale there is nothing to be seen.
     let scale = i32::try_from(kept.len()).ok().and_then(|n| n.checked_sub(exponent)).unwrap_or(i32::MAX);
-    Some(Ok(Exact { unscaled, scale }))
+    Some(Ok(ExactDecimal { unscaled, scale }))
 }
 
 #[cfg(test)]
@@ -314,7 +314,7 @@ mod tests {
             assert_eq!(cents(text), None, "{text}");
         }
         for text in ["1e20", "99999999999999999999999999999999999999999", "1e2147483647"] {
-            assert_eq!(cents(text), Some(Err(NotMoney::Overflow)), "{text}");
+            assert_eq!(cents(text), Some(Err(AmountError::Overflow)), "{text}");
         }
         assert_eq!(parse("99999999999999999999999999999999999999e-38", 0).map(|r| r.map(|m| m.units)), Some(Ok(1)));
         assert_eq!(cents("1e-2147483648"), Some(Ok((0, true))));

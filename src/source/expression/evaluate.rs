@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, NullArray};
-use arrow::compute::{nullif, or_kleene};
 use arrow::datatypes::TimestampMicrosecondType;
 use jiff::tz::TimeZone;
 use polars::polars_utils::arena::Arena;
-use polars::prelude::{Column, DataFrame, Expr, IntoColumn, PlSmallStr, Schema};
+use polars::prelude::{Column, DataFrame, DataType, Expr, Field, IntoColumn, PlSmallStr, Schema, Series};
 use polars_expr::prelude::{ExecutionState, PhysicalExpr};
 use polars_expr::{ExpressionConversionState, create_physical_expr};
 use polars_plan::plans::{ExprToIRContext, to_expr_ir};
 
 use super::Refusal;
-use super::lower::{LARGEST, Lowering, internal_name, parts, too_large};
+use super::lower::{Lowering, internal_name};
 use super::parse::{Parsed, shorten};
+use super::steps::Step;
 use super::types::Type;
 use crate::config::Text;
 use crate::source::bridge;
@@ -26,8 +26,9 @@ pub struct Compiled {
     sql: Text,
     columns: Vec<Given>,
     kind: Type,
+    /// Columns computed before the value, each from the columns before it.
+    steps: Vec<CompiledStep>,
     value: Arc<dyn PhysicalExpr>,
-    overflows: Vec<Arc<dyn PhysicalExpr>>,
     zone: TimeZone,
 }
 
@@ -37,6 +38,15 @@ struct Given {
     name: String,
     internal: PlSmallStr,
     kind: Type,
+}
+
+#[derive(Clone)]
+struct CompiledStep {
+    name: PlSmallStr,
+    dtype: DataType,
+    /// The only column that it is computed from, for messages.
+    origin: Option<PlSmallStr>,
+    value: Arc<dyn PhysicalExpr>,
 }
 
 impl std::fmt::Debug for Compiled {
@@ -55,20 +65,16 @@ impl Compiled {
     fn compile(parsed: &Parsed, available: &[(String, Option<Type>)], zone: &TimeZone) -> Result<Compiled, Refusal> {
         let mut lowering = Lowering::new(available);
         let node = lowering.lower(&parsed.tree)?;
-        let overflows = lowering.into_overflows();
-        // Each test of an overflow repeats what it tests.
-        let all = std::iter::once(&node.expr).chain(&overflows);
-        if all.fold(0, |sum, expr| sum + parts(expr, LARGEST - sum)) == LARGEST {
-            return Err(too_large());
-        }
+        let steps = lowering.steps.into_steps();
         let named = available.iter().enumerate().filter(|(_, (name, _))| parsed.columns().any(|c| c == name));
         let columns: Vec<Given> = named
             .filter_map(|(i, (name, kind))| {
                 Some(Given { name: name.clone(), internal: internal_name(i), kind: (*kind)? })
             })
             .collect();
-        let schema: Schema =
-            columns.iter().map(|c| polars::prelude::Field::new(c.internal.clone(), c.kind.polars())).collect();
+        let inputs = columns.iter().map(|c| Field::new(c.internal.clone(), c.kind.polars()));
+        let computed = steps.iter().map(|s| Field::new(s.name.clone(), s.kind.polars()));
+        let schema: Schema = inputs.chain(computed).collect();
         let schema = Arc::new(schema);
         let physical = |expr: Expr| {
             let mut arena = Arena::with_capacity(16);
@@ -83,11 +89,16 @@ impl Compiled {
         };
         let failed = |e: String| Refusal::new(format!("`{}` cannot be computed: {e}", shorten(parsed.sql().written())));
         let kind = node.kind;
+        let mut compiled_steps: Vec<CompiledStep> = vec![];
+        for Step { name, expr, kind, origin } in steps {
+            let value = build(expr).map_err(failed)?;
+            compiled_steps.push(CompiledStep { name, dtype: kind.polars(), origin, value });
+        }
         let compiled = Compiled {
             sql: parsed.sql().clone(),
             kind,
+            steps: compiled_steps,
             value: build(node.expr).map_err(failed)?,
-            overflows: overflows.into_iter().map(|e| build(e).map_err(failed)).collect::<Result<_, _>>()?,
             columns,
             zone: zone.clone(),
         };
@@ -119,25 +130,20 @@ impl Compiled {
             let array = given.kind.bring(array, &self.zone)?;
             columns.push(bridge::to_polars(&given.internal, &array).map_err(|e| e.to_string())?.into_column());
         }
-        let frame = DataFrame::new(rows, columns).map_err(|e| e.to_string())?;
+        let mut frame = DataFrame::new(rows, columns).map_err(|e| e.to_string())?;
+        for CompiledStep { name, dtype, value, .. } in &self.steps {
+            let series = run(&**value, &frame, rows).map_err(|e| self.in_the_users_words(&e))?;
+            if series.dtype() != dtype {
+                return Err(format!("a part of it is of type {} instead of {dtype}", series.dtype()));
+            }
+            frame.with_column(series.with_name(name.clone()).into_column()).map_err(|e| e.to_string())?;
+        }
         let value = run(&*self.value, &frame, rows).map_err(|e| self.in_the_users_words(&e))?;
-        let value = match value.as_primitive_opt::<TimestampMicrosecondType>() {
+        let value = bridge::from_polars(&value).map_err(|e| e.to_string())?;
+        Ok(match value.as_primitive_opt::<TimestampMicrosecondType>() {
             Some(micros) if self.kind == Type::Instant => Arc::new(micros.clone().with_timezone("UTC")),
             _ => value,
-        };
-        let mut overflowed: Option<BooleanArray> = None;
-        for test in &self.overflows {
-            let test = run(&**test, &frame, rows).map_err(|e| self.in_the_users_words(&e))?;
-            let test = test.as_boolean();
-            overflowed = Some(match overflowed {
-                None => test.clone(),
-                Some(before) => or_kleene(&before, test).map_err(|e| e.to_string())?,
-            });
-        }
-        match overflowed {
-            Some(mask) if mask.true_count() > 0 => nullif(&value, &mask).map_err(|e| e.to_string()),
-            _ => Ok(value),
-        }
+        })
     }
 
     /// Polars' message without its advice on Polars, and with the names that the user gave to columns.
@@ -145,10 +151,17 @@ impl Compiled {
         if self.sql.is_filled_in() {
             return "the environment is filled in, so that the value is not shown".into();
         }
-        let line = message.lines().next().unwrap_or_default();
-        self.columns.iter().fold(line.to_string(), |text, given| {
-            text.replace(&format!("'{}'", given.internal), &format!("`{}`", given.name))
-        })
+        let mut line = message.lines().next().unwrap_or_default().replace(" in column 'literal'", "");
+        for step in &self.steps {
+            line = match &step.origin {
+                Some(origin) => line.replace(&format!("'{}'", step.name), &format!("'{origin}'")),
+                // What is computed from several columns has no name.
+                None => line.replace(&format!(" in column '{}'", step.name), ""),
+            };
+        }
+        self.columns
+            .iter()
+            .fold(line, |text, given| text.replace(&format!("'{}'", given.internal), &format!("`{}`", given.name)))
     }
 
     /// The rows for which the expression, a condition, is true; NULL is not.
@@ -164,14 +177,15 @@ impl Compiled {
     }
 }
 
-fn run(expr: &dyn PhysicalExpr, frame: &DataFrame, rows: usize) -> Result<ArrayRef, String> {
+/// The value of the expression in each row of the frame.
+fn run(expr: &dyn PhysicalExpr, frame: &DataFrame, rows: usize) -> Result<Series, String> {
     let outcome = guarded(|| {
         let column = expr.evaluate(frame, &ExecutionState::new())?;
         let column = if column.len() != rows && column.len() == 1 { column.new_from_index(0, rows) } else { column };
         Ok::<_, polars::prelude::PolarsError>(column.take_materialized_series())
     });
     match outcome {
-        Ok(Ok(series)) if series.len() == rows => bridge::from_polars(&series).map_err(|e| e.to_string()),
+        Ok(Ok(series)) if series.len() == rows => Ok(series),
         Ok(Ok(series)) => Err(format!("it gave {} values for {rows} rows", series.len())),
         Ok(Err(e)) => Err(e.to_string()),
         Err(panic) => Err(panic),

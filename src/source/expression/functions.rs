@@ -1,17 +1,16 @@
 //! The functions that expressions may call.
 
-use polars::prelude::{Expr, RoundMode, StrptimeOptions, coalesce, when};
+use polars::prelude::{Expr, RoundMode, StrptimeOptions, when};
 use polars_plan::prelude::typed_lit;
 use sqlparser::ast::{BinaryOperator, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments};
 
-use super::lower::{Lowering, not_allowed};
+use super::lower::{Lowered, Lowering, not_allowed};
 use super::node::{Node, alike, coerce, number};
 use super::operators::{self, date_part};
 use super::types::{INT, Type};
-use super::{Refusal, literal};
+use super::{Refusal, conditional, literal};
 use crate::nearest::nearest;
 
-type Lowered = Result<Node, Refusal>;
 type Rule = fn(&mut Lowering, &str, Vec<Node>) -> Lowered;
 
 /// Name, how it is called, fewest and most arguments, rule.
@@ -19,36 +18,36 @@ const FUNCTIONS: &[(&str, &str, usize, usize, Rule)] = &[
     ("ABS", "ABS(number)", 1, 1, |l, f, a| {
         // The least integer has no positive counterpart.
         if let Some(Node { kind: Type::Int { bits: 63.. }, expr, .. }) = a.first() {
-            l.overflows_where(expr.clone().eq(typed_lit(i64::MIN)));
+            let x = l.steps.once(expr.clone(), INT);
+            let least = x.clone().eq(typed_lit(i64::MIN));
+            return Ok(Node::new(when(least).then(literal::null(INT)).otherwise(x.abs()), INT));
         }
         numeric(f, a, Expr::abs)
     }),
     ("CEIL", "CEIL(number)", 1, 1, |_, f, a| numeric(f, a, Expr::ceil)),
     ("CEILING", "CEILING(number)", 1, 1, |_, f, a| numeric(f, a, Expr::ceil)),
-    ("COALESCE", "COALESCE(a, b, …)", 1, usize::MAX, |_, f, a| {
-        let (kind, exprs) = alike(f, a)?;
-        Ok(Node::new(coalesce(&exprs), kind))
-    }),
+    // COALESCE and IFNULL evaluate their arguments one after the other: `lower` knows them.
+    ("COALESCE", "COALESCE(a, b, …)", 1, usize::MAX, |_, f, _| Err(not_allowed(&format!("this form of {f}")))),
     ("CONCAT", "CONCAT(a, b, …), NULLs as nothing", 1, usize::MAX, |l, _, a| {
         let texts =
             a.into_iter().map(|n| Ok(l.as_text(n)?.fill_null(typed_lit("")))).collect::<Result<Vec<_>, Refusal>>()?;
         Ok(Node::new(texts.into_iter().reduce(|x, y| x + y).unwrap_or_else(|| typed_lit("")), Type::Text))
     }),
     ("CONTAINS", "CONTAINS(text, part)", 2, 2, |l, f, a| pair(l, f, a, |x, y| x.str().contains_literal(y), Type::Bool)),
-    ("DATE_PART", "DATE_PART('month', date)", 2, 2, |_, _, mut a| {
+    ("DATE_PART", "DATE_PART('month', date)", 2, 2, |l, _, mut a| {
         let (Some(date), Some(part)) = (a.pop(), a.pop()) else {
             return Err(Refusal::new("DATE_PART needs two values"));
         };
         let Some(part) = part.text() else {
             return Err(Refusal::new("the first value of DATE_PART has to be a part's name in 'single quotes'"));
         };
-        date_part(&part.to_ascii_lowercase(), date)
+        date_part(l, &part.to_ascii_lowercase(), date)
     }),
     ("ENDS_WITH", "ENDS_WITH(text, end)", 2, 2, |l, f, a| pair(l, f, a, |x, y| x.str().ends_with(y), Type::Bool)),
     ("FLOOR", "FLOOR(number)", 1, 1, |_, f, a| numeric(f, a, Expr::floor)),
-    ("GREATEST", "GREATEST(a, b, …), NULLs left out", 1, usize::MAX, |_, f, a| extreme(f, a, |x, y| y.gt(x))),
-    ("IFNULL", "IFNULL(a, b)", 2, 2, |l, _, a| call(l, "COALESCE", a)),
-    ("LEAST", "LEAST(a, b, …), NULLs left out", 1, usize::MAX, |_, f, a| extreme(f, a, |x, y| y.lt(x))),
+    ("GREATEST", "GREATEST(a, b, …), NULLs left out", 1, usize::MAX, |l, f, a| extreme(l, f, a, |x, y| y.gt(x))),
+    ("IFNULL", "IFNULL(a, b)", 2, 2, |_, f, _| Err(not_allowed(&format!("this form of {f}")))),
+    ("LEAST", "LEAST(a, b, …), NULLs left out", 1, usize::MAX, |l, f, a| extreme(l, f, a, |x, y| y.lt(x))),
     ("LEFT", "LEFT(text, 3)", 2, 2, |l, f, a| {
         let n = whole(f, a.get(1))?;
         Ok(Node::new(first_text(l, f, a)?.str().slice(typed_lit(0i64), typed_lit(n as u64)), Type::Text))
@@ -61,9 +60,10 @@ const FUNCTIONS: &[(&str, &str, usize, usize, Rule)] = &[
     }),
     ("LOWER", "LOWER(text)", 1, 1, |l, f, a| Ok(Node::new(first_text(l, f, a)?.str().to_lowercase(), Type::Text))),
     ("LTRIM", "LTRIM(text)", 1, 2, |l, f, a| trim(l, f, a, |x, y| x.str().strip_chars_start(y))),
-    ("NULLIF", "NULLIF(a, b)", 2, 2, |_, f, a| {
+    ("NULLIF", "NULLIF(a, b)", 2, 2, |l, f, a| {
+        let a: Vec<Node> = a.into_iter().map(|node| l.steps.once_node(node)).collect();
         let first = a.first().cloned();
-        let (_, mut both) = alike(f, a)?;
+        let (_, mut both) = alike(l, f, a)?;
         let (Some(y), Some(x), Some(first)) = (both.pop(), both.pop(), first) else {
             return Err(Refusal::new("NULLIF needs two values"));
         };
@@ -94,7 +94,7 @@ const FUNCTIONS: &[(&str, &str, usize, usize, Rule)] = &[
             return Err(Refusal::new("the format of STRPTIME has to be a text in 'single quotes'"));
         };
         let a = a.into_iter().map(|node| l.guarded(node)).collect();
-        strptime(first_text(l, f, a)?, &format, l.is_strict())
+        strptime(first_text(l, f, a)?, &format)
     }),
     ("SUBSTR", "SUBSTR(text, 1, 4), counted from 1", 2, 3, |l, f, a| {
         let start = whole(f, a.get(1))?;
@@ -112,9 +112,11 @@ const FUNCTIONS: &[(&str, &str, usize, usize, Rule)] = &[
         };
         let micros = match seconds.kind {
             Type::Int { .. } => operators::arithmetic(l, seconds, &BinaryOperator::Multiply, number("1000000")?)?.expr,
-            _ => (coerce(seconds, Type::Float)? * typed_lit(1e6))
-                .round(0, RoundMode::HalfToEven)
-                .strict_cast(INT.polars()),
+            _ => {
+                let micros = coerce(l, seconds, Type::Float)? * typed_lit(1e6);
+                let micros = l.steps.guarded(micros.round(0, RoundMode::HalfToEven), Type::Float);
+                micros.strict_cast(INT.polars())
+            }
         };
         Ok(Node::new(micros.cast(Type::Instant.polars()), Type::Instant))
     }),
@@ -177,26 +179,36 @@ pub fn lower(lowering: &mut Lowering, function: &Function) -> Lowered {
     if !plain || !clauses.is_empty() {
         return Err(not_allowed(&format!("this form of {name}")));
     }
-    let mut nodes = vec![];
+    let mut arguments = vec![];
     for argument in args {
         match argument {
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => nodes.push(lowering.lower(e)?),
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => arguments.push(e),
             other => return Err(not_allowed(&format!("`{other}` in {name}"))),
         }
     }
+    if matches!(&*name, "COALESCE" | "IFNULL") {
+        check_count(&name, arguments.len())?;
+        return conditional::first_value(lowering, &name, &arguments);
+    }
+    let nodes = arguments.into_iter().map(|e| lowering.lower(e)).collect::<Result<_, _>>()?;
     call(lowering, &name, nodes)
 }
 
 /// A call of an allowed function.
 pub fn call(lowering: &mut Lowering, name: &str, arguments: Vec<Node>) -> Lowered {
-    let Some((_, usage, fewest, most, rule)) = FUNCTIONS.iter().find(|f| f.0 == name) else {
-        return Err(not_allowed(&format!("the function {name}")));
-    };
-    if arguments.len() < *fewest || arguments.len() > *most {
-        return Err(Refusal::new(format!("{name} is called with {} values", arguments.len()))
-            .help(format!("it is written {usage}")));
+    check_count(name, arguments.len())?;
+    let rule = FUNCTIONS.iter().find(|f| f.0 == name).map(|f| f.4);
+    rule.ok_or_else(|| not_allowed(&format!("the function {name}")))?(lowering, name, arguments)
+}
+
+fn check_count(name: &str, count: usize) -> Result<(), Refusal> {
+    let called = FUNCTIONS.iter().find(|f| f.0 == name);
+    match called.filter(|(_, _, fewest, most, _)| count < *fewest || count > *most) {
+        None => Ok(()),
+        Some((_, usage, ..)) => {
+            Err(Refusal::new(format!("{name} is called with {count} values")).help(format!("it is written {usage}")))
+        }
     }
-    rule(lowering, name, arguments)
 }
 
 /// A function of one number that keeps its type (further arguments are already read).
@@ -235,12 +247,15 @@ fn trim(l: &mut Lowering, name: &str, arguments: Vec<Node>, f: fn(Expr, Expr) ->
 }
 
 /// `wins(x, y)`: y replaces x. NULLs never win.
-fn extreme(name: &str, arguments: Vec<Node>, wins: fn(Expr, Expr) -> Expr) -> Lowered {
-    let (kind, mut exprs) = alike(name, arguments)?;
-    let best = |x: Expr, y: Expr| when(wins(x.clone(), y.clone()).or(x.clone().is_null())).then(y).otherwise(x);
-    // Pair by pair: each comparison repeats its sides, which one after the other would treble with every value.
+fn extreme(l: &mut Lowering, name: &str, arguments: Vec<Node>, wins: fn(Expr, Expr) -> Expr) -> Lowered {
+    let (kind, mut exprs) = alike(l, name, arguments)?;
+    let mut best = |x: Expr, y: Expr| {
+        let (x, y) = (l.steps.once(x, kind), l.steps.once(y, kind));
+        when(wins(x.clone(), y.clone()).or(x.clone().is_null())).then(y).otherwise(x)
+    };
+    // Pair by pair: trees are walked recursively.
     while exprs.len() > 1 {
-        exprs = exprs.chunks(2).filter_map(|pair| pair.iter().cloned().reduce(best)).collect();
+        exprs = exprs.chunks(2).filter_map(|pair| pair.iter().cloned().reduce(&mut best)).collect();
     }
     exprs.pop().map(|e| Node::new(e, kind)).ok_or_else(|| Refusal::new(format!("{name} needs values")))
 }
@@ -254,13 +269,13 @@ fn whole(name: &str, argument: Option<&Node>) -> Result<i64, Refusal> {
     })
 }
 
-fn strptime(text: Expr, format: &str, strict: bool) -> Lowered {
+fn strptime(text: Expr, format: &str) -> Lowered {
     if format.contains("%z") || format.contains("%Z") || format.contains("%+") || format.contains("%s") {
         return Err(Refusal::new("STRPTIME reads times without a zone")
             .help("ISO 8601 texts with an offset are read as they are: map the column itself"));
     }
     let with_time = ["%H", "%I", "%T", "%R", "%r", "%X", "%c"].iter().any(|f| format.contains(f));
-    let options = StrptimeOptions { format: Some(format.into()), strict, exact: true, cache: false };
+    let options = StrptimeOptions { format: Some(format.into()), strict: true, exact: true, cache: false };
     Ok(if with_time {
         let kind = Type::Timestamp;
         Node::new(text.str().strptime(kind.polars(), options, typed_lit("raise")), kind)

@@ -1,6 +1,6 @@
 //! The walk over the syntax tree that types an expression and lowers it to Polars, refusing what it does not know.
 
-use polars::prelude::{Expr, PlSmallStr, col, when};
+use polars::prelude::{Expr, PlSmallStr, col};
 use polars_plan::prelude::{lit, typed_lit};
 use sqlparser::ast::{
     BinaryOperator as Op, CastKind, CeilFloorKind, DataType as SqlType, DateTimeField, ExactNumberInfo, Expr as Sql,
@@ -9,40 +9,21 @@ use sqlparser::ast::{
 
 use super::node::{Literal, Node, alike, number};
 use super::parse::shorten;
+use super::steps::Steps;
 use super::types::{INT, Type};
-use super::{Refusal, functions, literal, nesting, operators};
+use super::{Refusal, conditional, functions, literal, nesting, operators};
 use crate::nearest::nearest;
 
 /// How deep an expression may nest; chains of AND and OR do not count.
 const DEEPEST: usize = 64;
 
-/// How many parts an expression may have once it is lowered. What is written once may be computed several times
-/// (`NULLIF(a, b)` is `CASE WHEN a = b THEN NULL ELSE a END`), which doubles with each of them within another.
-pub const LARGEST: usize = 50_000;
-
-type Lowered = Result<Node, Refusal>;
-
-/// How many parts an expression has, counted up to `most`.
-pub fn parts(expr: &Expr, most: usize) -> usize {
-    expr.into_iter().take(most).count()
-}
-
-/// The refusal of an expression that computes the same parts over and over.
-pub fn too_large() -> Refusal {
-    Refusal::new(format!("the expression computes more than {LARGEST} parts, some of them again and again"))
-        .help("compute part of it in the export")
-}
+pub type Lowered = Result<Node, Refusal>;
 
 /// The state of the walk.
 pub struct Lowering<'a> {
     /// Name and type of the columns that may be named; `None`: there, but of a type that expressions cannot use.
     pub columns: &'a [(String, Option<Type>)],
-    /// Boolean expressions that are true in rows where 64-bit arithmetic overflowed.
-    overflows: Vec<Expr>,
-    /// Conditions under which SQL looks at the part that is being lowered; elsewhere no value of it may fail.
-    guards: Vec<Expr>,
-    /// Whether what is lowered is itself such a condition: it never fails and is NULL instead.
-    lenient: bool,
+    pub steps: Steps,
     depth: usize,
 }
 
@@ -53,56 +34,13 @@ pub fn internal_name(index: usize) -> PlSmallStr {
 
 impl<'a> Lowering<'a> {
     pub fn new(columns: &'a [(String, Option<Type>)]) -> Self {
-        Lowering { columns, overflows: vec![], guards: vec![], lenient: false, depth: 0 }
+        Lowering { columns, steps: Steps::default(), depth: 0 }
     }
 
-    pub fn into_overflows(self) -> Vec<Expr> {
-        self.overflows
-    }
-
-    /// Notes rows where arithmetic overflows.
-    pub fn overflows_where(&mut self, overflows: Expr) {
-        if !self.lenient {
-            let guarded = self.guard().map_or(overflows.clone(), |guard| guard.and(overflows));
-            self.overflows.push(guarded);
-        }
-    }
-
-    /// Whether a value that cannot be computed ends the run here.
-    pub fn is_strict(&self) -> bool {
-        !self.lenient
-    }
-
-    /// The node, NULL in rows that SQL does not look at: what is strict about it cannot fail there.
-    pub fn guarded(&self, node: Node) -> Node {
-        match self.guard().filter(|_| node.literal.is_none()) {
-            Some(guard) => Node::new(when(guard).then(node.expr).otherwise(literal::null(node.kind)), node.kind),
-            None => node,
-        }
-    }
-
-    fn guard(&self) -> Option<Expr> {
-        if self.lenient { None } else { joined(&Op::And, self.guards.clone()) }
-    }
-
-    /// Lowers what SQL looks at only where all of `guards` are true.
-    fn lower_where(&mut self, guards: &[Expr], sql: &Sql) -> Lowered {
-        let outer = self.guards.len();
-        self.guards.extend_from_slice(guards);
-        let node = self.lower(sql);
-        self.guards.truncate(outer);
-        node
-    }
-
-    /// Lowers something as what never fails, to guard what it decides about; `None` where nothing fails anyhow.
-    fn leniently(&mut self, lower: impl FnOnce(&mut Self) -> Lowered) -> Result<Option<Node>, Refusal> {
-        if self.lenient {
-            return Ok(None);
-        }
-        self.lenient = true;
-        let lowered = lower(self);
-        self.lenient = false;
-        lowered.map(Some)
+    /// What can fail, NULL in rows that SQL does not evaluate, so that it cannot fail there. A literal fails in no row or
+    /// in all, and does so when the expression is compiled.
+    pub fn guarded(&mut self, node: Node) -> Node {
+        if node.literal.is_some() { node } else { Node::new(self.steps.guarded(node.expr, node.kind), node.kind) }
     }
 
     pub fn lower(&mut self, sql: &Sql) -> Lowered {
@@ -113,11 +51,7 @@ impl<'a> Lowering<'a> {
         self.depth += 1;
         let node = self.lower_inner(sql);
         self.depth -= 1;
-        let node = node?;
-        if parts(&node.expr, LARGEST) == LARGEST {
-            return Err(too_large());
-        }
-        Ok(node)
+        node
     }
 
     fn lower_inner(&mut self, sql: &Sql) -> Lowered {
@@ -143,7 +77,7 @@ impl<'a> Lowering<'a> {
                 }
             }
             Sql::UnaryOp { op, expr } => self.unary(op, expr),
-            Sql::BinaryOp { op: op @ (Op::And | Op::Or), .. } => self.chain(op, sql),
+            Sql::BinaryOp { op: op @ (Op::And | Op::Or), .. } => conditional::chain(self, op, sql),
             Sql::BinaryOp { left, op, right } => {
                 let (left, right) = (self.lower(left)?, self.lower(right)?);
                 self.binary(left, op, right)
@@ -156,13 +90,8 @@ impl<'a> Lowering<'a> {
             Sql::IsNotFalse(e) => self.is(e, false, true),
             Sql::IsDistinctFrom(a, b) => self.distinct(a, b, true),
             Sql::IsNotDistinctFrom(a, b) => self.distinct(a, b, false),
-            Sql::Between { expr, negated, low, high } => {
-                let (value, low, high) = (self.lower(expr)?, self.lower(low)?, self.lower(high)?);
-                let from = self.binary(value.clone(), &Op::GtEq, low)?;
-                let to = self.binary(value, &Op::LtEq, high)?;
-                Ok(boolean(from.expr.and(to.expr), *negated))
-            }
-            Sql::InList { expr, list, negated } => self.in_list(expr, list, *negated),
+            Sql::Between { expr, negated, low, high } => conditional::between(self, expr, low, high, *negated),
+            Sql::InList { expr, list, negated } => conditional::in_list(self, expr, list, *negated),
             Sql::Like { negated, any: false, expr, pattern, escape_char: None } => {
                 self.like(expr, pattern, *negated, "(?s)")
             }
@@ -170,42 +99,16 @@ impl<'a> Lowering<'a> {
                 self.like(expr, pattern, *negated, "(?is)")
             }
             Sql::Case { operand, conditions, else_result, .. } => {
-                let never_fails = operand.as_ref().map(|o| self.leniently(|this| this.lower(o))).transpose()?;
-                let operand = operand.as_ref().map(|o| self.lower(o)).transpose()?;
-                let (mut tests, mut results) = (vec![], vec![]);
-                // A branch is looked at where its test is true and none before it was.
-                let mut untrue = vec![];
-                for branch in conditions {
-                    let condition = self.lower_where(&untrue, &branch.condition)?;
-                    tests.push(self.test(&operand, condition)?);
-                    let mut guards = untrue.clone();
-                    if let Some(condition) = self.leniently(|this| this.lower(&branch.condition))? {
-                        let holds = self.test(&never_fails.clone().flatten(), condition)?.fill_null(lit(false));
-                        guards.push(holds.clone());
-                        untrue.push(holds.not());
-                    }
-                    results.push(self.lower_where(&guards, &branch.result)?);
-                }
-                results.push(match else_result {
-                    Some(e) => self.lower_where(&untrue, e)?,
-                    None => Node::new(literal::null(Type::Null), Type::Null),
-                });
-                let (kind, mut results) = alike("CASE", results)?;
-                let last = results.pop().unwrap_or_else(|| literal::null(kind));
-                let pairs = tests.into_iter().zip(results).rev();
-                let expr = pairs.fold(last, |rest, (test, result)| when(test).then(result).otherwise(rest));
-                Ok(Node::new(expr, kind))
+                conditional::case(self, operand.as_deref(), conditions, else_result.as_deref())
             }
             Sql::Cast { kind, expr, data_type, format: None, array: false } => {
                 let node = self.lower(expr)?;
-                let strict = matches!(kind, CastKind::Cast | CastKind::DoubleColon) && !self.lenient;
-                let node = if strict { self.guarded(node) } else { node };
-                self.cast(node, data_type, strict)
+                self.cast(node, data_type, matches!(kind, CastKind::Cast | CastKind::DoubleColon))
             }
             Sql::Extract { field, expr, .. } => {
                 let name = field_name(field);
                 let node = self.lower(expr)?;
-                operators::date_part(&name, node)
+                operators::date_part(self, &name, node)
             }
             Sql::Ceil { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
                 let node = self.lower(expr)?;
@@ -282,44 +185,10 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// The test of a branch of CASE, a condition or a comparison with the operand.
-    fn test(&mut self, operand: &Option<Node>, condition: Node) -> Result<Expr, Refusal> {
-        match operand {
-            Some(operand) => Ok(self.binary(operand.clone(), &Op::Eq, condition)?.expr),
-            None => self.condition(condition),
-        }
-    }
-
-    /// Flattens a chain of the same connective, however long, and joins it as a balanced tree.
-    fn chain(&mut self, op: &Op, sql: &Sql) -> Lowered {
-        let mut waiting = vec![sql];
-        let mut operands = vec![];
-        // An operand is looked at where those before it have not decided.
-        let mut undecided = vec![];
-        while let Some(next) = waiting.pop() {
-            match next {
-                Sql::BinaryOp { left, op: inner, right } if inner == op => waiting.extend([&**right, &**left]),
-                other => {
-                    let node = self.lower_where(&undecided, other)?;
-                    operands.push(self.condition(node)?);
-                    if !waiting.is_empty()
-                        && let Some(node) = self.leniently(|this| this.lower(other))?
-                    {
-                        let holds = self.condition(node)?;
-                        let open = if *op == Op::And { holds } else { holds.not() };
-                        undecided.push(open.fill_null(lit(true)));
-                    }
-                }
-            }
-        }
-        let all = joined(op, operands);
-        all.map(|e| Node::new(e, Type::Bool)).ok_or_else(|| Refusal::new("an empty condition"))
-    }
-
     pub fn binary(&mut self, left: Node, op: &Op, right: Node) -> Lowered {
         match op {
             Op::Eq | Op::NotEq | Op::Lt | Op::LtEq | Op::Gt | Op::GtEq => {
-                let (kind, mut both) = alike(&format!("`{op}`"), vec![left, right])?;
+                let (kind, mut both) = alike(self, &format!("`{op}`"), vec![left, right])?;
                 if kind == Type::Null {
                     return Ok(Node::new(literal::null(Type::Bool), Type::Bool));
                 }
@@ -354,23 +223,9 @@ impl<'a> Lowering<'a> {
 
     fn distinct(&mut self, a: &Sql, b: &Sql, distinct: bool) -> Lowered {
         let both = vec![self.lower(a)?, self.lower(b)?];
-        let (_, mut both) = alike("IS DISTINCT FROM", both)?;
+        let (_, mut both) = alike(self, "IS DISTINCT FROM", both)?;
         let (Some(b), Some(a)) = (both.pop(), both.pop()) else { return Err(Refusal::new("an operand is missing")) };
         Ok(Node::new(if distinct { a.neq_missing(b) } else { a.eq_missing(b) }, Type::Bool))
-    }
-
-    fn in_list(&mut self, sql: &Sql, list: &[Sql], negated: bool) -> Lowered {
-        let value = self.lower(sql)?;
-        let mut tests = vec![];
-        for item in list {
-            let item = self.lower(item)?;
-            tests.push(self.binary(value.clone(), &Op::Eq, item)?.expr);
-        }
-        while tests.len() > 1 {
-            tests = tests.chunks(2).filter_map(|pair| pair.iter().cloned().reduce(Expr::or)).collect();
-        }
-        let any = tests.pop().ok_or_else(|| Refusal::new("the list after IN is empty"))?;
-        Ok(boolean(any, negated))
     }
 
     fn like(&mut self, sql: &Sql, pattern: &Sql, negated: bool, flags: &str) -> Lowered {
@@ -421,7 +276,7 @@ impl<'a> Lowering<'a> {
                     .help("the types are BIGINT, DOUBLE, DECIMAL(p, s), VARCHAR, DATE, TIMESTAMP and BOOLEAN"));
             }
         };
-        operators::cast(node, kind, strict)
+        operators::cast(self, node, kind, strict)
     }
 
     /// The node as a condition.
@@ -445,26 +300,9 @@ impl<'a> Lowering<'a> {
     }
 
     /// The node written as text, for concatenation.
-    pub fn as_text(&self, node: Node) -> Result<Expr, Refusal> {
-        Ok(operators::cast(node, Type::Text, true)?.expr)
+    pub fn as_text(&mut self, node: Node) -> Result<Expr, Refusal> {
+        Ok(operators::cast(self, node, Type::Text, true)?.expr)
     }
-}
-
-/// The parts joined by a connective as a balanced tree, because trees are walked recursively.
-fn joined(op: &Op, mut parts: Vec<Expr>) -> Option<Expr> {
-    while parts.len() > 1 {
-        let mut pairs = parts.into_iter();
-        parts = std::iter::from_fn(|| {
-            let left = pairs.next()?;
-            Some(match pairs.next() {
-                Some(right) if *op == Op::And => left.and(right),
-                Some(right) => left.or(right),
-                None => left,
-            })
-        })
-        .collect();
-    }
-    parts.pop()
 }
 
 fn value_of(value: &ValueWithSpan) -> Lowered {
@@ -483,7 +321,8 @@ fn field_name(field: &DateTimeField) -> String {
     field.to_string().trim_matches('"').to_ascii_lowercase()
 }
 
-fn boolean(expr: Expr, negated: bool) -> Node {
+/// A condition, or its opposite.
+pub fn boolean(expr: Expr, negated: bool) -> Node {
     Node::new(if negated { expr.not() } else { expr }, Type::Bool)
 }
 

@@ -1,19 +1,37 @@
-//! SQL that a pipeline file may contain: one value per row from columns of the same row, and nothing else.
+//! The SQL expressions of a pipeline file: one value a row, computed from columns of the same row.
 //!
-//! The text is parsed by sqlparser and lowered to a Polars expression in one walk over the syntax tree. The walk is the
-//! allow-list: what it does not lower is refused by name, so there is no second list that could disagree with it.
-//! It lowers rather than hands the text to Polars' own SQL front end because that one reads a column named `^a.*$` as a
-//! pattern, guesses date formats from a batch, wraps integer overflow and rounds decimal products, and because the
-//! allow-list needs the types anyway. Everything is typed here, so that no step depends on how rows fall into batches.
+//! A text is parsed by sqlparser and lowered to Polars expressions in one walk over the syntax tree. The walk is the
+//! allow-list: what it does not lower is refused by name. Polars' own SQL front end is not used, because it reads a column
+//! named `^a.*$` as a pattern, guesses date formats from a batch, wraps on integer overflow and rounds products of
+//! decimals. Every part has a type before it is computed, so the value of a row does not depend on the rows beside it.
 //!
-//! Meaning, where dialects differ: `/` is exact division (`7 / 2` is `3.5`) and NULL for a divisor of zero; whole
-//! numbers are 64-bit, and a result beyond that is NULL; decimals stay exact under `+`, `-`, `*`; a literal with a point
-//! is a decimal; `ROUND` rounds halves away from zero; names are matched exactly, quoted or not. `CASE`, `AND` and `OR`
-//! are looked at from left to right: a CAST fails, and arithmetic overflows, only in rows that get there.
+//! What it means, where dialects of SQL differ:
 //!
-//! A text is refused by its length, by how deep it nests and by how large it becomes once it is lowered, before anything
-//! is done with it that takes long or walks recursively.
+//! - `/` is division of doubles (`7 / 2` is `3.5`), and NULL for a divisor of zero.
+//! - Whole numbers have 64 bits. A result beyond that is NULL, and goes on as any NULL does.
+//! - Decimals are exact under `+`, `-` and `*`. A literal with a point is a decimal.
+//! - `ROUND` rounds halves away from zero.
+//! - Names of columns are matched exactly, quoted or not.
+//!
+//! Some values end the run: a text that CAST or STRPTIME cannot read, a number too large for its new type, a date or a
+//! decimal beyond its range. They do so only in rows in which SQL evaluates them, in the order in which the text is
+//! written:
+//!
+//! - `a AND b` evaluates `b` unless `a` is false, `a OR b` unless `a` is true.
+//! - `CASE` evaluates a condition where those before it do not hold, and a result where its condition is the first that
+//!   holds.
+//! - `COALESCE` and `IFNULL` evaluate an argument where those before it are NULL.
+//! - `x IN (a, b)` is `x = a OR x = b`; `x BETWEEN a AND b` is `x >= a AND x <= b`.
+//! - All else, NULLIF and GREATEST too, evaluates all of its parts.
+//!
+//! So `q <> '' AND CAST(q AS INTEGER) > 5` works over empty texts, and `CAST(q AS INTEGER) > 5 AND q <> ''` does not. A
+//! literal that cannot be cast is refused when the pipeline is read, wherever it stands. The same order holds for the
+//! conditions of a `filter`, which is evaluated before the columns: these see only the rows that it leaves.
+//!
+//! A text is refused by its length and by how deep it nests, before anything walks it recursively. What is lowered is
+//! never much larger than the text: a part that is used twice is computed once ([`steps`]).
 
+mod conditional;
 mod conjuncts;
 mod dialect;
 mod evaluate;
@@ -24,6 +42,7 @@ mod nesting;
 mod node;
 mod operators;
 mod parse;
+mod steps;
 mod types;
 
 pub use conjuncts::{Fact, Necessary, necessary, stand_in};

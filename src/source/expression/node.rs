@@ -3,6 +3,7 @@
 use polars::prelude::Expr;
 use polars_plan::prelude::typed_lit;
 
+use super::lower::Lowering;
 use super::types::Type;
 use super::{Refusal, literal};
 
@@ -40,8 +41,8 @@ impl Node {
     }
 }
 
-/// The node as `to`, where that loses nothing.
-pub fn coerce(node: Node, to: Type) -> Result<Expr, Refusal> {
+/// The node as `to`, where that loses nothing. A decimal that has no room for the digits of `to` ends the run.
+pub fn coerce(lowering: &mut Lowering, node: Node, to: Type) -> Result<Expr, Refusal> {
     Ok(match (node.kind, to, &node.literal) {
         (Type::Null, _, _) => literal::null(to),
         (from, Type::Float, Some(Literal::Number(text))) if from != Type::Float => literal::float(text)?,
@@ -50,6 +51,7 @@ pub fn coerce(node: Node, to: Type) -> Result<Expr, Refusal> {
         (Type::Int { .. }, Type::Int { .. }, _) => node.expr,
         (from, to, _) if from == to => node.expr,
         (Type::Decimal { .. }, Type::Float, _) => nearest_float(node.expr),
+        (_, Type::Decimal { .. }, _) => lowering.guarded(node).expr.strict_cast(to.polars()),
         (_, to, _) => node.expr.strict_cast(to.polars()),
     })
 }
@@ -61,10 +63,17 @@ pub fn nearest_float(decimal: Expr) -> Expr {
 }
 
 /// Brings nodes to their common type.
-pub fn alike(of: &str, nodes: Vec<Node>) -> Result<(Type, Vec<Expr>), Refusal> {
+pub fn alike(lowering: &mut Lowering, of: &str, nodes: Vec<Node>) -> Result<(Type, Vec<Expr>), Refusal> {
+    let kind = common_type(of, &nodes.iter().collect::<Vec<_>>())?;
+    let exprs = nodes.into_iter().map(|n| coerce(lowering, n, kind)).collect::<Result<_, _>>()?;
+    Ok((kind, exprs))
+}
+
+/// The type that all of the nodes can have without loss. `of`: what puts them together, for the message.
+pub fn common_type(of: &str, nodes: &[&Node]) -> Result<Type, Refusal> {
     let mut kind = Type::Null;
     // Literals of text take their type from the others, so they come last.
-    let (texts, others): (Vec<&Node>, Vec<&Node>) = nodes.iter().partition(|n| n.text().is_some());
+    let (texts, others): (Vec<&Node>, Vec<&Node>) = nodes.iter().copied().partition(|n| n.text().is_some());
     for node in others.into_iter().chain(texts) {
         kind = match (kind, node.kind) {
             (Type::Null, k) | (k, Type::Null) => k,
@@ -81,8 +90,7 @@ pub fn alike(of: &str, nodes: Vec<Node>) -> Result<(Type, Vec<Expr>), Refusal> {
             }
         };
     }
-    let exprs = nodes.into_iter().map(|n| coerce(n, kind)).collect::<Result<_, _>>()?;
-    Ok((kind, exprs))
+    Ok(kind)
 }
 
 /// A number written out.

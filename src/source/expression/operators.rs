@@ -1,20 +1,17 @@
 //! Arithmetic, casts and the parts of dates.
 
-use std::ops::Mul;
-
 use polars::prelude::{DataType, Expr, RoundMode, StrptimeOptions, when};
 use polars_plan::prelude::typed_lit;
 use sqlparser::ast::BinaryOperator as Op;
 
-use super::lower::Lowering;
-use super::node::{Node, coerce, nearest_float};
+use super::lower::{Lowered, Lowering};
+use super::node::{Literal, Node, coerce, nearest_float};
+use super::steps::is_constant;
 use super::types::{INT, Type};
 use super::{Refusal, literal};
 
-type Lowered = Result<Node, Refusal>;
-
 /// `EXTRACT(part FROM date)`, a whole number.
-pub fn date_part(part: &str, node: Node) -> Lowered {
+pub fn date_part(lowering: &mut Lowering, part: &str, node: Node) -> Lowered {
     let with_time = match node.kind {
         Type::Date => false,
         Type::Timestamp => true,
@@ -36,7 +33,7 @@ pub fn date_part(part: &str, node: Node) -> Lowered {
         "isodow" => dt.weekday(),
         // Sunday is 0, as in PostgreSQL.
         "dow" | "dayofweek" => {
-            let day = dt.weekday().cast(INT.polars());
+            let day = lowering.steps.once(dt.weekday().cast(INT.polars()), INT);
             return Ok(Node::new(
                 when(day.clone().eq(typed_lit(7i64))).then(typed_lit(0i64)).otherwise(day),
                 Type::Int { bits: 3 },
@@ -54,8 +51,11 @@ pub fn date_part(part: &str, node: Node) -> Lowered {
     Ok(Node::new(expr.cast(INT.polars()), Type::Int { bits: 15 }))
 }
 
-/// `CAST(node AS kind)`; a value that cannot be cast stops the run, under TRY_CAST it is NULL.
-pub fn cast(node: Node, kind: Type, strict: bool) -> Lowered {
+/// `CAST(node AS kind)`; a value that cannot be cast stops the run, under TRY_CAST (not `strict`) it is NULL.
+pub fn cast(lowering: &mut Lowering, node: Node, kind: Type, strict: bool) -> Lowered {
+    // Polars panics on the text of a date beyond the year 262,142, whether the cast is strict or not.
+    let is_guarded = strict || (node.kind == Type::Date && kind == Type::Text);
+    let node = if is_guarded && node.kind != kind { lowering.guarded(node) } else { node };
     let done = |expr: Expr| {
         let to = kind.polars();
         Ok(Node::new(if strict { expr.strict_cast(to) } else { expr.cast(to) }, kind))
@@ -95,8 +95,7 @@ pub fn arithmetic(lowering: &mut Lowering, left: Node, op: &Op, right: Node) -> 
         (Type::Date, Op::Plus | Op::Minus, Type::Int { .. }) => {
             let days = left.expr.cast(DataType::Int32).cast(INT.polars());
             let days = if *op == Op::Plus { days + right.expr } else { days - right.expr };
-            let days =
-                if lowering.is_strict() { days.strict_cast(DataType::Int32) } else { days.cast(DataType::Int32) };
+            let days = lowering.steps.guarded(days, INT).strict_cast(DataType::Int32);
             return Ok(Node::new(days.cast(Type::Date.polars()), Type::Date));
         }
         (Type::Date, Op::Minus, Type::Date) => {
@@ -109,25 +108,25 @@ pub fn arithmetic(lowering: &mut Lowering, left: Node, op: &Op, right: Node) -> 
                 .help("CAST(… AS DECIMAL(18, 2)) or CAST(… AS DOUBLE) makes a number of a text"));
         }
     }
-    if *op == Op::Divide {
-        let (l, r) = (coerce(left, Type::Float)?, coerce(right, Type::Float)?);
-        // The dividend's NULLs make the divisor a value a row, even if it is written out: by a single value Polars multiplies
-        // by the reciprocal, which is off by a bit, and only in batches of more than one row.
-        let none = r.clone().eq(typed_lit(0.0)).or(l.clone().is_null());
-        let divisor = when(none).then(literal::null(Type::Float)).otherwise(r);
-        return Ok(Node::new(l / divisor, Type::Float));
-    }
     match (left.kind, right.kind) {
+        _ if *op == Op::Divide => divide(lowering, left, right),
         (Type::Int { bits: a }, Type::Int { bits: b }) => {
             let bits = if *op == Op::Multiply { a.saturating_add(b) } else { a.max(b) + 1 };
             // The least integer, -2^63, is the only one as large as its bits say.
-            if bits > 62 {
-                lowering.overflows_where(overflows(op, &left.expr, &right.expr));
-            }
-            Ok(Node::new(apply(op, left.expr, right.expr), Type::Int { bits: bits.min(63) }))
+            let expr = if bits > 62 { checked(lowering, op, left, right) } else { apply(op, left.expr, right.expr) };
+            Ok(Node::new(expr, Type::Int { bits: bits.min(63) }))
         }
         (Type::Float, _) | (_, Type::Float) => {
-            let (l, r) = (coerce(left, Type::Float)?, coerce(right, Type::Float)?);
+            let (zeros, l, r) = (
+                [&left, &right].map(may_be_zero),
+                coerce(lowering, left, Type::Float)?,
+                coerce(lowering, right, Type::Float)?,
+            );
+            // Polars takes x + 0 and x - 0 for x, and 0 - x for -x, where the zero is a constant and there are several
+            // rows. Of zeros with a sign neither is true.
+            let shortcut = *op != Op::Multiply;
+            let l = if shortcut && zeros[0] { valued_in_each_row(lowering, l, &r) } else { l };
+            let r = if shortcut && zeros[1] { valued_in_each_row(lowering, r, &l) } else { r };
             Ok(Node::new(apply(op, l, r), Type::Float))
         }
         (a, b) => {
@@ -139,25 +138,51 @@ pub fn arithmetic(lowering: &mut Lowering, left: Node, op: &Op, right: Node) -> 
                     .help("CAST a factor to a DECIMAL with fewer digits, or to DOUBLE"));
             }
             let kind = Type::Decimal { scale };
-            let widen = |n: Node| if n.kind == kind { n.expr } else { n.expr.strict_cast(kind.polars()) };
-            Ok(Node::new(apply(op, widen(left), widen(right)), kind))
+            // Beyond 38 digits Polars fails, unless one side is NULL.
+            let (l, r) = (coerce(lowering, left, kind)?, coerce(lowering, right, kind)?);
+            let l = lowering.steps.guarded(l, kind);
+            Ok(Node::new(apply(op, l, r), kind))
         }
     }
 }
 
-/// True in rows where the result is beyond 64 bits; Polars' own result wraps around there.
-fn overflows(op: &Op, l: &Expr, r: &Expr) -> Expr {
-    let negative = |e: &Expr| e.clone().lt(typed_lit(0i64));
-    let result = apply(op, l.clone(), r.clone());
-    match op {
-        // A sum of two numbers of one sign has that sign, and so has a difference of two of different signs.
-        Op::Plus => negative(l).eq(negative(r)).and(negative(&result).neq(negative(l))),
-        Op::Minus => negative(l).neq(negative(r)).and(negative(&result).neq(negative(l))),
-        _ => {
-            let wide = |e: Expr| e.strict_cast(Type::Decimal { scale: 0 }.polars());
-            wide(l.clone()).mul(wide(r.clone())).neq(wide(result))
-        }
+/// The quotient of two numbers as a double, NULL where the divisor is zero.
+fn divide(lowering: &mut Lowering, left: Node, right: Node) -> Lowered {
+    let (l, r) = (coerce(lowering, left, Type::Float)?, coerce(lowering, right, Type::Float)?);
+    // Polars multiplies by the reciprocal of a constant where there are several rows, which is off by a bit.
+    let r = valued_in_each_row(lowering, r, &l);
+    let r = lowering.steps.once(r, Type::Float);
+    let divisor = when(r.clone().eq(typed_lit(0.0))).then(literal::null(Type::Float)).otherwise(r);
+    Ok(Node::new(l / divisor, Type::Float))
+}
+
+/// A constant as a column, if what stands beside it is none: Polars has shortcuts for constants, which give other values
+/// in batches of several rows than in a batch of one.
+fn valued_in_each_row(lowering: &mut Lowering, expr: Expr, beside: &Expr) -> Expr {
+    if is_constant(&expr) && !is_constant(beside) { lowering.steps.column(expr, Type::Float) } else { expr }
+}
+
+fn may_be_zero(node: &Node) -> bool {
+    match &node.literal {
+        Some(Literal::Number(text)) => text.parse::<f64>().is_ok_and(|value| value == 0.0),
+        _ => true,
     }
+}
+
+/// A result that may be beyond 64 bits, and is NULL there. Polars' own result wraps around.
+fn checked(lowering: &mut Lowering, op: &Op, left: Node, right: Node) -> Expr {
+    if *op == Op::Multiply {
+        // A product of two such numbers has at most 38 digits.
+        let wide = |e: Expr| e.strict_cast(Type::Decimal { scale: 0 }.polars());
+        return (wide(left.expr) * wide(right.expr)).cast(INT.polars());
+    }
+    let [l, r] = [left, right].map(|node| lowering.steps.once_node(node).expr);
+    let result = lowering.steps.once(apply(op, l.clone(), r.clone()), INT);
+    let negative = |e: &Expr| e.clone().lt(typed_lit(0i64));
+    // A sum of two numbers of one sign has that sign, and so has a difference of two of different signs.
+    let signs = if *op == Op::Plus { negative(&l).eq(negative(&r)) } else { negative(&l).neq(negative(&r)) };
+    let overflows = signs.and(negative(&result).neq(negative(&l)));
+    when(overflows).then(literal::null(INT)).otherwise(result)
 }
 
 fn apply(op: &Op, l: Expr, r: Expr) -> Expr {

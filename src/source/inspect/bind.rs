@@ -9,7 +9,7 @@ use parquet::file::statistics::Statistics;
 use super::fields::{self, Field, Role};
 use super::prune::Prune;
 use super::{Activity, InspectedFile, InspectedSource, Opened, activity};
-use crate::config::{Mapping, Pipeline, Source, Text};
+use crate::config::{Mapping, Pipeline, SourceSettings, Text};
 use crate::error::Error;
 use crate::nearest::{nearest, nearest_first};
 use crate::rows::Needs;
@@ -72,7 +72,7 @@ struct Offer {
 
 pub(super) fn bind(
     pipeline: &Pipeline,
-    source: &Source,
+    source: &SourceSettings,
     opened: Vec<Opened>,
     needs: Needs,
     errors: &mut Vec<Error>,
@@ -233,7 +233,7 @@ fn offers(opened: &[Opened]) -> Vec<Offer> {
 
 struct Binder<'a> {
     pipeline: &'a Pipeline,
-    source: &'a Source,
+    source: &'a SourceSettings,
     opened: &'a [Opened],
     offers: &'a [Offer],
     errors: &'a mut Vec<Error>,

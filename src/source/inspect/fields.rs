@@ -1,6 +1,6 @@
 //! The canonical columns of each source and what may be mapped to them.
 
-use crate::config::{Mapping, Pipeline, Source, SourceKind};
+use crate::config::{Mapping, Pipeline, SourceKind, SourceSettings};
 use crate::error::Error;
 use crate::source::columns::{Class, times};
 use crate::source::expression::Type;
@@ -43,7 +43,7 @@ pub struct Field {
 }
 
 /// Traces of customers are read where a stage looks at them, a segment is of them, or their age is to be judged.
-fn is_asked_for(pipeline: &Pipeline, source: &Source, needs: Needs) -> bool {
+fn is_asked_for(pipeline: &Pipeline, source: &SourceSettings, needs: Needs) -> bool {
     let beside = || source.freshness.is_some() || pipeline.segments.iter().any(|s| s.column_of(source.kind).is_some());
     match source.kind {
         SourceKind::Usage => needs.usage || beside(),
@@ -59,7 +59,7 @@ fn is_asked_for(pipeline: &Pipeline, source: &Source, needs: Needs) -> bool {
 }
 
 /// The fields of a source: its mapped columns in order of name, then its segments.
-pub fn of(pipeline: &Pipeline, source: &Source, needs: Needs, activity: &[String]) -> Vec<Field> {
+pub fn of(pipeline: &Pipeline, source: &SourceSettings, needs: Needs, activity: &[String]) -> Vec<Field> {
     let label = |m: &Mapping| match m {
         Mapping::Column(text) | Mapping::Sql(text) => text.written().into(),
     };

@@ -26,7 +26,7 @@ use super::files;
 use super::footer::{Footer, FooterMemory};
 use super::handle::{FileState, InputHandle};
 use super::pages::FileColumn;
-use crate::config::{Pipeline, Source, SourceKind};
+use crate::config::{Pipeline, SourceKind, SourceSettings};
 use crate::error::{Error, Errors, Result};
 use crate::rows::Needs;
 
@@ -166,7 +166,7 @@ pub fn inspect_within(pipeline: &Pipeline, needs: Needs, memory: u64) -> Result<
 }
 
 /// The canonical columns of a source and its segments' columns, and which of them a run reads: known without its files.
-pub fn mapped(pipeline: &Pipeline, source: &Source, needs: Needs) -> Vec<Field> {
+pub fn mapped(pipeline: &Pipeline, source: &SourceSettings, needs: Needs) -> Vec<Field> {
     fields::of(pipeline, source, needs, &activity::names(pipeline))
 }
 
@@ -174,7 +174,7 @@ pub fn mapped(pipeline: &Pipeline, source: &Source, needs: Needs) -> Vec<Field> 
 fn open(
     pipeline: &Pipeline,
     kind: SourceKind,
-    source: &Source,
+    source: &SourceSettings,
     keep: usize,
     memory: &FooterMemory,
     errors: &mut Vec<Error>,

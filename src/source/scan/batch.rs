@@ -9,7 +9,7 @@ use super::{Findings, Part, currencies, rows, traces};
 use crate::calendar::Day;
 use crate::config::{Mapping, Pipeline, SourceKind};
 use crate::error::{Error, Result};
-use crate::exchange::Rates;
+use crate::exchange::ExchangeRates;
 use crate::rows::{NO_VALUE, Sink, ValueCode};
 use crate::source::Reason;
 use crate::source::columns::ids::IdKind;
@@ -28,7 +28,7 @@ pub(super) struct Place<'a> {
     pub ids: IdKind,
     pub findings: &'a Findings<'a>,
     /// What other currencies are worth; none while these are read themselves.
-    pub rates: &'a Rates,
+    pub rates: &'a ExchangeRates,
 }
 
 /// What a task keeps from batch to batch.

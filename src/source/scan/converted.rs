@@ -222,7 +222,7 @@ fn what_has_no_rate_is_named_with_its_row_and_date() {
         match units(&p) {
             Ok(units) => format!("{units:?}"),
             Err(error) => {
-                assert_eq!(error.kind, crate::error::Kind::Input);
+                assert_eq!(error.kind, crate::error::ErrorKind::Input);
                 format!("{} [{}]", error.what, error.help.unwrap())
             }
         }
@@ -266,7 +266,7 @@ fn without_rates_a_foreign_amount_is_refused_by_name_and_row() {
     let rows = currencies.map(|currency| ("2011-03-01", float(1.0), currency));
     let (_dir, mut p) = shop(&rows);
     let error = units(&p).unwrap_err();
-    assert_eq!(error.kind, crate::error::Kind::Input);
+    assert_eq!(error.kind, crate::error::ErrorKind::Input);
     assert_eq!(error.what, "row 4 of tx.parquet: there are amounts in USD, and money.currency is GBP");
     assert!(error.help.unwrap().contains("exchange_rates"));
     add_filter(&mut p, Transactions, "COALESCE(cur, 'GBP') <> 'USD'");

@@ -9,8 +9,8 @@ use super::batch::{Rows, Scanner, mark};
 use super::rows::{newest_instant, span};
 use crate::calendar::Day;
 use crate::error::{Error, Result};
-use crate::exchange::{Code, NotARate, Rate, RateRow};
-use crate::money::{self, NotMoney};
+use crate::exchange::{CurrencyCode, Rate, RateError, RateRow};
+use crate::money::{self, AmountError};
 use crate::rows::Subscription;
 use crate::source::Reason;
 use crate::source::columns::amounts::{self, Amounts};
@@ -27,11 +27,11 @@ pub(super) fn rates(scanner: &mut Scanner<'_>, rows: &mut Rows<'_>, part: &mut P
     for (row, currency) in currencies.iter().enumerate() {
         let rate = match amounts::exact(&array, row) {
             Some(Ok(number)) => Rate::new(number).map_err(|e| match e {
-                NotARate::NotPositive => Reason::RateNotPositive,
-                NotARate::Huge => Reason::RateOverflow,
+                RateError::NotPositive => Reason::RateNotPositive,
+                RateError::Huge => Reason::RateOverflow,
             }),
-            Some(Err(NotMoney::NotANumber)) => Err(Reason::RateNotNumeric),
-            Some(Err(NotMoney::Infinite | NotMoney::Overflow)) => Err(Reason::RateOverflow),
+            Some(Err(AmountError::NotANumber)) => Err(Reason::RateNotNumeric),
+            Some(Err(AmountError::Infinite | AmountError::Overflow)) => Err(Reason::RateOverflow),
             None if amounts::is_blank(&array, row) => Err(Reason::NoRate),
             None => Err(Reason::RateNotNumeric),
         };
@@ -121,7 +121,7 @@ pub(super) fn convert(
     let Some(foreign) = Foreign::of(scanner, currencies.as_ref()) else { return Ok(0) };
     let (rates, digits) = (scanner.place.rates, scanner.place.pipeline.money.digits);
     let label = &scanner.about(scanner.required("amount")?).label;
-    let (mut converted, mut last): (u64, Option<(&str, Day, Code, Rate)>) = (0, None);
+    let (mut converted, mut last): (u64, Option<(&str, Day, CurrencyCode, Rate)>) = (0, None);
     for (row, currency) in foreign.rows() {
         if !is_used(rows, row) {
             continue;
@@ -164,7 +164,7 @@ pub(super) fn denominate(
     let Some(foreign) = Foreign::of(scanner, currencies.as_ref()) else { return Ok(0) };
     let rates = scanner.place.rates;
     let label = &scanner.about(scanner.required("amount")?).label;
-    let (mut abroad, mut last): (u64, Option<(&str, Code)>) = (0, None);
+    let (mut abroad, mut last): (u64, Option<(&str, CurrencyCode)>) = (0, None);
     for (row, currency) in foreign.rows() {
         if !is_used(rows, row) {
             continue;

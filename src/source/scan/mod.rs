@@ -27,7 +27,7 @@ use super::rejections::{Collector, Rejections};
 use super::{InputFile, SourceReport};
 use crate::config::{Pipeline, SourceKind};
 use crate::error::Result;
-use crate::exchange::Rates;
+use crate::exchange::ExchangeRates;
 use crate::progress::Progress;
 use crate::rows::{Cost, Sink};
 
@@ -67,7 +67,7 @@ pub struct Scan {
     pub reasons: Vec<Arc<str>>,
     /// By day and channel.
     pub costs: Vec<Cost>,
-    pub rates: Arc<Rates>,
+    pub rates: Arc<ExchangeRates>,
     pub ids: IdKind,
     /// The columns read of each source's exports, in order of name.
     pub columns: BTreeMap<SourceKind, Vec<String>>,
@@ -140,14 +140,14 @@ pub fn scan(
         .flat_map(|(kind, source)| tasks(*kind, source, limits.batch_rows.max(1)))
         .partition(|task| task.kind == SourceKind::ExchangeRates);
     let (own, digits) = (pipeline.money.currency.value(), pipeline.money.digits);
-    let read = |tasks: &[Task], rates: &Rates| {
+    let read = |tasks: &[Task], rates: &ExchangeRates| {
         let reading = Reading { inspected, pipeline, findings: &findings, rates, limits };
         reading.all(tasks, sink, observer)
     };
-    let mut parts = read(&first, &Rates::none(own, digits))?;
+    let mut parts = read(&first, &ExchangeRates::none(own, digits))?;
     let rates = match pipeline.sources.contains_key(&SourceKind::ExchangeRates) {
-        true => Arc::new(Rates::new(own, digits, findings.rates.take())?),
-        false => Arc::new(Rates::none(own, digits)),
+        true => Arc::new(ExchangeRates::new(own, digits, findings.rates.take())?),
+        false => Arc::new(ExchangeRates::none(own, digits)),
     };
     parts.extend(read(&rest, &rates)?);
     inspected.confirm()?;
@@ -188,7 +188,7 @@ struct Reading<'a> {
     inspected: &'a Inspected,
     pipeline: &'a Pipeline,
     findings: &'a Findings<'a>,
-    rates: &'a Rates,
+    rates: &'a ExchangeRates,
     limits: ReadLimits,
 }
 

@@ -7,7 +7,7 @@ use arrow::datatypes::DataType;
 use super::batch::{Place, Scanner};
 use super::pieces::pieces;
 use super::{Outcome, Part, Share, Task};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Progress;
 use crate::rows::Sink;
 use crate::source::files::constant;
@@ -40,7 +40,7 @@ pub(super) fn read(
     }
     let input = file.open()?;
     let outcome = read_groups(&input, task, &ruled_out, delivery);
-    if !outcome.as_ref().is_err_and(|e| matches!(e.kind, Kind::Interrupted | Kind::Terminated)) {
+    if !outcome.as_ref().is_err_and(|e| matches!(e.kind, ErrorKind::Interrupted | ErrorKind::Terminated)) {
         // What is wrong with a file that changes is that it changes.
         input.unchanged(&file.input.shown)?;
     }

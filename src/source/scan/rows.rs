@@ -11,7 +11,7 @@ use super::batch::{Rows, Scanner, mark, retain};
 use super::currencies;
 use crate::calendar::Day;
 use crate::error::{Error, Result};
-use crate::exchange::OWN;
+use crate::exchange::OWN_CURRENCY;
 use crate::rows::{Batch, CancelKind, Customers, Ids, Sink, Subscription, Subscriptions, Texts, Transactions};
 use crate::source::columns::amounts::{self, Amounts};
 use crate::source::columns::ids::{self, LONGEST_ID};
@@ -145,7 +145,7 @@ pub(super) fn subscriptions(
             months: intervals[row].months,
             days: intervals[row].days,
             amount: amounts.units[row],
-            currency: OWN,
+            currency: OWN_CURRENCY,
             subscription: subscriptions[row],
             kind: kinds[row].unwrap_or_default(),
             reason: reasons[row],

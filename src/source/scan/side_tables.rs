@@ -182,10 +182,10 @@ fn full(source: &str, rows: usize, what: &str, budget: &Budget) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::money::Exact;
+    use crate::money::ExactDecimal;
 
     fn rate(units: i128) -> Rate {
-        Rate::new(Exact { unscaled: units, scale: 0 }).unwrap().0
+        Rate::new(ExactDecimal { unscaled: units, scale: 0 }).unwrap().0
     }
 
     #[test]

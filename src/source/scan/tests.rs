@@ -413,7 +413,7 @@ struct Impatient;
 
 impl Progress for Impatient {
     fn stopped(&self) -> Result<()> {
-        Err(Error::new(crate::error::Kind::Interrupted, "interrupted"))
+        Err(Error::new(crate::error::ErrorKind::Interrupted, "interrupted"))
     }
 }
 

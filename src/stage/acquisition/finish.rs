@@ -21,7 +21,7 @@ use crate::timeline::segments::{ALL, CellId};
 use crate::timeline::shape::Frame;
 
 /// What was spent in a period, by slot of the channel; `None`: on all of them and on no channel.
-type Spend = BTreeMap<Option<u32>, i128>;
+type ChannelSpend = BTreeMap<Option<u32>, i128>;
 
 impl Stage for Acquisition {
     fn finish(&self, known: &StepOutputs) -> Result<Finished> {
@@ -43,7 +43,7 @@ impl Stage for Acquisition {
             for period in frame.periods() {
                 let nobody = BTreeMap::new();
                 let of_channels = won.get(&(cell, period as u32)).unwrap_or(&nobody);
-                let spent = if cell == ALL { self.spent(known, frame, &channels, period) } else { Spend::new() };
+                let spent = if cell == ALL { self.spent(known, frame, &channels, period) } else { ChannelSpend::new() };
                 let mut all = Won::default();
                 of_channels.values().for_each(|of| all.add(*of));
                 let new = counts[period][Head::New as usize];
@@ -140,9 +140,9 @@ impl Figures {
 
 impl Acquisition {
     /// What was spent in a period, by channel and in all.
-    fn spent(&self, known: &StepOutputs, frame: &Frame, channels: &LabelIndex, period: usize) -> Spend {
+    fn spent(&self, known: &StepOutputs, frame: &Frame, channels: &LabelIndex, period: usize) -> ChannelSpend {
         let costs = costs(&known.shape, frame, period);
-        let mut spent: Spend = sum(costs).map(|all| (None, all)).into_iter().collect();
+        let mut spent: ChannelSpend = sum(costs).map(|all| (None, all)).into_iter().collect();
         for cost in costs.iter().filter(|cost| cost.channel != NO_VALUE) {
             *spent.entry(Some(channels.slot(cost.channel))).or_default() += i128::from(cost.amount);
         }

@@ -6,7 +6,7 @@ use super::{Churn, ChurnKind, ChurnOptions};
 use crate::check::{Check, Status};
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
-use crate::stage::rates::{Share, in_periods, period_of};
+use crate::stage::rates::{ChurnShare, in_periods, period_of};
 use crate::stage::rows::{Identity, Windowed, ratio, segment_cells};
 use crate::stage::{Finished, MetricValue, PerCustomer, Stage, StageKind, SummaryMetric};
 use crate::stats::churn_rate::{annual, expected_lifetime, rate as rate_of, trailing, window};
@@ -38,7 +38,7 @@ impl Stage for Churn {
         let has_terms = matches!(windowed.rule, LiveRule::Subscriptions(_));
         for cell in self.counts.cells(known)? {
             let sums = tally.sums(cell);
-            let shares = Share::by_period(known, self.counts, &windowed, cell)?;
+            let shares = ChurnShare::by_period(known, self.counts, &windowed, cell)?;
             let mut observed = vec![];
             for period in frame.periods() {
                 let of = |head: Head| sums[period][head as usize];
@@ -61,7 +61,7 @@ impl Stage for Churn {
                 let over = window(&observed, self.spec.options.trailing).filter(|_| complete);
                 let trailing = over.and_then(|w| trailing(w, self.spec.options.trailing_method));
                 let yearly = trailing.map(|r| annual(r, of_rates.per_year()));
-                let interval = share.and_then(Share::interval);
+                let interval = share.and_then(ChurnShare::interval);
                 let decided = |head: Head| if undecided { Cell::Null } else { count(head) };
                 let termly = |cell: Cell<'static>| if has_terms { cell } else { Cell::Null };
                 table.push(segment_cells(&index, cell).into_iter().chain([

@@ -2,7 +2,7 @@
 
 mod finish;
 
-use super::rates::{self, Counts};
+use super::rates::{self, MovementCounts};
 use super::rows::segment_columns;
 use super::{Common, Refusal, Stage, StageCheck, StageKind, StageSpec};
 use crate::engine::plan::Plan;
@@ -121,5 +121,5 @@ struct Churn {
     spec: StageSpec<ChurnOptions>,
     common: Common,
     lens: usize,
-    counts: Counts,
+    counts: MovementCounts,
 }

@@ -22,7 +22,7 @@ use crate::timeline::shape::{Basis, Frame, Maturity};
 
 /// The sums behind a row, of one cohort or pooled over several.
 #[derive(Clone, Copy, Default)]
-struct Sums {
+struct CohortSums {
     size: i128,
     customers: i128,
     orders: i128,
@@ -39,8 +39,8 @@ struct Sums {
     undecided: bool,
 }
 
-impl Sums {
-    fn add(&mut self, other: &Sums) {
+impl CohortSums {
+    fn add(&mut self, other: &CohortSums) {
         self.size += other.size;
         self.customers += other.customers;
         self.orders += other.orders;
@@ -65,7 +65,7 @@ impl Stage for CohortStage {
         let mut cells: Vec<CellId> = tally.cohorts.keys().map(|(cell, _)| *cell).collect();
         cells.dedup();
         for cell in cells {
-            let mut pooled: BTreeMap<usize, Sums> = BTreeMap::new();
+            let mut pooled: BTreeMap<usize, CohortSums> = BTreeMap::new();
             for ((_, number), cohort) in tally.cohorts.range((cell, 0)..=(cell, u32::MAX)) {
                 let number = *number as usize;
                 for (age, sums) in self.ages(known, frame, number, cohort, oldest) {
@@ -110,7 +110,7 @@ impl CohortStage {
         number: usize,
         cohort: &Cohort,
         oldest: usize,
-    ) -> impl Iterator<Item = (usize, Sums)> {
+    ) -> impl Iterator<Item = (usize, CohortSums)> {
         let ages = cohort.ages();
         let signed_up = self.fold.from == From::SignedUp || known.shape.has_signed_up;
         let left_truncated = !signed_up && number <= frame.window;
@@ -123,7 +123,7 @@ impl CohortStage {
         (0..=oldest).map(move |age| {
             let of = |field: Aged| ages.get(age).map_or(0, |a| a[field as usize]);
             cumulative += of(Aged::Revenue);
-            let sums = Sums {
+            let sums = CohortSums {
                 size,
                 customers: of(Aged::Customers),
                 orders: of(Aged::Orders),
@@ -168,7 +168,7 @@ impl CohortStage {
         index: &SegmentIndex,
         cell: CellId,
         (cohort, age, period): (Option<Day>, usize, Option<Day>),
-        sums: &Sums,
+        sums: &CohortSums,
         maturity: Maturity,
     ) {
         let (complete, observable) = (maturity == Maturity::Complete, maturity != Maturity::NotObservable);
@@ -201,7 +201,7 @@ impl CohortStage {
         ]));
     }
 
-    fn headlines(&self, frame: &Frame, pooled: &BTreeMap<usize, Sums>) -> Vec<SummaryMetric> {
+    fn headlines(&self, frame: &Frame, pooled: &BTreeMap<usize, CohortSums>) -> Vec<SummaryMetric> {
         let Some(last) = frame.periods().rev().find(|p| frame.maturity(*p) == Maturity::Complete) else {
             return vec![];
         };

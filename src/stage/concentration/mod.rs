@@ -57,7 +57,8 @@ impl StageKind for ConcentrationKind {
         let top = (spec.options.top * 1e6).round() as u32;
         let lens = spec.setting.lens(spec.setting.period);
         let by = Some((common.index, spec.segments.as_slice()));
-        let ranking = ranking::plan::<Worth>(plan, &Ranking { by, lens, ranks, parameter: top, most: DECILES + 1 });
+        let ranking =
+            ranking::plan::<RevenueToDate>(plan, &Ranking { by, lens, ranks, parameter: top, most: DECILES + 1 });
         Ok(Box::new(Concentration { spec: spec.clone(), common, top, ranking }))
     }
 }
@@ -73,9 +74,9 @@ struct Concentration {
 }
 
 /// Net revenue to date of those in the transactions, or of subscribers who were ever live.
-struct Worth;
+struct RevenueToDate;
 
-impl Measure for Worth {
+impl Measure for RevenueToDate {
     const KIND: &'static str = "revenue";
     const NEEDS: Needs = Needs { orders: false, usage: false, surveys: false, reasons: false, channels: false };
 

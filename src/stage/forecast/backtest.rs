@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::past::{Base, FIGURES, MetricValue};
+use super::past::{Base, FIGURES, ForecastMetric};
 use crate::stats::smoothing::rates::{FEWEST, Outlooks};
 
 /// The latest origins, so that a long past by the day does not cost a fit a day.
@@ -39,7 +39,7 @@ pub fn test(base: &Base, season: usize, year: usize, horizons: usize) -> Vec<Tes
                 let target = t + horizon - 1;
                 let actual = (target < n).then(|| observed[target])?;
                 // The opening of the first period to come is known.
-                let known = if figure == MetricValue::Opening { t + 1 } else { *t };
+                let known = if figure == ForecastMetric::Opening { t + 1 } else { *t };
                 let same = |period: Option<usize>| period.filter(|p| *p < known).map(|p| observed[p]);
                 let expected = [
                     Some(figure.of(outlooks.as_ref()?.steps.get(horizon - 1)?).expected),

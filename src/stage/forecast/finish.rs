@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::past::{Base, FIGURES, MetricValue, bases};
+use super::past::{Base, FIGURES, ForecastMetric, bases};
 use super::{Forecast, backtest};
 use crate::calendar::Day;
 use crate::check::{Check, Status};
@@ -17,7 +17,7 @@ use crate::table::{Cell, Table};
 use crate::timeline::segments::{ALL, CellId};
 
 /// A base of a cell, and what is expected of it.
-struct Looked {
+struct LookedAhead {
     base: Base,
     outlooks: Option<Outlooks>,
 }
@@ -28,11 +28,11 @@ impl Stage for Forecast {
         let frame = known.shape.frame(self.spec.period);
         let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };
         let cells: Vec<CellId> = std::iter::once(ALL).chain(heads.cells().filter(|c| *c != ALL)).collect();
-        let look = |cell: &CellId| -> ([Looked; 2], usize) {
+        let look = |cell: &CellId| -> ([LookedAhead; 2], usize) {
             let (bases, next) = bases(&windowed, &heads.sums(*cell), &money.sums(*cell), self.spec.setting.digits);
             let look = |base: Base| {
                 let recent = base.past.until(base.past.len());
-                Looked { outlooks: recent.outlook(self.season, self.periods), base }
+                LookedAhead { outlooks: recent.outlook(self.season, self.periods), base }
             };
             (bases.map(look), next)
         };
@@ -52,7 +52,7 @@ impl Stage for Forecast {
         let mut finished = Finished::default();
         if let Some((bases, next)) = looked.first() {
             let mut tests = Table::empty(Arc::new(of_tests), false);
-            for Looked { base, .. } in bases {
+            for LookedAhead { base, .. } in bases {
                 let rows = backtest::test(base, self.season, super::year(self.spec.period), self.periods);
                 finished.checks.extend(self.verdict(&rows));
                 rows.iter().for_each(|row| tests.push(self.tested(row)));
@@ -74,13 +74,13 @@ impl Stage for Forecast {
 
 impl Forecast {
     /// The columns after those of the segment.
-    fn row(&self, looked: &Looked, figure: MetricValue, step: usize, start: Day) -> [Cell<'static>; 9] {
-        let Looked { base, outlooks } = looked;
+    fn row(&self, looked: &LookedAhead, figure: ForecastMetric, step: usize, start: Day) -> [Cell<'static>; 9] {
+        let LookedAhead { base, outlooks } = looked;
         let range = outlooks.as_ref().map(|o| figure.of(&o.steps[step - 1]));
         let model = outlooks.as_ref().map(|o| match figure {
-            MetricValue::Opening => o.opening_model.to_owned(),
-            MetricValue::Rate => o.rate_model.to_owned(),
-            MetricValue::Lost => format!("{} × {}", o.rate_model, o.opening_model),
+            ForecastMetric::Opening => o.opening_model.to_owned(),
+            ForecastMetric::Rate => o.rate_model.to_owned(),
+            ForecastMetric::Lost => format!("{} × {}", o.rate_model, o.opening_model),
         });
         let why = || match base.past.len() {
             0 => "there is nothing to lose at the last closing, or no complete period with an opening".to_owned(),

@@ -8,29 +8,29 @@ use crate::tally::money::Flow;
 
 /// The figures of a base that is lost from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MetricValue {
+pub enum ForecastMetric {
     Opening,
     Rate,
     Lost,
 }
 
-pub const FIGURES: [MetricValue; 3] = [MetricValue::Opening, MetricValue::Rate, MetricValue::Lost];
+pub const FIGURES: [ForecastMetric; 3] = [ForecastMetric::Opening, ForecastMetric::Rate, ForecastMetric::Lost];
 
-impl MetricValue {
+impl ForecastMetric {
     pub fn of(self, outlook: &Outlook) -> Range {
         match self {
-            MetricValue::Opening => outlook.opening,
-            MetricValue::Rate => outlook.rate,
-            MetricValue::Lost => outlook.lost,
+            ForecastMetric::Opening => outlook.opening,
+            ForecastMetric::Rate => outlook.rate,
+            ForecastMetric::Lost => outlook.lost,
         }
     }
 
     /// As it was, by period.
     pub fn observed(self, past: &Past) -> Vec<f64> {
         match self {
-            MetricValue::Opening => past.opening.clone(),
-            MetricValue::Rate => (0..past.len()).map(|p| past.rate(p)).collect(),
-            MetricValue::Lost => past.lost.clone(),
+            ForecastMetric::Opening => past.opening.clone(),
+            ForecastMetric::Rate => (0..past.len()).map(|p| past.rate(p)).collect(),
+            ForecastMetric::Lost => past.lost.clone(),
         }
     }
 }
@@ -43,19 +43,19 @@ pub struct Base {
 }
 
 impl Base {
-    pub fn name(&self, figure: MetricValue) -> &'static str {
+    pub fn name(&self, figure: ForecastMetric) -> &'static str {
         self.names[figure as usize]
     }
 
     /// The figure a year before the period so many steps ahead.
-    pub fn last_year(&self, figure: MetricValue, year: usize, steps: usize) -> Option<f64> {
+    pub fn last_year(&self, figure: ForecastMetric, year: usize, steps: usize) -> Option<f64> {
         let observed = figure.observed(&self.past);
         let back = year.checked_sub(steps - 1)?;
         let period = self.past.len().checked_sub(back)?;
         observed.get(period).copied()
     }
 
-    pub fn seasonal_index(&self, figure: MetricValue, season: usize, steps: usize) -> Option<f64> {
+    pub fn seasonal_index(&self, figure: ForecastMetric, season: usize, steps: usize) -> Option<f64> {
         seasonal_index(&figure.observed(&self.past)[..self.past.len()], season, steps)
     }
 }

@@ -15,7 +15,7 @@ use crate::calendar::Day;
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::money::minor_per_major;
-use crate::stage::rates::{ForLife, Share};
+use crate::stage::rates::{ChurnShare, ForLife};
 use crate::stage::rows::{Windowed, segment_cells};
 use crate::stats::buyers::{BuyerModel, History};
 use crate::table::{Cell, Table, TableSchema};
@@ -135,7 +135,7 @@ impl Ltv {
         let whole = |p: &usize| windowed.complete(*p) && frame.grid.end(*p) <= cut;
         let before: Vec<usize> = (frame.window..holdout.periods.start).filter(whole).collect();
         for (cell, fits) in fits.iter() {
-            let shares = Share::by_period(known, self.counts, &windowed, *cell)?;
+            let shares = ChurnShare::by_period(known, self.counts, &windowed, *cell)?;
             let shares: Vec<_> = before.iter().filter_map(|p| shares[*p]).collect();
             let churn =
                 ForLife::of(&shares, self.spec.options.trailing, self.spec.setting.policy).and_then(|life| life.rate);

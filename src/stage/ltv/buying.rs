@@ -1,7 +1,7 @@
 //! Lifetime value where customers come and go unseen: by fitted models of buying and of value.
 
 use super::backtest::Tested;
-use super::finish::{Push, Row};
+use super::finish::{MethodRow, Push};
 use super::fits::{Bought, CellFits, with};
 use super::{BUYING, Buying, Ltv};
 use crate::engine::step_outputs::StepOutputs;
@@ -55,7 +55,8 @@ impl Ltv {
         let asked = self.buying_models();
         for (cell, fits) in fits.iter() {
             for name in fits.fitted() {
-                let mut row = Row { customers: fits.customers, note: self.revenue_note(), ..Row::default() };
+                let mut row =
+                    MethodRow { customers: fits.customers, note: self.revenue_note(), ..MethodRow::default() };
                 row.note.push(format!("of a new customer over {} months", self.horizon));
                 if !asked.contains(&name) {
                     row.note.push(format!("stands in for {}, which did not converge", BgNbd::NAME));
@@ -91,7 +92,7 @@ impl Ltv {
     }
 
     /// (1 + E[X(horizon)]) × E[spend] × margin, with its interval by the delta method.
-    fn value(&self, buying: &Buying, fits: &CellFits, name: &str, row: &mut Row) {
+    fn value(&self, buying: &Buying, fits: &CellFits, name: &str, row: &mut MethodRow) {
         let (month, months) = (buying.month(), self.horizon);
         let notes = match name {
             BgNbd::NAME => notes(fits.bgnbd.as_ref()),

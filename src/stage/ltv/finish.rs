@@ -8,7 +8,7 @@ use super::realised::realised;
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::money::minor_per_major;
-use crate::stage::rates::{ForLife, Share, in_periods, period_of};
+use crate::stage::rates::{ChurnShare, ForLife, in_periods, period_of};
 use crate::stage::rows::{Windowed, arpa, segment_cells};
 use crate::stage::spend::{costs, payback, per_new_customer, sum};
 use crate::stage::{Finished, MetricValue, Scorer, Stage, SummaryMetric};
@@ -22,7 +22,7 @@ use crate::timeline::shape::Maturity;
 
 /// The figures of one row, before they become cells.
 #[derive(Default)]
-pub(super) struct Row {
+pub(super) struct MethodRow {
     pub customers: i64,
     pub arpa: Option<f64>,
     pub churn_rate: Option<f64>,
@@ -37,7 +37,7 @@ pub(super) struct Row {
 }
 
 /// Takes a row by cell, period and method.
-pub(super) type Push<'a> = dyn FnMut(CellId, usize, &str, Row) + 'a;
+pub(super) type Push<'a> = dyn FnMut(CellId, usize, &str, MethodRow) + 'a;
 
 impl Stage for Ltv {
     fn finish(&self, known: &StepOutputs) -> Result<Finished> {
@@ -45,7 +45,7 @@ impl Stage for Ltv {
         let frame = known.shape.frame(self.spec.period);
         let mut table = Table::empty(Arc::new(self.schema()), false);
         let mut headlines = vec![];
-        let mut push = |cell: CellId, period: usize, method: &str, row: Row| {
+        let mut push = |cell: CellId, period: usize, method: &str, row: MethodRow| {
             let start = frame.grid.start(period);
             if cell == ALL && method == "ratio" {
                 let figures = [("lifetime value (ratio)", row.ltv), ("acquisition cost", row.cac)];
@@ -123,14 +123,14 @@ impl Ltv {
     }
 
     /// One row a complete period: arpa × margin / trailing churn rate.
-    fn ratios(&self, known: &StepOutputs, mut push: impl FnMut(CellId, usize, Row)) -> Result<()> {
+    fn ratios(&self, known: &StepOutputs, mut push: impl FnMut(CellId, usize, MethodRow)) -> Result<()> {
         let (heads, money) = (known.get(self.counts.heads)?, known.get(self.money)?);
         let frame = known.shape.frame(self.spec.period);
         let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };
         let of_rates = period_of(self.spec.setting.policy, self.spec.period);
         for cell in heads.cells() {
             let (counts, sums) = (heads.sums(cell), money.sums(cell));
-            let all = Share::by_period(known, self.counts, &windowed, cell)?;
+            let all = ChurnShare::by_period(known, self.counts, &windowed, cell)?;
             let mut shares = vec![];
             for period in frame.periods().filter(|p| windowed.complete(*p)) {
                 let customers = counts[period][Head::Closing as usize] as i64;
@@ -171,7 +171,7 @@ impl Ltv {
                 push(
                     cell,
                     period,
-                    Row {
+                    MethodRow {
                         customers,
                         arpa,
                         churn_rate,
@@ -182,7 +182,7 @@ impl Ltv {
                         cac,
                         payback,
                         note,
-                        ..Row::default()
+                        ..MethodRow::default()
                     },
                 );
             }
@@ -191,7 +191,7 @@ impl Ltv {
     }
 
     /// One row a cohort: the margin that its customers brought to date.
-    fn cohorts(&self, known: &StepOutputs, mut push: impl FnMut(CellId, usize, Row)) -> Result<()> {
+    fn cohorts(&self, known: &StepOutputs, mut push: impl FnMut(CellId, usize, MethodRow)) -> Result<()> {
         let (tally, heads) = (known.get(self.cohorts)?, known.get(self.counts.heads)?);
         let frame = known.shape.frame(self.spec.period);
         let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };
@@ -217,14 +217,14 @@ impl Ltv {
             if windowed.left_truncated(number) {
                 note.push("left-truncated: the cohort holds older customers".into());
             }
-            let row = Row {
+            let row = MethodRow {
                 customers: cohort.size,
                 ltv: Some(got.ltv),
                 discounted: got.discounted,
                 cac,
                 payback: got.payback,
                 note,
-                ..Row::default()
+                ..MethodRow::default()
             };
             push(*cell, number, row);
         }

@@ -12,7 +12,7 @@ mod score;
 mod survival;
 mod tables;
 
-use super::rates::{self, Counts};
+use super::rates::{self, MovementCounts};
 use super::rows::Windowed;
 use super::{Common, Refusal, Stage, StageCheck, StageKind, StageSpec, TimeUnit};
 use crate::calendar::Day;
@@ -155,7 +155,7 @@ struct Ltv {
     models: Vec<&'static str>,
     /// Months that the fitted methods look ahead.
     horizon: u32,
-    counts: Counts,
+    counts: MovementCounts,
     money: Ref<PeriodSeries>,
     cohorts: Ref<CohortTally>,
     /// Spells, and who is live of the same cells.

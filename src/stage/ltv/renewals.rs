@@ -1,7 +1,7 @@
 //! Lifetime value under contract, by fitted renewals: `sbg` and `bdw`.
 
 use super::backtest::Tested;
-use super::finish::{Push, Row};
+use super::finish::{MethodRow, Push};
 use super::survival::paid;
 use super::{Ltv, RENEWING};
 use crate::engine::step_outputs::StepOutputs;
@@ -124,7 +124,7 @@ impl Ltv {
             if payment.is_none() {
                 note.push("no subscription of this interval is live".into());
             }
-            let row = Row {
+            let row = MethodRow {
                 customers: fit.customers() as i64,
                 arpa: payment,
                 lifetime: converged.then_some(sum),
@@ -133,7 +133,7 @@ impl Ltv {
                 interval: (end(|i| i.0), end(|i| i.1)),
                 holdout_error: tested.error(*cell, method),
                 note,
-                ..Row::default()
+                ..MethodRow::default()
             };
             push(*cell, period, method, row);
         }

@@ -30,13 +30,13 @@ struct ToCome {
 const OFTEN: usize = 1 << 12;
 
 /// What is said of customers of one x, of which there are many.
-struct Prepared {
+struct PreparedFit {
     /// By T in days.
     to_come: Vec<ToCome>,
     alive: Alive,
 }
 
-struct Buyers {
+struct BuyerScorer {
     columns: Vec<ColumnSpec>,
     lens: usize,
     unit: TimeUnit,
@@ -48,7 +48,7 @@ struct Buyers {
     /// `None` where no model converged.
     model: Option<(&'static str, Bought, CellFits)>,
     /// By x: where the counts hold enough histories to be worth it.
-    prepared: Vec<Option<Prepared>>,
+    prepared: Vec<Option<PreparedFit>>,
     /// By x, for others.
     futures: Vec<OnceLock<Futures>>,
 }
@@ -60,7 +60,7 @@ impl Ltv {
             let (name, model) = fits.scoring(&self.buying_models())?;
             Some((name, model, fits.clone()))
         });
-        let mut scorer = Buyers {
+        let mut scorer = BuyerScorer {
             columns: columns(&self.spec),
             lens: buying.lens,
             unit: buying.unit,
@@ -118,9 +118,9 @@ pub(super) fn ages_by_frequency<'a>(kinds: impl Iterator<Item = &'a History>) ->
     ages.into_iter().collect()
 }
 
-impl Buyers {
+impl BuyerScorer {
     /// `kinds` are in order of x.
-    fn prepare(&self, kinds: &[(History, Weight)]) -> Vec<Option<Prepared>> {
+    fn prepare(&self, kinds: &[(History, Weight)]) -> Vec<Option<PreparedFit>> {
         let Some((_, model, _)) = &self.model else { return vec![] };
         let months_ahead = f64::from(self.horizon.0) * self.horizon.1;
         let of_frequency = |kinds: &&[(History, Weight)]| {
@@ -132,7 +132,7 @@ impl Buyers {
                 let future = with!(model, m => m.futures(x, months_ahead, usize::MAX));
                 let to_come = (0..=longest).map(|age| self.to_come_by(age, &*future)).collect();
                 let alive = with!(model, m => m.alive(x, longest, self.unit.days(), usize::MAX));
-                (x as usize, Prepared { to_come, alive })
+                (x as usize, PreparedFit { to_come, alive })
             })
         };
         let groups: Vec<_> = kinds.chunk_by(|a, b| a.0.frequency == b.0.frequency).collect();
@@ -185,7 +185,7 @@ impl Buyers {
     }
 }
 
-impl Scorer for Buyers {
+impl Scorer for BuyerScorer {
     fn columns(&self) -> Vec<ColumnSpec> {
         self.columns.clone()
     }

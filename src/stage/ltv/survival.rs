@@ -1,7 +1,7 @@
 //! Lifetime value by how long customers were seen to stay.
 
 use super::Ltv;
-use super::finish::{Push, Row};
+use super::finish::{MethodRow, Push};
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stats::proportion::Z95;
@@ -86,7 +86,7 @@ impl Ltv {
                 note.push("nobody is live at the closing".into());
             }
             let value = |s: f64| margin.map(|m| m * s);
-            let row = Row {
+            let row = MethodRow {
                 customers: curve.customers as i64,
                 arpa,
                 lifetime: enough.then_some(sum),
@@ -97,7 +97,7 @@ impl Ltv {
                 cac,
                 payback,
                 note,
-                ..Row::default()
+                ..MethodRow::default()
             };
             push(cell, period, "survival", row);
         }

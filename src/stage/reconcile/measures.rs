@@ -1,13 +1,13 @@
 //! What policies are compared by.
 
-use super::Seen;
+use super::PolicyCounts;
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::money::minor_per_major;
 use crate::options::NoOptions;
 use crate::stage::StageSpec;
 use crate::stage::ltv::ratio::ratio as lifetime_value;
-use crate::stage::rates::{ForLife, Share, in_periods, period_of};
+use crate::stage::rates::{ChurnShare, ForLife, in_periods, period_of};
 use crate::stage::rows::{Windowed, arpa, ratio};
 use crate::stats::churn_rate::rate;
 use crate::table::Cell;
@@ -89,11 +89,11 @@ const TRAILING: usize = 6;
 pub fn figures(
     spec: &StageSpec<NoOptions>,
     known: &StepOutputs,
-    seen: &Seen,
+    seen: &PolicyCounts,
     windowed: &Windowed<'_>,
 ) -> Result<Vec<Vec<Amount>>> {
     let (heads, money) = (known.get(seen.counts.heads)?.sums(ALL), known.get(seen.money)?.sums(ALL));
-    let shares = Share::by_period(known, seen.counts, windowed, ALL)?;
+    let shares = ChurnShare::by_period(known, seen.counts, windowed, ALL)?;
     let of_rates = period_of(seen.policy, spec.period);
     let mut past = vec![];
     let complete = windowed.frame.periods().filter(|p| windowed.complete(*p));

@@ -3,7 +3,7 @@
 mod finish;
 mod measures;
 
-use super::rates::{self, Counts};
+use super::rates::{self, MovementCounts};
 use super::{Common, Refusal, Stage, StageCheck, StageKind, StageSpec};
 use crate::engine::plan::Plan;
 use crate::engine::step_outputs::Ref;
@@ -72,12 +72,12 @@ impl StageKind for ReconcileKind {
         let LiveRule::Subscriptions(rule) = spec.setting.rule else {
             return Err(Error::internal("policies are of subscriptions, and the basis is transactions"));
         };
-        let mut seen: Vec<Seen> = vec![];
+        let mut seen: Vec<PolicyCounts> = vec![];
         let mut look = |policy: Policy| {
             seen.iter().position(|s| s.policy == policy).unwrap_or_else(|| {
                 let lens = Lens { rule: LiveRule::Subscriptions(policy.rule(rule)), ..spec.setting.lens(spec.period) };
                 let counts = rates::plan(plan, common.index, lens, &[], policy);
-                seen.push(Seen { policy, counts, money: series::plan::<Money>(plan, common.index, lens, &[]) });
+                seen.push(PolicyCounts { policy, counts, money: series::plan::<Money>(plan, common.index, lens, &[]) });
                 seen.len() - 1
             })
         };
@@ -96,15 +96,15 @@ const AS_CONFIGURED: &str = "pipeline";
 struct Reconcile {
     spec: StageSpec<NoOptions>,
     /// Every combination of switches that occurs on a way from the standard policy to another, once.
-    seen: Vec<Seen>,
+    seen: Vec<PolicyCounts>,
     /// By policy: where its way begins, and each switch that is flipped with where it leads.
     ways: Vec<Way>,
 }
 
 /// A policy, and what was counted by it.
-struct Seen {
+struct PolicyCounts {
     policy: Policy,
-    counts: Counts,
+    counts: MovementCounts,
     money: Ref<PeriodSeries>,
 }
 

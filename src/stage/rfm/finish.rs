@@ -65,18 +65,18 @@ impl Stage for RfmStage {
 
     fn scorer(&self, known: &StepOutputs) -> Result<Option<Box<dyn Scorer>>> {
         let scores = Scores::clone(&*known.get(self.scores)?);
-        Ok(Some(Box::new(Scored { columns: scored(&self.spec), lens: self.lens, most: self.most, scores })))
+        Ok(Some(Box::new(RfmScorer { columns: scored(&self.spec), lens: self.lens, most: self.most, scores })))
     }
 }
 
-struct Scored {
+struct RfmScorer {
     columns: Vec<ColumnSpec>,
     lens: usize,
     most: u32,
     scores: Scores,
 }
 
-impl Scorer for Scored {
+impl Scorer for RfmScorer {
     fn columns(&self) -> Vec<ColumnSpec> {
         self.columns.clone()
     }

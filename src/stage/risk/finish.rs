@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::outlook::{LEAST_CUTS, Outlook, TAUGHT, fit, known_before, levels_of, pooled};
+use super::outlook::{LEAST_CUTS, RiskModel, TAUGHT, fit, known_before, levels_of, pooled};
 use super::{CHANCE, RiskKind, RiskStage, SCORE, score};
 use crate::check::{Check, Status};
 use crate::engine::step_outputs::StepOutputs;
@@ -24,10 +24,10 @@ pub struct Judged {
 }
 
 /// By signal; `None`: no prediction.
-pub type Verdict = BTreeMap<&'static str, Option<Judged>>;
+pub type Backtested = BTreeMap<&'static str, Option<Judged>>;
 
 /// Judges every signal at a cut, with what was known by then.
-pub fn verdict(watch: &FeatureSpec, cuts: &[Cut], tally: &RiskTally, number: usize) -> Verdict {
+pub fn verdict(watch: &FeatureSpec, cuts: &[Cut], tally: &RiskTally, number: usize) -> Backtested {
     let known = pooled(tally, &known_before(cuts, cuts[number].day));
     let here = pooled(tally, &[number]);
     let judged = |signs: &[usize]| -> Option<Judged> {
@@ -36,7 +36,7 @@ pub fn verdict(watch: &FeatureSpec, cuts: &[Cut], tally: &RiskTally, number: usi
         Some(Judged { ranked: Ranked::of(&groups), squared: Some(squared_errors(&groups)) })
     };
     let all: Vec<usize> = (0..watch.signs.len()).collect();
-    let mut verdict = Verdict::new();
+    let mut verdict = Backtested::new();
     verdict.insert(SCORE, judged(&all));
     for (i, sign) in watch.signs.iter().enumerate().filter(|(_, sign)| **sign != Feature::Silence) {
         verdict.insert(sign.name(), judged(&[i]));
@@ -78,7 +78,7 @@ fn groups(watch: &FeatureSpec, here: &BTreeMap<u32, Outcome>, model: &Logistic, 
 }
 
 /// All dates together, where there was a score: `None` if there was none.
-pub fn together(verdicts: &[Verdict]) -> Option<Verdict> {
+pub fn together(verdicts: &[Backtested]) -> Option<Backtested> {
     let scored = verdicts.iter().filter(|v| v.get(SCORE).is_some_and(Option::is_some));
     let and = |a: &Option<Judged>, b: &Option<Judged>| {
         let (a, b) = ((*a)?, (*b)?);
@@ -92,7 +92,7 @@ impl Stage for RiskStage {
     fn finish(&self, known: &StepOutputs) -> Result<Finished> {
         let (cuts, tally) = (known.get(self.past.cuts)?, known.get(self.past.tally)?);
         let backtested = cuts.len().saturating_sub(TAUGHT)..cuts.len();
-        let verdicts: Vec<Verdict> =
+        let verdicts: Vec<Backtested> =
             backtested.clone().map(|number| verdict(&self.watch, &cuts, &tally, number)).collect();
         let whole = together(&verdicts);
         let mut table = Table::empty(Arc::new(RiskKind::tables(&self.spec).swap_remove(0)), false);
@@ -124,12 +124,12 @@ impl Stage for RiskStage {
 
     fn scorer(&self, known: &StepOutputs) -> Result<Option<Box<dyn Scorer>>> {
         let outlook = Option::clone(&*known.get(self.outlook)?);
-        Ok(Some(Box::new(score::Scored::new(&self.spec, &self.watch, self.lens, &known.shape, outlook))))
+        Ok(Some(Box::new(score::RiskScorer::new(&self.spec, &self.watch, self.lens, &known.shape, outlook))))
     }
 }
 
 /// The share of those who left that stood in the top tenth.
-fn share(verdict: Option<&Verdict>, signal: &str) -> Option<f64> {
+fn share(verdict: Option<&Backtested>, signal: &str) -> Option<f64> {
     let ranked = verdict?.get(signal)?.as_ref()?.ranked;
     ranked.lift().map(|lift| lift / 10.0)
 }
@@ -142,7 +142,7 @@ impl RiskStage {
     }
 
     /// Whether there is a score at all.
-    fn taught(&self, cuts: &[Cut], outlook: Option<&Outlook>) -> Check {
+    fn taught(&self, cuts: &[Cut], outlook: Option<&RiskModel>) -> Check {
         let detail = match outlook {
             Some(o) => format!(
                 "past dates of which it is known who left; risk_score is learned from the last {} of them, at which {} left \
@@ -165,7 +165,7 @@ impl RiskStage {
     }
 
     /// Whether the score tells more than what costs nothing.
-    fn beats(&self, whole: Option<&Verdict>, dates: usize) -> Check {
+    fn beats(&self, whole: Option<&Backtested>, dates: usize) -> Check {
         let name = "risk_beats_silence";
         let has_silence = self.watch.signs.contains(&Feature::Silence);
         let (rival, called) = match has_silence {

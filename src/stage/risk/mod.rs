@@ -7,7 +7,7 @@ mod score;
 mod tests;
 mod words;
 
-use self::outlook::Outlook;
+use self::outlook::RiskModel;
 use super::{Common, Refusal, Stage, StageCheck, StageKind, StageSpec};
 use crate::engine::plan::Plan;
 use crate::engine::step_outputs::Ref;
@@ -99,7 +99,7 @@ impl StageKind for RiskKind {
             let watch = watch.clone();
             plan.derive(&[past.cuts.id(), past.tally.id()], move |known| {
                 let (cuts, tally) = (known.get(past.cuts)?, known.get(past.tally)?);
-                Ok(Outlook::at(known.shape.as_of, &watch, &cuts, &tally))
+                Ok(RiskModel::at(known.shape.as_of, &watch, &cuts, &tally))
             })
         };
         Ok(Box::new(RiskStage { lens: plan.lens(lens), spec: spec.clone(), watch, past, outlook }))
@@ -119,7 +119,7 @@ struct RiskStage {
     /// Number of the lens that scoring looks through.
     lens: usize,
     past: Past,
-    outlook: Ref<Option<Outlook>>,
+    outlook: Ref<Option<RiskModel>>,
 }
 
 /// What a stage looks at: of the signs those that its sources can show.

@@ -18,7 +18,7 @@ const RIDGE: f64 = 1.0;
 
 /// The model that scores, and what is usual under it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Outlook {
+pub struct RiskModel {
     pub model: Logistic,
     /// By sign: the mean weight of the customers that were learned from.
     pub usual: Vec<f64>,
@@ -61,9 +61,9 @@ pub fn fit(watch: &FeatureSpec, pooled: &BTreeMap<u32, Outcome>, signs: &[usize]
     Logistic::fit(&cells, watch.signs.iter().map(|sign| sign.levels()).sum(), RIDGE)
 }
 
-impl Outlook {
+impl RiskModel {
     /// What a run on that day would say; `None` where too little was known by then.
-    pub fn at(day: Day, watch: &FeatureSpec, cuts: &[Cut], tally: &RiskTally) -> Option<Outlook> {
+    pub fn at(day: Day, watch: &FeatureSpec, cuts: &[Cut], tally: &RiskTally) -> Option<RiskModel> {
         let pooled = pooled(tally, &known_before(cuts, day));
         let all: Vec<usize> = (0..watch.signs.len()).collect();
         let model = fit(watch, &pooled, &all)?;
@@ -77,6 +77,6 @@ impl Outlook {
         }
         let customers = sum.customers as f64;
         usual.iter_mut().for_each(|mean| *mean /= customers);
-        Some(Outlook { model, usual, rate: sum.left as f64 / customers })
+        Some(RiskModel { model, usual, rate: sum.left as f64 / customers })
     }
 }

@@ -1,7 +1,7 @@
 //! What each customer gets: `risk_score`, `risk_reason`.
 
 use super::RiskOptions;
-use super::outlook::Outlook;
+use super::outlook::RiskModel;
 use super::{RiskKind, words};
 use crate::stage::{Scorer, StageKind, StageSpec};
 use crate::table::{Cell, ColumnSpec, Type, column};
@@ -37,28 +37,28 @@ pub fn columns(spec: &StageSpec<RiskOptions>) -> Vec<ColumnSpec> {
     vec![column(name("risk_score"), Type::Double, score), column(name("risk_reason"), Type::Text, reason)]
 }
 
-pub struct Scored {
+pub struct RiskScorer {
     columns: Vec<ColumnSpec>,
     lens: usize,
     watch: FeatureSpec,
     now: Cut,
     offsets: Vec<usize>,
-    outlook: Option<Outlook>,
+    outlook: Option<RiskModel>,
 }
 
-impl Scored {
+impl RiskScorer {
     pub fn new(
         spec: &StageSpec<RiskOptions>,
         watch: &FeatureSpec,
         lens: usize,
         shape: &Shape,
-        outlook: Option<Outlook>,
-    ) -> Scored {
+        outlook: Option<RiskModel>,
+    ) -> RiskScorer {
         let now = watch.cut(shape, &spec.setting.rule, shape.as_of, 1);
-        Scored { columns: columns(spec), lens, watch: watch.clone(), now, offsets: watch.offsets(), outlook }
+        RiskScorer { columns: columns(spec), lens, watch: watch.clone(), now, offsets: watch.offsets(), outlook }
     }
 
-    fn score_of(&self, outlook: &Outlook, standing: &FeatureValues) -> (f64, Option<String>) {
+    fn score_of(&self, outlook: &RiskModel, standing: &FeatureValues) -> (f64, Option<String>) {
         let levels: Vec<usize> = self.watch.signs.iter().map(|sign| standing.level(*sign, &self.watch)).collect();
         let placed = || self.offsets.iter().zip(&levels).map(|(offset, level)| offset + level);
         let mut reasons: Vec<(f64, usize)> = placed()
@@ -74,7 +74,7 @@ impl Scored {
     }
 }
 
-impl Scorer for Scored {
+impl Scorer for RiskScorer {
     fn columns(&self) -> Vec<ColumnSpec> {
         self.columns.clone()
     }

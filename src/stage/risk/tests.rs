@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::finish::{together, verdict};
-use super::outlook::{Outlook, known_before};
+use super::outlook::{RiskModel, known_before};
 use super::{Horizon, words};
 use crate::calendar::{Day, Period};
 use crate::tally::risk::{Outcome, RiskTally};
@@ -70,7 +70,7 @@ fn a_date_is_judged_by_hand() {
     assert_eq!(together(&all), Some(last));
     assert_eq!(together(&all[..3]), None);
     // Three hundred seen: of no answer a tenth left, of low points half, each drawn a little to the middle.
-    let outlook = Outlook::at(Day(120), &watch, &cuts, &tally).unwrap();
+    let outlook = RiskModel::at(Day(120), &watch, &cuts, &tally).unwrap();
     let probability = |level: usize| outlook.model.probability([0, 5 + level]);
     assert!((probability(0) - 0.1).abs() < 0.01 && (probability(1) - 0.5).abs() < 0.03);
     assert!((outlook.rate - 0.18).abs() < 1e-15);
@@ -80,11 +80,11 @@ fn a_date_is_judged_by_hand() {
 #[test]
 fn outcomes_teach_later_dates_alone() {
     let (watch, cuts, tally) = four_dates();
-    let outlook = Outlook::at(cuts[3].day, &watch, &cuts, &tally);
+    let outlook = RiskModel::at(cuts[3].day, &watch, &cuts, &tally);
     let mut other = tally.clone();
     other.kinds.insert((3, 1), Outcome { customers: 20, left: 0 });
-    assert_eq!(Outlook::at(cuts[3].day, &watch, &cuts, &other), outlook);
-    assert_ne!(Outlook::at(Day(120), &watch, &cuts, &other), Outlook::at(Day(120), &watch, &cuts, &tally));
+    assert_eq!(RiskModel::at(cuts[3].day, &watch, &cuts, &other), outlook);
+    assert_ne!(RiskModel::at(Day(120), &watch, &cuts, &other), RiskModel::at(Day(120), &watch, &cuts, &tally));
 }
 
 #[test]

@@ -28,13 +28,13 @@ impl Stage for Voiced {
         let mut headlines = vec![];
         let everybody = answers.sums(ALL);
         let keeps_invitations =
-            SCORED.map(|kind| frame.periods().any(|p| Counts::of(&everybody[p], kind).unanswered > 0));
+            SCORED.map(|kind| frame.periods().any(|p| AnswerCounts::of(&everybody[p], kind).unanswered > 0));
         let cells: BTreeSet<CellId> = answers.cells().collect();
         for cell in cells {
             let sums = answers.sums(cell);
             for period in frame.periods() {
                 for kind in SCORED {
-                    let counts = Counts::of(&sums[period], kind);
+                    let counts = AnswerCounts::of(&sums[period], kind);
                     let asked = counts.answers + counts.unanswered;
                     if asked == 0 {
                         continue;
@@ -66,7 +66,7 @@ impl Stage for Voiced {
 }
 
 /// The counts of a cell, a period and a kind.
-struct Counts {
+struct AnswerCounts {
     answers: i128,
     promoters: i128,
     detractors: i128,
@@ -75,10 +75,10 @@ struct Counts {
     unanswered: i128,
 }
 
-impl Counts {
-    fn of(row: &[i128], kind: AnswerKind) -> Counts {
+impl AnswerCounts {
+    fn of(row: &[i128], kind: AnswerKind) -> AnswerCounts {
         let of = |voice: Voice| row[kind as usize * Answers::WIDTH + voice as usize];
-        Counts {
+        AnswerCounts {
             answers: of(Voice::Answers),
             promoters: of(Voice::Promoters),
             detractors: of(Voice::Detractors),

@@ -69,7 +69,7 @@ pub fn schema(setting: &RunSettings, scored: Vec<ColumnSpec>) -> TableSchema {
     TableSchema { name: "customers".into(), doc: doc.into(), key: 1, columns }
 }
 
-pub struct Customers {
+pub struct CustomersTable {
     schema: Arc<TableSchema>,
     setting: Arc<RunSettings>,
     lens: usize,
@@ -77,20 +77,20 @@ pub struct Customers {
     scorers: Vec<Box<dyn Scorer>>,
 }
 
-impl Customers {
+impl CustomersTable {
     /// `lens`: number of the lens of the calendar period in the plan.
     pub fn new(
         setting: Arc<RunSettings>,
         lens: usize,
         index: Arc<SegmentIndex>,
         scorers: Vec<Box<dyn Scorer>>,
-    ) -> Customers {
+    ) -> CustomersTable {
         let scored = scorers.iter().flat_map(|s| s.columns()).collect();
-        Customers { schema: Arc::new(schema(&setting, scored)), setting, lens, index, scorers }
+        CustomersTable { schema: Arc::new(schema(&setting, scored)), setting, lens, index, scorers }
     }
 }
 
-impl PerCustomer for Customers {
+impl PerCustomer for CustomersTable {
     fn schema(&self) -> Arc<TableSchema> {
         self.schema.clone()
     }
@@ -158,7 +158,7 @@ pub fn revenue_to_date(view: &View<'_>) -> i64 {
     sum.clamp(i64::MIN.into(), i64::MAX.into()) as i64
 }
 
-impl Customers {
+impl CustomersTable {
     fn units(&self, days: u32) -> f64 {
         f64::from(days) / self.setting.measures.time_unit.days()
     }

@@ -76,7 +76,7 @@ impl PerCustomer for Ledger {
         let mut next = view.frame().window;
         let mut orders_left = orders.as_slice();
         let mut lines =
-            Lines { view: &view, has_transactions: self.has_transactions, table, open: None, has_rows: false };
+            LedgerRows { view: &view, has_transactions: self.has_transactions, table, open: None, has_rows: false };
         for run in view.runs().iter().filter(|r| r.to > view.frame().window) {
             let from = run.from.max(view.frame().window);
             // Orders of who is not live (a shop beside subscriptions) have rows of their own.
@@ -103,7 +103,7 @@ fn orders_by_period(view: &View<'_>) -> SmallVec<[(usize, i64); 16]> {
 }
 
 /// A run, split where its orders change and where the last period is not decided.
-fn run(view: &View<'_>, run: &Run, orders: &mut &[(usize, i64)], lines: &mut Lines<'_, '_>) {
+fn run(view: &View<'_>, run: &Run, orders: &mut &[(usize, i64)], lines: &mut LedgerRows<'_, '_>) {
     let frame = view.frame();
     let undecided = (*view.rule() == LiveRule::Period && frame.last_is_partial()).then(|| frame.len() - 1);
     let mut from = run.from;
@@ -120,12 +120,12 @@ fn run(view: &View<'_>, run: &Run, orders: &mut &[(usize, i64)], lines: &mut Lin
         if let Some(last) = undecided.filter(|last| (from..to).contains(last)) {
             to = if from == last { last + 1 } else { last };
         }
-        lines.put(Line::new((from, to), run, now, undecided == Some(from)));
+        lines.put(LedgerRow::new((from, to), run, now, undecided == Some(from)));
         from = to;
     }
 }
 
-fn idle((from, to): (usize, usize), orders: &mut &[(usize, i64)], lines: &mut Lines<'_, '_>) {
+fn idle((from, to): (usize, usize), orders: &mut &[(usize, i64)], lines: &mut LedgerRows<'_, '_>) {
     if from >= to {
         return;
     }
@@ -143,14 +143,14 @@ fn idle((from, to): (usize, usize), orders: &mut &[(usize, i64)], lines: &mut Li
     *orders = &orders[orders.partition_point(|o| o.0 < from)..];
     let here = orders.partition_point(|o| o.0 < to);
     for (period, n) in &orders[..here] {
-        lines.put(Line::new((*period, period + 1), &nothing, *n, false));
+        lines.put(LedgerRow::new((*period, period + 1), &nothing, *n, false));
     }
     *orders = &orders[here..];
 }
 
 /// A row before it is written: periods `[from, to)`, and what is said of each of them.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Line {
+struct LedgerRow {
     from: usize,
     to: usize,
     state: State,
@@ -163,28 +163,31 @@ struct Line {
     undecided: bool,
 }
 
-impl Line {
-    fn new((from, to): (usize, usize), run: &Run, orders: i64, undecided: bool) -> Line {
+impl LedgerRow {
+    fn new((from, to): (usize, usize), run: &Run, orders: i64, undecided: bool) -> LedgerRow {
         let Run { state, opening, closing, valued, unallocated, passing, .. } = *run;
-        Line { from, to, state, opening, closing, valued, unallocated, passing, orders, undecided }
+        LedgerRow { from, to, state, opening, closing, valued, unallocated, passing, orders, undecided }
     }
 }
 
 /// Rows of a customer on their way into the table: one for all periods that follow each other and are alike, whatever
 /// it was that told them apart.
-struct Lines<'a, 't> {
+struct LedgerRows<'a, 't> {
     view: &'a View<'a>,
     has_transactions: bool,
     table: &'t mut Table,
-    open: Option<Line>,
+    open: Option<LedgerRow>,
     /// The customer has rows in the table.
     has_rows: bool,
 }
 
-impl Lines<'_, '_> {
-    fn put(&mut self, line: Line) {
+impl LedgerRows<'_, '_> {
+    fn put(&mut self, line: LedgerRow) {
         match &mut self.open {
-            Some(open) if open.to == line.from && Line { to: line.to, ..*open } == Line { from: open.from, ..line } => {
+            Some(open)
+                if open.to == line.from
+                    && LedgerRow { to: line.to, ..*open } == LedgerRow { from: open.from, ..line } =>
+            {
                 open.to = line.to;
             }
             _ => {
@@ -196,7 +199,8 @@ impl Lines<'_, '_> {
 
     fn write(&mut self) {
         let Some(line) = self.open.take() else { return };
-        let Line { from, to, state, opening: m0, closing, valued: m1, unallocated, passing, orders, undecided } = line;
+        let LedgerRow { from, to, state, opening: m0, closing, valued: m1, unallocated, passing, orders, undecided } =
+            line;
         let only = |which: State, amount: i64| if state == which { amount } else { 0 };
         let decided = |amount: i64| (!undecided).then_some(amount);
         let grid = &self.view.frame().grid;

@@ -1,4 +1,4 @@
-//! Table `dates`: the calendar that a BI tool joins the other tables to.
+//! Table `dates`: a calendar to which a BI tool joins the other tables.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use jiff::civil::Weekday;
 use crate::calendar::{Day, Period};
 use crate::table::{Table, TableSchema, Type, column};
 
+/// The columns of table `dates`, one row a day.
 pub fn schema() -> TableSchema {
     TableSchema {
         name: "dates".into(),

@@ -1,4 +1,4 @@
-//! Table `segments`: what each segment_id of the other tables stands for.
+//! Table `segments`: the meaning of each segment_id in the other tables.
 
 use std::sync::Arc;
 
@@ -7,18 +7,21 @@ use crate::table::{Table, TableSchema, Type, column};
 /// One value of a segment, or one pair of values where two segments are crossed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SegmentRow {
+    /// The number by which other tables name this row; 0 is all customers.
     pub segment_id: i64,
-    /// `all` and value `all` for the whole.
+    /// Name of the segment; `all` (with value `all`) for all customers.
     pub segment: Arc<str>,
     /// `(none)` where customers have no value.
     pub value: Arc<str>,
     /// The second of two crossed segments, and its value.
     pub second: Option<(Arc<str>, Arc<str>)>,
-    /// The values beyond the segment's cap, together.
+    /// True for the row that combines the values beyond the segment's cap.
     pub is_other: bool,
+    /// Customers who have the value at as_of.
     pub customers: u64,
 }
 
+/// The columns of table `segments`, one row a segment value.
 pub fn schema() -> TableSchema {
     TableSchema {
         name: "segments".into(),
@@ -40,6 +43,7 @@ pub fn schema() -> TableSchema {
     }
 }
 
+/// Table `segments` with the given rows, in their order.
 pub fn table(rows: &[SegmentRow]) -> Table {
     let mut table = Table::empty(Arc::new(schema()), false);
     for r in rows {

@@ -10,9 +10,12 @@ mod pipeline;
 mod render;
 mod run;
 pub mod run_dir;
+mod schema;
 mod schemas;
 mod secrets;
 pub mod show;
+mod sources;
+mod stages;
 mod stdout;
 mod tables;
 mod usage;
@@ -53,7 +56,10 @@ enum Command {
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
     Show(show::ShowArgs),
+    Sources(sources::SourcesArgs),
+    Stages(stages::StagesArgs),
     Tables(tables::TablesArgs),
+    Schema(schema::SchemaArgs),
     Gc(gc::GcArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -122,7 +128,10 @@ impl Command {
             Command::Check(args) => check::run(args, out),
             Command::Explain(args) => explain::run(args, out),
             Command::Show(args) => show::run(args, &compile, out),
+            Command::Sources(args) => sources::run(args, out),
+            Command::Stages(args) => stages::run(args, out),
             Command::Tables(args) => tables::run(args, out),
+            Command::Schema(_) => schema::run(out),
             Command::Gc(args) => gc::run(args, out),
             Command::Completions(args) => completions::run(args, out),
         }
@@ -134,7 +143,13 @@ impl Command {
             Command::Run(args) => args.pipeline.overrides(),
             Command::Check(args) => args.pipeline.overrides(),
             Command::Explain(args) => args.pipeline.overrides(),
-            Command::Show(_) | Command::Tables(_) | Command::Gc(_) | Command::Completions(_) => vec![],
+            Command::Show(_)
+            | Command::Sources(_)
+            | Command::Stages(_)
+            | Command::Tables(_)
+            | Command::Schema(_)
+            | Command::Gc(_)
+            | Command::Completions(_) => vec![],
         }
     }
 }

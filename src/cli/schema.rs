@@ -7,7 +7,7 @@ use crate::config;
 use crate::error::{Errors, ExitStatus};
 use crate::stage::KINDS;
 
-/// Print the JSON Schema of the pipeline file, by which editors complete and check it
+/// Print the JSON Schema of the pipeline file, with which editors complete and check it
 ///
 /// For example in the first line of a pipeline file, for editors that read it: #:schema pipeline.schema.json
 #[derive(clap::Args, Clone, Debug)]

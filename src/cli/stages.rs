@@ -11,10 +11,10 @@ use crate::nearest::suggestion;
 use crate::options::{Default, Key};
 use crate::stage::{KINDS, Kind};
 
-/// The reference of stages: what each kind computes, and its options
+/// Print the reference of stages: what each kind computes, and its options
 #[derive(clap::Args, Clone, Debug)]
 pub struct StagesArgs {
-    /// Only this kind, with its definition and options
+    /// Print only this kind, with its definition and options
     pub kind: Option<String>,
     /// Print text for people, or JSON for programs
     #[arg(long, value_enum, default_value_t)]

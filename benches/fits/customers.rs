@@ -11,10 +11,10 @@ use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rayon::prelude::*;
 use tenure::calendar::Day;
-use tenure::stats::buyers::{Buyers, Cell};
-use tenure::stats::gammagamma::{Spend, Spends};
+use tenure::stats::buyers::{BuyerCell, BuyerHistories};
+use tenure::stats::gammagamma::{SpendCell, Spends};
 
-use crate::simulated::{self, Chance, History, TICKS};
+use crate::simulated::{self, Chance, SimulatedHistory, TICKS};
 
 /// Days in the models' unit of time.
 pub const WEEK: f64 = 7.0;
@@ -68,7 +68,7 @@ impl Customers {
     /// Customers of a BG/NBD and Gamma-Gamma as CDNOW's, who came evenly over two years; times are whole days.
     pub fn simulated(customers: u64) -> Customers {
         const AT_ONCE: u64 = 10_000;
-        let one = |chance: &mut Chance| -> (History, i64) {
+        let one = |chance: &mut Chance| -> (SimulatedHistory, i64) {
             let age = (chance.uniform() * 730.0).floor();
             let (x, recency, _) = simulated::geometric(chance, 0, [0.243, 4.414, 0.793, 2.426], age / WEEK);
             let recency = (f64::from(recency) / TICKS * WEEK).ceil().min(age) as u32;
@@ -89,23 +89,24 @@ impl Customers {
         }
     }
 
-    pub fn histories(&self) -> &[History] {
+    pub fn histories(&self) -> &[SimulatedHistory] {
         &self.histories
     }
 
     /// Those alike counted together.
-    pub fn buyers(&self) -> Buyers {
-        let cells = counted(&self.histories).map(|((frequency, recency, age), customers)| Cell {
+    pub fn buyers(&self) -> BuyerHistories {
+        let cells = counted(&self.histories).map(|((frequency, recency, age), customers)| BuyerCell {
             frequency,
             recency,
             age,
             customers,
         });
-        Buyers { cells: cells.collect(), per_unit: WEEK }
+        BuyerHistories { cells: cells.collect(), per_unit: WEEK }
     }
 
     pub fn spends(&self) -> Spends {
-        let cells = counted(&self.spends).map(|((frequency, total), customers)| Spend { frequency, total, customers });
+        let cells =
+            counted(&self.spends).map(|((frequency, total), customers)| SpendCell { frequency, total, customers });
         Spends { cells: cells.collect(), minor_per_major: 100.0 }
     }
 }

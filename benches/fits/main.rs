@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use customers::{Customers, WEEK};
 use rayon::prelude::*;
-use tenure::stats::buyers::{BgNbd, BuyerModel, Buyers, History, MbgNbd, ParetoNbd, discounted};
+use tenure::stats::buyers::{BgNbd, BuyerHistories, BuyerModel, MbgNbd, ParetoNbd, PurchaseHistory, discounted};
 use tenure::stats::fit::Fit;
 use tenure::stats::gammagamma::GammaGamma;
 
@@ -79,7 +79,7 @@ impl Bench {
             self.least(|| wanted.par_iter().enumerate().map(of_frequency).collect::<Vec<_>>());
         let weeks = |days: u32| f64::from(days) / WEEK;
         let alone = |(x, recency, age): &Days| {
-            History::new(*x, weeks(*recency), weeks(*age)).map_or(0.0, |h| model.p_alive(&h))
+            PurchaseHistory::new(*x, weeks(*recency), weeks(*age)).map_or(0.0, |h| model.p_alive(&h))
         };
         let score = |(x, recency, age): &Days| {
             let Some((to_come, alive)) = &by_frequency[*x as usize] else { return 0.0 };
@@ -95,7 +95,7 @@ impl Bench {
         self.scores.push(format!("| {of} | {} | {count} | {prepared:.1} | {scored:.1} | {alone:.1} |", M::NAME));
     }
 
-    fn buying<M: BuyerModel>(&mut self, customers: &Customers, buyers: &Buyers) {
+    fn buying<M: BuyerModel>(&mut self, customers: &Customers, buyers: &BuyerHistories) {
         let fit = self.fit(&customers.name, M::NAME, buyers.cells.len(), || M::fit(buyers));
         if let Some(model) = fit.model {
             self.score(customers, model);

@@ -11,10 +11,10 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
-use simulated::{Chance, History, TICKS, cohort};
-use tenure::stats::buyers::{BgNbd, BuyerModel, Buyers, Cell, MbgNbd, ParetoNbd};
+use simulated::{Chance, SimulatedHistory, TICKS, cohort};
+use tenure::stats::buyers::{BgNbd, BuyerCell, BuyerHistories, BuyerModel, MbgNbd, ParetoNbd};
 use tenure::stats::fit::{Fit, Parameter};
-use tenure::stats::gammagamma::{GammaGamma, Spend, Spends};
+use tenure::stats::gammagamma::{GammaGamma, SpendCell, Spends};
 use tenure::stats::renewals::Renewal;
 use tenure::stats::renewals::bdw::Bdw;
 use tenure::stats::renewals::sbg::Sbg;
@@ -41,12 +41,15 @@ fn outcome<M>(fit: impl FnOnce() -> Fit<M>) -> Outcome {
     Outcome { parameters: if fit.converged { fit.parameters } else { vec![] }, took }
 }
 
-fn buyers(histories: Vec<History>) -> Buyers {
-    let cell = |(frequency, recency, age)| Cell { frequency, recency, age, customers: 1 };
-    Buyers { cells: histories.into_iter().map(cell).collect(), per_unit: TICKS }
+fn buyers(histories: Vec<SimulatedHistory>) -> BuyerHistories {
+    let cell = |(frequency, recency, age)| BuyerCell { frequency, recency, age, customers: 1 };
+    BuyerHistories { cells: histories.into_iter().map(cell).collect(), per_unit: TICKS }
 }
 
-fn buying<M: BuyerModel>(truth: [f64; 4], draw: impl Fn(&mut Chance, f64) -> History + Sync + 'static) -> Study {
+fn buying<M: BuyerModel>(
+    truth: [f64; 4],
+    draw: impl Fn(&mut Chance, f64) -> SimulatedHistory + Sync + 'static,
+) -> Study {
     let fit = move |seed, customers| {
         let seen = buyers(cohort(seed, customers, &draw));
         outcome(|| M::fit(&seen))
@@ -60,7 +63,7 @@ fn spending(truth: [f64; 3]) -> Study {
         // Most repeat buyers have one repeat, few have many: 1, 1, 2, 1, 2, 3 …
         let frequencies = (1..).flat_map(|most| 1..=most % 8 + 1).take(customers as usize);
         let cell =
-            |frequency| Spend { frequency, total: simulated::spend(&mut chance, truth, frequency), customers: 1 };
+            |frequency| SpendCell { frequency, total: simulated::spend(&mut chance, truth, frequency), customers: 1 };
         let seen = Spends { cells: frequencies.map(cell).collect(), minor_per_major: 100.0 };
         outcome(|| GammaGamma::fit(&seen))
     };

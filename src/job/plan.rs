@@ -13,7 +13,7 @@ use crate::stage::{AnySpec, Common, KINDS, Kind, Policy, Stage};
 use crate::table::TableSchema;
 use crate::tables;
 use crate::tally::interpurchase_gaps::{self, Learning};
-use crate::tally::{data_quality_counts, rfm, values};
+use crate::tally::{data_quality_counts, rfm, segment_values};
 use crate::timeline::builtin::Builtin;
 use crate::timeline::lens::{LiveRule, SubscriptionRule};
 use crate::timeline::purchase_frequency::FrequencyClasses;
@@ -59,7 +59,7 @@ pub fn blueprint(pipeline: &Pipeline, only: Option<&[String]>) -> Result<RunPlan
         plan.publish_to_shape(scores, Shape::with_scores);
     }
     let learned: Vec<_> = habits.iter().map(Ref::id).chain(scores.iter().map(Ref::id)).collect();
-    let index = values::plan(&mut plan, calendar, setting.segments.len() + setting.crossed.len(), &learned);
+    let index = segment_values::plan(&mut plan, calendar, setting.segments.len() + setting.crossed.len(), &learned);
     let common = Common { index, census: data_quality_counts::plan(&mut plan, index, calendar) };
     let lens = plan.lens(calendar);
     let whole = only.is_none();

@@ -8,12 +8,12 @@ use crate::calendar::Period;
 use crate::engine::plan::Plan;
 use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::Result;
-use crate::stats::churn_rate::{Observed, Trailing, totals, trailing, window};
+use crate::stats::churn_rate::{PeriodCounts, Trailing, totals, trailing, window};
 use crate::stats::proportion::wilson;
-use crate::tally::customer_movements::{CustomerMovements, Head};
+use crate::tally::customer_movements::{CustomerMovements, MovementColumn};
 use crate::tally::period_series::PeriodSeries;
 use crate::tally::series;
-use crate::tally::thirty_days::{DAYS, Lately, ThirtyDays};
+use crate::tally::thirty_days::{DAYS, ThirtyDays, ThirtyDaysColumn};
 use crate::timeline::lens::Lens;
 use crate::timeline::policy::{LtvRate, Policy, RateOf};
 use crate::timeline::segments::{ALL, CellId, SegmentIndex};
@@ -65,7 +65,7 @@ pub fn in_periods(n: f64, of: Period, period: Period) -> f64 {
 /// Churned of those who could churn, in one period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChurnShare {
-    pub of: Observed,
+    pub of: PeriodCounts,
     /// The churned are among those they are divided by: else there is no share, and no interval of one.
     pub is_share: bool,
 }
@@ -85,18 +85,18 @@ impl ChurnShare {
                 return None;
             }
             if let Some(lately) = &lately {
-                let of = |series: Lately| lately[period][series as usize] as i64;
-                let opening = of(Lately::Active) + of(Lately::New);
+                let of = |series: ThirtyDaysColumn| lately[period][series as usize] as i64;
+                let opening = of(ThirtyDaysColumn::Active) + of(ThirtyDaysColumn::New);
                 let seen = windowed.frame.grid.end(period).plus(-DAYS) >= windowed.shape.observed_from;
                 return seen.then(|| ChurnShare {
-                    of: Observed { churned: of(Lately::Churned), opening },
-                    is_share: of(Lately::Beyond) == 0,
+                    of: PeriodCounts { churned: of(ThirtyDaysColumn::Churned), opening },
+                    is_share: of(ThirtyDaysColumn::Beyond) == 0,
                 });
             }
-            let of = |head: Head| heads[period][head as usize] as i64;
-            let passing = windowed.rule.passing_counts() && of(Head::Intra) > 0;
+            let of = |head: MovementColumn| heads[period][head as usize] as i64;
+            let passing = windowed.rule.passing_counts() && of(MovementColumn::Intra) > 0;
             Some(ChurnShare {
-                of: Observed { churned: of(Head::Churned), opening: of(Head::Opening) },
+                of: PeriodCounts { churned: of(MovementColumn::Churned), opening: of(MovementColumn::Opening) },
                 is_share: !passing,
             })
         };
@@ -124,7 +124,7 @@ impl ForLife {
             LtvRate::Trailing => (shares, Trailing::Ratio),
             LtvRate::PreviousMean => (&shares[..shares.len().saturating_sub(1)], Trailing::Mean),
         };
-        let observed: Vec<Observed> = shares.iter().map(|share| share.of).collect();
+        let observed: Vec<PeriodCounts> = shares.iter().map(|share| share.of).collect();
         let over = window(&observed, length)?;
         let are_shares = shares[shares.len() - over.len()..].iter().all(|share| share.is_share);
         let sum = totals(over);

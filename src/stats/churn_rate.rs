@@ -1,37 +1,40 @@
-//! Churn rates over several periods, by the year, and as a lifetime (DEFINITIONS §3).
+//! Churn rates: over several periods, annual, and as an expected lifetime (DEFINITIONS §3).
 
-/// How the rates of several periods become one.
+/// How the rates of several periods are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trailing {
     /// Σ churned / Σ opening.
     Ratio,
-    /// The mean of the rates.
+    /// The mean of the periods' rates.
     Mean,
 }
 
-/// Churned and opening customers of a complete period.
+/// The customers of a complete period who churned, out of those at its opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Observed {
+pub struct PeriodCounts {
+    /// Customers who churned in the period.
     pub churned: i64,
+    /// Customers at its opening.
     pub opening: i64,
 }
 
-/// Fewer complete periods than this make no trailing rate (unless fewer are asked for).
+/// A trailing rate needs at least this many complete periods, unless fewer are requested.
 const AT_LEAST: usize = 3;
 
-/// The last `length` of `periods` (complete ones, oldest first), if there are enough of them.
-pub fn window(periods: &[Observed], length: usize) -> Option<&[Observed]> {
+/// The last `length` of `periods` (complete ones, oldest first). `None` if there are fewer than three, and fewer than
+/// `length`.
+pub fn window(periods: &[PeriodCounts], length: usize) -> Option<&[PeriodCounts]> {
     (periods.len() >= AT_LEAST.min(length)).then(|| &periods[periods.len().saturating_sub(length)..])
 }
 
 /// Σ churned and Σ opening of a window.
-pub fn totals(window: &[Observed]) -> Observed {
-    let sum = |of: fn(&Observed) -> i64| window.iter().map(of).sum();
-    Observed { churned: sum(|p| p.churned), opening: sum(|p| p.opening) }
+pub fn totals(window: &[PeriodCounts]) -> PeriodCounts {
+    let sum = |of: fn(&PeriodCounts) -> i64| window.iter().map(of).sum();
+    PeriodCounts { churned: sum(|p| p.churned), opening: sum(|p| p.opening) }
 }
 
 /// The trailing churn rate of a window; `None` where no period has an opening.
-pub fn trailing(window: &[Observed], method: Trailing) -> Option<f64> {
+pub fn trailing(window: &[PeriodCounts], method: Trailing) -> Option<f64> {
     match method {
         Trailing::Ratio => rate(totals(window)),
         Trailing::Mean => {
@@ -41,13 +44,14 @@ pub fn trailing(window: &[Observed], method: Trailing) -> Option<f64> {
     }
 }
 
-pub fn rate(of: Observed) -> Option<f64> {
+/// The churn rate of a period, churned / opening; `None` without an opening.
+pub fn rate(of: PeriodCounts) -> Option<f64> {
     (of.opening > 0).then(|| of.churned as f64 / of.opening as f64)
 }
 
-/// The share lost in a year of `periods_per_year` periods at rate `r`: 1 − (1 − r)ⁿ.
+/// The share of customers lost in a year of n periods at the rate `r`: 1 − (1 − r)ⁿ.
 ///
-/// Once a year the rate itself, for 1 − (1 − r) would add a rest of rounding and pass a benchmark's cut point.
+/// For n = 1 it is exactly `r`: the rounding of 1 − (1 − r) could move it past a benchmark's cut point.
 pub fn annual(r: f64, periods_per_year: i32) -> f64 {
     if periods_per_year == 1 {
         return r;
@@ -55,7 +59,7 @@ pub fn annual(r: f64, periods_per_year: i32) -> f64 {
     1.0 - libm::pow(1.0 - r, periods_per_year.into())
 }
 
-/// Expected periods until churn at a constant rate: 1/r; `None` at 0, where nobody leaves.
+/// The expected number of periods until churn at a constant rate, 1/r; `None` unless the rate is positive.
 pub fn expected_lifetime(r: f64) -> Option<f64> {
     (r > 0.0).then(|| 1.0 / r)
 }
@@ -75,7 +79,7 @@ mod tests {
 
     #[test]
     fn windows_want_three_periods_unless_told() {
-        let p = |churned, opening| Observed { churned, opening };
+        let p = |churned, opening| PeriodCounts { churned, opening };
         let periods = [p(1, 10), p(3, 10), p(0, 0), p(1, 5)];
         assert_eq!(window(&periods[..2], 6), None);
         assert_eq!(window(&periods[..1], 1), Some(&periods[..1]));

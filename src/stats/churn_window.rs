@@ -1,25 +1,34 @@
-//! From the gaps between purchases to the silence that is churn (DEFINITIONS §2).
+//! The churn window: how long a silence has to last to count as churn, from the gaps between purchases (DEFINITIONS §2).
 
-use super::survival::Life;
+use super::survival::EventTable;
 use super::survival::kaplan_meier::{Confidence, Curve};
 
-/// How long to wait for those who buy again.
+/// A churn window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ChurnWindow {
-    /// The smallest d with F(d) ≥ q·F(d_max).
+    /// The window in days: the smallest d with F(d) ≥ q·F(d_max).
     pub days: u32,
-    /// F(d_max): the share that buys again, as far as it was seen.
+    /// F(d_max): the share of gaps that end in a purchase within the observed time.
     pub share_returning: f64,
 }
 
-/// So near to a level counts as on it: far above the rounding of a long product, far below any step one gap makes.
+/// A value this close to a level counts as equal to it. This is far above the rounding of a long product, and far below any
+/// step that one gap makes.
 const ON_LEVEL: f64 = 1e-9;
 
-/// The window of gaps in days, F = 1 − S by Kaplan & Meier 1958 (JASA 53:457), gaps that did not end yet censored.
+/// Estimates the churn window from gaps in days. F = 1 − S is estimated by Kaplan & Meier 1958 (JASA 53:457), with gaps that
+/// have not ended yet as censored.
 ///
-/// Completed gaps alone would be biased short: the long ones are those that are still open. F is held against its own
-/// end, for who never buys again has no gap to wait for. `quantile` is q in (0, 1]; `None` if no gap ever ended.
-pub fn churn_window(gaps: &Life, quantile: f64) -> Option<ChurnWindow> {
+/// Completed gaps alone would give too short a window, because long gaps are more often still open. F is compared with its
+/// own last value, because customers who never buy again have no gap to wait for.
+///
+/// # Parameters
+/// - `gaps`: the gaps between purchases; an event is a purchase.
+/// - `quantile`: q in (0, 1], the share of those who buy again that has done so within the window.
+///
+/// # Returns
+/// The window; `None` if no gap ever ended.
+pub fn churn_window(gaps: &EventTable, quantile: f64) -> Option<ChurnWindow> {
     let curve = Curve::new(gaps, Confidence::Plain);
     let share_returning = 1.0 - curve.rows.last()?.survival;
     let level = quantile * share_returning - ON_LEVEL;
@@ -30,11 +39,11 @@ pub fn churn_window(gaps: &Life, quantile: f64) -> Option<ChurnWindow> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::survival::Spell;
+    use crate::stats::survival::ObservedSpell;
 
-    fn gaps(ended: &[u32], open: &[u32]) -> Life {
-        let gap = |event| move |end: &u32| Spell { entry: 0, end: *end, event, customers: 1 };
-        Life::from_spells(ended.iter().map(gap(true)).chain(open.iter().map(gap(false)))).unwrap()
+    fn gaps(ended: &[u32], open: &[u32]) -> EventTable {
+        let gap = |event| move |end: &u32| ObservedSpell { entry: 0, end: *end, event, customers: 1 };
+        EventTable::from_spells(ended.iter().map(gap(true)).chain(open.iter().map(gap(false)))).unwrap()
     }
 
     #[test]
@@ -48,14 +57,14 @@ mod tests {
     /// Two of four gaps end on days 2 and 10, one is open since day 5, one since day 20: S = 3/4 from 2, 3/8 from 10.
     #[test]
     fn open_gaps_wait_longer() {
-        let life = gaps(&[2, 10], &[5, 20]);
-        assert_eq!(churn_window(&life, 0.4).unwrap(), ChurnWindow { days: 2, share_returning: 0.625 });
-        assert_eq!(churn_window(&life, 0.5).unwrap().days, 10);
+        let event_table = gaps(&[2, 10], &[5, 20]);
+        assert_eq!(churn_window(&event_table, 0.4).unwrap(), ChurnWindow { days: 2, share_returning: 0.625 });
+        assert_eq!(churn_window(&event_table, 0.5).unwrap().days, 10);
     }
 
     #[test]
     fn nobody_who_comes_back_teaches_nothing() {
         assert_eq!(churn_window(&gaps(&[], &[3, 9]), 0.95), None);
-        assert_eq!(churn_window(&Life::default(), 0.95), None);
+        assert_eq!(churn_window(&EventTable::default(), 0.95), None);
     }
 }

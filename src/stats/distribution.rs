@@ -1,16 +1,16 @@
-//! Tails of distributions that tests of significance read.
+//! Tails of distributions, for p-values.
 
 use libm::{erfc, exp, floor, lgamma, log, sqrt};
 
-/// P(χ² ≥ `statistic`) with `df` degrees of freedom: the p-value of a chi-squared test.
+/// P(χ² ≥ `statistic`) with `df` degrees of freedom, which is the p-value of a chi-squared test.
 ///
 /// For a whole number of degrees the upper incomplete gamma function is a finite sum of positive terms (Abramowitz &
 /// Stegun 1964, 26.4.4 and 26.4.5): with y = statistic / 2
 /// - df even: Q = Σ e⁻ʸ yᵏ/k!, k = 0 … df/2 − 1;
 /// - df odd: Q = erfc(√y) + Σ e⁻ʸ yᵏ/Γ(k + 1), k = ½, 1½ … df/2 − 1.
 ///
-/// Never cancels; what is below the smallest float is 0. `None` without degrees of freedom or for a statistic that is
-/// negative or no number.
+/// The sum has no cancellation; a result below the smallest float is 0. `None` for no degrees of freedom, and for a
+/// statistic that is negative or not finite.
 pub fn chi_squared_tail(statistic: f64, df: u64) -> Option<f64> {
     if df == 0 || !(0.0..f64::INFINITY).contains(&statistic) {
         return None;
@@ -24,7 +24,7 @@ pub fn chi_squared_tail(statistic: f64, df: u64) -> Option<f64> {
     if last < lowest {
         return Some(head);
     }
-    // From the largest term outwards, until the terms no longer count: the first one may be below the smallest float.
+    // From the largest term outwards, until terms no longer count. The first term may be below the smallest float.
     let peak = lowest + floor((y - lowest).clamp(0.0, last - lowest));
     let largest = exp(peak * log(y) - y - lgamma(peak + 1.0));
     let mut sum = largest;

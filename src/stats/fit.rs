@@ -1,21 +1,22 @@
-//! What every maximum-likelihood fit gives, whatever its model.
+//! The result of a maximum-likelihood fit: the same for every model.
 
 use serde::{Deserialize, Serialize};
 
-use crate::stats::maximise::{Optimum, Termination};
+use crate::stats::optimizer::{Optimum, Termination};
 use crate::stats::proportion::Z95;
 
-/// An estimate on its natural scale.
+/// An estimated parameter θ > 0 on its natural scale.
 ///
-/// Standard errors are those of the inverted Hessian (the observed information). The interval is exp(ln θ ± 1.96·se/θ):
-/// normal in ln θ, hence positive. NULL where the likelihood says next to nothing about the parameter.
+/// The standard error comes from the inverted Hessian (the observed information). The interval is exp(ln θ ± 1.96·se/θ):
+/// normal in ln θ, hence positive. Standard error and interval are `None` where the fit did not converge, and where the
+/// likelihood says next to nothing about the parameter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Parameter {
-    /// As [`Parametric::NAMES`].
+    /// The parameter's name, one of [`Parametric::NAMES`].
     pub name: String,
-    /// θ, positive.
+    /// The estimate of θ, positive.
     pub estimate: f64,
-    /// Of θ.
+    /// The standard error of θ.
     pub std_error: Option<f64>,
     /// The lower end of the 95 % interval.
     pub low: Option<f64>,
@@ -23,44 +24,45 @@ pub struct Parameter {
     pub high: Option<f64>,
 }
 
-/// A fitted model, or why there is none. Every number in it is finite.
+/// A fitted model, or the reason why there is none. Every number in it is finite.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fit<M> {
-    /// Only if the fit converged: a model that did not must not score.
+    /// The model; `None` unless the fit converged, so that an unconverged one cannot score.
     pub model: Option<M>,
-    /// Where the climb ended, converged or not; empty where there was nothing to fit.
+    /// Where the search ended, converged or not; empty if there was nothing to fit.
     pub parameters: Vec<Parameter>,
-    /// At the estimates.
+    /// The log-likelihood at these parameters; `None` if there was nothing to fit.
     pub log_likelihood: Option<f64>,
-    /// max |∂LL/∂ln θ| / customers at the estimates.
+    /// max |∂LL/∂ln θ| / customers at these parameters.
     pub gradient_norm: Option<f64>,
-    /// How many the likelihood was of.
+    /// The number of customers in the likelihood.
     pub customers: u64,
-    /// Whether the climb ended on a summit: see [`Termination::Optimum`].
+    /// True if the search ended at a maximum, see [`Termination::Optimum`].
     pub converged: bool,
-    /// Of the log-parameters, row by row, in the parameters' order; empty unless converged.
+    /// The covariance of the log-parameters, row by row, in the order of the parameters; empty unless converged.
     pub covariance: Vec<f64>,
-    /// In words, for people: why NULL, what to mistrust.
+    /// For people: why there is no figure, and which figures to mistrust.
     pub notes: Vec<String>,
 }
 
-/// A model that is a few positive parameters.
+/// A model with a few positive parameters.
 pub trait Parametric: Sized {
-    /// The parameters' names, in their order.
+    /// The names of the parameters, in their order.
     const NAMES: &'static [&'static str];
-    /// What it says of the customers that a parameter runs off to 0, and to infinity; as [`Self::NAMES`] in order.
-    /// Such as `("hardly anybody drops out", "everybody drops out at once")`.
+    /// For each parameter what it means for the customers that its estimate runs off to 0, and to infinity: for example
+    /// `("hardly anybody drops out", "everybody drops out at once")`.
     const LIMITS: &'static [(&'static str, &'static str)];
 
-    /// `None` unless there are as many as names, and every one is one the model can count with.
+    /// The model with these parameters. `None` unless there is one for each name and each lies in the range that the model
+    /// can compute with.
     fn of(parameters: &[f64]) -> Option<Self>;
 }
 
-/// Beyond this standard error of ln θ (an interval over nine orders of magnitude) a parameter is undetermined.
+/// Above this standard error of ln θ (an interval over nine orders of magnitude) a parameter counts as undetermined.
 const UNDETERMINED: f64 = 5.0;
 
 impl<M> Fit<M> {
-    /// No fit, and why.
+    /// No fit, with the reason.
     pub fn none(customers: u64, note: impl Into<String>) -> Fit<M> {
         Fit {
             model: None,
@@ -74,7 +76,7 @@ impl<M> Fit<M> {
         }
     }
 
-    /// One more thing to say.
+    /// The same fit with a further note.
     #[must_use]
     pub fn with_note(mut self, note: impl Into<String>) -> Fit<M> {
         self.notes.push(note.into());
@@ -83,14 +85,15 @@ impl<M> Fit<M> {
 }
 
 impl<M: Parametric> Fit<M> {
-    /// The fit that a climb's end amounts to; `None`, where the likelihood was finite nowhere.
-    pub fn of<const N: usize>(summit: Option<Optimum<N>>, customers: u64) -> Fit<M> {
-        let Some(summit) = summit else {
+    /// Makes a fit of the optimiser's result: standard errors, intervals and notes. `optimum` is `None` where the
+    /// likelihood was not finite at any start, and `customers` the number of customers in the likelihood.
+    pub fn of<const N: usize>(optimum: Option<Optimum<N>>, customers: u64) -> Fit<M> {
+        let Some(optimum) = optimum else {
             return Fit::none(customers, "the likelihood of these data is not finite at any starting point");
         };
         let mut notes = vec![];
         let name = |i: usize| M::NAMES.get(i).copied().unwrap_or("a parameter");
-        match summit.ending {
+        match optimum.termination {
             Termination::Optimum => {}
             Termination::RanOff { parameter, up } => {
                 let (low, high) = M::LIMITS.get(parameter).copied().unwrap_or_default();
@@ -98,23 +101,23 @@ impl<M: Parametric> Fit<M> {
                 notes.push(format!("not converged: {} {whither}: {meaning}", name(parameter)));
             }
             Termination::Ridge | Termination::Unfinished => {
-                let flat = summit.flattest.map(f64::abs);
+                let flat = optimum.flattest.map(f64::abs);
                 let most = flat.iter().fold(0.0f64, |m, x| m.max(*x));
                 let those: Vec<_> = (0..N).filter(|i| flat[*i] > 0.3 * most).map(name).collect();
                 notes.push(format!("not converged: these data do not determine {}", those.join(" and ")));
             }
         }
-        let model = (summit.ending == Termination::Optimum).then(|| M::of(&summit.parameters)).flatten();
-        let converged = model.is_some() && summit.covariance.is_some();
-        if summit.ending == Termination::Optimum && !converged {
+        let model = (optimum.termination == Termination::Optimum).then(|| M::of(&optimum.parameters)).flatten();
+        let converged = model.is_some() && optimum.covariance.is_some();
+        if optimum.termination == Termination::Optimum && !converged {
             notes.push("not converged: the estimates are beyond what the model can be computed with".into());
         }
-        let covariance = summit.covariance.filter(|_| converged);
+        let covariance = optimum.covariance.filter(|_| converged);
         let parameters = (0..N).map(|i| {
-            let (estimate, deviation) = (summit.parameters[i], covariance.map(|c| libm::sqrt(c[i][i])));
+            let (estimate, deviation) = (optimum.parameters[i], covariance.map(|c| libm::sqrt(c[i][i])));
             let known = deviation.filter(|d| *d < UNDETERMINED);
             if deviation.is_some() && known.is_none() {
-                notes.push(format!("these data say next to nothing about {}", name(i)));
+                notes.push(format!("these data hardly determine {}", name(i)));
             }
             Parameter {
                 name: name(i).into(),
@@ -127,8 +130,8 @@ impl<M: Parametric> Fit<M> {
         Fit {
             parameters: parameters.collect(),
             model: model.filter(|_| converged),
-            log_likelihood: Some(summit.log_likelihood),
-            gradient_norm: Some(summit.gradient_norm),
+            log_likelihood: Some(optimum.log_likelihood),
+            gradient_norm: Some(optimum.gradient_norm),
             customers,
             converged,
             covariance: covariance.iter().flatten().flatten().copied().collect(),
@@ -136,10 +139,11 @@ impl<M: Parametric> Fit<M> {
         }
     }
 
-    /// The standard error of ln value(model), by the delta method: √(∇ᵀ Σ ∇), ∇ the gradient of ln value by the
-    /// log-parameters (central differences), Σ their covariance. Times the value it is the value's own.
+    /// The standard error of ln value(model), by the delta method: √(∇ᵀ Σ ∇), where ∇ is the gradient of ln value with
+    /// respect to the log-parameters (by central differences) and Σ their covariance. Multiplied by the value it is the
+    /// standard error of the value itself.
     ///
-    /// `None` unless the fit converged, and where the value is not positive around the estimates.
+    /// Returns `None` unless the fit converged and the value is positive and finite around the estimates.
     pub fn ln_std_error(&self, value: impl Fn(&M) -> f64) -> Option<f64> {
         const STEP: f64 = 1e-4;
         let n = self.parameters.len();
@@ -164,25 +168,25 @@ impl<M: Parametric> Fit<M> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::maximise::{Objective, maximise};
+    use crate::stats::optimizer::{Objective, maximise};
 
-    /// x successes at rate λ over time t; a second parameter μ likewise.
+    /// Two Poisson rates: λ and μ.
     #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-    struct Rates(f64, f64);
+    struct TwoRates(f64, f64);
 
-    impl Parametric for Rates {
+    impl Parametric for TwoRates {
         const NAMES: &'static [&'static str] = &["lambda", "mu"];
         const LIMITS: &'static [(&'static str, &'static str)] =
             &[("nothing happens", "all at once"), ("nobody leaves", "all leave")];
 
-        fn of(p: &[f64]) -> Option<Rates> {
-            Some(Rates(*p.first()?, *p.get(1)?))
+        fn of(p: &[f64]) -> Option<TwoRates> {
+            Some(TwoRates(*p.first()?, *p.get(1)?))
         }
     }
 
     fn poisson(counts: [f64; 2], time: f64) -> impl Fn(&[f64; 2]) -> Option<Objective<2>> {
         move |t| {
-            let mut s = Objective::FLAT;
+            let mut s = Objective::ZERO;
             for i in 0..2 {
                 s.value += counts[i] * libm::log(t[i]) - t[i] * time;
                 s.gradient[i] = counts[i] / t[i] - time;
@@ -194,7 +198,7 @@ mod tests {
 
     #[test]
     fn rates_with_their_errors() {
-        let fit: Fit<Rates> = Fit::of(maximise(&[[1.0, 1.0]], 500.0, poisson([400.0, 100.0], 50.0)), 500);
+        let fit: Fit<TwoRates> = Fit::of(maximise(&[[1.0, 1.0]], 500.0, poisson([400.0, 100.0], 50.0)), 500);
         assert!(fit.converged && fit.notes.is_empty());
         let model = fit.model.unwrap();
         assert!((model.0 - 8.0).abs() < 1e-9 && (model.1 - 2.0).abs() < 1e-9);
@@ -211,12 +215,12 @@ mod tests {
 
     #[test]
     fn no_events_no_rate() {
-        let fit: Fit<Rates> = Fit::of(maximise(&[[1.0, 1.0]], 500.0, poisson([400.0, 0.0], 50.0)), 500);
+        let fit: Fit<TwoRates> = Fit::of(maximise(&[[1.0, 1.0]], 500.0, poisson([400.0, 0.0], 50.0)), 500);
         assert!(!fit.converged && fit.model.is_none() && fit.covariance.is_empty());
         assert_eq!(fit.notes, ["not converged: mu falls to 0: nobody leaves"]);
         assert!(fit.parameters.iter().all(|p| p.estimate.is_finite() && p.std_error.is_none()));
         assert_eq!(fit.ln_std_error(|m| m.0), None);
-        let fit: Fit<Rates> = Fit::of(maximise(&[[1.0, 1.0]], 500.0, |_: &[f64; 2]| None), 500);
+        let fit: Fit<TwoRates> = Fit::of(maximise(&[[1.0, 1.0]], 500.0, |_: &[f64; 2]| None), 500);
         assert!(!fit.converged && fit.parameters.is_empty() && fit.notes.len() == 1);
     }
 }

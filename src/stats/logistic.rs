@@ -1,115 +1,134 @@
-//! Logistic regression on counted cells, with a ridge.
+//! Logistic regression with a ridge penalty, on counted cells.
 //!
-//! A customer has one level of each of some factors; the log-odds of an event are an intercept and the weights of the
+//! A customer has one level of each of some factors. The log-odds of an event are an intercept plus the weights of the
 //! customer's levels. The ridge (Hoerl and Kennard 1970, Technometrics 12:55–67; for logistic regression le Cessie and
-//! van Houwelingen 1992, Applied Statistics 41:191–201) pulls the weights towards 0, so that every level may have one,
-//! and one that hardly anybody has says hardly anything.
+//! van Houwelingen 1992, Applied Statistics 41:191–201) pulls the weights towards 0. It makes every weight finite, also
+//! that of a level which separates those with the event from those without, and keeps the weight of a level that hardly
+//! anybody has close to 0.
 
 use serde::{Deserialize, Serialize};
 
-/// So many customers alike, of whom so many had the event.
+use crate::stats::optimizer::{Derivatives, maximise_concave};
+
+/// Customers with the same levels, and how many of them had the event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Alike {
+pub struct LogisticCell {
     /// The numbers of their levels, each once.
     pub levels: Vec<usize>,
+    /// Customers.
     pub customers: u64,
+    /// Of these, those who had the event.
     pub events: u64,
 }
 
-/// A fitted model.
+/// A fitted logistic regression.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Logistic {
+    /// The log-odds of a customer without any level.
     pub intercept: f64,
-    /// By level.
+    /// What each level adds to the log-odds.
     pub weights: Vec<f64>,
 }
 
-/// Newton's steps are a handful; a search that takes this many found nothing.
-const MOST_STEPS: usize = 100;
-/// Of the log-likelihood: where a step promises less, the one after it would promise nothing.
-const GAIN: f64 = 1e-10;
-
 impl Logistic {
-    /// The maximum of Σ (e·η − n·ln(1 + e^η)) − ridge/2·Σ w², η the intercept and the weights of a cell's levels, by
-    /// Newton's method with halved steps (the intercept is not penalised).
+    /// Fits the model by penalised maximum likelihood: the maximum of Σ (e·η − n·ln(1 + e^η)) − ridge/2·Σ w², where n and
+    /// e are a cell's customers and events, η its log-odds and w the weights. The intercept is not penalised.
     ///
-    /// `levels`: how many there are. `None` where everybody or nobody had the event, and where no step leads up.
-    pub fn fit(cells: &[Alike], levels: usize, ridge: f64) -> Option<Logistic> {
+    /// # Parameters
+    /// - `cells`: counts of customers by their levels, in any order; cells may repeat.
+    /// - `levels`: how many levels there are; the cells name them 0, 1 … `levels` − 1.
+    /// - `ridge`: the weight of the penalty, positive. 1 is what scikit-learn calls `C=1.0`.
+    ///
+    /// # Returns
+    /// The model; `None` if everybody or nobody had the event, if the ridge is not positive and finite, or if the
+    /// optimiser finds no maximum.
+    ///
+    /// # Panics
+    /// If a cell names a level beyond `levels`.
+    ///
+    /// # Example
+    /// Two groups of a hundred customers; 20 of the one left, and 80 of the other. Without a penalty the log-odds would be
+    /// ∓ln 4 = ∓1.386; the ridge pulls them together a little.
+    /// ```
+    /// use tenure::stats::logistic::{Logistic, LogisticCell};
+    ///
+    /// let cell = |level, events| LogisticCell { levels: vec![level], customers: 100, events };
+    /// let model = Logistic::fit(&[cell(0, 20), cell(1, 80)], 2, 1.0).unwrap();
+    /// assert!((model.probability([0]) + model.probability([1]) - 1.0).abs() < 1e-12);
+    /// assert!((model.weights[1] - 1.307).abs() < 1e-3);
+    /// ```
+    pub fn fit(cells: &[LogisticCell], levels: usize, ridge: f64) -> Option<Logistic> {
         let (customers, events) = cells.iter().fold((0, 0), |(n, e), c| (n + c.customers, e + c.events));
         if events == 0 || events >= customers || !(ridge > 0.0 && ridge.is_finite()) {
             return None;
         }
         let rate = events as f64 / customers as f64;
-        let mut model = Logistic { intercept: libm::log(rate / (1.0 - rate)), weights: vec![0.0; levels] };
-        let mut height = model.height(cells, ridge);
-        for _ in 0..MOST_STEPS {
-            let (slope, step) = model.step(cells, ridge)?;
-            // Twice what the quadratic through here promises.
-            if slope.abs() <= GAIN * height.abs().max(1.0) {
-                return Some(model.moved(&step, 1.0));
-            }
-            let higher = (0..40).find_map(|halvings| {
-                let moved = model.moved(&step, libm::ldexp(1.0, -halvings));
-                let at = moved.height(cells, ridge);
-                (at >= height).then_some((moved, at))
-            });
-            (model, height) = higher?;
-        }
-        None
+        let mut start = vec![0.0; levels + 1];
+        start[0] = libm::log(rate / (1.0 - rate));
+        let found = maximise_concave(
+            start,
+            |parameters| penalised_log_likelihood(parameters, cells, ridge),
+            |parameters| derivatives(parameters, cells, ridge),
+        )?;
+        let (intercept, weights) = found.split_first()?;
+        Some(Logistic { intercept: *intercept, weights: weights.to_vec() })
     }
 
-    /// The probability of the event for who has these levels.
+    /// The probability of the event for a customer with these levels, 1/(1 + e^−η).
+    ///
+    /// # Panics
+    /// If a level has no weight.
     pub fn probability(&self, levels: impl IntoIterator<Item = usize>) -> f64 {
         sigmoid(self.score(levels))
     }
 
-    /// The log-odds.
+    /// The log-odds η of the event for a customer with these levels: the intercept plus their weights.
+    ///
+    /// # Panics
+    /// If a level has no weight.
     pub fn score(&self, levels: impl IntoIterator<Item = usize>) -> f64 {
         levels.into_iter().fold(self.intercept, |sum, level| sum + self.weights[level])
     }
+}
 
-    fn moved(&self, step: &[f64], by: f64) -> Logistic {
-        let weights = self.weights.iter().zip(&step[1..]).map(|(w, s)| w + by * s).collect();
-        Logistic { intercept: self.intercept + by * step[0], weights }
+/// η of a cell; `parameters` are the intercept and then the weights.
+fn log_odds(parameters: &[f64], cell: &LogisticCell) -> f64 {
+    cell.levels.iter().fold(parameters[0], |sum, level| sum + parameters[1 + level])
+}
+
+fn penalised_log_likelihood(parameters: &[f64], cells: &[LogisticCell], ridge: f64) -> f64 {
+    let of = |cell: &LogisticCell| {
+        let eta = log_odds(parameters, cell);
+        cell.events as f64 * eta - cell.customers as f64 * softplus(eta)
+    };
+    let penalty: f64 = parameters[1..].iter().map(|w| w * w).sum();
+    cells.iter().map(of).sum::<f64>() - 0.5 * ridge * penalty
+}
+
+/// Of the penalised log-likelihood.
+fn derivatives(parameters: &[f64], cells: &[LogisticCell], ridge: f64) -> Derivatives {
+    let size = parameters.len();
+    let mut gradient: Vec<f64> = std::iter::once(0.0).chain(parameters[1..].iter().map(|w| -ridge * w)).collect();
+    let mut negative_hessian = vec![vec![0.0; size]; size];
+    for (i, row) in negative_hessian.iter_mut().enumerate().skip(1) {
+        row[i] = ridge;
     }
-
-    /// The penalised log-likelihood.
-    fn height(&self, cells: &[Alike], ridge: f64) -> f64 {
-        let of = |cell: &Alike| {
-            let eta = self.score(cell.levels.iter().copied());
-            cell.events as f64 * eta - cell.customers as f64 * softplus(eta)
-        };
-        let penalty: f64 = self.weights.iter().map(|w| w * w).sum();
-        cells.iter().map(of).sum::<f64>() - 0.5 * ridge * penalty
-    }
-
-    /// Newton's step, the intercept's first, and its slope.
-    fn step(&self, cells: &[Alike], ridge: f64) -> Option<(f64, Vec<f64>)> {
-        let size = self.weights.len() + 1;
-        let mut gradient: Vec<f64> = std::iter::once(0.0).chain(self.weights.iter().map(|w| -ridge * w)).collect();
-        let mut curvature = vec![vec![0.0; size]; size];
-        for (i, row) in curvature.iter_mut().enumerate().skip(1) {
-            row[i] = ridge;
-        }
-        let mut at = vec![];
-        for cell in cells {
-            let p = self.probability(cell.levels.iter().copied());
-            let n = cell.customers as f64;
-            let (left, weight) = (cell.events as f64 - n * p, n * p * (1.0 - p));
-            at.clear();
-            at.push(0);
-            at.extend(cell.levels.iter().map(|level| level + 1));
-            for &i in &at {
-                gradient[i] += left;
-                for &j in &at {
-                    curvature[i][j] += weight;
-                }
+    let mut at = vec![];
+    for cell in cells {
+        let p = sigmoid(log_odds(parameters, cell));
+        let n = cell.customers as f64;
+        let (residual, weight) = (cell.events as f64 - n * p, n * p * (1.0 - p));
+        at.clear();
+        at.push(0);
+        at.extend(cell.levels.iter().map(|level| level + 1));
+        for &i in &at {
+            gradient[i] += residual;
+            for &j in &at {
+                negative_hessian[i][j] += weight;
             }
         }
-        let step = solve(curvature, &gradient)?;
-        let slope = step.iter().zip(&gradient).map(|(s, g)| s * g).sum::<f64>();
-        slope.is_finite().then_some((slope, step))
     }
+    Derivatives { gradient, negative_hessian }
 }
 
 /// 1 / (1 + e⁻ˣ)
@@ -122,43 +141,13 @@ fn softplus(x: f64) -> f64 {
     x.max(0.0) + libm::log1p(libm::exp(-x.abs()))
 }
 
-/// Of a symmetric positive definite matrix, by Cholesky's decomposition; `None` if it is none.
-fn solve(mut a: Vec<Vec<f64>>, b: &[f64]) -> Option<Vec<f64>> {
-    let n = b.len();
-    for j in 0..n {
-        let (above, rest) = a.split_at_mut(j);
-        let left = above.len();
-        let pivot = rest[0][j] - rest[0][..left].iter().map(|x| x * x).sum::<f64>();
-        if pivot <= 0.0 || !pivot.is_finite() {
-            return None;
-        }
-        let root = libm::sqrt(pivot);
-        rest[0][j] = root;
-        let (row, below) = rest.split_at_mut(1);
-        for other in below {
-            let sum: f64 = other[..left].iter().zip(&row[0][..left]).map(|(x, y)| x * y).sum();
-            other[j] = (other[j] - sum) / root;
-        }
-    }
-    let mut x = b.to_vec();
-    for i in 0..n {
-        let sum: f64 = (0..i).map(|k| a[i][k] * x[k]).sum();
-        x[i] = (x[i] - sum) / a[i][i];
-    }
-    for i in (0..n).rev() {
-        let sum: f64 = (i + 1..n).map(|k| a[k][i] * x[k]).sum();
-        x[i] = (x[i] - sum) / a[i][i];
-    }
-    Some(x)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::ranked::{Group, Ranked, squared_errors};
+    use crate::stats::ranking_quality::{RankingQuality, ScoreGroup, squared_errors};
 
-    fn alike(levels: &[usize], customers: u64, events: u64) -> Alike {
-        Alike { levels: levels.to_vec(), customers, events }
+    fn alike(levels: &[usize], customers: u64, events: u64) -> LogisticCell {
+        LogisticCell { levels: levels.to_vec(), customers, events }
     }
 
     #[test]
@@ -201,18 +190,18 @@ mod tests {
         let cell = |&(a, b, c, customers, events): &(usize, usize, usize, u64, u64)| {
             alike(&[a, 2 + b, 5 + c], customers, events)
         };
-        let cells: Vec<Alike> = COUNTS.iter().map(cell).collect();
+        let cells: Vec<LogisticCell> = COUNTS.iter().map(cell).collect();
         let model = Logistic::fit(&cells, 9, 1.0).unwrap();
         let near = |found: f64, golden: f64| assert!((found - golden).abs() < 1e-11, "{found} is not {golden}");
         near(model.intercept, INTERCEPT);
         model.weights.iter().zip(WEIGHTS).for_each(|(found, golden)| near(*found, golden));
-        let group = |c: &Alike| Group {
+        let group = |c: &LogisticCell| ScoreGroup {
             score: model.probability(c.levels.iter().copied()),
             customers: c.customers,
             events: c.events,
         };
-        let groups: Vec<Group> = cells.iter().map(group).collect();
-        let ranked = Ranked::of(&groups);
+        let groups: Vec<ScoreGroup> = cells.iter().map(group).collect();
+        let ranked = RankingQuality::of(&groups);
         near(ranked.auc().unwrap(), 0.715_193_700_664_525_3);
         near(squared_errors(&groups) / ranked.customers as f64, 0.186_530_270_964_464_28);
     }

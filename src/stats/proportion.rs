@@ -1,12 +1,25 @@
-//! Intervals of a proportion.
+//! Confidence intervals of a proportion.
 
 /// The 97.5 % quantile of the standard normal distribution.
 pub const Z95: f64 = 1.959_963_984_540_054;
 
-/// The 95 % score interval of `events / trials` (Wilson 1927, JASA 22:209–212); `None` without trials or where the
-/// events are not a subset of the trials.
+/// The 95 % score interval of the proportion `events / trials` (Wilson 1927, JASA 22:209–212).
 ///
-/// Within [0, 1] always, and not degenerate at 0 or all events, unlike the Wald interval.
+/// It always lies within [0, 1] and, unlike the Wald interval, has a positive length where no trial, or every trial, had the
+/// event.
+///
+/// # Returns
+/// The lower and the upper end; `None` without trials, and unless 0 ≤ events ≤ trials.
+///
+/// # Example
+/// 18 events in 154 trials, as statsmodels' `proportion_confint(method="wilson")` has it:
+/// ```
+/// use tenure::stats::proportion::wilson;
+///
+/// let (low, high) = wilson(18.0, 154.0).unwrap();
+/// assert!((low - 0.0752).abs() < 5e-5 && (high - 0.1772).abs() < 5e-5);
+/// assert_eq!(wilson(3.0, 2.0), None);
+/// ```
 pub fn wilson(events: f64, trials: f64) -> Option<(f64, f64)> {
     if trials <= 0.0 || !(0.0..=trials).contains(&events) {
         return None;
@@ -15,7 +28,7 @@ pub fn wilson(events: f64, trials: f64) -> Option<(f64, f64)> {
     let middle = p + z2 / (2.0 * trials);
     let half = Z95 * (p * (1.0 - p) / trials + z2 / (4.0 * trials * trials)).sqrt();
     let scale = 1.0 + z2 / trials;
-    // The ends are exact where the proportion is 0 or 1; arithmetic would leave a rest of rounding.
+    // The ends are exactly 0 or 1 where the proportion is; arithmetic would leave a rounding error.
     let low = if events == 0.0 { 0.0 } else { ((middle - half) / scale).max(0.0) };
     let high = if events == trials { 1.0 } else { ((middle + half) / scale).min(1.0) };
     Some((low, high))

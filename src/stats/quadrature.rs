@@ -1,9 +1,9 @@
-//! Integrals of functions whose logarithm is concave: densities, survival times densities and the like.
+//! Integrals of functions whose logarithm is concave, such as densities, and products of densities and survival functions.
 
 use libm::{exp, log};
 
-/// Gauss–Legendre with twelve, six and four nodes: exact to 1e-14 for e^{cu} over |u| ≤ 1 up to c = 6, 0.6 and 0.1. The
-/// positive nodes and their weights, by mpmath 1.3 at 40 digits.
+/// Gauss–Legendre rules with twelve, six and four nodes. They are exact to 1e-14 for e^{cu} over |u| ≤ 1 up to c = 6, 0.6 and
+/// 0.1. These are the positive nodes with their weights, by mpmath 1.3 at 40 digits.
 const TWELVE: [(f64, f64); 6] = [
     (0.1252334085114689, 0.24914704581340277),
     (0.3678314989981802, 0.2334925365383548),
@@ -19,14 +19,14 @@ const SIX: [(f64, f64); 3] = [
 ];
 const FOUR: [(f64, f64); 2] = [(0.33998104358485626, 0.6521451548625461), (0.8611363115940526, 0.34785484513745385)];
 
-/// What has fallen by e⁻³⁸ from the peak is nothing.
+/// Values below e⁻³⁸ of the peak are neglected.
 const NOTHING: f64 = 38.0;
-/// The greatest change of the logarithm over a panel.
+/// The greatest change of the logarithm over one panel.
 const STEEPEST: f64 = 10.0;
-/// The greatest length of a panel: singularities are to lie further away than that. Those of 1/(α + e^u) lie at π.
+/// The greatest length of a panel. Singularities must be farther away than this; those of 1/(α + e^u) are at a distance of π.
 const LONGEST: f64 = 1.5;
 
-/// A function's logarithm at a point, and its slope there.
+/// The logarithm of a function at a point, and its slope there.
 #[derive(Clone, Copy, Debug)]
 pub struct Log {
     /// f(u).
@@ -35,9 +35,12 @@ pub struct Log {
     pub slope: f64,
 }
 
-/// ∫ e^f over [low, high] of a concave f, node by node from left to right: `visit` gets weight · e^(f − peak) and what f
-/// gave besides. Returns the peak, f's maximum over its range; −∞ if there is nothing to visit. Ends at which e^f is
-/// nothing beside its peak are cut off.
+/// Integrates e^f over [low, high] for a concave f, and anything that f computes besides.
+///
+/// `visit` is called for each node from left to right, with weight · e^(f − peak) and what f gave besides. Parts of the range
+/// where e^f is negligible beside its peak are cut off.
+///
+/// Returns the peak, which is the maximum of f over the range; −∞ for an empty range.
 pub fn over_concave<P>(low: f64, high: f64, f: impl Fn(f64) -> (Log, P), mut visit: impl FnMut(f64, P)) -> f64 {
     if low >= high || (high - low).is_nan() {
         return f64::NEG_INFINITY;
@@ -48,7 +51,7 @@ pub fn over_concave<P>(low: f64, high: f64, f: impl Fn(f64) -> (Log, P), mut vis
     } else if right.slope >= 0.0 {
         right.value
     } else {
-        f(summit(low, high, |u| f(u).0.slope)).0.value
+        f(maximum(low, high, |u| f(u).0.slope)).0.value
     };
     let (from, left) = cut(low, left, peak - NOTHING, &f);
     let (to, right) = cut(high, right, peak - NOTHING, &f);
@@ -56,7 +59,7 @@ pub fn over_concave<P>(low: f64, high: f64, f: impl Fn(f64) -> (Log, P), mut vis
     if !(length > 0.0 && steepness.is_finite()) {
         return f64::NEG_INFINITY;
     }
-    // 1 is what a panel of twelve nodes may be.
+    // A size of 1 is the most that one panel of twelve nodes may have.
     let size = length * (1.0 / LONGEST).max(steepness / STEEPEST);
     let panels = size.min(10_000.0) as u32 + 1;
     let nodes = match size {
@@ -76,15 +79,15 @@ pub fn over_concave<P>(low: f64, high: f64, f: impl Fn(f64) -> (Log, P), mut vis
     peak
 }
 
-/// ln ∫ e^f over [low, high] of a concave f; −∞ over nothing.
+/// ln ∫ e^f over [low, high] for a concave f; −∞ for an empty range.
 pub fn ln_integral(low: f64, high: f64, f: impl Fn(f64) -> Log) -> f64 {
     let mut sum = 0.0;
     let peak = over_concave(low, high, |u| (f(u), ()), |share, ()| sum += share);
     if sum > 0.0 { peak + log(sum) } else { f64::NEG_INFINITY }
 }
 
-/// Where a falling slope changes its sign.
-fn summit(mut low: f64, mut high: f64, slope: impl Fn(f64) -> f64) -> f64 {
+/// The point at which a falling slope changes its sign.
+fn maximum(mut low: f64, mut high: f64, slope: impl Fn(f64) -> f64) -> f64 {
     for _ in 0..60 {
         let middle = 0.5 * (low + high);
         if slope(middle) > 0.0 { low = middle } else { high = middle }
@@ -92,8 +95,8 @@ fn summit(mut low: f64, mut high: f64, slope: impl Fn(f64) -> f64) -> f64 {
     0.5 * (low + high)
 }
 
-/// From an end at which f lies below the floor towards where it reaches it: Newton's steps never overshoot on a concave
-/// function, so that some of them suffice.
+/// Moves an end at which f lies below the floor towards the point where f reaches it. Newton's steps never overshoot on a
+/// concave function, so a few of them suffice.
 fn cut<P>(mut at: f64, mut here: Log, floor: f64, f: impl Fn(f64) -> (Log, P)) -> (f64, Log) {
     for _ in 0..60 {
         if !(here.value < floor - 2.0 && here.slope != 0.0) {

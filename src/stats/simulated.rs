@@ -1,6 +1,6 @@
-//! Customers drawn from each model, for tests: the same seed draws the same customers everywhere.
+//! Simulated customers of each model, for tests. The same seed gives the same customers everywhere.
 //!
-//! Depends on nothing of the crate, for the recovery study in benches/recovery includes this file.
+//! This file uses nothing of the crate, because the recovery study in benches/recovery includes it.
 
 use libm::{cos, log, log1p, pow, sqrt};
 
@@ -60,14 +60,14 @@ impl Chance {
 pub const TICKS: f64 = 10_000.0;
 
 /// Frequency, recency and age in ticks.
-pub type History = (u32, u32, u32);
+pub type SimulatedHistory = (u32, u32, u32);
 
 fn ticks(t: f64) -> u32 {
     (t * TICKS).round() as u32
 }
 
 /// A customer of the BG/NBD (`first` = 0) or MBG/NBD (1), observed for `age`.
-pub fn geometric(chance: &mut Chance, first: u32, [r, alpha, a, b]: [f64; 4], age: f64) -> History {
+pub fn geometric(chance: &mut Chance, first: u32, [r, alpha, a, b]: [f64; 4], age: f64) -> SimulatedHistory {
     let (rate, p) = (chance.gamma(r) / alpha, chance.beta(a, b));
     let (mut t, mut last, mut x) = (0.0, 0.0, 0);
     let mut alive = first == 0 || chance.uniform() > p;
@@ -83,7 +83,7 @@ pub fn geometric(chance: &mut Chance, first: u32, [r, alpha, a, b]: [f64; 4], ag
 }
 
 /// A customer of the Pareto/NBD.
-pub fn pareto(chance: &mut Chance, [r, alpha, s, beta]: [f64; 4], age: f64) -> History {
+pub fn pareto(chance: &mut Chance, [r, alpha, s, beta]: [f64; 4], age: f64) -> SimulatedHistory {
     let (rate, death) = (chance.gamma(r) / alpha, chance.exponential() * beta / chance.gamma(s));
     let (mut t, mut last, mut x) = (0.0, 0.0, 0);
     loop {
@@ -102,7 +102,11 @@ pub fn spend(chance: &mut Chance, [p, q, v]: [f64; 3], x: u32) -> i64 {
 }
 
 /// `customers` histories whose ages are spread over [26, 78].
-pub fn cohort(seed: u64, customers: u32, mut one: impl FnMut(&mut Chance, f64) -> History) -> Vec<History> {
+pub fn cohort(
+    seed: u64,
+    customers: u32,
+    mut one: impl FnMut(&mut Chance, f64) -> SimulatedHistory,
+) -> Vec<SimulatedHistory> {
     let mut chance = Chance::new(seed);
     (0..customers).map(|i| one(&mut chance, 26.0 + 52.0 * f64::from(i) / f64::from(customers))).collect()
 }

@@ -1,8 +1,9 @@
-//! Special functions that `libm` has not: positive arguments, full precision, nothing but arithmetic and `libm`.
+//! Special functions that `libm` does not have, for positive arguments and to full precision. They use only arithmetic and
+//! `libm`, so that they give the same bytes everywhere.
 
 use libm::{exp, lgamma, log, log1p, sqrt};
 
-/// Arguments at least this large need no shift before an asymptotic series.
+/// Smaller arguments are shifted up to this before an asymptotic series is used.
 const LARGE: f64 = 16.0;
 
 /// ln Γ(x) for x > 0.
@@ -38,13 +39,14 @@ pub fn trigamma(x: f64) -> f64 {
     below + 1.0 / z + 0.5 * w + series
 }
 
-/// What Stirling's formula leaves of ln Γ(z), for z ≥ [`LARGE`].
+/// The remainder of Stirling's formula for ln Γ(z), for z ≥ [`LARGE`].
 fn stirling_rest(z: f64) -> f64 {
     let w = 1.0 / (z * z);
     (1.0 / 12.0 - w * (1.0 / 360.0 - w * (1.0 / 1260.0 - w * (1.0 / 1680.0 - w * (1.0 / 1188.0))))) / z
 }
 
-/// ln (z)ₕ = ln Γ(z + h) − ln Γ(z) for z > 0, h ≥ 0, without the difference of two large numbers.
+/// The logarithm of the rising factorial, ln (z)ₕ = ln Γ(z + h) − ln Γ(z), for z > 0, h ≥ 0. It is computed without the
+/// difference of two large numbers.
 pub fn ln_rising(z: f64, h: f64) -> f64 {
     let (mut z, mut ratio) = (z, 1.0);
     while z < LARGE {
@@ -62,20 +64,20 @@ pub fn ln_beta(a: f64, b: f64) -> f64 {
     lgamma(small) - ln_rising(large, small)
 }
 
-/// ln (eᵃ + eᵇ); either may be −∞.
+/// ln (eᵃ + eᵇ); a and b may be −∞.
 pub fn ln_sum_exp(a: f64, b: f64) -> f64 {
     let (low, high) = if a < b { (a, b) } else { (b, a) };
     if high == f64::NEG_INFINITY { high } else { high + log1p(exp(low - high)) }
 }
 
-/// ln n! by ln Γ(n + 1).
+/// ln n! = ln Γ(n + 1).
 pub fn ln_factorial(n: u32) -> f64 {
     lgamma(f64::from(n) + 1.0)
 }
 
-/// The regularised incomplete beta function I_x(a, b), given x and y = 1 − x apart, that neither loses its digits.
+/// The regularised incomplete beta function I_x(a, b). Both x and y = 1 − x are given, so that neither loses digits.
 ///
-/// The continued fraction DLMF 8.17.22, by the modified method of Lentz, in the tail where it converges fast.
+/// It is the continued fraction DLMF 8.17.22, by the modified method of Lentz, in the tail where it converges fast.
 pub fn beta_regularised(a: f64, b: f64, x: f64, y: f64) -> f64 {
     if x <= 0.0 || y <= 0.0 {
         return if x <= 0.0 { 0.0 } else { 1.0 };
@@ -110,9 +112,9 @@ fn beta_tail(a: f64, b: f64, x: f64, y: f64) -> f64 {
     (front * fraction).clamp(0.0, 1.0)
 }
 
-/// ln (z)ₖ and its first and second derivative by z, for each k of a rising list.
+/// ln (z)ₖ and its first and second derivatives by z, for each k of an ascending list.
 ///
-/// Sums of logarithms, not differences of ln Γ: exact to the last digits however large z grows.
+/// Steps of k are summed as logarithms, not as differences of ln Γ, so that the last digits are right however large z is.
 #[derive(Clone, Debug, Default)]
 pub struct Rising {
     /// ln (z)ₖ = ln Γ(z+k) − ln Γ(z).
@@ -124,7 +126,7 @@ pub struct Rising {
 }
 
 impl Rising {
-    /// `counts` must rise, or stay.
+    /// The table for the given k, which must not descend.
     pub fn of(z: f64, counts: impl Iterator<Item = u64>) -> Rising {
         let mut table = Rising::default();
         let (mut from, mut ln, mut first, mut second) = (0, 0.0, 0.0, 0.0);

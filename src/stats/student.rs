@@ -1,18 +1,18 @@
-//! Student's t distribution.
+//! Student's t distribution, and the confidence interval of a mean.
 
 use libm::sqrt;
 
 use super::proportion::Z95;
 use super::special::beta_regularised;
 
-/// From so many degrees of freedom on the expansion about the normal quantile is exact to the last digits.
+/// From this number of degrees of freedom on the expansion about the normal quantile is exact to the last digits.
 const MANY: f64 = 1000.0;
 
 /// The 97.5 % quantile of Student's t distribution with `df` ≥ 1 degrees of freedom (Student 1908, Biometrika 6:1–25);
-/// `None` below.
+/// `None` for fewer.
 ///
-/// P(|T| > t) = I_{df/(df+t²)}(df/2, ½) halved to 0.05 (Abramowitz & Stegun 26.7.1); for many degrees of freedom the
-/// expansion 26.7.5.
+/// It solves P(|T| > t) = I_{df/(df+t²)}(df/2, ½) = 0.05 by bisection (Abramowitz & Stegun 26.7.1). For many degrees of
+/// freedom it is the expansion 26.7.5.
 pub fn t95(df: f64) -> Option<f64> {
     if df.is_nan() || df < 1.0 {
         return None;
@@ -20,7 +20,7 @@ pub fn t95(df: f64) -> Option<f64> {
     if df >= MANY {
         return Some(expanded(df));
     }
-    // That of one degree of freedom is 12.706…, and it falls with more.
+    // The quantile is 12.706… for one degree of freedom, and falls as they increase.
     let (mut low, mut high) = (Z95, 12.75);
     for _ in 0..60 {
         let t = 0.5 * (low + high);
@@ -39,8 +39,14 @@ fn expanded(df: f64) -> f64 {
     x + (one + (two + (three + four / df) / df) / df) / df
 }
 
-/// The 95 % t interval of the mean of `n` values from their sum and the sum of their squares, exact integers; `None` of
-/// fewer than two.
+/// The 95 % t interval of the mean of n values.
+///
+/// # Parameters
+/// - `n`, `sum`, `squares`: the number of values, their sum and the sum of their squares, as exact integers.
+///
+/// # Returns
+/// The lower and the upper end, in the unit of the values; `None` for fewer than two values, and where n·`squares` or `sum`²
+/// exceed the integers.
 pub fn mean_interval(n: i128, sum: i128, squares: i128) -> Option<(f64, f64)> {
     let t = t95((n - 1) as f64)?;
     let count = n as f64;

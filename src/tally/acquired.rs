@@ -1,4 +1,4 @@
-//! New customers by the channel that won them, and what became of trials (DEFINITIONS §8).
+//! New customers by the channel that acquired them, and trials by whether they converted (DEFINITIONS §8).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,22 +16,25 @@ use crate::timeline::shape::Shape;
 use crate::timeline::trials::trials;
 use crate::timeline::view::View;
 
-/// The channel of customers whom others brought.
+/// The channel of customers who were referred by other customers.
 pub const REFERRAL: &str = "referral";
 
-/// Of a channel in a period.
+/// The counts of a channel in a period.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Won {
+pub struct AcquisitionCounts {
+    /// New customers.
     pub new: i64,
-    /// … whom another customer referred, or who came by channel `referral`.
+    /// Of these, those whom another customer referred, or who came by channel `referral`.
     pub referred: i64,
-    /// Trials that ended, and those of them that became paid.
+    /// Trials that ended.
     pub trials: i64,
+    /// Of these, those that became paid.
     pub converted: i64,
 }
 
-impl Won {
-    pub fn add(&mut self, other: Won) {
+impl AcquisitionCounts {
+    /// Adds other counts to these.
+    pub fn add(&mut self, other: AcquisitionCounts) {
         self.new += other.new;
         self.referred += other.referred;
         self.trials += other.trials;
@@ -39,21 +42,22 @@ impl Won {
     }
 }
 
-/// By cell, period and slot of the channel.
+/// Counts by cell, period and slot of the channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AcquiredTally(pub BTreeMap<(CellId, u32, u32), Won>);
+pub struct AcquiredTally(pub BTreeMap<(CellId, u32, u32), AcquisitionCounts>);
 
-struct Acquired {
-    axes: SegmentCells,
+struct AcquiredFold {
+    segment_cells: SegmentCells,
     labels: Arc<LabelIndex>,
-    /// Ranks of the channels that are called `referral`, however they are capitalised.
+    /// Ranks of the channels named `referral`, in any capitalisation.
     referral: Vec<u32>,
     cap: usize,
     window: usize,
     periods: usize,
 }
 
-/// Registers the count under a lens, by a stage's segments, of the channels that `labels` tells apart by a cap.
+/// Registers the count under a lens, by a stage's segments. `labels` are the channels that keep their names, and the cap on
+/// their number.
 pub fn plan(
     plan: &mut Plan,
     index: Ref<SegmentIndex>,
@@ -70,11 +74,11 @@ pub fn plan(
         reach: 0,
     };
     let segments = segments.to_vec();
-    plan.fold(spec, move |known: &StepOutputs| -> Result<Acquired> {
+    plan.fold(spec, move |known: &StepOutputs| -> Result<AcquiredFold> {
         let frame = known.shape.frame(lens.period);
         let channels = (0..).zip(known.shape.labels.channels.values());
-        Ok(Acquired {
-            axes: SegmentCells::new(known, index, &segments)?,
+        Ok(AcquiredFold {
+            segment_cells: SegmentCells::new(known, index, &segments)?,
             labels: known.get(labels)?,
             referral: channels.filter(|(_, c)| c.eq_ignore_ascii_case(REFERRAL)).map(|(rank, _)| rank).collect(),
             cap,
@@ -84,14 +88,14 @@ pub fn plan(
     })
 }
 
-/// Cells that an entry of the tally counts for.
+/// What an entry of the tally takes, in cells of 16 bytes.
 const WIDTH: u64 = 4;
 
-impl Fold for Acquired {
+impl Fold for AcquiredFold {
     type Tally = AcquiredTally;
 
     fn cells(&self, _: &Shape) -> u64 {
-        self.axes.cells() * (self.periods - self.window) as u64 * LabelIndex::bound(self.cap) * WIDTH
+        self.segment_cells.cells() * (self.periods - self.window) as u64 * LabelIndex::bound(self.cap) * WIDTH
     }
 
     fn start(&self) -> AcquiredTally {
@@ -101,27 +105,30 @@ impl Fold for Acquired {
     fn observe(&self, tally: &mut AcquiredTally, view: &View<'_>) {
         let channel = view.channel();
         let slot = self.labels.slot(channel);
-        let mut add = |cell: CellId, period: usize, won: Won| {
+        let mut add = |cell: CellId, period: usize, counts: AcquisitionCounts| {
             if period >= self.window {
-                tally.0.entry((cell, period as u32, slot)).or_default().add(won);
+                tally.0.entry((cell, period as u32, slot)).or_default().add(counts);
             }
         };
         let referred = i64::from(view.referred() || self.referral.contains(&channel));
         for run in view.runs().iter().filter(|r| r.state.is_of_a_new_customer()) {
-            self.axes.pieces(view, run, |piece| {
-                (piece.from..piece.to).for_each(|p| add(piece.open, p, Won { new: 1, referred, ..Won::default() }));
+            self.segment_cells.pieces(view, run, |piece| {
+                (piece.from..piece.to).for_each(|p| {
+                    add(piece.open, p, AcquisitionCounts { new: 1, referred, ..AcquisitionCounts::default() });
+                });
             });
         }
         let LiveRule::Subscriptions(rule) = view.rule() else { return };
         for trial in trials(view.terms(), view.ranges(), rule, view.until()) {
             let period = view.frame().grid.at(trial.ended);
-            let won = Won { trials: 1, converted: trial.converted.into(), ..Won::default() };
-            self.axes.within(view, period, |cell| add(cell, period, won));
+            let counts =
+                AcquisitionCounts { trials: 1, converted: trial.converted.into(), ..AcquisitionCounts::default() };
+            self.segment_cells.within(view, period, |cell| add(cell, period, counts));
         }
     }
 
     fn merge(&self, into: &mut AcquiredTally, from: AcquiredTally) {
-        from.0.into_iter().for_each(|(key, won)| into.0.entry(key).or_default().add(won));
+        from.0.into_iter().for_each(|(key, counts)| into.0.entry(key).or_default().add(counts));
     }
 
     fn size(&self, tally: &AcquiredTally) -> u64 {

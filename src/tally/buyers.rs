@@ -1,4 +1,5 @@
-//! Who bought how often, how recently and since when: what models of buying are fitted to (DEFINITIONS §6).
+//! Histories of buyers (how often, how lately and since when they bought) and their spend: what models of buying are fitted
+//! to (DEFINITIONS §6).
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
@@ -9,7 +10,7 @@ use crate::calendar::Day;
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::Result;
-use crate::tally::counts::Counts;
+use crate::tally::sampled_counts::SampledCounts;
 use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::lens::Lens;
 use crate::timeline::purchases::{Transactions, Until};
@@ -17,54 +18,63 @@ use crate::timeline::segments::{ALL, CellId, SegmentIndex};
 use crate::timeline::shape::Shape;
 use crate::timeline::view::View;
 
-/// Customers alike in x, t_x and T.
+/// A history: x, t_x and T, see [`crate::stats::buyers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct History {
+pub struct HistoryKey {
+    /// x: repeat transactions.
     pub frequency: u32,
+    /// t_x: days from the first to the last transaction.
     pub recency: u32,
+    /// T: days from the first transaction to the end of observation.
     pub age: u32,
 }
 
-/// What they weigh: how many they are, and what they spent after their first transactions (each at least 0).
+/// The customers with a history.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Weight {
+pub struct HistoryWeight {
+    /// How many they are.
     pub customers: u64,
+    /// What they spent after their first transactions, in minor units; a negative spend of a customer counts as 0.
     pub spend: i128,
 }
 
-impl AddAssign for Weight {
-    fn add_assign(&mut self, other: Weight) {
+impl AddAssign for HistoryWeight {
+    fn add_assign(&mut self, other: HistoryWeight) {
         self.customers += other.customers;
         self.spend += other.spend;
     }
 }
 
-/// Repeat buyers alike in how often and for how much they bought again.
+/// A spend of repeat buyers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Spend {
+pub struct SpendKey {
+    /// x: repeat transactions.
     pub frequency: u32,
+    /// What they came to together, in minor units.
     pub total: i64,
 }
 
 /// The buyers of a cell.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Group {
-    /// All of them, also where the counts are of a sample.
+pub struct BuyerCounts {
+    /// How many there are, also if the counts are of a sample.
     pub customers: i64,
-    pub histories: Counts<History, Weight>,
-    /// Of repeat buyers alone.
-    pub spends: Counts<Spend, u64>,
+    /// By history.
+    pub histories: SampledCounts<HistoryKey, HistoryWeight>,
+    /// By spend, repeat buyers only.
+    pub spends: SampledCounts<SpendKey, u64>,
 }
 
-pub type BuyersTally = BTreeMap<CellId, Group>;
+/// The buyers by cell.
+pub type BuyersTally = BTreeMap<CellId, BuyerCounts>;
 
-pub struct Buyers {
-    axes: SegmentCells,
+pub struct BuyersFold {
+    segment_cells: SegmentCells,
     transactions: Transactions,
     until: Day,
 }
 
-/// Registers the count of those who bought before a day, by a stage's segments.
+/// Registers the count of customers who bought before the day `until`, by a stage's segments.
 pub fn plan(
     plan: &mut Plan,
     index: Ref<SegmentIndex>,
@@ -82,35 +92,39 @@ pub fn plan(
         reach: 0,
     };
     let segments = segments.to_vec();
-    plan.fold(spec, move |known: &StepOutputs| -> Result<Buyers> {
-        Ok(Buyers { axes: SegmentCells::new(known, index, &segments)?, transactions, until: until.day(&known.shape) })
+    plan.fold(spec, move |known: &StepOutputs| -> Result<BuyersFold> {
+        Ok(BuyersFold {
+            segment_cells: SegmentCells::new(known, index, &segments)?,
+            transactions,
+            until: until.day(&known.shape),
+        })
     })
 }
 
-/// Cells that the counts of everybody may have; those of all segments' values together have as many once more.
+/// The limit on cells of the counts of everybody. The counts of all segment values together may have as many again.
 ///
-/// CDNOW's 23,570 customers have some 11,000. Above it a fit is of a sample, whose standard errors are then below a
-/// hundredth of the estimates.
+/// CDNOW's 23,570 customers have about 11,000 cells. Above the limit a model is fitted to a sample, which is then so large
+/// that standard errors are below a hundredth of the estimates.
 pub const MOST_CELLS: usize = 1 << 18;
-/// Cells that even a value among thousands may have.
+/// The limit for a segment value, however many values there are.
 const FEWEST_CELLS: usize = 1 << 10;
-/// What a cell of either count takes, in cells of 16 bytes.
-const HISTORY_CELLS: u64 = (size_of::<(History, u8, Weight)>() as u64).div_ceil(16);
-const SPEND_CELLS: u64 = (size_of::<(Spend, u8, u64)>() as u64).div_ceil(16);
+/// What an entry of either count takes, in cells of 16 bytes.
+const HISTORY_CELLS: u64 = (size_of::<(HistoryKey, u8, HistoryWeight)>() as u64).div_ceil(16);
+const SPEND_CELLS: u64 = (size_of::<(SpendKey, u8, u64)>() as u64).div_ceil(16);
 
-impl Buyers {
+impl BuyersFold {
     fn limit(&self, cell: CellId) -> usize {
-        let values = self.axes.cells_of_run() as usize;
+        let values = self.segment_cells.cells_of_run() as usize;
         if cell == ALL { MOST_CELLS } else { (MOST_CELLS / values).max(FEWEST_CELLS) }
     }
 
-    fn group(&self, cell: CellId) -> Group {
+    fn group(&self, cell: CellId) -> BuyerCounts {
         let limit = self.limit(cell);
-        Group { customers: 0, histories: Counts::new(limit), spends: Counts::new(limit) }
+        BuyerCounts { customers: 0, histories: SampledCounts::new(limit), spends: SampledCounts::new(limit) }
     }
 }
 
-impl Fold for Buyers {
+impl Fold for BuyersFold {
     type Tally = BuyersTally;
 
     fn spells(&self) -> bool {
@@ -119,15 +133,18 @@ impl Fold for Buyers {
 
     fn cells(&self, _: &Shape) -> u64 {
         let bound = |limit| {
-            let (histories, spends) = (Counts::<History, Weight>::bound(limit), Counts::<Spend, u64>::bound(limit));
+            let (histories, spends) = (
+                SampledCounts::<HistoryKey, HistoryWeight>::bound(limit),
+                SampledCounts::<SpendKey, u64>::bound(limit),
+            );
             histories * HISTORY_CELLS + spends * SPEND_CELLS + 1
         };
-        // Of all values of the run, since they share the limit.
-        bound(self.limit(ALL)) + (self.axes.cells_of_run() - 1) * bound(self.limit(ALL + 1))
+        // All segment values of the run, because they share the limit.
+        bound(self.limit(ALL)) + (self.segment_cells.cells_of_run() - 1) * bound(self.limit(ALL + 1))
     }
 
     fn cells_of_one(&self, _: &Shape) -> u64 {
-        self.axes.of_one() * (HISTORY_CELLS + SPEND_CELLS + 1)
+        self.segment_cells.of_one() * (HISTORY_CELLS + SPEND_CELLS + 1)
     }
 
     fn start(&self) -> BuyersTally {
@@ -138,14 +155,14 @@ impl Fold for Buyers {
         let until = self.until;
         let Some(bought) = self.transactions.before(view, until) else { return };
         let hash = view.hash();
-        let history = History { frequency: bought.frequency, recency: bought.recency, age: bought.age };
-        let weight = Weight { customers: 1, spend: bought.spend.max(0).into() };
-        self.axes.fixed_before(view, until, |cell| {
+        let history = HistoryKey { frequency: bought.frequency, recency: bought.recency, age: bought.age };
+        let weight = HistoryWeight { customers: 1, spend: bought.spend.max(0).into() };
+        self.segment_cells.fixed_before(view, until, |cell| {
             let group = tally.entry(cell).or_insert_with(|| self.group(cell));
             group.customers += 1;
             group.histories.add(hash, history, weight);
             if bought.frequency > 0 {
-                group.spends.add(hash, Spend { frequency: bought.frequency, total: bought.spend }, 1);
+                group.spends.add(hash, SpendKey { frequency: bought.frequency, total: bought.spend }, 1);
             }
         });
     }

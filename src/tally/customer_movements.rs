@@ -1,78 +1,90 @@
-//! Customers by what they did in each period: who is live at its opening and closing, who came, stayed and left.
+//! Movements of customers in each period: how many are live at its opening and closing, and how many came, stayed and left.
 
 use crate::tally::period_series::PeriodSeries;
 use crate::tally::segment_cells::SegmentCells;
-use crate::tally::series::Counted;
+use crate::tally::series::PeriodCounter;
 use crate::timeline::movements::State;
 use crate::timeline::view::View;
 
 /// The series of the tally, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
-pub enum Head {
+pub enum MovementColumn {
+    /// Live at the opening.
     Opening,
+    /// Live at the closing for the first time.
     New,
+    /// Live at the opening and at the closing.
     Retained,
+    /// Live at the closing, not at the opening, and live before that.
     Returned,
+    /// Live at the opening, not at the closing.
     Churned,
+    /// Live at the closing.
     Closing,
-    /// Live within a period, at neither boundary; where that counts as joining and leaving, also in new or returned and in
-    /// churned.
+    /// Live within the period, at neither boundary. Where the policy counts that as joining and leaving, they are also in
+    /// new or returned, and in churned.
     Intra,
-    /// Retained customers whose segment value at the closing is this, and at the opening was another; and the reverse.
+    /// Retained customers who have this segment value at the closing, and had another one at the opening.
     MovedIn,
+    /// Retained customers who had this segment value at the opening, and have another one at the closing.
     MovedOut,
-    /// Paid terms that ended, and those of them that were renewed.
+    /// Paid terms that ended in the period.
     RenewalDue,
+    /// Of these, those that were renewed.
     Renewed,
 }
 
-/// Customers by state, at the boundaries, and the terms that came due.
+/// Counts customers by what they did in each period, and the terms that came due in it.
 pub struct CustomerMovements;
 
-impl Counted for CustomerMovements {
-    const KIND: &'static str = "headcount";
-    const WIDTH: usize = Head::Renewed as usize + 1;
+impl PeriodCounter for CustomerMovements {
+    const KIND: &'static str = "movements";
+    const WIDTH: usize = MovementColumn::Renewed as usize + 1;
 
-    fn observe(axes: &SegmentCells, tally: &mut PeriodSeries, view: &View<'_>) {
+    fn observe(segment_cells: &SegmentCells, tally: &mut PeriodSeries, view: &View<'_>) {
         for run in view.runs() {
             if run.state == State::Idle {
                 continue;
             }
-            axes.pieces(view, run, |piece| {
+            segment_cells.pieces(view, run, |piece| {
                 let range = (piece.from, piece.to);
-                let mut open = tally.line(piece.open);
-                let mut count = |head: Head| open.add(head as usize, range.0, range.1, 1);
+                let mut open = tally.series(piece.open);
+                let mut count = |head: MovementColumn| open.add(head as usize, range.0, range.1, 1);
                 if run.state.in_opening() {
-                    count(Head::Opening);
+                    count(MovementColumn::Opening);
                 }
                 match run.state {
-                    State::Retained => count(Head::Retained),
-                    State::Churned => count(Head::Churned),
-                    State::Intra => count(Head::Intra),
-                    State::IntraNew => [Head::New, Head::Churned, Head::Intra].into_iter().for_each(&mut count),
+                    State::Retained => count(MovementColumn::Retained),
+                    State::Churned => count(MovementColumn::Churned),
+                    State::Intra => count(MovementColumn::Intra),
+                    State::IntraNew => [MovementColumn::New, MovementColumn::Churned, MovementColumn::Intra]
+                        .into_iter()
+                        .for_each(&mut count),
                     State::IntraReturned => {
-                        [Head::Returned, Head::Churned, Head::Intra].into_iter().for_each(&mut count);
+                        [MovementColumn::Returned, MovementColumn::Churned, MovementColumn::Intra]
+                            .into_iter()
+                            .for_each(&mut count);
                     }
-                    State::New => count(Head::New),
-                    State::Returned => count(Head::Returned),
+                    State::New => count(MovementColumn::New),
+                    State::Returned => count(MovementColumn::Returned),
                     State::Undecided | State::Idle => {}
                 }
                 if piece.open != piece.close && run.state == State::Retained {
-                    count(Head::MovedOut);
-                    tally.line(piece.close).add(Head::MovedIn as usize, range.0, range.1, 1);
+                    count(MovementColumn::MovedOut);
+                    tally.series(piece.close).add(MovementColumn::MovedIn as usize, range.0, range.1, 1);
                 }
                 if run.state.in_closing() {
-                    tally.line(piece.close).add(Head::Closing as usize, range.0, range.1, 1);
+                    tally.series(piece.close).add(MovementColumn::Closing as usize, range.0, range.1, 1);
                 }
             });
         }
         for due in view.dues() {
             let period = view.frame().grid.at(due.day);
-            axes.within(view, period, |cell| {
-                let mut line = tally.line(cell);
-                line.add(Head::RenewalDue as usize, period, period + 1, 1);
-                line.add(Head::Renewed as usize, period, period + 1, due.renewed.into());
+            segment_cells.within(view, period, |cell| {
+                let mut series = tally.series(cell);
+                series.add(MovementColumn::RenewalDue as usize, period, period + 1, 1);
+                series.add(MovementColumn::Renewed as usize, period, period + 1, due.renewed.into());
             });
         }
     }

@@ -1,4 +1,4 @@
-//! Who is in the data, and what was odd about them: the counts behind table `checks`.
+//! Counts of customers and of irregularities in their data, which table `checks` reports.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,34 +10,37 @@ use crate::timeline::shape::Shape;
 use crate::timeline::subscription_periods::SubscriptionCounts;
 use crate::timeline::view::View;
 
+/// Counts over all customers of the run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataQualityCounts {
-    /// Customers that exist: in the basis source or in `customers`.
+    /// Customers that exist: those in the basis source or in `customers`.
     pub customers: i64,
-    /// … known to `customers` alone.
+    /// Of these, those in `customers` only.
     pub never_in_basis: i64,
-    /// … in the basis source, where `customers` is mapped, but not in it.
+    /// Of these, those in the basis source who are missing from `customers`, if that is mapped.
     pub not_in_customers: i64,
-    /// … in the basis source but never live: nothing but refunds, free plans or trials.
+    /// Of these, those in the basis source who were never live: they have only refunds, free plans or trials.
     pub never_live: i64,
-    /// Rows of `customers` that lost against a conflicting one.
+    /// Rows of `customers` that a conflicting row of the same customer replaced.
     pub conflicting_rows: i64,
     /// Customer-days with transactions at or after as_of.
     pub days_after_as_of: i64,
-    /// Customer-days of use, and answers, at or after as_of.
+    /// Customer-days of use at or after as_of.
     pub uses_after_as_of: i64,
+    /// Answers at or after as_of.
     pub answers_after_as_of: i64,
+    /// Counts of subscription rows.
     pub terms: SubscriptionCounts,
     /// Net revenue of all days, in minor units.
     pub revenue: i128,
 }
 
-pub struct DataQualityFold;
+struct DataQualityFold;
 
-/// Registers the count. `index`: it is taken in the walk of all who wait for the segments, not in one of its own.
+/// Registers the count. It waits for the index of segments only to share a walk with the folds that need it.
 pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens) -> Ref<DataQualityCounts> {
     let after = vec![index.id()];
-    let spec = FoldSpec { kind: "census", params: String::new(), lens, needs: Needs::default(), after, reach: 0 };
+    let spec = FoldSpec { kind: "data quality", params: String::new(), lens, needs: Needs::default(), after, reach: 0 };
     plan.fold(spec, |_| Ok(DataQualityFold))
 }
 

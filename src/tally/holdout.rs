@@ -1,4 +1,5 @@
-//! What customers known at a cut bought after it: what predictions made at the cut are held against.
+//! Holdout counts for backtests: what the customers who were known at a cut bought after it. Predictions made at the cut are
+//! compared with these.
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -15,43 +16,49 @@ use crate::timeline::segments::SegmentIndex;
 use crate::timeline::shape::Shape;
 use crate::timeline::view::View;
 
-/// The series by period.
+/// The series by period, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
-pub enum Later {
+pub enum HoldoutColumn {
+    /// Transactions in the period.
     Transactions,
+    /// Net revenue of the period, in minor units.
     Revenue,
 }
 
-/// The series by x at the cut.
+/// The series by x, the repeat transactions at the cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
-pub enum ByFrequency {
+pub enum FrequencyColumn {
+    /// Customers with x.
     Customers,
+    /// Their transactions after the cut.
     Transactions,
 }
 
-/// x from here on is one row.
+/// Customers with x of at least this much share one row.
 pub const MOST_FREQUENT: usize = 50;
 
+/// What customers who first bought before the cut did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HoldoutTally {
-    /// What customers first seen before the cut did in each period, wholly before it or after it.
+    /// By period, as [`HoldoutColumn`]. Of the period that contains the cut only the part after it counts.
     pub periods: PeriodSeries,
+    /// By x, as [`FrequencyColumn`].
     pub by_frequency: PeriodSeries,
 }
 
-pub struct Holdout {
-    axes: SegmentCells,
+struct HoldoutFold {
+    segment_cells: SegmentCells,
     transactions: Transactions,
     until: Day,
     period: Period,
-    /// The first period of the window, and the end of all.
+    /// The first period of the window, and the number of all periods.
     window: usize,
     periods: usize,
 }
 
-/// Registers the count of what those who had bought before a day did, by a stage's segments.
+/// Registers the count of what customers who had bought before the day `until` did, by a stage's segments.
 pub fn plan(
     plan: &mut Plan,
     index: Ref<SegmentIndex>,
@@ -69,15 +76,22 @@ pub fn plan(
         reach: 0,
     };
     let segments = segments.to_vec();
-    plan.fold(spec, move |known: &StepOutputs| -> Result<Holdout> {
-        let axes = SegmentCells::new(known, index, &segments)?;
+    plan.fold(spec, move |known: &StepOutputs| -> Result<HoldoutFold> {
+        let segment_cells = SegmentCells::new(known, index, &segments)?;
         let frame = known.shape.frame(lens.period);
         let (window, periods) = (frame.window, frame.len());
-        Ok(Holdout { axes, transactions, until: until.day(&known.shape), period: lens.period, window, periods })
+        Ok(HoldoutFold {
+            segment_cells,
+            transactions,
+            until: until.day(&known.shape),
+            period: lens.period,
+            window,
+            periods,
+        })
     })
 }
 
-impl Fold for Holdout {
+impl Fold for HoldoutFold {
     type Tally = HoldoutTally;
 
     fn spells(&self) -> bool {
@@ -85,7 +99,7 @@ impl Fold for Holdout {
     }
 
     fn cells(&self, _: &Shape) -> u64 {
-        let cells = self.axes.cells();
+        let cells = self.segment_cells.cells();
         PeriodSeries::bound(2, self.periods - self.window, cells) + PeriodSeries::bound(2, MOST_FREQUENT + 1, cells)
     }
 
@@ -105,7 +119,7 @@ impl Fold for Holdout {
         let mut later = 0;
         for day in view.days() {
             let (period, transactions) = (grid.at(day.day), self.transactions.on(view, day));
-            // The part before the cut of a period that the cut parts is no period to compare with.
+            // The part of a period before the cut is not compared with anything.
             if day.day >= until || grid.end(period) <= until {
                 done.push((period, transactions, day.net));
             }
@@ -113,15 +127,15 @@ impl Fold for Holdout {
                 later += transactions;
             }
         }
-        self.axes.fixed_before(view, until, |cell| {
-            let mut line = tally.periods.line(cell);
+        self.segment_cells.fixed_before(view, until, |cell| {
+            let mut series = tally.periods.series(cell);
             for (period, transactions, net) in &done {
-                line.add(Later::Transactions as usize, *period, period + 1, (*transactions).into());
-                line.add(Later::Revenue as usize, *period, period + 1, (*net).into());
+                series.add(HoldoutColumn::Transactions as usize, *period, period + 1, (*transactions).into());
+                series.add(HoldoutColumn::Revenue as usize, *period, period + 1, (*net).into());
             }
-            let mut line = tally.by_frequency.line(cell);
-            line.add(ByFrequency::Customers as usize, x, x + 1, 1);
-            line.add(ByFrequency::Transactions as usize, x, x + 1, later.into());
+            let mut series = tally.by_frequency.series(cell);
+            series.add(FrequencyColumn::Customers as usize, x, x + 1, 1);
+            series.add(FrequencyColumn::Transactions as usize, x, x + 1, later.into());
         });
     }
 

@@ -1,5 +1,5 @@
-//! The gaps between purchases: from them frequency classes are cut, and the churn window of each is learned
-//! (DEFINITIONS §2).
+//! Gaps between purchases. Frequency classes are cut by customers' mean gaps, and the churn window of each class is estimated
+//! from the gaps of its customers (DEFINITIONS §2).
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::{Error, Result};
 use crate::stats::churn_window::churn_window;
-use crate::stats::survival::{Life, Moment};
+use crate::stats::survival::{EventCounts, EventTable};
 use crate::tally::ranking::order_statistics;
 use crate::timeline::lens::Lens;
 use crate::timeline::purchase_frequency::{Cuts, FrequencyClass, FrequencyClasses, MeanGap, PurchaseRhythm, QUINTILES};
@@ -18,12 +18,12 @@ use crate::timeline::purchases::Until;
 use crate::timeline::shape::Shape;
 use crate::timeline::view::View;
 
-/// How habits are learned.
+/// How churn windows are estimated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Learning {
-    /// q in millionths: the share of those who buy again that has done so within the window.
+    /// q in millionths: of the customers who buy again, the share who do so within the window.
     pub quantile_millionths: u32,
-    /// Nothing from here on is learned from; `None`: as_of.
+    /// Only days before this one are used; `None` for as_of.
     pub until: Option<Day>,
 }
 
@@ -33,12 +33,12 @@ impl Learning {
     }
 }
 
-/// Registers what habits are learned from, in two rounds: the cuts of the classes, then the gaps of each class.
+/// Registers the estimation, which takes two rounds: the cuts between the classes, then the gaps of each class.
 pub fn plan(plan: &mut Plan, lens: Lens, learning: Learning) -> Ref<FrequencyClasses> {
     plan_before(plan, lens, learning, Until::AsOf)
 }
 
-/// The same, where nothing from `until` on is learned from either: for who looks back.
+/// The same with only days before `until`, for figures as they were known at a past date.
 pub fn plan_before(plan: &mut Plan, lens: Lens, learning: Learning, until: Until) -> Ref<FrequencyClasses> {
     let end = move |shape: &Shape| learning.until(shape).min(until.day(shape));
     let said = learning.until.map_or("as_of".into(), |day| day.to_string());
@@ -51,13 +51,14 @@ pub fn plan_before(plan: &mut Plan, lens: Lens, learning: Learning, until: Until
         after,
         reach: 0,
     };
-    let means = plan.fold(spec("mean gaps", vec![]), move |known: &StepOutputs| Ok(Means { until: end(&known.shape) }));
+    let means =
+        plan.fold(spec("mean gaps", vec![]), move |known: &StepOutputs| Ok(MeanGapsFold { until: end(&known.shape) }));
     let cuts = plan.derive(&[means.id()], move |known| {
         let cuts = order_statistics(&*known.get(means)?, QUINTILES as u64);
         Ok(Cuts(cuts))
     });
     let gaps = plan.fold(spec("gaps", vec![cuts.id()]), move |known: &StepOutputs| {
-        Ok(Gaps { until: end(&known.shape), cuts: Cuts::clone(&*known.get(cuts)?) })
+        Ok(GapsFold { until: end(&known.shape), cuts: Cuts::clone(&*known.get(cuts)?) })
     });
     plan.derive(&[gaps.id()], move |known| {
         let (cuts, gaps) = (known.get(cuts)?, known.get(gaps)?);
@@ -65,14 +66,14 @@ pub fn plan_before(plan: &mut Plan, lens: Lens, learning: Learning, until: Until
     })
 }
 
-/// Customers with a habit by their mean gap.
-pub struct Means {
+/// Counts customers with at least two purchases by their mean gap.
+pub struct MeanGapsFold {
     until: Day,
 }
 
 pub type MeansTally = BTreeMap<MeanGap, u64>;
 
-impl Fold for Means {
+impl Fold for MeanGapsFold {
     type Tally = MeansTally;
 
     fn spells(&self) -> bool {
@@ -108,24 +109,24 @@ impl Fold for Means {
     }
 }
 
-/// Gaps of one length.
+/// The number of gaps of one length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ended {
-    /// In a purchase.
+pub struct GapCounts {
+    /// Gaps that ended in a purchase.
     pub bought: u64,
-    /// Not at all, as far as was seen.
+    /// Gaps that had not ended when last observed (censored).
     pub open: u64,
 }
 
-/// By class and days.
-pub type GapsTally = BTreeMap<(u8, u32), Ended>;
+/// Gaps by class and length in days.
+pub type GapsTally = BTreeMap<(u8, u32), GapCounts>;
 
-pub struct Gaps {
+pub struct GapsFold {
     until: Day,
     cuts: Cuts,
 }
 
-impl Fold for Gaps {
+impl Fold for GapsFold {
     type Tally = GapsTally;
 
     fn spells(&self) -> bool {
@@ -150,7 +151,7 @@ impl Fold for Gaps {
                 tally.entry((class, (next.day.0 - day.day.0) as u32)).or_default().bought += 1;
             }
         }
-        // On the last observed day it was still open.
+        // The last gap was still open on the last observed day.
         tally.entry((class, (self.until.0 - 1 - last.0) as u32)).or_default().open += 1;
     }
 
@@ -169,13 +170,13 @@ impl Fold for Gaps {
 
 fn learn(shape: &Shape, (quantile, until): (u32, Day), cuts: Cuts, gaps: &GapsTally) -> Result<FrequencyClasses> {
     let quantile = f64::from(quantile) / 1e6;
-    // Where nobody ever bought twice nobody can be said to have left.
+    // If nobody ever bought twice, the window is the whole span, so that nobody counts as gone.
     let span = (until.0 - shape.observed_from.0).max(1);
-    let everybody = habit(gaps.iter().map(|((_, days), ended)| (*days, *ended)), quantile, span)?;
+    let everybody = frequency_class(gaps.iter().map(|((_, days), ended)| (*days, *ended)), quantile, span)?;
     let mut classes = [everybody; QUINTILES + 1];
     for (number, class) in (0u8..).zip(&mut classes) {
         let of_class = gaps.range((number, 0)..=(number, u32::MAX)).map(|((_, days), ended)| (*days, *ended));
-        *class = habit(of_class, quantile, everybody.window)?;
+        *class = frequency_class(of_class, quantile, everybody.window)?;
         if usize::from(number) == QUINTILES {
             class.window = everybody.window;
         }
@@ -183,20 +184,26 @@ fn learn(shape: &Shape, (quantile, until): (u32, Day), cuts: Cuts, gaps: &GapsTa
     Ok(FrequencyClasses { until, quantile, cuts, classes, everybody })
 }
 
-/// `otherwise`: the window where no gap ever ended.
-fn habit(gaps: impl Iterator<Item = (u32, Ended)> + Clone, quantile: f64, otherwise: i32) -> Result<FrequencyClass> {
-    let sum = |of: fn(&Ended) -> u64| gaps.clone().map(|(_, ended)| of(&ended)).sum::<u64>();
+/// The class of the customers with these gaps; its window is `otherwise` if no gap ever ended.
+fn frequency_class(
+    gaps: impl Iterator<Item = (u32, GapCounts)> + Clone,
+    quantile: f64,
+    otherwise: i32,
+) -> Result<FrequencyClass> {
+    let sum = |of: fn(&GapCounts) -> u64| gaps.clone().map(|(_, ended)| of(&ended)).sum::<u64>();
     let (intervals, censored) = (sum(|e| e.bought), sum(|e| e.open));
-    let start = Moment { time: 0, entered: intervals + censored, ..Moment::default() };
-    let moment = |(time, e): (u32, Ended)| Moment { time, entered: 0, events: e.bought, censored: e.open };
-    let life = Life::from_moments(gaps.clone().map(moment).chain([start]))
+    let start = EventCounts { time: 0, entered: intervals + censored, ..EventCounts::default() };
+    let moment = |(time, e): (u32, GapCounts)| EventCounts { time, entered: 0, events: e.bought, censored: e.open };
+    let event_table = EventTable::from_counts(gaps.clone().map(moment).chain([start]))
         .ok_or_else(|| Error::internal("more gaps end than begin"))?;
-    let window = churn_window(&life, quantile);
+    let window = churn_window(&event_table, quantile);
     Ok(FrequencyClass {
         customers: censored,
         intervals,
         censored,
-        share_returning: window.map(|w| w.share_returning).or((life.customers() > life.never_at_risk()).then_some(0.0)),
+        share_returning: window
+            .map(|w| w.share_returning)
+            .or((event_table.customers() > event_table.never_at_risk()).then_some(0.0)),
         window: window.map_or(otherwise, |w| w.days as i32),
     })
 }

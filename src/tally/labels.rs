@@ -1,4 +1,5 @@
-//! How many customers have each channel, or each reason for leaving: what the cap on such labels is learned from.
+//! How many customers have each channel, or each reason for leaving. The counts decide which labels keep their names under a
+//! cap, and which share `other`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,74 +8,76 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::engine::step_outputs::{Ref, StepOutputs};
-use crate::tally::exits;
+use crate::tally::leaving_reasons;
 use crate::timeline::labels::{LabelColumn, NO_VALUE};
 use crate::timeline::lens::Lens;
 use crate::timeline::shape::Shape;
 use crate::timeline::view::View;
 
-/// What stands for all channels together.
+/// The name in tables for all channels together.
 pub const ALL_CHANNELS: &str = "all";
 
-/// Which labels.
+/// A kind of label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Of {
+pub enum LabelKind {
     /// `customers.acquired_by`, and the channels of costs.
     Channels,
     /// `subscriptions.cancel_reason` and the reasons of exit surveys.
     Reasons,
 }
 
-impl Of {
+impl LabelKind {
     fn column(self, shape: &Shape) -> &LabelColumn {
         match self {
-            Of::Channels => &shape.labels.channels,
-            Of::Reasons => &shape.labels.reasons,
+            LabelKind::Channels => &shape.labels.channels,
+            LabelKind::Reasons => &shape.labels.reasons,
         }
     }
 
     /// The label of customers who have none.
     pub fn none(self) -> &'static str {
         match self {
-            Of::Channels => "(none)",
-            Of::Reasons => "no answer",
+            LabelKind::Channels => "(none)",
+            LabelKind::Reasons => "no answer",
         }
     }
 
-    /// A name that tables give to something else.
+    /// A name that tables use for something else, so that a label of this name is shown in parentheses.
     fn reserved(self) -> &'static str {
         match self {
-            Of::Channels => ALL_CHANNELS,
-            Of::Reasons => "",
+            LabelKind::Channels => ALL_CHANNELS,
+            LabelKind::Reasons => "",
         }
     }
 
     fn needs(self) -> Needs {
         match self {
-            Of::Channels => Needs { channels: true, ..Needs::default() },
-            Of::Reasons => exits::NEEDS,
+            LabelKind::Channels => Needs { channels: true, ..Needs::default() },
+            LabelKind::Reasons => leaving_reasons::NEEDS,
         }
     }
 }
 
-/// From labels to the few that a table shows.
+/// Maps labels to the few that a table shows.
 ///
-/// A *slot* is the place of a shown label; [`NO_VALUE`] is the slot of who has none.
+/// A *slot* is the place of a shown label. [`NO_VALUE`] is the slot of customers who have no label.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelIndex {
     /// The slot of each rank.
     slots: Vec<u32>,
+    /// The shown name of each slot.
     names: Vec<Arc<str>>,
+    /// The shown name of customers without a label.
     none: Arc<str>,
-    /// Labels that share `other`.
+    /// How many labels share `other`.
     pub beyond: usize,
 }
 
 impl LabelIndex {
-    /// The `cap` labels that most customers have keep their names, ties by text; the rest share `other`. A label that is
-    /// called like the slot of those who have none is theirs, one with the reserved name is shown in parentheses.
-    /// `counts`: customers by rank.
-    fn learn(labels: &LabelColumn, counts: &BTreeMap<u32, i64>, cap: usize, of: Of) -> LabelIndex {
+    /// The `cap` labels that most customers have keep their names (ties by text); the others share `other`. A label with the
+    /// name of those who have none joins them, and one with the reserved name is shown in parentheses. `counts`: customers
+    /// by rank.
+    fn learn(labels: &LabelColumn, counts: &BTreeMap<u32, i64>, cap: usize, of: LabelKind) -> LabelIndex {
         let (values, none) = (labels.values(), of.none());
         let mut ranks: Vec<u32> = (0..values.len() as u32).filter(|r| *values[*r as usize] != *none).collect();
         ranks.sort_by_key(|r| (-counts.get(r).copied().unwrap_or_default(), *r));
@@ -90,33 +93,35 @@ impl LabelIndex {
         }
         if !beyond.is_empty() {
             beyond.iter().for_each(|rank| slots[*rank as usize] = names.len() as u32);
-            // A label that is really called so keeps its name.
+            // A label whose own name is `other` keeps it; the shared slot gets parentheses.
             let other = apart("other", &names);
             names.push(other);
         }
         LabelIndex { slots, names, none: none.into(), beyond: beyond.len() }
     }
 
+    /// The slot of a rank; [`NO_VALUE`] for [`NO_VALUE`].
     pub fn slot(&self, rank: u32) -> u32 {
         self.slots.get(rank as usize).copied().unwrap_or(NO_VALUE)
     }
 
+    /// The shown name of a slot.
     pub fn name(&self, slot: u32) -> &Arc<str> {
         self.names.get(slot as usize).unwrap_or(&self.none)
     }
 
-    /// All slots but that of those who have none, in order.
+    /// All slots in order, without that of customers who have no label.
     pub fn slots(&self) -> impl Iterator<Item = u32> {
         0..self.names.len() as u32
     }
 
-    /// The most slots that a cap leaves: those with their own names, `other`, and those who have none.
+    /// The greatest number of slots under a cap: those with their own names, `other`, and that of customers without a label.
     pub fn bound(cap: usize) -> u64 {
         cap as u64 + 2
     }
 }
 
-/// `name`, in as many parentheses as it takes to be none of `taken`.
+/// `name`, in as many pairs of parentheses as it takes to differ from all of `taken`.
 fn apart(name: &str, taken: &[Arc<str>]) -> Arc<str> {
     let mut name = name.to_owned();
     while taken.iter().any(|t| **t == *name) {
@@ -125,18 +130,18 @@ fn apart(name: &str, taken: &[Arc<str>]) -> Arc<str> {
     name.into()
 }
 
-struct Counted(Of);
+struct LabelsFold(LabelKind);
 
-/// Registers the count and the index learned from it, of labels as they are known under `lens`.
-pub fn plan(plan: &mut Plan, lens: Lens, of: Of, cap: usize) -> Ref<LabelIndex> {
+/// Registers the count of labels as they are known under `lens`, and the index that follows from it.
+pub fn plan(plan: &mut Plan, lens: Lens, of: LabelKind, cap: usize) -> Ref<LabelIndex> {
     let spec = FoldSpec { kind: "labels", params: format!("{of:?}"), lens, needs: of.needs(), after: vec![], reach: 0 };
-    let counts = plan.fold(spec, move |_: &StepOutputs| Ok(Counted(of)));
+    let counts = plan.fold(spec, move |_: &StepOutputs| Ok(LabelsFold(of)));
     plan.derive(&[counts.id()], move |known| {
         Ok(LabelIndex::learn(of.column(&known.shape), &*known.get(counts)?, cap, of))
     })
 }
 
-impl Fold for Counted {
+impl Fold for LabelsFold {
     type Tally = BTreeMap<u32, i64>;
 
     fn spells(&self) -> bool {
@@ -153,8 +158,8 @@ impl Fold for Counted {
 
     fn observe(&self, tally: &mut BTreeMap<u32, i64>, view: &View<'_>) {
         let mut ranks = match self.0 {
-            Of::Channels => vec![view.channel()],
-            Of::Reasons => exits::reasons(view),
+            LabelKind::Channels => vec![view.channel()],
+            LabelKind::Reasons => leaving_reasons::reasons(view),
         };
         ranks.sort_unstable();
         ranks.dedup();
@@ -178,7 +183,7 @@ mod tests {
 
     fn learnt(values: &[&str], counts: &[(u32, i64)], cap: usize) -> (LabelIndex, Vec<String>) {
         let labels = LabelColumn::new(&values.iter().map(|v| Arc::from(*v)).collect::<Vec<_>>());
-        let index = LabelIndex::learn(&labels, &counts.iter().copied().collect(), cap, Of::Channels);
+        let index = LabelIndex::learn(&labels, &counts.iter().copied().collect(), cap, LabelKind::Channels);
         let shown = (0..values.len() as u32).map(|r| index.name(index.slot(r)).to_string()).collect();
         (index, shown)
     }

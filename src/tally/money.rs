@@ -1,85 +1,96 @@
-//! Money by what customers did in each period: the movements of MRR or of revenue (DEFINITIONS §5).
+//! Movements of MRR or revenue in each period, by what customers did (DEFINITIONS §5).
 
 use crate::tally::period_series::PeriodSeries;
 use crate::tally::segment_cells::SegmentCells;
-use crate::tally::series::Counted;
+use crate::tally::series::PeriodCounter;
 use crate::timeline::movements::State;
 use crate::timeline::view::View;
 
-/// The series of the tally, in this order; minor units, signed as they move the balance.
+/// The series of the tally, in this order: minor units, with the sign in which they change the balance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
-pub enum Flow {
+pub enum MoneyColumn {
+    /// Σ m0, the balance at the opening.
     Opening,
+    /// Of customers who are live for the first time.
     New,
+    /// Of retained customers who pay more.
     Expansion,
+    /// Of retained customers who pay less; negative.
     Contraction,
+    /// Of customers who left; negative.
     Churned,
+    /// Of customers who returned.
     Reactivation,
+    /// Of retained customers who came from another segment value.
     MovedIn,
+    /// Of retained customers who went to another segment value; negative.
     MovedOut,
+    /// The balance at the closing.
     Closing,
+    /// Net revenue of the period outside the closing balance: of customers who are not live, and below zero.
     Unallocated,
-    /// Part of the closing whose cancellation is already known.
+    /// The part of the closing whose cancellation is already known.
     Scheduled,
-    /// Σ min(m0, m1) over the customers of the opening: what GRR keeps.
+    /// Σ min(m0, m1) over the customers of the opening: the numerator of GRR.
     Kept,
-    /// Σ m1 over the customers of the opening: what NRR keeps.
+    /// Σ m1 over the customers of the opening: the numerator of NRR.
     Held,
-    /// Of new, reactivation and churned: what came and went within the period.
+    /// The part of new, reactivation and churned that came and went within the period.
     Passing,
-    /// What exchange rates moved, of the closing.
+    /// The part of the closing that changes of exchange rates made.
     CurrencyEffect,
 }
 
-/// Minor units by movement, and at the boundaries.
-pub struct Money;
+/// Sums money by movement, and at the boundaries.
+pub struct MoneyMovements;
 
-impl Counted for Money {
+impl PeriodCounter for MoneyMovements {
     const KIND: &'static str = "money";
-    const WIDTH: usize = Flow::CurrencyEffect as usize + 1;
+    const WIDTH: usize = MoneyColumn::CurrencyEffect as usize + 1;
 
-    fn observe(axes: &SegmentCells, tally: &mut PeriodSeries, view: &View<'_>) {
+    fn observe(segment_cells: &SegmentCells, tally: &mut PeriodSeries, view: &View<'_>) {
         for run in view.runs() {
-            // Movements are what remains where rates stand still.
+            // Movements are measured at constant exchange rates; the rest is the currency effect.
             let (m0, m1, closing) = (i128::from(run.opening), i128::from(run.valued), i128::from(run.closing));
-            axes.pieces(view, run, |piece| {
+            segment_cells.pieces(view, run, |piece| {
                 let range = (piece.from, piece.to);
-                let mut open = tally.line(piece.open);
-                let mut add = |flow: Flow, amount: i128| open.add(flow as usize, range.0, range.1, amount);
+                let mut open = tally.series(piece.open);
+                let mut add = |flow: MoneyColumn, amount: i128| open.add(flow as usize, range.0, range.1, amount);
                 if run.state.in_opening() {
-                    add(Flow::Opening, m0);
+                    add(MoneyColumn::Opening, m0);
                 }
                 match run.state {
-                    State::New => add(Flow::New, m1),
-                    State::Returned => add(Flow::Reactivation, m1),
-                    State::Churned => add(Flow::Churned, -m0),
+                    State::New => add(MoneyColumn::New, m1),
+                    State::Returned => add(MoneyColumn::Reactivation, m1),
+                    State::Churned => add(MoneyColumn::Churned, -m0),
                     State::Retained => {
-                        add(Flow::Expansion, (m1 - m0).max(0));
-                        add(Flow::Contraction, (m1 - m0).min(0));
-                        add(Flow::Kept, m0.min(m1));
-                        add(Flow::Held, m1);
+                        add(MoneyColumn::Expansion, (m1 - m0).max(0));
+                        add(MoneyColumn::Contraction, (m1 - m0).min(0));
+                        add(MoneyColumn::Kept, m0.min(m1));
+                        add(MoneyColumn::Held, m1);
                     }
                     State::IntraNew | State::IntraReturned => {
-                        let came = if run.state == State::IntraNew { Flow::New } else { Flow::Reactivation };
+                        let came =
+                            if run.state == State::IntraNew { MoneyColumn::New } else { MoneyColumn::Reactivation };
                         let passing = i128::from(run.passing);
                         add(came, passing);
-                        add(Flow::Churned, -passing);
-                        add(Flow::Passing, passing);
+                        add(MoneyColumn::Churned, -passing);
+                        add(MoneyColumn::Passing, passing);
                     }
                     State::Intra | State::Undecided | State::Idle => {}
                 }
-                add(Flow::CurrencyEffect, closing - m1);
-                add(Flow::Unallocated, run.unallocated.into());
+                add(MoneyColumn::CurrencyEffect, closing - m1);
+                add(MoneyColumn::Unallocated, run.unallocated.into());
                 if piece.open != piece.close && run.state == State::Retained {
-                    add(Flow::MovedOut, -closing);
-                    tally.line(piece.close).add(Flow::MovedIn as usize, range.0, range.1, closing);
+                    add(MoneyColumn::MovedOut, -closing);
+                    tally.series(piece.close).add(MoneyColumn::MovedIn as usize, range.0, range.1, closing);
                 }
-                let mut close = tally.line(piece.close);
-                let mut add = |flow: Flow, amount: i128| close.add(flow as usize, range.0, range.1, amount);
+                let mut close = tally.series(piece.close);
+                let mut add = |flow: MoneyColumn, amount: i128| close.add(flow as usize, range.0, range.1, amount);
                 if run.state.in_closing() {
-                    add(Flow::Closing, closing);
-                    add(Flow::Scheduled, run.scheduled.into());
+                    add(MoneyColumn::Closing, closing);
+                    add(MoneyColumn::Scheduled, run.scheduled.into());
                 }
             });
         }

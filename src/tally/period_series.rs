@@ -1,31 +1,31 @@
-//! Integer series by cell and period, kept as differences.
+//! Integer series by cell and period, stored as differences.
 
 use serde::{Deserialize, Serialize};
 
 use crate::timeline::segments::CellId;
 
-/// For each cell that was ever touched: `width` series over periods, stored as differences so that a range costs two
-/// additions.
+/// `width` integer series over periods, for each cell that something was added to. They are stored as differences, so that
+/// adding to a range of periods takes two additions.
 ///
-/// Periods before `first` (history before the observed window, which no table shows) are not kept, so that one customer
-/// who signed up in 1900 costs nothing.
+/// Periods before `first` (history before the observed window, which no table shows) are not stored, so that a customer who
+/// signed up in 1900 takes no memory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeriodSeries {
     width: usize,
     first: usize,
     periods: usize,
-    /// By the number of the cell; empty for those that nobody touched.
+    /// Indexed by cell; empty for a cell that nothing was added to.
     cells: Vec<Vec<i128>>,
 }
 
 /// The series of one cell, to add to.
-pub struct Line<'a> {
+pub struct CellSeries<'a> {
     width: usize,
     first: usize,
     differences: &'a mut [i128],
 }
 
-impl Line<'_> {
+impl CellSeries<'_> {
     /// Adds `amount` to `field` over the periods `[from, to)`.
     pub fn add(&mut self, field: usize, from: usize, to: usize, amount: i128) {
         let (from, to) = (from.saturating_sub(self.first), to.saturating_sub(self.first));
@@ -37,12 +37,13 @@ impl Line<'_> {
 }
 
 impl PeriodSeries {
-    /// Series over the periods `first..periods`.
+    /// `width` series over the periods `first..periods`, all 0.
     pub fn new(width: usize, first: usize, periods: usize) -> PeriodSeries {
         PeriodSeries { width, first, periods, cells: vec![] }
     }
 
-    pub fn line(&mut self, cell: CellId) -> Line<'_> {
+    /// The series of a cell, to add to.
+    pub fn series(&mut self, cell: CellId) -> CellSeries<'_> {
         let (width, first, kept) = (self.width, self.first, self.periods - self.first);
         let cell = cell as usize;
         if cell >= self.cells.len() {
@@ -52,9 +53,10 @@ impl PeriodSeries {
         if differences.is_empty() {
             *differences = vec![0; width * (kept + 1)];
         }
-        Line { width, first, differences }
+        CellSeries { width, first, differences }
     }
 
+    /// Adds the series of other customers. Both must have been made with the same numbers.
     pub fn merge(&mut self, from: PeriodSeries) {
         if self.cells.len() < from.cells.len() {
             self.cells.resize(from.cells.len(), vec![]);
@@ -68,22 +70,23 @@ impl PeriodSeries {
         }
     }
 
-    /// Cells that were touched, in order.
+    /// The cells that something was added to, ascending.
     pub fn cells(&self) -> impl Iterator<Item = CellId> {
         (0..).zip(&self.cells).filter(|(_, differences)| !differences.is_empty()).map(|(cell, _)| cell)
     }
 
-    /// How many integers are held.
+    /// The number of integers in memory.
     pub fn size(&self) -> u64 {
         self.cells.iter().map(|d| d.len() as u64).sum()
     }
 
-    /// The most integers that `cells` cells can need for so many kept periods.
+    /// The greatest number of integers that `cells` cells take, for so many stored periods.
     pub fn bound(width: usize, kept: usize, cells: u64) -> u64 {
         (width * (kept + 1)) as u64 * cells
     }
 
-    /// The sums of a cell: `[period][field]`; zeros for a cell that nobody touched, and before the first period kept.
+    /// The values of a cell's series: `[period][field]`. They are 0 for a cell that nothing was added to, and before the
+    /// first stored period.
     pub fn sums(&self, cell: CellId) -> Vec<Vec<i128>> {
         let mut running = vec![0; self.width];
         let touched = self.cells.get(cell as usize).filter(|differences| !differences.is_empty());
@@ -105,9 +108,9 @@ mod tests {
     #[test]
     fn ranges_sum_up_and_merge_as_if_added_to_one() {
         let (mut a, mut b) = (PeriodSeries::new(2, 0, 4), PeriodSeries::new(2, 0, 4));
-        a.line(3).add(0, 1, 3, 5);
-        b.line(3).add(0, 2, 4, 7);
-        b.line(1).add(1, 0, 4, -1);
+        a.series(3).add(0, 1, 3, 5);
+        b.series(3).add(0, 2, 4, 7);
+        b.series(1).add(1, 0, 4, -1);
         a.merge(b);
         assert_eq!(a.sums(3), [[0, 0], [5, 0], [12, 0], [7, 0]]);
         assert_eq!(a.sums(1), vec![vec![0, -1]; 4]);
@@ -115,8 +118,8 @@ mod tests {
         assert_eq!(a.cells().collect::<Vec<_>>(), [1, 3]);
         assert_eq!(a.size(), PeriodSeries::bound(2, 4, 2));
         let mut late = PeriodSeries::new(1, 2, 4);
-        late.line(0).add(0, 0, 4, 5);
-        late.line(0).add(0, 0, 1, 9);
+        late.series(0).add(0, 0, 4, 5);
+        late.series(0).add(0, 0, 1, 9);
         assert_eq!(late.sums(0), [[0], [0], [5], [5]]);
     }
 }

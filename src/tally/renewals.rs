@@ -1,5 +1,5 @@
-//! Renewals by billing interval and number: how many subscriptions stood before their first, second, third … renewal, and
-//! how many were lost at it (DEFINITIONS §6).
+//! Renewals by billing interval and number: how many subscriptions were due at their first, second, third … renewal, and how
+//! many were lost at it (DEFINITIONS §6).
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
@@ -18,19 +18,21 @@ use crate::timeline::segments::{CellId, SegmentIndex};
 use crate::timeline::shape::Shape;
 use crate::timeline::view::View;
 
-/// The renewals of one number.
+/// The counts of the n-th renewals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Number {
-    /// Subscriptions that stood before it, and those of them lost at it.
+pub struct RenewalCounts {
+    /// Subscriptions due at it.
     pub due: u64,
+    /// Of these, those that did not renew.
     pub lost: u64,
-    /// Of both, those at or after the calibration cut.
+    /// Of the due, those due at or after the calibration cut.
     pub later_due: u64,
+    /// Of these, those that did not renew.
     pub later_lost: u64,
 }
 
-impl AddAssign for Number {
-    fn add_assign(&mut self, other: Number) {
+impl AddAssign for RenewalCounts {
+    fn add_assign(&mut self, other: RenewalCounts) {
         self.due += other.due;
         self.lost += other.lost;
         self.later_due += other.later_due;
@@ -38,26 +40,28 @@ impl AddAssign for Number {
     }
 }
 
-/// Of one interval.
+/// The renewals of one billing interval.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Renewing {
-    /// `[n − 1]`: the n-th renewals.
-    pub numbers: Vec<Number>,
-    /// Subscription rows that are live at as_of, and what they pay an interval, in minor units.
+pub struct IntervalRenewals {
+    /// The counts of the n-th renewals, at index n − 1.
+    pub numbers: Vec<RenewalCounts>,
+    /// Subscription rows that are live at as_of.
     pub live: u64,
+    /// What they pay in an interval, in minor units.
     pub amount: i128,
 }
 
-pub type RenewalsTally = BTreeMap<(CellId, Interval), Renewing>;
+/// Renewals by cell and billing interval.
+pub type RenewalsTally = BTreeMap<(CellId, Interval), IntervalRenewals>;
 
-pub struct Renewals {
-    axes: SegmentCells,
-    /// Days of all history.
+pub struct RenewalsFold {
+    segment_cells: SegmentCells,
+    /// The days of the whole history.
     days: i32,
     cut: Day,
 }
 
-/// Registers the count by a stage's segments; what comes at or after `cut` is also told apart.
+/// Registers the count by a stage's segments. Renewals at or after `cut` are also counted separately.
 pub fn plan(
     plan: &mut Plan,
     index: Ref<SegmentIndex>,
@@ -74,21 +78,25 @@ pub fn plan(
         reach: 0,
     };
     let segments = segments.to_vec();
-    plan.fold(spec, move |known: &StepOutputs| -> Result<Renewals> {
+    plan.fold(spec, move |known: &StepOutputs| -> Result<RenewalsFold> {
         let days = known.shape.as_of.0 - known.shape.first_day.0;
-        Ok(Renewals { axes: SegmentCells::new(known, index, &segments)?, days, cut: cut.day(&known.shape) })
+        Ok(RenewalsFold {
+            segment_cells: SegmentCells::new(known, index, &segments)?,
+            days,
+            cut: cut.day(&known.shape),
+        })
     })
 }
 
-impl Fold for Renewals {
+impl Fold for RenewalsFold {
     type Tally = RenewalsTally;
 
     fn cells(&self, _: &Shape) -> u64 {
-        // Intervals that fit at least once, each as often as it fits.
+        // Each interval that fits into the history, as often as it fits.
         let by_months = (1..=self.days / 28).map(|months| Interval { months, days: 0 });
         let intervals = (1..=self.days).map(|days| Interval { months: 0, days }).chain(by_months);
         let cells: usize = intervals.map(|i| 2 * i.fits(self.days) + 3).sum();
-        self.axes.cells() * cells as u64
+        self.segment_cells.cells() * cells as u64
     }
 
     fn start(&self) -> RenewalsTally {
@@ -98,19 +106,19 @@ impl Fold for Renewals {
     fn observe(&self, tally: &mut RenewalsTally, view: &View<'_>) {
         let LiveRule::Subscriptions(rule) = view.rule() else { return };
         let window = view.shape().observed_from..view.shape().as_of;
-        for decision in renewal_events(view.terms(), view.dues(), rule.gap_days) {
-            let most = decision.interval.fits(self.days);
-            // Before the window, who left may be missing from the export; after it, who stays is not known yet.
-            if !window.contains(&decision.day) || most == 0 {
+        for event in renewal_events(view.terms(), view.dues(), rule.gap_days) {
+            let most = event.interval.fits(self.days);
+            // Before the window, customers who left may be missing from the export. After it, the outcome is not known yet.
+            if !window.contains(&event.day) || most == 0 {
                 continue;
             }
-            let place = decision.number.min(most) - 1;
-            let (later, lost) = (u64::from(decision.day >= self.cut), u64::from(!decision.renewed));
-            let number = Number { due: 1, lost, later_due: later, later_lost: later * lost };
-            self.axes.fixed(view, |cell| {
-                let numbers = &mut tally.entry((cell, decision.interval)).or_default().numbers;
+            let place = event.number.min(most) - 1;
+            let (later, lost) = (u64::from(event.day >= self.cut), u64::from(!event.renewed));
+            let number = RenewalCounts { due: 1, lost, later_due: later, later_lost: later * lost };
+            self.segment_cells.fixed(view, |cell| {
+                let numbers = &mut tally.entry((cell, event.interval)).or_default().numbers;
                 if numbers.len() <= place {
-                    numbers.resize(place + 1, Number::default());
+                    numbers.resize(place + 1, RenewalCounts::default());
                 }
                 numbers[place] += number;
             });
@@ -119,7 +127,7 @@ impl Fold for Renewals {
             let term = &view.terms()[range.row as usize];
             let interval = Interval::of(term);
             if interval.fits(self.days) > 0 {
-                self.axes.fixed(view, |cell| {
+                self.segment_cells.fixed(view, |cell| {
                     let of = tally.entry((cell, interval)).or_default();
                     of.live += 1;
                     of.amount += i128::from(view.price(range));
@@ -132,7 +140,7 @@ impl Fold for Renewals {
         for (key, from) in from {
             let to = into.entry(key).or_default();
             if to.numbers.len() < from.numbers.len() {
-                to.numbers.resize(from.numbers.len(), Number::default());
+                to.numbers.resize(from.numbers.len(), RenewalCounts::default());
             }
             for (to, from) in to.numbers.iter_mut().zip(from.numbers) {
                 *to += from;

@@ -1,4 +1,4 @@
-//! Buyers by recency, frequency and money (DEFINITIONS §8).
+//! RFM: buyers by recency, frequency and monetary value (DEFINITIONS §8).
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::Result;
-use crate::tally::ranking::{self, COUNTS, Measure, Ranking, cut_ranks};
+use crate::tally::ranking::{self, COUNTS, RankedMeasure, Ranking, cut_ranks};
 use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::lens::Lens;
 use crate::timeline::scores::{Bought, Rfm, Scores};
@@ -16,7 +16,7 @@ use crate::timeline::segments::{ALL, CellId, SegmentIndex};
 use crate::timeline::shape::{Basis, Shape};
 use crate::timeline::view::View;
 
-/// Scores from 1 to 5.
+/// The usual number of scores, from 1 to 5.
 pub const QUINTILES: u32 = 5;
 
 const ORDERS: Needs = Needs { orders: true, usage: false, surveys: false, reasons: false, channels: false };
@@ -29,7 +29,7 @@ struct Recency;
 struct Frequency;
 struct Monetary;
 
-impl Measure for Recency {
+impl RankedMeasure for Recency {
     const KIND: &'static str = "recency";
     const NEEDS: Needs = Needs { orders: false, ..ORDERS };
     const COARSE: u32 = COUNTS;
@@ -43,7 +43,7 @@ impl Measure for Recency {
     }
 }
 
-impl Measure for Frequency {
+impl RankedMeasure for Frequency {
     const KIND: &'static str = "orders";
     const NEEDS: Needs = ORDERS;
     const COARSE: u32 = COUNTS;
@@ -57,7 +57,7 @@ impl Measure for Frequency {
     }
 }
 
-impl Measure for Monetary {
+impl RankedMeasure for Monetary {
     const KIND: &'static str = "revenue of buyers";
     const NEEDS: Needs = Needs { orders: false, ..ORDERS };
 
@@ -70,28 +70,29 @@ impl Measure for Monetary {
     }
 }
 
-/// Where the scores of all buyers are cut.
+/// References to the values at which scores are cut, over all buyers.
 #[derive(Clone, Copy)]
-pub struct Cuts {
+pub struct RfmCuts {
     recency: Ref<Vec<i64>>,
     frequency: Ref<Vec<i64>>,
+    /// The cuts of all three scores.
     pub scores: Ref<Scores>,
-    /// How many scores there are.
+    /// The number of scores.
     most: u32,
 }
 
-/// Registers what the scores of all buyers are cut at.
-pub fn cuts(plan: &mut Plan, lens: Lens, scores: u32) -> Cuts {
+/// Registers the estimation of the cuts over all buyers.
+pub fn cuts(plan: &mut Plan, lens: Lens, scores: u32) -> RfmCuts {
     let (recency, frequency) = (cut::<Recency>(plan, lens, scores), cut::<Frequency>(plan, lens, scores));
     let monetary = cut::<Monetary>(plan, lens, scores);
     let all = plan.derive(&[recency.id(), frequency.id(), monetary.id()], move |known| {
         let cuts = |of: Ref<Vec<i64>>| known.get(of).map(|cuts| cuts.to_vec());
         Ok(Scores { recency: cuts(recency)?, frequency: cuts(frequency)?, monetary: cuts(monetary)? })
     });
-    Cuts { recency, frequency, scores: all, most: scores }
+    RfmCuts { recency, frequency, scores: all, most: scores }
 }
 
-fn cut<M: Measure>(plan: &mut Plan, lens: Lens, scores: u32) -> Ref<Vec<i64>> {
+fn cut<M: RankedMeasure>(plan: &mut Plan, lens: Lens, scores: u32) -> Ref<Vec<i64>> {
     let ranks = |n, scores| cut_ranks(n, u64::from(scores));
     let ranking = Ranking { by: None, lens, ranks, parameter: scores, most: scores.into() };
     let ranked = ranking::plan::<M>(plan, &ranking);
@@ -100,19 +101,23 @@ fn cut<M: Measure>(plan: &mut Plan, lens: Lens, scores: u32) -> Ref<Vec<i64>> {
     })
 }
 
-/// Buyers of a kind, and what they come to.
+/// The buyers of a pair of scores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kind {
+pub struct RfmCounts {
+    /// Buyers.
     pub customers: u64,
-    /// With at least two orders.
+    /// Of these, those with at least two orders.
     pub repeaters: u64,
+    /// Σ of their days since the last purchase.
     pub days_since_last: i128,
+    /// Σ of their orders.
     pub orders: i128,
+    /// Σ of their net revenue, in minor units.
     pub revenue: i128,
 }
 
-impl AddAssign for Kind {
-    fn add_assign(&mut self, other: Kind) {
+impl AddAssign for RfmCounts {
+    fn add_assign(&mut self, other: RfmCounts) {
         self.customers += other.customers;
         self.repeaters += other.repeaters;
         self.days_since_last += other.days_since_last;
@@ -121,40 +126,40 @@ impl AddAssign for Kind {
     }
 }
 
-/// By cell, R and F.
-pub type RfmTally = BTreeMap<(CellId, u8, u8), Kind>;
+/// Buyers by cell, R and F.
+pub type RfmTally = BTreeMap<(CellId, u8, u8), RfmCounts>;
 
-pub struct Kinds {
-    axes: SegmentCells,
-    /// Of recency and frequency.
+pub struct RfmFold {
+    segment_cells: SegmentCells,
+    /// The cuts of recency and frequency.
     scores: Scores,
-    /// How many scores there are.
+    /// The number of scores.
     most: u64,
 }
 
-/// A kind and its key, in cells of 16 bytes.
+/// What an entry and its key take, in cells of 16 bytes.
 const KIND_CELLS: u64 = 6;
 
 /// Registers the count of buyers by R and F, by a stage's segments.
-pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, segments: &[usize], cuts: Cuts) -> Ref<RfmTally> {
+pub fn plan(plan: &mut Plan, index: Ref<SegmentIndex>, lens: Lens, segments: &[usize], cuts: RfmCuts) -> Ref<RfmTally> {
     let spec = FoldSpec {
         kind: "rfm",
         params: format!("{} scores, segments {segments:?}", cuts.most),
         lens,
         needs: ORDERS,
-        // Not after the cuts of money, which are the last to be known.
+        // It does not wait for the cuts of money, which are known last.
         after: vec![index.id(), cuts.recency.id(), cuts.frequency.id()],
         reach: 0,
     };
     let segments = segments.to_vec();
-    plan.fold(spec, move |known: &StepOutputs| -> Result<Kinds> {
+    plan.fold(spec, move |known: &StepOutputs| -> Result<RfmFold> {
         let (recency, frequency) = (known.get(cuts.recency)?.to_vec(), known.get(cuts.frequency)?.to_vec());
         let scores = Scores { recency, frequency, monetary: vec![] };
-        Ok(Kinds { axes: SegmentCells::new(known, index, &segments)?, scores, most: cuts.most.into() })
+        Ok(RfmFold { segment_cells: SegmentCells::new(known, index, &segments)?, scores, most: cuts.most.into() })
     })
 }
 
-impl Fold for Kinds {
+impl Fold for RfmFold {
     type Tally = RfmTally;
 
     fn spells(&self) -> bool {
@@ -162,7 +167,7 @@ impl Fold for Kinds {
     }
 
     fn cells(&self, _: &Shape) -> u64 {
-        self.axes.cells() * self.most * self.most * KIND_CELLS
+        self.segment_cells.cells() * self.most * self.most * KIND_CELLS
     }
 
     fn start(&self) -> RfmTally {
@@ -172,14 +177,14 @@ impl Fold for Kinds {
     fn observe(&self, tally: &mut RfmTally, view: &View<'_>) {
         let Some(bought) = bought(view) else { return };
         let Rfm { r, f, .. } = self.scores.of(&bought);
-        let kind = Kind {
+        let kind = RfmCounts {
             customers: 1,
             repeaters: (bought.orders >= 2).into(),
             days_since_last: bought.days_since_last.into(),
             orders: bought.orders.into(),
             revenue: bought.revenue.into(),
         };
-        self.axes.fixed(view, |cell| *tally.entry((cell, r as u8, f as u8)).or_default() += kind);
+        self.segment_cells.fixed(view, |cell| *tally.entry((cell, r as u8, f as u8)).or_default() += kind);
     }
 
     fn merge(&self, into: &mut RfmTally, from: RfmTally) {

@@ -1,4 +1,4 @@
-//! Who stood how at past dates, and who of them left (DEFINITIONS §10).
+//! Risk features of customers at past dates, and which of these customers left afterwards (DEFINITIONS §10).
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
@@ -19,134 +19,141 @@ use crate::timeline::segments::SegmentIndex;
 use crate::timeline::shape::{Basis, Shape};
 use crate::timeline::view::View;
 
-/// Dates that are looked at, at most.
+/// The greatest number of past dates.
 pub const MOST_CUTS: usize = 24;
-/// Windows that past dates need are learned from so much of the span, before all of these dates.
+/// Churn windows for past dates are estimated from this share of the span, in millionths, before all of these dates.
 const LEARNED_FROM: u32 = 333_333;
 
-/// Customers, and who of them left.
+/// A number of customers, and how many of them left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct ChurnOutcome {
+    /// Customers.
     pub customers: u64,
+    /// Of these, those who left.
     pub left: u64,
 }
 
-impl AddAssign for Outcome {
-    fn add_assign(&mut self, other: Outcome) {
+impl AddAssign for ChurnOutcome {
+    fn add_assign(&mut self, other: ChurnOutcome) {
         self.customers += other.customers;
         self.left += other.left;
     }
 }
 
-/// By number of the cut.
+/// Outcomes by the number of the past date (the cut).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RiskTally {
-    /// By the levels of all signs as one number ([`FeatureSpec::kind`]).
-    pub kinds: BTreeMap<(u8, u32), Outcome>,
-    /// By silence ÷ own window in thousandths, where silence is a sign.
-    pub silence: BTreeMap<(u8, u16), Outcome>,
+    /// By cut and the levels of all features as one number ([`FeatureSpec::kind`]).
+    pub kinds: BTreeMap<(u8, u32), ChurnOutcome>,
+    /// By cut and silence ÷ own window in thousandths, if silence is a feature.
+    pub silence: BTreeMap<(u8, u16), ChurnOutcome>,
 }
 
-/// What a stage's past dates and tallies are found with.
+/// References to the past dates and their outcomes.
 #[derive(Clone, Copy)]
-pub struct Past {
-    /// In order of time.
+pub struct PastOutcomes {
+    /// The past dates, in order of time.
     pub cuts: Ref<Vec<Cut>>,
+    /// The outcomes.
     pub tally: Ref<RiskTally>,
 }
 
-/// Registers what is counted at past dates.
+/// Registers the choice of past dates, and the count of outcomes at them.
 pub fn plan(
     plan: &mut Plan,
     index: Ref<SegmentIndex>,
     lens: Lens,
-    watch: &FeatureSpec,
+    features: &FeatureSpec,
     learning: Option<Learning>,
-) -> Past {
-    let needs = needs(watch);
-    let habits = learning.filter(|_| lens.rule == LiveRule::Learned).map(|learning| {
-        interpurchase_gaps::plan_before(plan, lens, learning, Until::Share(LEARNED_FROM, watch.period))
+) -> PastOutcomes {
+    let needs = needs(features);
+    let frequency_classes = learning.filter(|_| lens.rule == LiveRule::Learned).map(|learning| {
+        interpurchase_gaps::plan_before(plan, lens, learning, Until::Share(LEARNED_FROM, features.period))
     });
     let first = plan.fold(
         FoldSpec {
             kind: "first trace",
-            params: if watch.by_use { "usage" } else { "transactions" }.into(),
+            params: if features.by_use { "usage" } else { "transactions" }.into(),
             lens,
             needs: Needs { surveys: false, ..needs },
             after: vec![],
             reach: 0,
         },
         {
-            let by_use = watch.by_use;
-            move |_: &StepOutputs| Ok(FirstTrace { by_use })
+            let by_use = features.by_use;
+            move |_: &StepOutputs| Ok(FirstEventFold { by_use })
         },
     );
-    let after: Vec<_> = habits.iter().map(Ref::id).chain([index.id(), first.id()]).collect();
+    let after: Vec<_> = frequency_classes.iter().map(Ref::id).chain([index.id(), first.id()]).collect();
     let cuts = plan.derive(&after, {
-        let watch = watch.clone();
+        let features = features.clone();
         move |known| {
             let first = known.get(first)?.map(Day);
-            let habits = habits.map(|habits| known.get(habits)).transpose()?;
-            Ok(cuts(&known.shape, &watch, &lens.rule, first, habits.as_deref()))
+            let frequency_classes =
+                frequency_classes.map(|frequency_classes| known.get(frequency_classes)).transpose()?;
+            Ok(cuts(&known.shape, &features, &lens.rule, first, frequency_classes.as_deref()))
         }
     });
     let spec = FoldSpec {
         kind: "risk",
-        params: format!("{watch:?}"),
+        params: format!("{features:?}"),
         lens,
         needs,
         after: after.iter().copied().chain([cuts.id()]).collect(),
         reach: 0,
     };
-    let watch = watch.clone();
-    let tally = plan.fold(spec, move |known: &StepOutputs| -> Result<Risk> {
-        let habits = habits.map(|habits| known.get(habits)).transpose()?;
-        Ok(Risk { watch: watch.clone(), cuts: known.get(cuts)?, habits })
+    let features = features.clone();
+    let tally = plan.fold(spec, move |known: &StepOutputs| -> Result<RiskFold> {
+        let frequency_classes = frequency_classes.map(|frequency_classes| known.get(frequency_classes)).transpose()?;
+        Ok(RiskFold { features: features.clone(), cuts: known.get(cuts)?, frequency_classes })
     });
-    Past { cuts, tally }
+    PastOutcomes { cuts, tally }
 }
 
-/// What looking at customers so takes.
-pub fn needs(watch: &FeatureSpec) -> Needs {
-    Needs { usage: watch.by_use, surveys: watch.signs.contains(&Feature::Survey), ..Needs::default() }
+/// What has to be read of customers to know these features.
+pub fn needs(features: &FeatureSpec) -> Needs {
+    Needs { usage: features.by_use, surveys: features.signs.contains(&Feature::Survey), ..Needs::default() }
 }
 
-/// As_of less whole periods, as far as it is known who left, and as before them there was something to see: the last
-/// [`MOST_CUTS`] of them. So they lie in a month, or a week, where as_of does.
+/// The past dates: as_of less whole periods, so that they lie in a month, or a week, where as_of does. A date qualifies if
+/// it is known who left after it, and if there was enough observed before it. The last [`MOST_CUTS`] are taken.
 fn cuts(
     shape: &Shape,
-    watch: &FeatureSpec,
+    features: &FeatureSpec,
     rule: &LiveRule,
     first: Option<Day>,
-    habits: Option<&FrequencyClasses>,
+    frequency_classes: Option<&FrequencyClasses>,
 ) -> Vec<Cut> {
     let from = shape.observed_from;
-    let longest = habits.map_or(1, FrequencyClasses::longest);
-    let mut earliest = from.plus(watch.window).max(watch.period.shift(from, 1)).max(watch.calendar.shift(from, 1));
+    let longest = frequency_classes.map_or(1, FrequencyClasses::longest);
+    let mut earliest =
+        from.plus(features.window).max(features.period.shift(from, 1)).max(features.calendar.shift(from, 1));
     match rule {
         LiveRule::Window(days) => earliest = earliest.max(from.plus(*days)),
-        LiveRule::Learned => earliest = earliest.max(from.plus(longest)).max(habits.map_or(from, |h| h.until)),
+        LiveRule::Learned => {
+            earliest = earliest.max(from.plus(longest)).max(frequency_classes.map_or(from, |h| h.until));
+        }
         LiveRule::Period | LiveRule::Subscriptions(_) => {}
     }
     if shape.basis == Basis::Subscriptions
         && let Some(first) = first
     {
-        // Before a source begins nobody can be said to be silent.
-        earliest = earliest.max(first.plus(watch.window));
+        // Before the first row of a source silence means nothing.
+        earliest = earliest.max(first.plus(features.window));
     }
-    let before = (1..).map(|n| watch.period.shift(shape.as_of, -n)).take_while(|day| *day >= earliest);
-    let known = before.map(|day| watch.cut(shape, rule, day, longest)).filter(|cut| cut.ends <= shape.as_of);
+    let before = (1..).map(|n| features.period.shift(shape.as_of, -n)).take_while(|day| *day >= earliest);
+    let known = before.map(|day| features.cut(shape, rule, day, longest)).filter(|cut| cut.ends <= shape.as_of);
     let mut cuts: Vec<Cut> = known.take(MOST_CUTS).collect();
     cuts.reverse();
     cuts
 }
 
-/// The first day on which anybody used or bought anything.
-pub struct FirstTrace {
+/// Finds the first day on which any customer used or bought something.
+pub struct FirstEventFold {
     by_use: bool,
 }
 
-impl Fold for FirstTrace {
+impl Fold for FirstEventFold {
     type Tally = Option<i32>;
 
     fn spells(&self) -> bool {
@@ -175,20 +182,20 @@ impl Fold for FirstTrace {
     }
 }
 
-pub struct Risk {
-    watch: FeatureSpec,
+pub struct RiskFold {
+    features: FeatureSpec,
     cuts: Arc<Vec<Cut>>,
-    habits: Option<Arc<FrequencyClasses>>,
+    frequency_classes: Option<Arc<FrequencyClasses>>,
 }
 
-/// An outcome and its key, in cells of 16 bytes.
+/// What an outcome and its key take, in cells of 16 bytes.
 const OUTCOME_CELLS: u64 = 2;
 
-impl Fold for Risk {
+impl Fold for RiskFold {
     type Tally = RiskTally;
 
     fn cells(&self, _: &Shape) -> u64 {
-        MOST_CUTS as u64 * OUTCOME_CELLS * (self.watch.possible() + u64::from(LONGEST_SILENCE) + 1)
+        MOST_CUTS as u64 * OUTCOME_CELLS * (self.features.possible() + u64::from(LONGEST_SILENCE) + 1)
     }
 
     fn start(&self) -> RiskTally {
@@ -196,14 +203,14 @@ impl Fold for Risk {
     }
 
     fn observe(&self, tally: &mut RiskTally, view: &View<'_>) {
-        let windows = self.habits.as_deref().map_or(Windows::Now, Windows::Past);
-        let mut looking = FeatureReader::new(*view, &self.watch, windows);
+        let windows = self.frequency_classes.as_deref().map_or(Windows::Now, Windows::Past);
+        let mut reader = FeatureReader::new(*view, &self.features, windows);
         for (number, cut) in (0u8..).zip(&*self.cuts) {
-            let Some(standing) = looking.at(cut) else { continue };
-            let outcome = Outcome { customers: 1, left: looking.left(cut, &standing).into() };
-            *tally.kinds.entry((number, self.watch.kind(&standing))).or_default() += outcome;
-            if self.watch.signs.contains(&Feature::Silence) {
-                *tally.silence.entry((number, standing.silence_share())).or_default() += outcome;
+            let Some(feature_values) = reader.at(cut) else { continue };
+            let outcome = ChurnOutcome { customers: 1, left: reader.left(cut, &feature_values).into() };
+            *tally.kinds.entry((number, self.features.kind(&feature_values))).or_default() += outcome;
+            if self.features.signs.contains(&Feature::Silence) {
+                *tally.silence.entry((number, feature_values.silence_share())).or_default() += outcome;
             }
         }
     }

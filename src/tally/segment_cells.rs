@@ -1,4 +1,4 @@
-//! Which cells a customer's figures go to: everybody's, and one for each segment of a stage.
+//! The cells that a customer is counted in: the cell of everybody, and one cell for each segment of a stage.
 
 use std::sync::Arc;
 
@@ -10,74 +10,81 @@ use crate::timeline::segments::{ALL, At, CellId, Dictionary, SegmentIndex, Value
 use crate::timeline::shape::Frame;
 use crate::timeline::view::View;
 
-/// Part of a run in which a customer is in one cell at the opening of each period and in one at the closing; they differ
-/// only in pieces of a single period.
+/// A part of a run (of periods of one state) over which a customer's cells do not change. The cells at opening and closing
+/// differ only in a piece of a single period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece {
+pub struct RunPiece {
+    /// The first period.
     pub from: usize,
+    /// The period after the last one.
     pub to: usize,
+    /// The cell at the opening of each period.
     pub open: CellId,
+    /// The cell at the closing.
     pub close: CellId,
 }
 
+/// Finds the cells of a customer by a stage's segments.
 pub struct SegmentCells {
     index: Arc<SegmentIndex>,
     segments: Vec<(usize, At)>,
 }
 
 impl SegmentCells {
-    /// `segments`: numbers of the stage's segments in the run's dictionary.
+    /// The cells of a stage, whose segments are given by their numbers in the run's dictionary.
+    ///
+    /// # Errors
+    /// Internal: the index is not known yet.
     pub fn new(known: &StepOutputs, index: Ref<SegmentIndex>, segments: &[usize]) -> Result<SegmentCells> {
         let dictionary = &known.shape.dictionary;
         let segments = segments.iter().map(|s| (*s, dictionary.segments[*s].at)).collect();
         Ok(SegmentCells { index: known.get(index)?, segments })
     }
 
-    /// Of everybody alone, before there is an index.
+    /// The cell of everybody alone, for folds that run before there is an index.
     pub fn everybody() -> SegmentCells {
         let index = SegmentIndex::learn(&Dictionary::default(), &ValueCounts::default());
         SegmentCells { index: Arc::new(index), segments: vec![] }
     }
 
-    /// How many cells the run has, those of other stages' segments included.
+    /// The number of cells of the run, those of other stages' segments included.
     pub fn cells_of_run(&self) -> u64 {
         self.index.cells.len() as u64
     }
 
-    /// How many cells there are: everybody's, and those of each segment.
+    /// The number of cells of the stage: that of everybody, and those of each of its segments.
     pub fn cells(&self) -> u64 {
         1 + self.segments.iter().map(|(segment, _)| self.index.width(*segment) as u64).sum::<u64>()
     }
 
-    /// The cells of one customer who stays in one of each segment.
+    /// The number of cells of a customer who stays in one cell of each segment.
     pub fn of_one(&self) -> u64 {
         1 + self.segments.len() as u64
     }
 
-    /// The cells of a customer who stays in one per segment for good: for `opening` segments the value at the first
-    /// row counts.
+    /// Visits the cells of a customer who is assigned to one cell of each segment for good. For `opening` segments the value
+    /// at the customer's first row counts.
     pub fn fixed(&self, view: &View<'_>, visit: impl FnMut(CellId)) {
         self.fixed_before(view, view.shape().as_of, visit);
     }
 
-    /// The same as it was known before a day: `latest` segments take the value of then,
-    /// if anybody has it still.
+    /// The same as it was known before a day: `latest` segments take the value of then.
     pub fn fixed_before(&self, view: &View<'_>, day: Day, mut visit: impl FnMut(CellId)) {
         visit(ALL);
         for (segment, at) in &self.segments {
             let steps = view.segment(*segment);
             let rank = if *at == At::Latest { steps.on(day.plus(-1)) } else { steps.first() };
-            // A value that nobody has any more at as_of has no cell of its own.
+            // A value that no customer has at as_of has no cell of its own, and is not visited.
             Some(self.index.cell(*segment, rank)).filter(|cell| *cell != ALL).into_iter().for_each(&mut visit);
         }
     }
 
-    /// The pieces of a run, for everybody and for each segment.
-    pub fn pieces(&self, view: &View<'_>, run: &Run, mut visit: impl FnMut(Piece)) {
-        visit(Piece { from: run.from, to: run.to, open: ALL, close: ALL });
+    /// Visits the pieces of a run, for everybody and for each segment.
+    pub fn pieces(&self, view: &View<'_>, run: &Run, mut visit: impl FnMut(RunPiece)) {
+        visit(RunPiece { from: run.from, to: run.to, open: ALL, close: ALL });
         for (segment, at) in &self.segments {
             let steps = view.segment(*segment);
-            let whole = |cell| Piece { from: run.from, to: run.to, open: cell, close: cell };
+            let whole = |cell| RunPiece { from: run.from, to: run.to, open: cell, close: cell };
             match at {
                 At::First => visit(whole(self.index.cell(*segment, steps.first()))),
                 At::Latest => visit(whole(self.index.cell(*segment, steps.latest()))),
@@ -86,8 +93,8 @@ impl SegmentCells {
         }
     }
 
-    /// The cell of an event in a period, for everybody and for each segment: where the customer is at its opening, or,
-    /// if not live there, at its closing.
+    /// Visits the cells of an event in a period: those of the customer at its opening or, if they are not live then, at its
+    /// closing.
     pub fn within(&self, view: &View<'_>, period: usize, mut visit: impl FnMut(CellId)) {
         visit(ALL);
         let runs = view.runs();
@@ -105,8 +112,8 @@ impl SegmentCells {
         }
     }
 
-    /// The cells of periods that are counted by days of their own: `seen` gives the first period that sees what changes on a
-    /// day.
+    /// Visits ranges of periods with their cells, for counts whose dates are not those of the periods' boundaries. `seen`
+    /// gives the first period that sees a change made on a day.
     pub fn stretches(
         &self,
         view: &View<'_>,
@@ -147,29 +154,29 @@ impl SegmentCells {
         }
     }
 
-    fn moving(&self, view: &View<'_>, run: &Run, segment: usize, visit: &mut impl FnMut(Piece)) {
+    fn moving(&self, view: &View<'_>, run: &Run, segment: usize, visit: &mut impl FnMut(RunPiece)) {
         let (frame, steps) = (view.frame(), view.segment(segment));
         let cell_at = |b: usize| self.index.cell(segment, steps.on(frame.boundary(b).plus(-1)));
         let mut changes = steps.changes().map(|day| first_seen(frame, day)).skip_while(|b| *b <= run.from).peekable();
         let mut from = run.from;
         while from < run.to {
             while changes.next_if(|b| *b <= from).is_some() {}
-            // A change seen at boundary b is seen by the closing of period b − 1.
+            // A change that boundary b sees is seen by the closing of period b − 1.
             let to = match changes.peek() {
                 Some(b) if *b == from + 1 => from + 1,
                 Some(b) => run.to.min(b - 1),
                 None => run.to,
             };
             let close = cell_at(from + 1);
-            // Who was not live at the opening counts where the closing finds him.
+            // Customers who were not live at the opening count in their cell at the closing.
             let open = if run.state.in_opening() { cell_at(from) } else { close };
-            visit(Piece { from, to, open, close });
+            visit(RunPiece { from, to, open, close });
             from = to;
         }
     }
 }
 
-/// The first boundary that sees a change made on `day`; values known from the beginning are seen by all.
+/// The first boundary that sees a change made on `day`. All boundaries see values known from the beginning.
 fn first_seen(frame: &Frame, day: Day) -> usize {
     if day.0 == i32::MIN { 0 } else { frame.seen_from(day) }
 }

@@ -1,4 +1,5 @@
-//! Folds whose tally is series by cell and period: what they count is their only difference.
+//! Folds whose tally is a set of series by cell and period. They differ only in what they count, which is a
+//! [`PeriodCounter`].
 
 use std::marker::PhantomData;
 
@@ -12,25 +13,27 @@ use crate::timeline::segments::SegmentIndex;
 use crate::timeline::shape::Shape;
 use crate::timeline::view::View;
 
-/// What is counted, as `WIDTH` series.
-pub trait Counted: Send + Sync + 'static {
+/// Counts something of a customer, as `WIDTH` series by period.
+pub trait PeriodCounter: Send + Sync + 'static {
+    /// The name of the fold, as `explain` shows it.
     const KIND: &'static str;
+    /// The number of series.
     const WIDTH: usize;
 
-    /// Adds a customer to the series of the cells on the stage's axes.
-    fn observe(axes: &SegmentCells, tally: &mut PeriodSeries, view: &View<'_>);
+    /// Adds a customer to the series of the cells that they belong to.
+    fn observe(segment_cells: &SegmentCells, tally: &mut PeriodSeries, view: &View<'_>);
 }
 
-pub struct Series<C> {
-    axes: SegmentCells,
-    /// The first period of the window, and the end of all.
+struct SeriesFold<C> {
+    segment_cells: SegmentCells,
+    /// The first period of the window, and the number of all periods.
     window: usize,
     periods: usize,
     counted: PhantomData<fn() -> C>,
 }
 
-/// Registers a count under a lens by a stage's segments.
-pub fn plan<C: Counted>(
+/// Registers a count under a lens, by a stage's segments.
+pub fn plan<C: PeriodCounter>(
     plan: &mut Plan,
     index: Ref<SegmentIndex>,
     lens: Lens,
@@ -45,18 +48,18 @@ pub fn plan<C: Counted>(
         reach: 0,
     };
     let segments = segments.to_vec();
-    plan.fold(spec, move |known: &StepOutputs| -> Result<Series<C>> {
-        let axes = SegmentCells::new(known, index, &segments)?;
+    plan.fold(spec, move |known: &StepOutputs| -> Result<SeriesFold<C>> {
+        let segment_cells = SegmentCells::new(known, index, &segments)?;
         let frame = known.shape.frame(lens.period);
-        Ok(Series { axes, window: frame.window, periods: frame.len(), counted: PhantomData })
+        Ok(SeriesFold { segment_cells, window: frame.window, periods: frame.len(), counted: PhantomData })
     })
 }
 
-impl<C: Counted> Fold for Series<C> {
+impl<C: PeriodCounter> Fold for SeriesFold<C> {
     type Tally = PeriodSeries;
 
     fn cells(&self, _: &Shape) -> u64 {
-        PeriodSeries::bound(C::WIDTH, self.periods - self.window, self.axes.cells())
+        PeriodSeries::bound(C::WIDTH, self.periods - self.window, self.segment_cells.cells())
     }
 
     fn is_tabled(&self) -> bool {
@@ -68,7 +71,7 @@ impl<C: Counted> Fold for Series<C> {
     }
 
     fn observe(&self, tally: &mut PeriodSeries, view: &View<'_>) {
-        C::observe(&self.axes, tally, view);
+        C::observe(&self.segment_cells, tally, view);
     }
 
     fn merge(&self, into: &mut PeriodSeries, from: PeriodSeries) {

@@ -1,10 +1,10 @@
-//! How long spells last: what survival curves are estimated from (DEFINITIONS §7).
+//! Durations of spells, from which survival curves are estimated (DEFINITIONS §7).
 
 use crate::calendar::{Day, Period};
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::{Error, Result};
-use crate::stats::survival::{self, Moment};
+use crate::stats::survival::{self, EventCounts};
 use crate::tally::period_series::PeriodSeries;
 use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::lens::{Lens, LiveRule};
@@ -13,44 +13,47 @@ use crate::timeline::shape::{Frame, Shape};
 use crate::timeline::spells::Spell;
 use crate::timeline::view::View;
 
-/// The series by length, in units.
+/// The series by duration in units, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum SpellColumn {
     /// Spells that ended.
     Events,
-    /// Spells that were last seen live.
+    /// Spells that were still live when last observed.
     Censored,
-    /// Spells that were first seen at this age (0: from their beginning).
+    /// Spells that were first observed at this age; 0 for those observed from their start.
     Entered,
 }
 
 const WIDTH: usize = SpellColumn::Entered as usize + 1;
 
+/// Which spells of a customer count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spells {
+pub enum WhichSpells {
+    /// The first one.
     First,
+    /// All of them.
     All,
 }
 
 pub struct SpellDurationsFold {
-    axes: SegmentCells,
+    segment_cells: SegmentCells,
     unit: Period,
-    spells: Spells,
+    spells: WhichSpells,
     lengths: usize,
 }
 
-/// Registers the lengths of spells under a lens, in units of a period, by a stage's segments.
+/// Registers the count of durations under a lens, in units of a period, by a stage's segments.
 pub fn plan(
     plan: &mut Plan,
     index: Ref<SegmentIndex>,
     lens: Lens,
     segments: &[usize],
     unit: Period,
-    spells: Spells,
+    spells: WhichSpells,
 ) -> Ref<PeriodSeries> {
     let spec = FoldSpec {
-        kind: "lives",
+        kind: "spell durations",
         params: format!("{spells:?} spells by {}, segments {segments:?}", unit.name()),
         lens,
         needs: Needs::default(),
@@ -59,23 +62,23 @@ pub fn plan(
     };
     let segments = segments.to_vec();
     plan.fold(spec, move |known: &StepOutputs| -> Result<SpellDurationsFold> {
-        let axes = SegmentCells::new(known, index, &segments)?;
+        let segment_cells = SegmentCells::new(known, index, &segments)?;
         let lengths = known.shape.frame(unit).len() + 2;
-        Ok(SpellDurationsFold { axes, unit, spells, lengths })
+        Ok(SpellDurationsFold { segment_cells, unit, spells, lengths })
     })
 }
 
-/// A spell as it was observed, in units: at risk at t where entry < t ≤ length.
+/// A spell as it was observed, in units. It is at risk at t where entry < t ≤ length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Observed {
+struct ObservedDuration {
     entry: usize,
     length: usize,
     ended: bool,
 }
 
 impl SpellDurationsFold {
-    /// `None` for what was over before the window began.
-    fn observed(&self, view: &View<'_>, spell: &Spell) -> Option<Observed> {
+    /// The observed part of a spell; `None` if it was over before the window began, or starts after as_of.
+    fn observed(&self, view: &View<'_>, spell: &Spell) -> Option<ObservedDuration> {
         let shape = view.shape();
         if spell.end <= shape.observed_from || spell.start >= shape.as_of {
             return None;
@@ -84,43 +87,43 @@ impl SpellDurationsFold {
             return Some(by_period(view.frame(), shape.observed_from, spell));
         }
         let whole = |to: Day| whole_units(self.unit, spell.start, to);
-        // An end, or an entry, within a unit is at the end of the unit.
+        // An end, or an entry, within a unit counts at the end of the unit.
         let begun = |to: Day| {
             let whole = whole(to);
             whole + usize::from(to > self.unit.shift(spell.start, whole as i32))
         };
-        // A unit counts if all of it was observed, its end too: else it would show those who left in it, and not those who
-        // stayed. An end on as_of is not known yet.
+        // A unit counts only if all of it was observed, its end included. Otherwise it would show the spells that ended in it,
+        // and not those that went on. An end on as_of is not known yet.
         let (entry, seen) = (begun(shape.observed_from), whole(shape.as_of.plus(-1)));
         let length = if spell.end == Day::NEVER { usize::MAX } else { begun(spell.end) };
-        Some(Observed { entry, length: length.min(seen), ended: length <= seen })
+        Some(ObservedDuration { entry, length: length.min(seen), ended: length <= seen })
     }
 }
 
-/// Spells of whole periods: an end counts once the next period is over.
-fn by_period(frame: &Frame, observed_from: Day, spell: &Spell) -> Observed {
+/// A spell of whole periods. Its end counts once the following period is over.
+fn by_period(frame: &Frame, observed_from: Day, spell: &Spell) -> ObservedDuration {
     let first = frame.grid.at(spell.start);
     let over = if frame.last_is_partial() { frame.len() - 1 } else { frame.len() };
-    // A period of which only a part lies in the window is none.
+    // Only periods that lie wholly in the window count.
     let window = (frame.window..frame.len()).find(|p| frame.grid.start(*p) >= observed_from).unwrap_or(frame.len());
     let entry = window.saturating_sub(first);
     // The first period without activity.
     let silent = if spell.end == Day::NEVER { frame.len() } else { frame.grid.at(spell.end) };
     if spell.end != Day::NEVER && silent < over {
-        Observed { entry, length: silent - first, ended: true }
+        ObservedDuration { entry, length: silent - first, ended: true }
     } else {
-        // Of the last whole period nobody can say yet whether it was the last with activity.
-        Observed { entry, length: over.saturating_sub(first + 1), ended: false }
+        // It is not known yet whether the last whole period was the last one with activity.
+        ObservedDuration { entry, length: over.saturating_sub(first + 1), ended: false }
     }
 }
 
-/// How many units fit between two days; 0 where the second is not later.
+/// How many whole units fit between two days; 0 if the second is not later.
 fn whole_units(unit: Period, from: Day, to: Day) -> usize {
     let days = i64::from(to.0) - i64::from(from.0);
     if days <= 0 {
         return 0;
     }
-    // From a lower bound upwards.
+    // Count up from a lower bound.
     let longest = [1, 7, 31, 92, 366][unit as usize];
     let mut n = (days / longest) as i32;
     while unit.shift(from, n + 1) <= to {
@@ -133,7 +136,7 @@ impl Fold for SpellDurationsFold {
     type Tally = PeriodSeries;
 
     fn cells(&self, _: &Shape) -> u64 {
-        PeriodSeries::bound(WIDTH, self.lengths, self.axes.cells())
+        PeriodSeries::bound(WIDTH, self.lengths, self.segment_cells.cells())
     }
 
     fn start(&self) -> PeriodSeries {
@@ -142,20 +145,20 @@ impl Fold for SpellDurationsFold {
 
     fn observe(&self, tally: &mut PeriodSeries, view: &View<'_>) {
         let spells = match self.spells {
-            Spells::First => &view.spells()[..view.spells().len().min(1)],
-            Spells::All => view.spells(),
+            WhichSpells::First => &view.spells()[..view.spells().len().min(1)],
+            WhichSpells::All => view.spells(),
         };
         for spell in spells {
-            let Some(Observed { mut entry, mut length, ended }) = self.observed(view, spell) else { continue };
+            let Some(ObservedDuration { mut entry, mut length, ended }) = self.observed(view, spell) else { continue };
             if length <= entry {
-                // Never at risk, which a length of 0 says.
+                // Never at risk: counted with length 0.
                 (entry, length) = (0, 0);
             }
             let end = if ended { SpellColumn::Events } else { SpellColumn::Censored };
-            self.axes.fixed(view, |cell| {
-                let mut line = tally.line(cell);
-                line.add(SpellColumn::Entered as usize, entry, entry + 1, 1);
-                line.add(end as usize, length, length + 1, 1);
+            self.segment_cells.fixed(view, |cell| {
+                let mut series = tally.series(cell);
+                series.add(SpellColumn::Entered as usize, entry, entry + 1, 1);
+                series.add(end as usize, length, length + 1, 1);
             });
         }
     }
@@ -169,21 +172,21 @@ impl Fold for SpellDurationsFold {
     }
 }
 
-/// The spells of a cell as the estimators take them.
+/// The spells of a cell, as the estimators take them.
 ///
 /// # Errors
-/// Internal: the tally is not of spells.
-pub fn life_of(tally: &PeriodSeries, cell: CellId) -> Result<survival::Life> {
+/// Internal: more spells end than begin, so the tally is not one of spells.
+pub fn event_table_of(tally: &PeriodSeries, cell: CellId) -> Result<survival::EventTable> {
     let moment = |(time, sums): (u32, Vec<i128>)| {
         let count = |of: SpellColumn| u64::try_from(sums[of as usize]).unwrap_or(0);
-        Moment {
+        EventCounts {
             time,
             entered: count(SpellColumn::Entered),
             events: count(SpellColumn::Events),
             censored: count(SpellColumn::Censored),
         }
     };
-    survival::Life::from_moments((0..).zip(tally.sums(cell)).map(moment))
+    survival::EventTable::from_counts((0..).zip(tally.sums(cell)).map(moment))
         .ok_or_else(|| Error::internal("more spells end than begin"))
 }
 

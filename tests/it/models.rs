@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Date32Type, Float64Type, Int64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use tenure::stats::buyers::{BgNbd, BuyerModel, Buyers, Cell, History, MbgNbd, ParetoNbd};
+use tenure::stats::buyers::{BgNbd, BuyerCell, BuyerHistories, BuyerModel, MbgNbd, ParetoNbd, PurchaseHistory};
 use tenure::stats::fit::{Fit, Parametric};
-use tenure::stats::gammagamma::{GammaGamma, Spend, Spends};
+use tenure::stats::gammagamma::{GammaGamma, SpendCell, Spends};
 
 /// The batches of a file of the reference data, if there is any.
 fn reference(name: &str) -> Option<Vec<RecordBatch>> {
@@ -43,20 +43,20 @@ fn dates(batches: &[RecordBatch], column: &str) -> Vec<i32> {
     batches.iter().flat_map(of).collect()
 }
 
-fn counted(histories: impl Iterator<Item = (u32, u32, u32)>) -> Vec<Cell> {
+fn counted(histories: impl Iterator<Item = (u32, u32, u32)>) -> Vec<BuyerCell> {
     let mut cells: BTreeMap<(u32, u32, u32), u32> = BTreeMap::new();
     histories.for_each(|h| *cells.entry(h).or_default() += 1);
-    let cell = |((frequency, recency, age), customers)| Cell { frequency, recency, age, customers };
+    let cell = |((frequency, recency, age), customers)| BuyerCell { frequency, recency, age, customers };
     cells.into_iter().map(cell).collect()
 }
 
 /// REFERENCES' input A: weeks to two decimals.
-fn by_weeks() -> Option<Buyers> {
+fn by_weeks() -> Option<BuyerHistories> {
     let rows = reference("cdnow/cdnow_customers_summary.parquet")?;
     let hundredths = |weeks: f64| (weeks * 100.0).round() as u32;
     let (x, recency, age) = (ints(&rows, "frequency"), floats(&rows, "recency"), floats(&rows, "T"));
     let histories = (0..x.len()).map(|i| (x[i] as u32, hundredths(recency[i]), hundredths(age[i])));
-    Some(Buyers { cells: counted(histories), per_unit: 100.0 })
+    Some(BuyerHistories { cells: counted(histories), per_unit: 100.0 })
 }
 
 /// 1997-09-30, the last day of the calibration, as days from 1970-01-01.
@@ -77,13 +77,13 @@ fn days() -> Option<BTreeMap<i64, Vec<i32>>> {
 }
 
 /// REFERENCES' input B: purchases of one customer-day merged, days.
-fn by_days() -> Option<Buyers> {
+fn by_days() -> Option<BuyerHistories> {
     let history = |days: &Vec<i32>| {
         let seen: Vec<i32> = days.iter().copied().filter(|d| *d <= CALIBRATED).collect();
         let (first, last) = (seen[0], seen[seen.len() - 1]);
         (seen.len() as u32 - 1, (last - first) as u32, (CALIBRATED - first) as u32)
     };
-    Some(Buyers { cells: counted(days()?.values().map(history)), per_unit: 7.0 })
+    Some(BuyerHistories { cells: counted(days()?.values().map(history)), per_unit: 7.0 })
 }
 
 fn estimates<M: Parametric>(fit: &Fit<M>) -> Vec<f64> {
@@ -104,8 +104,8 @@ fn near(got: &[f64], want: &[f64], relative: f64) {
     }
 }
 
-fn history(frequency: u32, recency: f64, age: f64) -> History {
-    History::new(frequency, recency, age).expect("a possible history")
+fn history(frequency: u32, recency: f64, age: f64) -> PurchaseHistory {
+    PurchaseHistory::new(frequency, recency, age).expect("a possible history")
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn paretonbd_of_cdnow() {
 fn spends() -> Option<Spends> {
     let rows = reference("cdnow/cdnow_customers_summary_with_transactions.parquet")?;
     let (x, mean) = (ints(&rows, "x"), floats(&rows, "zbar"));
-    let cell = |i: usize| Spend {
+    let cell = |i: usize| SpendCell {
         frequency: x[i] as u32,
         total: (mean[i] * x[i] as f64 * 100.0).round() as i64,
         customers: 1,

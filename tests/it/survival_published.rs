@@ -12,7 +12,7 @@ use tenure::stats::renewals::bdw::Bdw;
 use tenure::stats::renewals::sbg::Sbg;
 use tenure::stats::survival::compare::{Comparison, Weights, compare};
 use tenure::stats::survival::kaplan_meier::{Confidence, Curve};
-use tenure::stats::survival::{Life, Spell};
+use tenure::stats::survival::{EventTable, ObservedSpell};
 
 fn rows_of(name: &str) -> Option<Vec<Row>> {
     let Some(folder) = std::env::var_os("TENURE_REFERENCE_DATA") else {
@@ -35,21 +35,21 @@ fn number(row: &Row, column: &str) -> u32 {
 }
 
 /// By the values of `by` in order, everybody seen from 0 on.
-fn lives(rows: &[Row], by: &str, time: &str, event: impl Fn(&Row) -> bool) -> BTreeMap<String, Life> {
-    let mut spells: BTreeMap<String, Vec<Spell>> = BTreeMap::new();
+fn lives(rows: &[Row], by: &str, time: &str, event: impl Fn(&Row) -> bool) -> BTreeMap<String, EventTable> {
+    let mut spells: BTreeMap<String, Vec<ObservedSpell>> = BTreeMap::new();
     for row in rows {
-        let spell = Spell { entry: 0, end: number(row, time), event: event(row), customers: 1 };
+        let spell = ObservedSpell { entry: 0, end: number(row, time), event: event(row), customers: 1 };
         let group = if by.is_empty() { "all".to_string() } else { row[by].to_string() };
         spells.entry(group).or_default().push(spell);
     }
-    spells.into_iter().map(|(group, s)| (group, Life::from_spells(s).expect("few"))).collect()
+    spells.into_iter().map(|(group, s)| (group, EventTable::from_spells(s).expect("few"))).collect()
 }
 
-fn tested(lives: &BTreeMap<String, Life>) -> Comparison {
+fn tested(lives: &BTreeMap<String, EventTable>) -> Comparison {
     compare(&[lives.values().cloned().collect()]).expect("few groups")
 }
 
-fn curve(life: &Life) -> Curve {
+fn curve(life: &EventTable) -> Curve {
     Curve::new(life, Confidence::LogLog)
 }
 
@@ -142,7 +142,7 @@ fn fruit_flies_by_micro_rna() {
     let event = |r: &Row| number(r, "E") == 1;
     let groups = lives(&rows, "group", "T", event);
     statistic(&tested(&groups), Weights::LogRank, 122.249126, 1e-6);
-    let median = |life: &Life| curve(life).median().time;
+    let median = |life: &EventTable| curve(life).median().time;
     assert_eq!(median(&lives(&rows, "", "T", event)["all"]), Some(56.0));
     assert_eq!((median(&groups["control"]), median(&groups["miR-137"])), (Some(58.0), Some(26.0)));
 }

@@ -70,7 +70,7 @@ fn programs_read_the_same() {
     );
     let folds = json["plan"]["folds"].as_array().unwrap();
     assert!(
-        folds.iter().any(|f| f["fold"] == "headcount" && f["lens"] == 2 && f["stages"][0] == "weekly"),
+        folds.iter().any(|f| f["fold"] == "movements" && f["lens"] == 2 && f["stages"][0] == "weekly"),
         "{folds:?}"
     );
     let names: Vec<&str> = json["parts"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();

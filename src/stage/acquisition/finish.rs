@@ -12,10 +12,10 @@ use crate::stage::rows::{Identity, Windowed, arpa, ratio, segment_cells};
 use crate::stage::spend::{costs, payback, per_new_customer, sum};
 use crate::stage::{Finished, MetricValue, Stage, StageKind, SummaryMetric};
 use crate::table::{Cell, Table};
-use crate::tally::acquired::Won;
-use crate::tally::customer_movements::Head;
+use crate::tally::acquired::AcquisitionCounts;
+use crate::tally::customer_movements::MovementColumn;
 use crate::tally::labels::{ALL_CHANNELS, LabelIndex};
-use crate::tally::money::Flow;
+use crate::tally::money::MoneyColumn;
 use crate::timeline::labels::NO_VALUE;
 use crate::timeline::segments::{ALL, CellId};
 use crate::timeline::shape::Frame;
@@ -30,7 +30,7 @@ impl Stage for Acquisition {
         let frame = known.shape.frame(self.spec.period);
         let windowed = Windowed { frame, shape: &known.shape, rule: self.spec.setting.rule };
         let margins = self.margins(known)?;
-        let mut won: BTreeMap<(CellId, u32), BTreeMap<u32, Won>> = BTreeMap::new();
+        let mut won: BTreeMap<(CellId, u32), BTreeMap<u32, AcquisitionCounts>> = BTreeMap::new();
         for ((cell, period, slot), of) in &acquired.0 {
             won.entry((*cell, *period)).or_default().insert(*slot, *of);
         }
@@ -44,13 +44,13 @@ impl Stage for Acquisition {
                 let nobody = BTreeMap::new();
                 let of_channels = won.get(&(cell, period as u32)).unwrap_or(&nobody);
                 let spent = if cell == ALL { self.spent(known, frame, &channels, period) } else { ChannelSpend::new() };
-                let mut all = Won::default();
+                let mut all = AcquisitionCounts::default();
                 of_channels.values().for_each(|of| all.add(*of));
-                let new = counts[period][Head::New as usize];
+                let new = counts[period][MovementColumn::New as usize];
                 channels_are.see(i128::from(all.new), new, || {
                     format!("{} {}", index.cells[cell as usize].value, frame.grid.start(period))
                 });
-                let mut row = |channel: &str, won: Option<Won>, spend: Option<i128>| {
+                let mut row = |channel: &str, won: Option<AcquisitionCounts>, spend: Option<i128>| {
                     let figures = Figures::of(self, &windowed, period, won, spend, margins.get(&period).copied());
                     let place = [channel.to_owned().into(), frame.grid.start(period).into()];
                     let end = [windowed.frame.maturity(period).name().into(), windowed.left_truncated(period).into()];
@@ -84,7 +84,7 @@ impl Stage for Acquisition {
 
 /// The figures of a row.
 struct Figures {
-    won: Option<Won>,
+    won: Option<AcquisitionCounts>,
     referrals_known: bool,
     trials_known: bool,
     referral_share: Option<f64>,
@@ -100,7 +100,7 @@ impl Figures {
         stage: &Acquisition,
         windowed: &Windowed<'_>,
         period: usize,
-        won: Option<Won>,
+        won: Option<AcquisitionCounts>,
         spend: Option<i128>,
         margin: Option<f64>,
     ) -> Figures {
@@ -156,8 +156,8 @@ impl Acquisition {
         let frame = known.shape.frame(self.spec.period);
         let windowed = Windowed { frame, shape: &known.shape, rule: setting.rule };
         let margin = |period: usize| {
-            let customers = heads[period][Head::Closing as usize] as i64;
-            let arpa = arpa(setting, self.spec.period, customers, money[period][Flow::Closing as usize])?;
+            let customers = heads[period][MovementColumn::Closing as usize] as i64;
+            let arpa = arpa(setting, self.spec.period, customers, money[period][MoneyColumn::Closing as usize])?;
             Some((period, arpa * setting.gross_margin.unwrap_or(1.0)))
         };
         Ok(frame.periods().filter(|p| windowed.complete(*p)).filter_map(margin).collect())

@@ -12,8 +12,8 @@ use crate::source_kind::SourceKind;
 use crate::table::{TableSchema, Type, column};
 use crate::tally::acquired::{self, AcquiredTally};
 use crate::tally::customer_movements::CustomerMovements;
-use crate::tally::labels::{self, LabelIndex, Of};
-use crate::tally::money::Money;
+use crate::tally::labels::{self, LabelIndex, LabelKind};
+use crate::tally::money::MoneyMovements;
 use crate::tally::period_series::PeriodSeries;
 use crate::tally::series;
 
@@ -81,12 +81,12 @@ impl StageKind for AcquisitionKind {
     fn build(spec: &StageSpec<AcquisitionOptions>, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
         let lens = spec.setting.lens(spec.period);
         let cap = spec.options.cap;
-        let channels = labels::plan(plan, spec.setting.lens(spec.setting.period), Of::Channels, cap);
+        let channels = labels::plan(plan, spec.setting.lens(spec.setting.period), LabelKind::Channels, cap);
         Ok(Box::new(Acquisition {
             acquired: acquired::plan(plan, common.index, lens, &spec.segments, (channels, cap)),
             channels,
             headcount: series::plan::<CustomerMovements>(plan, common.index, lens, &spec.segments),
-            money: series::plan::<Money>(plan, common.index, lens, &spec.segments),
+            money: series::plan::<MoneyMovements>(plan, common.index, lens, &spec.segments),
             spec: spec.clone(),
             common,
         }))

@@ -11,7 +11,7 @@ use crate::stage::rows::{Identity, Windowed, ratio, segment_cells};
 use crate::stage::{Finished, MetricValue, PerCustomer, Stage, StageKind, SummaryMetric};
 use crate::stats::churn_rate::{annual, expected_lifetime, rate as rate_of, trailing, window};
 use crate::table::{Cell, Table};
-use crate::tally::customer_movements::Head;
+use crate::tally::customer_movements::MovementColumn;
 use crate::timeline::lens::LiveRule;
 use crate::timeline::segments::ALL;
 
@@ -41,17 +41,27 @@ impl Stage for Churn {
             let shares = ChurnShare::by_period(known, self.counts, &windowed, cell)?;
             let mut observed = vec![];
             for period in frame.periods() {
-                let of = |head: Head| sums[period][head as usize];
-                let count = |head: Head| Cell::from(of(head) as i64);
+                let of = |head: MovementColumn| sums[period][head as usize];
+                let count = |head: MovementColumn| Cell::from(of(head) as i64);
                 let (complete, undecided) = (windowed.complete(period), windowed.undecided(period));
                 let place = || format!("{} {}", index.cells[cell as usize].value, frame.grid.start(period));
                 if complete {
-                    let passed = if passing_counts { of(Head::Intra) } else { 0 };
-                    opening_is.see(of(Head::Opening), of(Head::Retained) + of(Head::Churned) - passed, place);
-                    let came = of(Head::New) + of(Head::Returned) - passed + of(Head::MovedIn) - of(Head::MovedOut);
-                    closing_is.see(of(Head::Closing), of(Head::Retained) + came, place);
+                    let passed = if passing_counts { of(MovementColumn::Intra) } else { 0 };
+                    opening_is.see(
+                        of(MovementColumn::Opening),
+                        of(MovementColumn::Retained) + of(MovementColumn::Churned) - passed,
+                        place,
+                    );
+                    let came = of(MovementColumn::New) + of(MovementColumn::Returned) - passed
+                        + of(MovementColumn::MovedIn)
+                        - of(MovementColumn::MovedOut);
+                    closing_is.see(of(MovementColumn::Closing), of(MovementColumn::Retained) + came, place);
                     if period + 1 < frame.len() {
-                        next_is.see(of(Head::Closing), sums[period + 1][Head::Opening as usize], place);
+                        next_is.see(
+                            of(MovementColumn::Closing),
+                            sums[period + 1][MovementColumn::Opening as usize],
+                            place,
+                        );
                     }
                 }
                 let rate = |n: i128, d: i128| ratio(n, d).filter(|_| complete);
@@ -62,24 +72,24 @@ impl Stage for Churn {
                 let trailing = over.and_then(|w| trailing(w, self.spec.options.trailing_method));
                 let yearly = trailing.map(|r| annual(r, of_rates.per_year()));
                 let interval = share.and_then(ChurnShare::interval);
-                let decided = |head: Head| if undecided { Cell::Null } else { count(head) };
+                let decided = |head: MovementColumn| if undecided { Cell::Null } else { count(head) };
                 let termly = |cell: Cell<'static>| if has_terms { cell } else { Cell::Null };
                 table.push(segment_cells(&index, cell).into_iter().chain([
                     frame.grid.start(period).into(),
-                    count(Head::Opening),
-                    count(Head::New),
-                    count(Head::Retained),
-                    count(Head::Returned),
-                    decided(Head::Churned),
-                    decided(Head::Closing),
-                    count(Head::Intra),
-                    count(Head::MovedIn),
-                    count(Head::MovedOut),
-                    termly(count(Head::RenewalDue)),
-                    termly(rate(of(Head::Renewed), of(Head::RenewalDue)).into()),
+                    count(MovementColumn::Opening),
+                    count(MovementColumn::New),
+                    count(MovementColumn::Retained),
+                    count(MovementColumn::Returned),
+                    decided(MovementColumn::Churned),
+                    decided(MovementColumn::Closing),
+                    count(MovementColumn::Intra),
+                    count(MovementColumn::MovedIn),
+                    count(MovementColumn::MovedOut),
+                    termly(count(MovementColumn::RenewalDue)),
+                    termly(rate(of(MovementColumn::Renewed), of(MovementColumn::RenewalDue)).into()),
                     churn_rate.into(),
-                    rate(of(Head::Closing) - of(Head::New), of(Head::Opening)).into(),
-                    rate(of(Head::Retained), of(Head::Opening)).into(),
+                    rate(of(MovementColumn::Closing) - of(MovementColumn::New), of(MovementColumn::Opening)).into(),
+                    rate(of(MovementColumn::Retained), of(MovementColumn::Opening)).into(),
                     trailing.into(),
                     yearly.into(),
                     trailing.and_then(expected_lifetime).map(|n| in_periods(n, of_rates, self.spec.period)).into(),
@@ -91,10 +101,10 @@ impl Stage for Churn {
                 ]));
                 if cell == ALL && complete {
                     let figures = [
-                        ("customers", Some(MetricValue::Count(of(Head::Closing) as i64))),
-                        ("new", Some(MetricValue::Count(of(Head::New) as i64))),
-                        ("returned", Some(MetricValue::Count(of(Head::Returned) as i64))),
-                        ("churned", Some(MetricValue::Count(of(Head::Churned) as i64))),
+                        ("customers", Some(MetricValue::Count(of(MovementColumn::Closing) as i64))),
+                        ("new", Some(MetricValue::Count(of(MovementColumn::New) as i64))),
+                        ("returned", Some(MetricValue::Count(of(MovementColumn::Returned) as i64))),
+                        ("churned", Some(MetricValue::Count(of(MovementColumn::Churned) as i64))),
                         ("churn rate", churn_rate.map(MetricValue::Rate)),
                         ("churn rate a year, trailing", yearly.map(MetricValue::Rate)),
                     ];
@@ -103,7 +113,7 @@ impl Stage for Churn {
             }
         }
         let mut checks: Vec<Check> = [opening_is, closing_is, next_is].map(|i| i.check(&self.spec.name)).into();
-        checks.push(self.intra(tally.sums(ALL).iter().map(|s| s[Head::Intra as usize]).sum()));
+        checks.push(self.intra(tally.sums(ALL).iter().map(|s| s[MovementColumn::Intra as usize]).sum()));
         Ok(Finished { tables: vec![table], checks, headlines })
     }
 

@@ -14,8 +14,8 @@ use crate::stage::rows::{Identity, ratio, segment_cells};
 use crate::stage::{Finished, MetricValue, Stage, StageKind, SummaryMetric};
 use crate::stats::proportion::wilson;
 use crate::table::{Cell, Table};
-use crate::tally::cohorts::{Aged, Cohort, CohortTally, From, Mode};
-use crate::tally::customer_movements::Head;
+use crate::tally::cohorts::{Cohort, CohortColumn, CohortDate, CohortMode, CohortTally};
+use crate::tally::customer_movements::MovementColumn;
 use crate::timeline::lens::LiveRule;
 use crate::timeline::segments::{ALL, CellId, SegmentIndex};
 use crate::timeline::shape::{Basis, Frame, Maturity};
@@ -112,25 +112,25 @@ impl CohortStage {
         oldest: usize,
     ) -> impl Iterator<Item = (usize, CohortSums)> {
         let ages = cohort.ages();
-        let signed_up = self.fold.from == From::SignedUp || known.shape.has_signed_up;
+        let signed_up = self.fold.from == CohortDate::SignedUp || known.shape.has_signed_up;
         let left_truncated = !signed_up && number <= frame.window;
         let (size, mrr_start) = (cohort.size.into(), cohort.mrr_start);
-        let at_end = self.spec.setting.rule == LiveRule::Period && self.fold.mode == Mode::Live;
+        let at_end = self.spec.setting.rule == LiveRule::Period && self.fold.mode == CohortMode::Live;
         let open_end = at_end && self.fold.unit.is_none() && frame.last_is_partial();
         let last = frame.len() - 1;
         let from_the_start = number >= frame.window;
         let mut cumulative = 0;
         (0..=oldest).map(move |age| {
-            let of = |field: Aged| ages.get(age).map_or(0, |a| a[field as usize]);
-            cumulative += of(Aged::Revenue);
+            let of = |field: CohortColumn| ages.get(age).map_or(0, |a| a[field as usize]);
+            cumulative += of(CohortColumn::Revenue);
             let sums = CohortSums {
                 size,
-                customers: of(Aged::Customers),
-                orders: of(Aged::Orders),
-                revenue: of(Aged::Revenue),
-                revenue_start: ages.first().map_or(0, |a| a[Aged::Revenue as usize]),
-                mrr: of(Aged::Mrr),
-                mrr_kept: of(Aged::MrrKept),
+                customers: of(CohortColumn::Customers),
+                orders: of(CohortColumn::Orders),
+                revenue: of(CohortColumn::Revenue),
+                revenue_start: ages.first().map_or(0, |a| a[CohortColumn::Revenue as usize]),
+                mrr: of(CohortColumn::Mrr),
+                mrr_kept: of(CohortColumn::MrrKept),
                 mrr_start,
                 cumulative,
                 left_truncated,
@@ -227,10 +227,11 @@ impl CohortStage {
                 period
                     .checked_sub(*cohort as usize)
                     .and_then(|age| ages.get(age))
-                    .map_or(0, |a| a[Aged::Customers as usize])
+                    .map_or(0, |a| a[CohortColumn::Customers as usize])
             };
             let live = everybody.iter().map(at).sum();
-            identity.see(live, closing[period][Head::Closing as usize], || frame.grid.start(period).to_string());
+            identity
+                .see(live, closing[period][MovementColumn::Closing as usize], || frame.grid.start(period).to_string());
         }
         Ok(Some(identity.check(&self.spec.name)))
     }

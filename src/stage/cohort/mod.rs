@@ -11,24 +11,26 @@ use crate::error::Result;
 use crate::options::{Accepts, Days, Default, names, options, word, word_option};
 use crate::source_kind::SourceKind;
 use crate::table::{TableSchema, Type, column};
-use crate::tally::cohorts::{self, CohortSpec, CohortTally, From, Mode};
+use crate::tally::cohorts::{self, CohortDate, CohortMode, CohortSpec, CohortTally};
 use crate::tally::customer_movements::CustomerMovements;
 use crate::tally::period_series::PeriodSeries;
 use crate::tally::series;
 
-const STARTS: [(&str, From); 2] = [("first_activity", From::FirstActivity), ("signed_up_at", From::SignedUp)];
-const MODES: [(&str, Mode); 3] = [("active", Mode::Active), ("live", Mode::Live), ("unbounded", Mode::Unbounded)];
+const STARTS: [(&str, CohortDate); 2] =
+    [("first_activity", CohortDate::FirstActivity), ("signed_up_at", CohortDate::SignedUp)];
+const MODES: [(&str, CohortMode); 3] =
+    [("active", CohortMode::Active), ("live", CohortMode::Live), ("unbounded", CohortMode::Unbounded)];
 
-word_option!(From, STARTS);
-word_option!(Mode, MODES);
+word_option!(CohortDate, STARTS);
+word_option!(CohortMode, MODES);
 
 options! {
     /// Options of kind `cohort`.
     pub struct CohortOptions {
         /// what dates a customer's cohort: `first_activity` or `signed_up_at`
-        from: From = word(&names(&STARTS)), Default::Value("\"first_activity\"");
+        from: CohortDate = word(&names(&STARTS)), Default::Value("\"first_activity\"");
         /// who counts at an age: `active` in the period, `live` at its end, `unbounded` active in it or later
-        mode: Mode = word(&names(&MODES)), Default::Value("\"active\"");
+        mode: CohortMode = word(&names(&MODES)), Default::Value("\"active\"");
         /// oldest age in the table
         max_age: Option<usize> = Accepts::Int { min: 0, max: 10_000 }, Default::Unset("60, or 90 where the period is a day");
         /// ages of that many days since each customer's own first date
@@ -46,14 +48,15 @@ impl StageKind for CohortKind {
     const DEFINITION: &'static str = include_str!("definition.md");
 
     fn check(stage: &StageCheck<'_, CohortOptions>) -> Vec<Refusal> {
-        let enough = stage.options.from != From::SignedUp || stage.inputs.maps(SourceKind::Customers, "signed_up_at");
+        let enough =
+            stage.options.from != CohortDate::SignedUp || stage.inputs.maps(SourceKind::Customers, "signed_up_at");
         let what = "= \"signed_up_at\" needs source `customers` to map that column";
         let help = "add signed_up_at = \"…\" to sources.customers.columns";
         Refusal::unless(enough, Refusal::of_option("from", what, help))
     }
 
     fn starts_at_sign_up(options: &CohortOptions) -> bool {
-        options.from == From::SignedUp
+        options.from == CohortDate::SignedUp
     }
 
     fn tables(spec: &StageSpec<CohortOptions>) -> Vec<TableSchema> {
@@ -112,7 +115,7 @@ impl StageKind for CohortKind {
         };
         let lens = spec.setting.lens(spec.period);
         let cohorts = cohorts::plan(plan, common.index, lens, &spec.segments, fold);
-        let sums_up = fold.mode == Mode::Live && fold.from == From::FirstActivity && fold.unit.is_none();
+        let sums_up = fold.mode == CohortMode::Live && fold.from == CohortDate::FirstActivity && fold.unit.is_none();
         let headcount = sums_up.then(|| series::plan::<CustomerMovements>(plan, common.index, lens, &spec.segments));
         Ok(Box::new(CohortStage { spec: spec.clone(), common, fold, cohorts, headcount }))
     }

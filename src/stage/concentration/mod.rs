@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::options::{Accepts, Default, options};
 use crate::table::{TableSchema, Type, column};
 use crate::tables::customers::revenue_to_date;
-use crate::tally::ranking::{self, Distribution, Measure, Ranking};
+use crate::tally::ranking::{self, Distribution, RankedMeasure, Ranking};
 use crate::timeline::segments::CellId;
 use crate::timeline::shape::Basis;
 use crate::timeline::view::View;
@@ -76,7 +76,7 @@ struct Concentration {
 /// Net revenue to date of those in the transactions, or of subscribers who were ever live.
 struct RevenueToDate;
 
-impl Measure for RevenueToDate {
+impl RankedMeasure for RevenueToDate {
     const KIND: &'static str = "revenue";
     const NEEDS: Needs = Needs { orders: false, usage: false, surveys: false, reasons: false, channels: false };
 

@@ -11,10 +11,10 @@ use crate::error::Result;
 use crate::stage::rows::{Identity, Windowed, ratio, segment_cells};
 use crate::stage::{Finished, MetricValue, Stage, StageKind, SummaryMetric};
 use crate::table::Table;
-use crate::tally::customer_movements::Head;
-use crate::tally::exits::Left;
+use crate::tally::customer_movements::MovementColumn;
+use crate::tally::exits::LeaverCounts;
 use crate::tally::labels::LabelIndex;
-use crate::tally::money::Flow;
+use crate::tally::money::MoneyColumn;
 use crate::timeline::labels::NO_VALUE;
 use crate::timeline::segments::{ALL, CellId};
 use crate::timeline::subscription_periods::CancelKind;
@@ -30,7 +30,7 @@ impl Stage for ExitReasons {
         let mut heads_are = Identity::new("reasons_add_up", "Σ customers over the reasons = churn's churned customers");
         let mut money_is =
             Identity::new("lost_money_adds_up", "Σ revenue_lost = −churned of revenue_churn, in minor units");
-        let mut left: BTreeMap<(CellId, u32), BTreeMap<(u32, CancelKind), Left>> = BTreeMap::new();
+        let mut left: BTreeMap<(CellId, u32), BTreeMap<(u32, CancelKind), LeaverCounts>> = BTreeMap::new();
         for ((cell, period, slot, kind), of) in &exits.0 {
             left.entry((*cell, *period)).or_default().insert((*slot, *kind), *of);
         }
@@ -42,10 +42,14 @@ impl Stage for ExitReasons {
             for period in frame.periods() {
                 let nobody = BTreeMap::new();
                 let of_reasons = left.get(&(cell, period as u32)).unwrap_or(&nobody);
-                let churned = counts[period][Head::Churned as usize];
+                let churned = counts[period][MovementColumn::Churned as usize];
                 let place = || format!("{} {}", index.cells[cell as usize].value, frame.grid.start(period));
                 heads_are.see(of_reasons.values().map(|l| i128::from(l.customers)).sum(), churned, place);
-                money_is.see(of_reasons.values().map(|l| l.money).sum(), -sums[period][Flow::Churned as usize], place);
+                money_is.see(
+                    of_reasons.values().map(|l| l.money).sum(),
+                    -sums[period][MoneyColumn::Churned as usize],
+                    place,
+                );
                 let share = |n: i64| ratio(n.into(), churned).filter(|_| windowed.complete(period));
                 for ((slot, kind), of) in of_reasons {
                     table.push(segment_cells(&index, cell).into_iter().chain([

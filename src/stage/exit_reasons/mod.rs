@@ -12,8 +12,8 @@ use crate::source_kind::SourceKind;
 use crate::table::{TableSchema, Type, column};
 use crate::tally::customer_movements::CustomerMovements;
 use crate::tally::exits::{self, ExitsTally};
-use crate::tally::labels::{self, LabelIndex, Of};
-use crate::tally::money::Money;
+use crate::tally::labels::{self, LabelIndex, LabelKind};
+use crate::tally::money::MoneyMovements;
 use crate::tally::period_series::PeriodSeries;
 use crate::tally::series;
 
@@ -66,12 +66,12 @@ impl StageKind for ExitReasonsKind {
     fn build(spec: &StageSpec<ExitReasonsOptions>, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
         let lens = spec.setting.lens(spec.period);
         let cap = spec.options.cap;
-        let reasons = labels::plan(plan, spec.setting.lens(spec.setting.period), Of::Reasons, cap);
+        let reasons = labels::plan(plan, spec.setting.lens(spec.setting.period), LabelKind::Reasons, cap);
         Ok(Box::new(ExitReasons {
             exits: exits::plan(plan, common.index, lens, &spec.segments, (reasons, cap)),
             reasons,
             headcount: series::plan::<CustomerMovements>(plan, common.index, lens, &spec.segments),
-            money: series::plan::<Money>(plan, common.index, lens, &spec.segments),
+            money: series::plan::<MoneyMovements>(plan, common.index, lens, &spec.segments),
             spec: spec.clone(),
             common,
         }))

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::past::{Base, FIGURES, ForecastMetric};
-use crate::stats::smoothing::rates::{FEWEST, Outlooks};
+use crate::stats::smoothing::loss_forecast::{LossForecasts, MIN_PERIODS};
 
 /// The latest origins, so that a long past by the day does not cost a fit a day.
 const ORIGINS: usize = 18;
@@ -28,27 +28,27 @@ type Errors = [Option<f64>; METHODS.len()];
 /// Every figure of a base by horizon and method.
 pub fn test(base: &Base, season: usize, year: usize, horizons: usize) -> Vec<Tested> {
     let n = base.past.len();
-    let origins: Vec<usize> = (FEWEST.max(n.saturating_sub(ORIGINS))..n).collect();
-    let outlooks: Vec<Option<Outlooks>> =
-        origins.par_iter().map(|t| base.past.until(*t).outlook(season, horizons.min(n - t))).collect();
+    let origins: Vec<usize> = (MIN_PERIODS.max(n.saturating_sub(ORIGINS))..n).collect();
+    let forecasts: Vec<Option<LossForecasts>> =
+        origins.par_iter().map(|t| base.past.until(*t).forecast(season, horizons.min(n - t))).collect();
     let mut rows = vec![];
     for figure in FIGURES {
         let observed = figure.observed(&base.past);
         for horizon in 1..=horizons {
-            let of_origin = |(t, outlooks): (&usize, &Option<Outlooks>)| -> Option<Errors> {
+            let of_origin = |(t, forecasts): (&usize, &Option<LossForecasts>)| -> Option<Errors> {
                 let target = t + horizon - 1;
                 let actual = (target < n).then(|| observed[target])?;
                 // The opening of the first period to come is known.
                 let known = if figure == ForecastMetric::Opening { t + 1 } else { *t };
                 let same = |period: Option<usize>| period.filter(|p| *p < known).map(|p| observed[p]);
                 let expected = [
-                    Some(figure.of(outlooks.as_ref()?.steps.get(horizon - 1)?).expected),
+                    Some(figure.of(forecasts.as_ref()?.steps.get(horizon - 1)?).expected),
                     same(Some(known - 1)),
                     same(target.checked_sub(year)),
                 ];
                 Some(expected.map(|e| Some((e? - actual).abs())))
             };
-            let errors: Vec<Errors> = origins.iter().zip(&outlooks).filter_map(of_origin).collect();
+            let errors: Vec<Errors> = origins.iter().zip(&forecasts).filter_map(of_origin).collect();
             rows.extend(METHODS.iter().enumerate().map(|(m, method)| {
                 let own: Vec<f64> = errors.iter().filter_map(|e| e[m]).collect();
                 Tested {
@@ -77,7 +77,7 @@ fn against(errors: &[Errors], one: usize, other: usize) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::smoothing::rates::Past;
+    use crate::stats::smoothing::loss_forecast::LossHistory;
 
     /// 100 customers at every opening, of whom two leave and four, in turn: the mean is 3, the smoothing's error 1, that of
     /// the same again 2, and two periods ahead 0.
@@ -85,7 +85,7 @@ mod tests {
     fn in_turn_two_and_four() {
         let lost: Vec<f64> = (0..20).map(|p| [2.0, 4.0][p % 2]).collect();
         let openings = vec![100.0; 21];
-        let past = Past { opening: openings.clone(), lost, customers: openings };
+        let past = LossHistory { opening: openings.clone(), lost, customers: openings };
         let base = Base { names: ["opening", "churn_rate", "churned_customers"], past };
         let rows = test(&base, 0, 12, 2);
         let row = |metric: &str, horizon: usize, method: &str| {
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn too_short_a_past_has_no_origin() {
-        let past = Past { opening: vec![9.0; 9], lost: vec![1.0; 8], customers: vec![9.0; 9] };
+        let past = LossHistory { opening: vec![9.0; 9], lost: vec![1.0; 8], customers: vec![9.0; 9] };
         let base = Base { names: ["opening", "churn_rate", "churned_customers"], past };
         let rows = test(&base, 0, 12, 1);
         assert!(rows.iter().all(|r| r.origins == 0 && r.error.is_none() && r.against_last_year.is_none()));

@@ -12,14 +12,14 @@ use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::{Windowed, segment_cells};
 use crate::stage::{self, Finished, Stage, SummaryMetric};
-use crate::stats::smoothing::rates::{FEWEST, Outlooks};
+use crate::stats::smoothing::loss_forecast::{LossForecasts, MIN_PERIODS};
 use crate::table::{Cell, Table};
 use crate::timeline::segments::{ALL, CellId};
 
 /// A base of a cell, and what is expected of it.
 struct LookedAhead {
     base: Base,
-    outlooks: Option<Outlooks>,
+    forecasts: Option<LossForecasts>,
 }
 
 impl Stage for Forecast {
@@ -32,7 +32,7 @@ impl Stage for Forecast {
             let (bases, next) = bases(&windowed, &heads.sums(*cell), &money.sums(*cell), self.spec.setting.digits);
             let look = |base: Base| {
                 let recent = base.past.until(base.past.len());
-                LookedAhead { outlooks: recent.outlook(self.season, self.periods), base }
+                LookedAhead { forecasts: recent.forecast(self.season, self.periods), base }
             };
             (bases.map(look), next)
         };
@@ -59,10 +59,10 @@ impl Stage for Forecast {
             }
             finished.tables.push(tests);
             finished.checks.push(self.history(bases[0].base.past.len()));
-            if let Some(outlooks) = &bases[0].outlooks {
+            if let Some(forecasts) = &bases[0].forecasts {
                 let start = frame.grid.start(*next);
-                let rate = Some(stage::MetricValue::Rate(outlooks.steps[0].rate.expected));
-                let lost = Some(stage::MetricValue::Count(outlooks.steps[0].lost.expected.round() as i64));
+                let rate = Some(stage::MetricValue::Rate(forecasts.steps[0].rate.expected));
+                let lost = Some(stage::MetricValue::Count(forecasts.steps[0].lost.expected.round() as i64));
                 let figures = [("churn rate expected", rate), ("churned customers expected", lost)];
                 finished.headlines = SummaryMetric::of_stage(&self.spec.name, start, figures);
             }
@@ -75,16 +75,16 @@ impl Stage for Forecast {
 impl Forecast {
     /// The columns after those of the segment.
     fn row(&self, looked: &LookedAhead, figure: ForecastMetric, step: usize, start: Day) -> [Cell<'static>; 9] {
-        let LookedAhead { base, outlooks } = looked;
-        let range = outlooks.as_ref().map(|o| figure.of(&o.steps[step - 1]));
-        let model = outlooks.as_ref().map(|o| match figure {
+        let LookedAhead { base, forecasts } = looked;
+        let range = forecasts.as_ref().map(|o| figure.of(&o.steps[step - 1]));
+        let model = forecasts.as_ref().map(|o| match figure {
             ForecastMetric::Opening => o.opening_model.to_owned(),
             ForecastMetric::Rate => o.rate_model.to_owned(),
             ForecastMetric::Lost => format!("{} × {}", o.rate_model, o.opening_model),
         });
         let why = || match base.past.len() {
             0 => "there is nothing to lose at the last closing, or no complete period with an opening".to_owned(),
-            n => format!("{n} complete periods with an opening, one after the other, are fewer than {FEWEST}"),
+            n => format!("{n} complete periods with an opening, one after the other, are fewer than {MIN_PERIODS}"),
         };
         [
             base.name(figure).into(),
@@ -113,7 +113,7 @@ impl Forecast {
     }
 
     fn history(&self, periods: usize) -> Check {
-        let enough = periods >= FEWEST;
+        let enough = periods >= MIN_PERIODS;
         let detail = if enough {
             "complete periods in a row that everybody's churn is forecast from"
         } else {
@@ -123,7 +123,7 @@ impl Forecast {
             check: "forecast_history".into(),
             subject: self.spec.name.clone(),
             status: if enough { Status::Pass } else { Status::Warn },
-            expected: Some(format!("at least {FEWEST}")),
+            expected: Some(format!("at least {MIN_PERIODS}")),
             actual: Some(periods.to_string()),
             detail: detail.into(),
         }

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::options::{Accepts, Default, options};
 use crate::table::{TableSchema, Type, column};
 use crate::tally::customer_movements::CustomerMovements;
-use crate::tally::money::Money;
+use crate::tally::money::MoneyMovements;
 use crate::tally::period_series::PeriodSeries;
 use crate::tally::series;
 
@@ -47,7 +47,7 @@ impl StageKind for ForecastKind {
         let of_period = [7, 52, 12, 4, 0][spec.period as usize];
         Ok(Box::new(Forecast {
             headcount: series::plan::<CustomerMovements>(plan, common.index, lens, &spec.segments),
-            money: series::plan::<Money>(plan, common.index, lens, &spec.segments),
+            money: series::plan::<MoneyMovements>(plan, common.index, lens, &spec.segments),
             periods: spec.options.periods,
             season: spec.options.season.unwrap_or(of_period),
             spec: spec.clone(),

@@ -2,9 +2,9 @@
 
 use crate::money::minor_per_major;
 use crate::stage::rows::Windowed;
-use crate::stats::smoothing::rates::{Outlook, Past, Range, seasonal_index};
-use crate::tally::customer_movements::Head;
-use crate::tally::money::Flow;
+use crate::stats::smoothing::loss_forecast::{ForecastInterval, LossForecast, LossHistory, seasonal_index};
+use crate::tally::customer_movements::MovementColumn;
+use crate::tally::money::MoneyColumn;
 
 /// The figures of a base that is lost from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,16 +17,16 @@ pub enum ForecastMetric {
 pub const FIGURES: [ForecastMetric; 3] = [ForecastMetric::Opening, ForecastMetric::Rate, ForecastMetric::Lost];
 
 impl ForecastMetric {
-    pub fn of(self, outlook: &Outlook) -> Range {
+    pub fn of(self, forecast: &LossForecast) -> ForecastInterval {
         match self {
-            ForecastMetric::Opening => outlook.opening,
-            ForecastMetric::Rate => outlook.rate,
-            ForecastMetric::Lost => outlook.lost,
+            ForecastMetric::Opening => forecast.opening,
+            ForecastMetric::Rate => forecast.rate,
+            ForecastMetric::Lost => forecast.lost,
         }
     }
 
     /// As it was, by period.
-    pub fn observed(self, past: &Past) -> Vec<f64> {
+    pub fn observed(self, past: &LossHistory) -> Vec<f64> {
         match self {
             ForecastMetric::Opening => past.opening.clone(),
             ForecastMetric::Rate => (0..past.len()).map(|p| past.rate(p)).collect(),
@@ -39,7 +39,7 @@ impl ForecastMetric {
 #[derive(Clone, Debug)]
 pub struct Base {
     pub names: [&'static str; 3],
-    pub past: Past,
+    pub past: LossHistory,
 }
 
 impl Base {
@@ -67,34 +67,35 @@ pub fn bases(windowed: &Windowed<'_>, heads: &[Vec<i128>], money: &[Vec<i128>], 
     let usable = |p: &usize| windowed.complete(*p) && !windowed.left_truncated(*p);
     let next = frame.periods().rev().find(|p| windowed.complete(*p)).map_or(frame.len() - 1, |last| last + 1);
     let major = minor_per_major(digits);
-    let customers = |p: usize, head: Head| heads[p][head as usize] as f64;
-    let amount = |p: usize, flow: Flow| money[p][flow as usize] as f64 / major;
+    let customers = |p: usize, head: MovementColumn| heads[p][head as usize] as f64;
+    let amount = |p: usize, flow: MoneyColumn| money[p][flow as usize] as f64 / major;
     let of = |opening: &dyn Fn(usize) -> f64, closing: &dyn Fn(usize) -> f64, lost: &dyn Fn(usize) -> f64| {
-        let known = |p: &usize| usable(p) && opening(*p) > 0.0 && customers(*p, Head::Opening) > 0.0;
+        let known = |p: &usize| usable(p) && opening(*p) > 0.0 && customers(*p, MovementColumn::Opening) > 0.0;
         let run = (frame.window..next).rev().take_while(known).count();
         let periods = next - run..next;
         let with_next = |of: &dyn Fn(usize) -> f64, last: f64| periods.clone().map(of).chain([last]).collect();
-        let mut past = Past {
+        let mut past = LossHistory {
             opening: with_next(opening, if run > 0 { closing(next - 1) } else { 0.0 }),
             lost: periods.clone().map(lost).collect(),
             customers: with_next(
-                &|p| customers(p, Head::Opening),
-                if run > 0 { customers(next - 1, Head::Closing) } else { 0.0 },
+                &|p| customers(p, MovementColumn::Opening),
+                if run > 0 { customers(next - 1, MovementColumn::Closing) } else { 0.0 },
             ),
         };
         // Nobody is left to lose.
         if past.opening[run] <= 0.0 || past.customers[run] <= 0.0 {
-            past = Past { opening: vec![0.0], lost: vec![], customers: vec![0.0] };
+            past = LossHistory { opening: vec![0.0], lost: vec![], customers: vec![0.0] };
         }
         past
     };
     // Who came and went within the period was not of the opening, though a policy may count the leaving.
-    let passed = |p: usize| if windowed.rule.passing_counts() { customers(p, Head::Intra) } else { 0.0 };
-    let of_customers = of(&|p| customers(p, Head::Opening), &|p| customers(p, Head::Closing), &|p| {
-        customers(p, Head::Churned) - passed(p)
-    });
-    let of_money = of(&|p| amount(p, Flow::Opening), &|p| amount(p, Flow::Closing), &|p| {
-        -amount(p, Flow::Churned) - amount(p, Flow::Passing) - amount(p, Flow::Contraction)
+    let passed = |p: usize| if windowed.rule.passing_counts() { customers(p, MovementColumn::Intra) } else { 0.0 };
+    let of_customers =
+        of(&|p| customers(p, MovementColumn::Opening), &|p| customers(p, MovementColumn::Closing), &|p| {
+            customers(p, MovementColumn::Churned) - passed(p)
+        });
+    let of_money = of(&|p| amount(p, MoneyColumn::Opening), &|p| amount(p, MoneyColumn::Closing), &|p| {
+        -amount(p, MoneyColumn::Churned) - amount(p, MoneyColumn::Passing) - amount(p, MoneyColumn::Contraction)
     });
     let bases = [
         Base { names: ["opening", "churn_rate", "churned_customers"], past: of_customers },

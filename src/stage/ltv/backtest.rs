@@ -17,11 +17,11 @@ use crate::error::Result;
 use crate::money::minor_per_major;
 use crate::stage::rates::{ChurnShare, ForLife};
 use crate::stage::rows::{Windowed, segment_cells};
-use crate::stats::buyers::{BuyerModel, History};
+use crate::stats::buyers::{BuyerModel, PurchaseHistory};
 use crate::table::{Cell, Table, TableSchema};
-use crate::tally::buyers::Group;
-use crate::tally::holdout::{ByFrequency, HoldoutTally, Later, MOST_FREQUENT};
-use crate::tally::renewals::Number;
+use crate::tally::buyers::BuyerCounts;
+use crate::tally::holdout::{FrequencyColumn, HoldoutColumn, HoldoutTally, MOST_FREQUENT};
+use crate::tally::renewals::RenewalCounts;
 use crate::timeline::segments::{CellId, SegmentIndex};
 use crate::timeline::shape::Frame;
 
@@ -167,7 +167,7 @@ impl Ltv {
         let (Some(renewals), index) = (self.renewals, known.get(self.common.index)?) else { return Ok(()) };
         let tally = known.get(renewals)?;
         for ((cell, interval), renewing) in tally.iter() {
-            let sum = |of: fn(&Number) -> u64| renewing.numbers.iter().map(of).sum::<u64>() as f64;
+            let sum = |of: fn(&RenewalCounts) -> u64| renewing.numbers.iter().map(of).sum::<u64>() as f64;
             let (due, actual) = (sum(|n| n.later_due), sum(|n| n.later_lost));
             if due == 0.0 {
                 continue;
@@ -180,7 +180,8 @@ impl Ltv {
                 tested.remember(*cell, model, relative);
             };
             for fit in fits.iter().filter(|f| (f.cell, f.interval) == (*cell, *interval)) {
-                let lost = |(n, number): (u32, &Number)| Some(fit.calibrated.lost_at(n)? * number.later_due as f64);
+                let lost =
+                    |(n, number): (u32, &RenewalCounts)| Some(fit.calibrated.lost_at(n)? * number.later_due as f64);
                 if let Some(expected) = (1..).zip(&renewing.numbers).map(lost).sum::<Option<f64>>() {
                     push(&fit.method, expected);
                 }
@@ -199,7 +200,7 @@ fn expect(
     buying: &Buying,
     holdout: &Holdout<'_>,
     fits: &CellFits,
-    group: &Group,
+    group: &BuyerCounts,
     model: Bought,
     major: f64,
 ) -> Expected {
@@ -224,7 +225,7 @@ fn expect(
     for (kind, weight) in &kinds {
         counted += weight.customers;
         let (x, n) = (kind.frequency, weight.customers as f64);
-        let history = History::new(x, f64::from(kind.recency) / unit, f64::from(kind.age) / unit);
+        let history = PurchaseHistory::new(x, f64::from(kind.recency) / unit, f64::from(kind.age) / unit);
         let alive = history.map_or(0.0, |h| with!(model, m => m.p_alive(&h)));
         // Linear in what was spent, so that the mean of customers alike is the customer of their mean.
         let spend = fits.spend(x, weight.spend as f64 / n / major);
@@ -264,18 +265,18 @@ struct Rows<'a, 'b> {
 
 impl Rows<'_, '_> {
     /// What the customers did in each period, in transactions or minor units.
-    fn actual(&self, of: Later) -> Vec<i128> {
+    fn actual(&self, of: HoldoutColumn) -> Vec<i128> {
         self.actual.periods.sums(self.cell).iter().map(|sums| sums[of as usize]).collect()
     }
 
     /// In transactions or major units.
-    fn shown(&self, of: Later, exact: i128) -> f64 {
-        exact as f64 / if of == Later::Revenue { self.major } else { 1.0 }
+    fn shown(&self, of: HoldoutColumn, exact: i128) -> f64 {
+        exact as f64 / if of == HoldoutColumn::Revenue { self.major } else { 1.0 }
     }
 
     /// A row for each period of the holdout, and one for the whole; the relative error of the whole.
-    fn quantity(&mut self, model: &str, of: Later, expected: &[f64]) -> Option<f64> {
-        let name = if of == Later::Revenue { "revenue" } else { "transactions" };
+    fn quantity(&mut self, model: &str, of: HoldoutColumn, expected: &[f64]) -> Option<f64> {
+        let name = if of == HoldoutColumn::Revenue { "revenue" } else { "transactions" };
         let actual = &self.actual(of)[self.holdout.periods.clone()];
         let total = (None, self.shown(of, actual.iter().sum()), expected.iter().sum());
         let starts = self.holdout.periods.clone().map(|p| Some(self.holdout.frame.grid.start(p)));
@@ -293,14 +294,14 @@ impl Rows<'_, '_> {
     }
 
     fn model(&mut self, name: &'static str, expected: &Expected) {
-        let error = self.quantity(name, Later::Transactions, &expected.transactions);
+        let error = self.quantity(name, HoldoutColumn::Transactions, &expected.transactions);
         self.tested.remember(self.cell, name, error);
         if let Some(revenue) = &expected.revenue {
-            self.quantity(name, Later::Revenue, revenue);
+            self.quantity(name, HoldoutColumn::Revenue, revenue);
         }
         let by_frequency = self.actual.by_frequency.sums(self.cell);
         for (x, (sums, expected)) in by_frequency.iter().zip(&expected.by_frequency).enumerate() {
-            let customers = sums[ByFrequency::Customers as usize];
+            let customers = sums[FrequencyColumn::Customers as usize];
             if customers == 0 {
                 continue;
             }
@@ -310,7 +311,7 @@ impl Rows<'_, '_> {
                 name.into(),
                 x.into(),
                 Cell::Int(customers as i64),
-                (sums[ByFrequency::Transactions as usize] as f64 / n).into(),
+                (sums[FrequencyColumn::Transactions as usize] as f64 / n).into(),
                 (expected / n).into(),
             ]));
         }
@@ -319,11 +320,11 @@ impl Rows<'_, '_> {
     /// The last whole period before the cut goes on, from the k-th period on at a factor.
     fn rival(&mut self, name: &str, last: Option<usize>, factor: impl Fn(usize) -> f64, as_of: Day) {
         let Some(last) = last else { return };
-        for of in [Later::Transactions, Later::Revenue] {
+        for of in [HoldoutColumn::Transactions, HoldoutColumn::Revenue] {
             let before = self.shown(of, self.actual(of)[last]);
             let share = |(k, p): (usize, usize)| before * factor(k + 1) * self.holdout.share(p, as_of);
             let expected: Vec<f64> = self.holdout.periods.clone().enumerate().map(share).collect();
-            let error = self.quantity(name, of, &expected).filter(|_| of == Later::Transactions);
+            let error = self.quantity(name, of, &expected).filter(|_| of == HoldoutColumn::Transactions);
             self.tested.remember(self.cell, name, error);
         }
     }

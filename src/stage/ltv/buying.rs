@@ -11,7 +11,7 @@ use crate::stats::buyers::{BgNbd, BuyerModel, MbgNbd, discounted};
 use crate::stats::fit::Fit;
 use crate::stats::gammagamma::GammaGamma;
 use crate::stats::proportion::Z95;
-use crate::tally::customer_movements::Head;
+use crate::tally::customer_movements::MovementColumn;
 use crate::timeline::segments::ALL;
 use crate::timeline::shape::Basis;
 
@@ -51,7 +51,7 @@ impl Ltv {
         let (fits, heads) = (known.get(buying.full)?, known.get(self.counts.heads)?);
         let calibrated = known.get(buying.calibrated)?;
         let period = self.latest(known);
-        let new = heads.sums(ALL)[period][Head::New as usize] as i64;
+        let new = heads.sums(ALL)[period][MovementColumn::New as usize] as i64;
         let asked = self.buying_models();
         for (cell, fits) in fits.iter() {
             for name in fits.fitted() {

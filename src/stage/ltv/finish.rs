@@ -14,9 +14,9 @@ use crate::stage::spend::{costs, payback, per_new_customer, sum};
 use crate::stage::{Finished, MetricValue, Scorer, Stage, SummaryMetric};
 use crate::stats::churn_rate::expected_lifetime;
 use crate::table::Table;
-use crate::tally::cohorts::Aged;
-use crate::tally::customer_movements::Head;
-use crate::tally::money::Flow;
+use crate::tally::cohorts::CohortColumn;
+use crate::tally::customer_movements::MovementColumn;
+use crate::tally::money::MoneyColumn;
 use crate::timeline::segments::{ALL, CellId};
 use crate::timeline::shape::Maturity;
 
@@ -133,8 +133,8 @@ impl Ltv {
             let all = ChurnShare::by_period(known, self.counts, &windowed, cell)?;
             let mut shares = vec![];
             for period in frame.periods().filter(|p| windowed.complete(*p)) {
-                let customers = counts[period][Head::Closing as usize] as i64;
-                let arpa = self.arpa(customers, sums[period][Flow::Closing as usize]);
+                let customers = counts[period][MovementColumn::Closing as usize] as i64;
+                let arpa = self.arpa(customers, sums[period][MoneyColumn::Closing as usize]);
                 shares.extend(all[period]);
                 let over = ForLife::of(&shares, self.spec.options.trailing, self.spec.setting.policy);
                 let churn_rate = over.and_then(|life| life.rate);
@@ -146,7 +146,7 @@ impl Ltv {
                 let bounds = over.and_then(|life| life.interval);
                 let at = |rate: Option<f64>| earned.zip(rate).filter(|(_, r)| *r > 0.0).map(|(m, r)| m / r);
                 let interval = (at(bounds.map(|b| b.1)), at(bounds.map(|b| b.0)));
-                let new = counts[period][Head::New as usize] as i64;
+                let new = counts[period][MovementColumn::New as usize] as i64;
                 let cac = (cell == ALL).then(|| self.cac(known, period, new)).flatten();
                 let payback = cac.zip(margin).and_then(|(cac, margin)| payback(cac, margin));
                 let mut note = self.revenue_note();
@@ -203,8 +203,9 @@ impl Ltv {
                 continue;
             }
             let per_customer = |revenue: i128| revenue as f64 / major * self.margin() / cohort.size as f64;
-            let margins: Vec<f64> = cohort.ages().iter().map(|a| per_customer(a[Aged::Revenue as usize])).collect();
-            let new = everybody[number][Head::New as usize] as i64;
+            let margins: Vec<f64> =
+                cohort.ages().iter().map(|a| per_customer(a[CohortColumn::Revenue as usize])).collect();
+            let new = everybody[number][MovementColumn::New as usize] as i64;
             // Costs of a whole period say nothing of the customers of a part of it.
             let whole = *cell == ALL && windowed.complete(number);
             let cac = whole.then(|| self.cac(known, number, new)).flatten();

@@ -9,10 +9,10 @@ use crate::engine::plan::Plan;
 use crate::engine::step_outputs::Ref;
 use crate::money::minor_per_major;
 use crate::stage::TimeUnit;
-use crate::stats::buyers::{BgNbd, BuyerModel, Buyers, Cell, MbgNbd, ParetoNbd};
+use crate::stats::buyers::{BgNbd, BuyerCell, BuyerHistories, BuyerModel, MbgNbd, ParetoNbd};
 use crate::stats::fit::Fit;
-use crate::stats::gammagamma::{GammaGamma, Spend, Spends, correlation};
-use crate::tally::buyers::{BuyersTally, Group};
+use crate::stats::gammagamma::{GammaGamma, SpendCell, Spends, correlation};
+use crate::tally::buyers::{BuyerCounts, BuyersTally};
 use crate::timeline::segments::CellId;
 
 /// What is fitted, and how the counts are to be read.
@@ -35,7 +35,7 @@ pub struct CellFits {
     /// All buyers.
     pub customers: i64,
     /// Of how many customers the counts of histories and of spends each held one.
-    pub one_of: [u64; 2],
+    pub sampling_factor: [u64; 2],
     pub bgnbd: Option<Fit<BgNbd>>,
     pub mbgnbd: Option<Fit<MbgNbd>>,
     pub paretonbd: Option<Fit<ParetoNbd>>,
@@ -72,15 +72,15 @@ pub fn plan(plan: &mut Plan, buyers: Ref<BuyersTally>, asked: Asked) -> Ref<Buye
     })
 }
 
-fn fit(group: &Group, asked: &Asked) -> CellFits {
-    let cells = group.histories.kinds().into_iter().map(|(kind, weight)| Cell {
+fn fit(group: &BuyerCounts, asked: &Asked) -> CellFits {
+    let cells = group.histories.kinds().into_iter().map(|(kind, weight)| BuyerCell {
         frequency: kind.frequency,
         recency: kind.recency,
         age: kind.age,
         customers: u32::try_from(weight.customers).unwrap_or(u32::MAX),
     });
-    let buyers = Buyers { cells: cells.collect(), per_unit: asked.unit.days() };
-    let spends = group.spends.kinds().into_iter().map(|(kind, customers)| Spend {
+    let buyers = BuyerHistories { cells: cells.collect(), per_unit: asked.unit.days() };
+    let spends = group.spends.kinds().into_iter().map(|(kind, customers)| SpendCell {
         frequency: kind.frequency,
         total: kind.total,
         customers: u32::try_from(customers).unwrap_or(u32::MAX),
@@ -96,7 +96,7 @@ fn fit(group: &Group, asked: &Asked) -> CellFits {
     let steps_in = bgnbd.as_ref().is_some_and(|fit| !fit.converged);
     CellFits {
         customers: group.customers,
-        one_of: [group.histories.one_of(), group.spends.one_of()],
+        sampling_factor: [group.histories.sampling_factor(), group.spends.sampling_factor()],
         mbgnbd: (asked_for(MbgNbd::NAME) || steps_in).then(|| MbgNbd::fit(&buyers)),
         paretonbd: asked_for(ParetoNbd::NAME).then(|| ParetoNbd::fit(&buyers)),
         bgnbd,
@@ -139,15 +139,15 @@ impl CellFits {
 
     /// What a reader of a fit to counted histories has to know, beside the fit's own notes.
     pub fn histories_note(&self) -> Option<String> {
-        sampled(self.one_of[0])
+        sampled(self.sampling_factor[0])
     }
 
     /// The same of a fit to counted spends.
     pub fn spends_note(&self) -> Option<String> {
-        sampled(self.one_of[1])
+        sampled(self.sampling_factor[1])
     }
 }
 
-fn sampled(one_of: u64) -> Option<String> {
-    (one_of > 1).then(|| format!("fitted to a fixed sample, one in {one_of} customers"))
+fn sampled(sampling_factor: u64) -> Option<String> {
+    (sampling_factor > 1).then(|| format!("fitted to a fixed sample, one in {sampling_factor} customers"))
 }

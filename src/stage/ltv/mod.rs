@@ -23,13 +23,13 @@ use crate::options::{Accepts, Default, Months, names, options, word, word_option
 use crate::run_settings::CustomerMeasures;
 use crate::table::{ColumnSpec, TableSchema};
 use crate::tally::buyers;
-use crate::tally::cohorts::{self, CohortSpec, CohortTally, From, Mode};
+use crate::tally::cohorts::{self, CohortDate, CohortMode, CohortSpec, CohortTally};
 use crate::tally::holdout::{self, HoldoutTally};
 use crate::tally::live_at_close::LiveAtClose;
-use crate::tally::money::Money;
+use crate::tally::money::MoneyMovements;
 use crate::tally::period_series::PeriodSeries;
 use crate::tally::renewals::RenewalsTally;
-use crate::tally::spell_durations::{self, Spells};
+use crate::tally::spell_durations::{self, WhichSpells};
 use crate::tally::{self, series};
 use crate::timeline::purchases::{Transactions, Until};
 
@@ -97,7 +97,7 @@ impl StageKind for LtvKind {
 
     fn build(spec: &StageSpec<LtvOptions>, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
         let lens = spec.setting.lens(spec.period);
-        let fold = CohortSpec { from: From::FirstActivity, mode: Mode::Active, max_age: None, unit: None };
+        let fold = CohortSpec { from: CohortDate::FirstActivity, mode: CohortMode::Active, max_age: None, unit: None };
         let models = spec.options.models.clone();
         let any_of = |some: &[&str]| models.iter().any(|m| some.contains(m));
         let cut = match spec.options.calibrate_until {
@@ -127,10 +127,11 @@ impl StageKind for LtvKind {
         Ok(Box::new(Ltv {
             horizon: spec.options.horizon.0,
             counts: rates::plan(plan, common.index, lens, &spec.segments, spec.setting.policy),
-            money: series::plan::<Money>(plan, common.index, lens, &spec.segments),
+            money: series::plan::<MoneyMovements>(plan, common.index, lens, &spec.segments),
             cohorts: cohorts::plan(plan, common.index, lens, &spec.segments, fold),
             lives: any_of(&["survival"]).then(|| {
-                let lives = spell_durations::plan(plan, common.index, lens, &spec.segments, spec.period, Spells::First);
+                let lives =
+                    spell_durations::plan(plan, common.index, lens, &spec.segments, spec.period, WhichSpells::First);
                 (lives, series::plan::<LiveAtClose>(plan, common.index, lens, &spec.segments))
             }),
             renewals: any_of(&RENEWING).then(|| tally::renewals::plan(plan, common.index, lens, &spec.segments, cut)),

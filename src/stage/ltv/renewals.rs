@@ -12,7 +12,7 @@ use crate::stats::proportion::Z95;
 use crate::stats::renewals::bdw::Bdw;
 use crate::stats::renewals::sbg::Sbg;
 use crate::stats::renewals::{Renewal, RenewalModel};
-use crate::tally::renewals::Number;
+use crate::tally::renewals::RenewalCounts;
 use crate::timeline::renewal_events::Interval;
 use crate::timeline::segments::CellId;
 
@@ -83,7 +83,7 @@ impl Ltv {
                 if method == "sbg" { AnyFit::Sbg(Sbg::fit(counts)) } else { AnyFit::Bdw(Bdw::fit(counts)) }
             };
             let all: Vec<_> = renewing.numbers.iter().map(|n| Renewal { due: n.due, lost: n.lost }).collect();
-            let earlier = |n: &Number| Renewal { due: n.due - n.later_due, lost: n.lost - n.later_lost };
+            let earlier = |n: &RenewalCounts| Renewal { due: n.due - n.later_due, lost: n.lost - n.later_lost };
             let earlier: Vec<_> = renewing.numbers.iter().map(earlier).collect();
             for name in RENEWING.into_iter().filter(|name| self.has(name)) {
                 let method = format!("{name} {}", interval.name());

@@ -12,9 +12,9 @@ use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::money::minor_per_major;
 use crate::stage::{Scorer, StageKind, StageSpec, TimeUnit};
-use crate::stats::buyers::{self, Alive, BgNbd, BuyerModel, Futures, discounted};
+use crate::stats::buyers::{self, AliveProbability, BgNbd, BuyerModel, FuturePurchases, discounted};
 use crate::table::{Cell, ColumnSpec, Type, column};
-use crate::tally::buyers::{History, Weight};
+use crate::tally::buyers::{HistoryKey, HistoryWeight};
 use crate::timeline::purchases::{Purchases, Transactions};
 use crate::timeline::segments::ALL;
 use crate::timeline::view::{CustomerContext, Needs};
@@ -33,7 +33,7 @@ const OFTEN: usize = 1 << 12;
 struct PreparedFit {
     /// By T in days.
     to_come: Vec<ToCome>,
-    alive: Alive,
+    alive: AliveProbability,
 }
 
 struct BuyerScorer {
@@ -50,7 +50,7 @@ struct BuyerScorer {
     /// By x: where the counts hold enough histories to be worth it.
     prepared: Vec<Option<PreparedFit>>,
     /// By x, for others.
-    futures: Vec<OnceLock<Futures>>,
+    futures: Vec<OnceLock<FuturePurchases>>,
 }
 
 impl Ltv {
@@ -108,7 +108,7 @@ pub fn columns(spec: &StageSpec<LtvOptions>) -> Vec<ColumnSpec> {
 }
 
 /// The ages that occur with each frequency.
-pub(super) fn ages_by_frequency<'a>(kinds: impl Iterator<Item = &'a History>) -> Vec<(u32, Vec<u32>)> {
+pub(super) fn ages_by_frequency<'a>(kinds: impl Iterator<Item = &'a HistoryKey>) -> Vec<(u32, Vec<u32>)> {
     let mut ages: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     kinds.for_each(|kind| ages.entry(kind.frequency).or_default().push(kind.age));
     for ages in ages.values_mut() {
@@ -120,10 +120,10 @@ pub(super) fn ages_by_frequency<'a>(kinds: impl Iterator<Item = &'a History>) ->
 
 impl BuyerScorer {
     /// `kinds` are in order of x.
-    fn prepare(&self, kinds: &[(History, Weight)]) -> Vec<Option<PreparedFit>> {
+    fn prepare(&self, kinds: &[(HistoryKey, HistoryWeight)]) -> Vec<Option<PreparedFit>> {
         let Some((_, model, _)) = &self.model else { return vec![] };
         let months_ahead = f64::from(self.horizon.0) * self.horizon.1;
-        let of_frequency = |kinds: &&[(History, Weight)]| {
+        let of_frequency = |kinds: &&[(HistoryKey, HistoryWeight)]| {
             let x = kinds[0].0.frequency;
             let longest = kinds.iter().map(|(kind, _)| kind.age).max().unwrap_or(0);
             // A day's figures cost about what those of a few customers do.
@@ -170,7 +170,7 @@ impl BuyerScorer {
             return Some(((of_x.alive)(recency, age)?, *to_come));
         }
         let units = |days: u32| f64::from(days) / self.unit.days();
-        let history = buyers::History::new(x, units(recency), units(age))?;
+        let history = buyers::PurchaseHistory::new(x, units(recency), units(age))?;
         Some((with!(model, m => m.p_alive(&history)), self.look_ahead(x, age, model)))
     }
 

@@ -5,11 +5,11 @@ use super::finish::{MethodRow, Push};
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stats::proportion::Z95;
-use crate::stats::survival::Life;
+use crate::stats::survival::EventTable;
 use crate::stats::survival::kaplan_meier::{Confidence, Curve};
-use crate::tally::customer_movements::Head;
-use crate::tally::live_at_close::Stand;
-use crate::tally::spell_durations::life_of;
+use crate::tally::customer_movements::MovementColumn;
+use crate::tally::live_at_close::CloseColumn;
+use crate::tally::spell_durations::event_table_of;
 use crate::timeline::segments::ALL;
 
 /// The curve is used as long as so many are at risk.
@@ -42,8 +42,8 @@ fn std_error(curve: &Curve, shares: &[f64]) -> f64 {
 }
 
 /// Whether the curve tells of spells from their beginning on: else it is of those who got so far.
-fn from_the_start(life: &Life) -> bool {
-    life.moments().first().is_some_and(|m| m.time == 0)
+fn from_the_start(life: &EventTable) -> bool {
+    life.counts().first().is_some_and(|m| m.time == 0)
 }
 
 impl Ltv {
@@ -53,12 +53,12 @@ impl Ltv {
         let (lives, standing, heads) = (known.get(lives)?, known.get(standing)?, known.get(self.counts.heads)?);
         let (period, unit) = (self.latest(known), self.spec.period.name());
         let most = periods_in(self.horizon, self.spec.period.per_year());
-        let new = heads.sums(ALL)[period][Head::New as usize] as i64;
+        let new = heads.sums(ALL)[period][MovementColumn::New as usize] as i64;
         for cell in lives.cells() {
-            let life = life_of(&lives, cell)?;
+            let life = event_table_of(&lives, cell)?;
             let curve = Curve::new(&life, Confidence::LogLog);
             let sums = &standing.sums(cell)[period];
-            let arpa = self.arpa(sums[Stand::Customers as usize] as i64, sums[Stand::Money as usize]);
+            let arpa = self.arpa(sums[CloseColumn::Customers as usize] as i64, sums[CloseColumn::Money as usize]);
             let shares = shares(&curve, most);
             let enough = from_the_start(&life) && curve.rows.first().is_some_and(|r| r.at_risk >= AT_RISK);
             let margin = arpa.filter(|_| enough).map(|a| a * self.margin());
@@ -113,7 +113,7 @@ fn periods_in(months: u32, per_year: i32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::survival::Spell;
+    use crate::stats::survival::ObservedSpell;
 
     #[test]
     fn a_first_payment_is_made_at_once() {
@@ -125,8 +125,8 @@ mod tests {
     #[test]
     fn payments_are_those_of_the_restricted_mean() {
         // Of 40, ten leave at 1, ten at 2; twenty are last seen at 3.
-        let spell = |end, event, customers| Spell { entry: 0, end, event, customers };
-        let life = Life::from_spells([spell(1, true, 10), spell(2, true, 10), spell(3, false, 20)]).unwrap();
+        let spell = |end, event, customers| ObservedSpell { entry: 0, end, event, customers };
+        let life = EventTable::from_spells([spell(1, true, 10), spell(2, true, 10), spell(3, false, 20)]).unwrap();
         let curve = Curve::new(&life, Confidence::LogLog);
         let paid_for = shares(&curve, 3);
         assert_eq!(paid_for, [1.0, 0.75, 0.5]);
@@ -136,7 +136,7 @@ mod tests {
         assert!(from_the_start(&life));
         // Nobody is extrapolated, nor used where few are at risk.
         assert_eq!(shares(&curve, 100), [1.0, 0.75, 0.5, 0.5]);
-        let few = Life::from_spells([spell(1, true, 4), spell(2, true, 4), spell(3, false, 3)]).unwrap();
+        let few = EventTable::from_spells([spell(1, true, 4), spell(2, true, 4), spell(3, false, 3)]).unwrap();
         assert_eq!(shares(&Curve::new(&few, Confidence::LogLog), 100).len(), 2);
     }
 }

@@ -11,33 +11,33 @@ use crate::stage::rates::{ChurnShare, ForLife, in_periods, period_of};
 use crate::stage::rows::{Windowed, arpa, ratio};
 use crate::stats::churn_rate::rate;
 use crate::table::Cell;
-use crate::tally::customer_movements::Head;
-use crate::tally::money::Flow;
+use crate::tally::customer_movements::MovementColumn;
+use crate::tally::money::MoneyColumn;
 use crate::timeline::segments::ALL;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    Customers(Head),
-    Money(Flow),
+    Customers(MovementColumn),
+    Money(MoneyColumn),
     ChurnRate,
     GrossChurnRate,
     Ltv,
 }
 
 pub const MEASURES: &[(&str, Measure)] = &[
-    ("opening", Measure::Customers(Head::Opening)),
-    ("new", Measure::Customers(Head::New)),
-    ("returned", Measure::Customers(Head::Returned)),
-    ("churned", Measure::Customers(Head::Churned)),
-    ("closing", Measure::Customers(Head::Closing)),
-    ("mrr_opening", Measure::Money(Flow::Opening)),
-    ("mrr_new", Measure::Money(Flow::New)),
-    ("mrr_expansion", Measure::Money(Flow::Expansion)),
-    ("mrr_contraction", Measure::Money(Flow::Contraction)),
-    ("mrr_churned", Measure::Money(Flow::Churned)),
-    ("mrr_reactivation", Measure::Money(Flow::Reactivation)),
-    ("mrr_currency_effect", Measure::Money(Flow::CurrencyEffect)),
-    ("mrr_closing", Measure::Money(Flow::Closing)),
+    ("opening", Measure::Customers(MovementColumn::Opening)),
+    ("new", Measure::Customers(MovementColumn::New)),
+    ("returned", Measure::Customers(MovementColumn::Returned)),
+    ("churned", Measure::Customers(MovementColumn::Churned)),
+    ("closing", Measure::Customers(MovementColumn::Closing)),
+    ("mrr_opening", Measure::Money(MoneyColumn::Opening)),
+    ("mrr_new", Measure::Money(MoneyColumn::New)),
+    ("mrr_expansion", Measure::Money(MoneyColumn::Expansion)),
+    ("mrr_contraction", Measure::Money(MoneyColumn::Contraction)),
+    ("mrr_churned", Measure::Money(MoneyColumn::Churned)),
+    ("mrr_reactivation", Measure::Money(MoneyColumn::Reactivation)),
+    ("mrr_currency_effect", Measure::Money(MoneyColumn::CurrencyEffect)),
+    ("mrr_closing", Measure::Money(MoneyColumn::Closing)),
     ("churn_rate", Measure::ChurnRate),
     ("gross_churn_rate", Measure::GrossChurnRate),
     ("ltv", Measure::Ltv),
@@ -98,18 +98,24 @@ pub fn figures(
     let mut past = vec![];
     let complete = windowed.frame.periods().filter(|p| windowed.complete(*p));
     let by_period = complete.map(|period| {
-        let customers = |head: Head| heads[period][head as usize];
-        let flow = |flow: Flow| money[period][flow as usize];
+        let customers = |head: MovementColumn| heads[period][head as usize];
+        let flow = |flow: MoneyColumn| money[period][flow as usize];
         past.extend(shares[period]);
         let of = |measure: Measure| match measure {
             Measure::Customers(head) => Amount::Count(customers(head)),
             Measure::Money(which) => Amount::Minor(flow(which)),
             Measure::ChurnRate => Amount::Real(shares[period].and_then(|share| rate(share.of))),
-            Measure::GrossChurnRate => {
-                Amount::Real(ratio(-(flow(Flow::Churned) + flow(Flow::Contraction)), flow(Flow::Opening)))
-            }
+            Measure::GrossChurnRate => Amount::Real(ratio(
+                -(flow(MoneyColumn::Churned) + flow(MoneyColumn::Contraction)),
+                flow(MoneyColumn::Opening),
+            )),
             Measure::Ltv => {
-                let arpa = arpa(&spec.setting, spec.period, customers(Head::Closing) as i64, flow(Flow::Closing));
+                let arpa = arpa(
+                    &spec.setting,
+                    spec.period,
+                    customers(MovementColumn::Closing) as i64,
+                    flow(MoneyColumn::Closing),
+                );
                 let margin = arpa.map(|arpa| arpa * spec.setting.gross_margin.unwrap_or(1.0));
                 let earned = margin.map(|margin| in_periods(margin, spec.period, of_rates));
                 let churn = ForLife::of(&past, TRAILING, seen.policy).and_then(|life| life.rate);

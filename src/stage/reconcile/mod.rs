@@ -10,7 +10,7 @@ use crate::engine::step_outputs::Ref;
 use crate::error::{Error, Result};
 use crate::options::NoOptions;
 use crate::table::{TableSchema, Type, column};
-use crate::tally::money::Money;
+use crate::tally::money::MoneyMovements;
 use crate::tally::period_series::PeriodSeries;
 use crate::tally::series;
 use crate::timeline::lens::{Lens, LiveRule};
@@ -77,7 +77,11 @@ impl StageKind for ReconcileKind {
             seen.iter().position(|s| s.policy == policy).unwrap_or_else(|| {
                 let lens = Lens { rule: LiveRule::Subscriptions(policy.rule(rule)), ..spec.setting.lens(spec.period) };
                 let counts = rates::plan(plan, common.index, lens, &[], policy);
-                seen.push(PolicyCounts { policy, counts, money: series::plan::<Money>(plan, common.index, lens, &[]) });
+                seen.push(PolicyCounts {
+                    policy,
+                    counts,
+                    money: series::plan::<MoneyMovements>(plan, common.index, lens, &[]),
+                });
                 seen.len() - 1
             })
         };

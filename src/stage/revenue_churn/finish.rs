@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::stage::rows::{Identity, Windowed, ratio, segment_cells};
 use crate::stage::{Finished, MetricValue, PerCustomer, Stage, StageKind, SummaryMetric};
 use crate::table::{Cell, Table};
-use crate::tally::customer_movements::Head;
-use crate::tally::money::Flow;
+use crate::tally::customer_movements::MovementColumn;
+use crate::tally::money::MoneyColumn;
 use crate::timeline::lens::LiveRule;
 use crate::timeline::segments::ALL;
 
@@ -34,57 +34,69 @@ impl Stage for RevenueChurn {
         for cell in std::iter::once(ALL).chain(money.cells().filter(|c| *c != ALL)) {
             let (sums, counts) = (money.sums(cell), heads.sums(cell));
             for period in frame.periods() {
-                let of = |flow: Flow| sums[period][flow as usize];
-                let amount = |flow: Flow| Cell::from(of(flow));
+                let of = |flow: MoneyColumn| sums[period][flow as usize];
+                let amount = |flow: MoneyColumn| Cell::from(of(flow));
                 let (complete, undecided) = (windowed.complete(period), windowed.undecided(period));
                 let place = || format!("{} {}", index.cells[cell as usize].value, frame.grid.start(period));
                 if complete {
-                    let came = of(Flow::New) + of(Flow::Expansion) + of(Flow::Reactivation) + of(Flow::MovedIn);
-                    let went =
-                        of(Flow::CurrencyEffect) + of(Flow::Contraction) + of(Flow::Churned) + of(Flow::MovedOut);
-                    balance_is.see(of(Flow::Opening) + came + went, of(Flow::Closing), place);
-                    let kept = of(Flow::Opening) + of(Flow::Churned) + of(Flow::Passing) + of(Flow::Contraction);
-                    kept_is.see(of(Flow::Kept), kept, place);
-                    held_is.see(of(Flow::Held), kept + of(Flow::Expansion), place);
+                    let came = of(MoneyColumn::New)
+                        + of(MoneyColumn::Expansion)
+                        + of(MoneyColumn::Reactivation)
+                        + of(MoneyColumn::MovedIn);
+                    let went = of(MoneyColumn::CurrencyEffect)
+                        + of(MoneyColumn::Contraction)
+                        + of(MoneyColumn::Churned)
+                        + of(MoneyColumn::MovedOut);
+                    balance_is.see(of(MoneyColumn::Opening) + came + went, of(MoneyColumn::Closing), place);
+                    let kept = of(MoneyColumn::Opening)
+                        + of(MoneyColumn::Churned)
+                        + of(MoneyColumn::Passing)
+                        + of(MoneyColumn::Contraction);
+                    kept_is.see(of(MoneyColumn::Kept), kept, place);
+                    held_is.see(of(MoneyColumn::Held), kept + of(MoneyColumn::Expansion), place);
                 }
                 let rate = |n: i128, d: i128| ratio(n, d).filter(|_| complete);
                 let decided = |cell: Cell<'static>| if undecided { Cell::Null } else { cell };
-                let customers = counts[period][Head::Closing as usize] as i64;
+                let customers = counts[period][MovementColumn::Closing as usize] as i64;
                 let major = crate::money::minor_per_major(self.spec.setting.digits);
-                let arpa = ratio(of(Flow::Closing), customers.into()).filter(|_| !undecided).map(|minor| minor / major);
-                let lost = -(of(Flow::Churned) + of(Flow::Contraction));
-                let won_back = of(Flow::Expansion) + of(Flow::Reactivation);
+                let arpa =
+                    ratio(of(MoneyColumn::Closing), customers.into()).filter(|_| !undecided).map(|minor| minor / major);
+                let lost = -(of(MoneyColumn::Churned) + of(MoneyColumn::Contraction));
+                let won_back = of(MoneyColumn::Expansion) + of(MoneyColumn::Reactivation);
                 let committed = if has_terms { amount_less(&sums[period]) } else { Cell::Null };
-                let (grr, nrr) = (rate(of(Flow::Kept), of(Flow::Opening)), rate(of(Flow::Held), of(Flow::Opening)));
+                let (grr, nrr) = (
+                    rate(of(MoneyColumn::Kept), of(MoneyColumn::Opening)),
+                    rate(of(MoneyColumn::Held), of(MoneyColumn::Opening)),
+                );
                 table.push(segment_cells(&index, cell).into_iter().chain([
                     frame.grid.start(period).into(),
-                    amount(Flow::Opening),
-                    amount(Flow::New),
-                    amount(Flow::Expansion),
-                    decided(amount(Flow::Contraction)),
-                    decided(amount(Flow::Churned)),
-                    amount(Flow::Reactivation),
-                    amount(Flow::CurrencyEffect),
-                    amount(Flow::MovedIn),
-                    amount(Flow::MovedOut),
-                    decided(amount(Flow::Closing)),
-                    amount(Flow::Unallocated),
+                    amount(MoneyColumn::Opening),
+                    amount(MoneyColumn::New),
+                    amount(MoneyColumn::Expansion),
+                    decided(amount(MoneyColumn::Contraction)),
+                    decided(amount(MoneyColumn::Churned)),
+                    amount(MoneyColumn::Reactivation),
+                    amount(MoneyColumn::CurrencyEffect),
+                    amount(MoneyColumn::MovedIn),
+                    amount(MoneyColumn::MovedOut),
+                    decided(amount(MoneyColumn::Closing)),
+                    amount(MoneyColumn::Unallocated),
                     decided(committed),
                     decided(customers.into()),
                     arpa.into(),
-                    rate(lost, of(Flow::Opening)).into(),
-                    rate(lost - won_back, of(Flow::Opening)).into(),
+                    rate(lost, of(MoneyColumn::Opening)).into(),
+                    rate(lost - won_back, of(MoneyColumn::Opening)).into(),
                     grr.into(),
                     nrr.into(),
-                    rate(of(Flow::New) + won_back, lost).into(),
+                    rate(of(MoneyColumn::New) + won_back, lost).into(),
                     frame.maturity(period).name().into(),
                     windowed.left_truncated(period).into(),
                 ]));
                 if cell == ALL && complete {
                     let what = if has_terms { "MRR" } else { "revenue of live customers" };
                     let figures = [
-                        (what, Some(MetricValue::Money(of(Flow::Closing)))),
-                        ("churned money", Some(MetricValue::Money(of(Flow::Churned)))),
+                        (what, Some(MetricValue::Money(of(MoneyColumn::Closing)))),
+                        ("churned money", Some(MetricValue::Money(of(MoneyColumn::Churned)))),
                         ("GRR", grr.map(MetricValue::Rate)),
                         ("NRR", nrr.map(MetricValue::Rate)),
                     ];
@@ -97,7 +109,8 @@ impl Stage for RevenueChurn {
         if windowed.rule == LiveRule::Period && frame.window == 0 {
             let mut revenue_is = Identity::new("revenue_adds_up", "Σ closing + unallocated = the revenue of all rows");
             let all = money.sums(ALL);
-            let allocated = all.iter().map(|p| p[Flow::Closing as usize] + p[Flow::Unallocated as usize]).sum();
+            let allocated =
+                all.iter().map(|p| p[MoneyColumn::Closing as usize] + p[MoneyColumn::Unallocated as usize]).sum();
             revenue_is.see(allocated, known.get(self.common.census)?.revenue, || "all periods".into());
             checks.push(revenue_is.check(&self.spec.name));
         }
@@ -111,5 +124,5 @@ impl Stage for RevenueChurn {
 
 /// The closing less what is already cancelled.
 fn amount_less(flows: &[i128]) -> Cell<'static> {
-    (flows[Flow::Closing as usize] - flows[Flow::Scheduled as usize]).into()
+    (flows[MoneyColumn::Closing as usize] - flows[MoneyColumn::Scheduled as usize]).into()
 }

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::options::{Accepts, Default, options, word};
 use crate::table::{TableSchema, Type, column};
 use crate::tally::customer_movements::CustomerMovements;
-use crate::tally::money::Money;
+use crate::tally::money::MoneyMovements;
 use crate::tally::period_series::PeriodSeries;
 use crate::tally::series;
 use crate::timeline::shape::Basis;
@@ -109,7 +109,7 @@ impl StageKind for RevenueChurnKind {
         let lens = spec.setting.lens(spec.period);
         Ok(Box::new(RevenueChurn {
             lens: super::ledger_option::plan(spec, spec.options.ledger, plan),
-            money: series::plan::<Money>(plan, common.index, lens, &spec.segments),
+            money: series::plan::<MoneyMovements>(plan, common.index, lens, &spec.segments),
             headcount: series::plan::<CustomerMovements>(plan, common.index, lens, &spec.segments),
             spec: spec.clone(),
             common,

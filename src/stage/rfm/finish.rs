@@ -11,7 +11,7 @@ use crate::money::minor_per_major;
 use crate::stage::rows::{ratio, segment_cells};
 use crate::stage::{Finished, MetricValue, Scorer, Stage, StageKind, SummaryMetric};
 use crate::table::{Cell, ColumnSpec, Table};
-use crate::tally::rfm::{Kind, QUINTILES};
+use crate::tally::rfm::{QUINTILES, RfmCounts};
 use crate::timeline::scores::{Bought, RFM_NAMES, Rfm, Scores, rfm_name};
 use crate::timeline::segments::{ALL, CellId};
 use crate::timeline::view::CustomerContext;
@@ -24,8 +24,8 @@ fn name_of(rfm: Rfm, most: u32) -> Option<&'static str> {
 impl Stage for RfmStage {
     fn finish(&self, known: &StepOutputs) -> Result<Finished> {
         let (kinds, index) = (known.get(self.kinds)?, known.get(self.common.index)?);
-        let mut named: BTreeMap<(CellId, Option<&str>), Kind> = BTreeMap::new();
-        let mut whole: BTreeMap<CellId, Kind> = BTreeMap::new();
+        let mut named: BTreeMap<(CellId, Option<&str>), RfmCounts> = BTreeMap::new();
+        let mut whole: BTreeMap<CellId, RfmCounts> = BTreeMap::new();
         for ((cell, r, f), kind) in kinds.iter() {
             let rfm = Rfm { r: i64::from(*r), f: i64::from(*f), m: 1 };
             *named.entry((*cell, name_of(rfm, self.most))).or_default() += *kind;

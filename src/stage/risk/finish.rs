@@ -10,15 +10,15 @@ use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stage::{Finished, MetricValue, Scorer, Stage, StageKind, SummaryMetric};
 use crate::stats::logistic::Logistic;
-use crate::stats::ranked::{Group, Ranked, squared_errors};
+use crate::stats::ranking_quality::{RankingQuality, ScoreGroup, squared_errors};
 use crate::table::{Cell, Table};
-use crate::tally::risk::{Outcome, RiskTally};
+use crate::tally::risk::{ChurnOutcome, RiskTally};
 use crate::timeline::risk_features::{Cut, Feature, FeatureSpec};
 
 /// What a signal came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Judged {
-    pub ranked: Ranked,
+    pub ranked: RankingQuality,
     /// Of its probabilities; `None` where it had none.
     pub squared: Option<f64>,
 }
@@ -33,7 +33,7 @@ pub fn verdict(watch: &FeatureSpec, cuts: &[Cut], tally: &RiskTally, number: usi
     let judged = |signs: &[usize]| -> Option<Judged> {
         let model = fit(watch, &known, signs)?;
         let groups = groups(watch, &here, &model, signs);
-        Some(Judged { ranked: Ranked::of(&groups), squared: Some(squared_errors(&groups)) })
+        Some(Judged { ranked: RankingQuality::of(&groups), squared: Some(squared_errors(&groups)) })
     };
     let all: Vec<usize> = (0..watch.signs.len()).collect();
     let mut verdict = Backtested::new();
@@ -42,34 +42,40 @@ pub fn verdict(watch: &FeatureSpec, cuts: &[Cut], tally: &RiskTally, number: usi
         verdict.insert(sign.name(), judged(&[i]));
     }
     // Silence and chance rank without a model; only their probabilities are learned.
-    let sum = |of: &BTreeMap<u32, Outcome>| {
-        of.values().fold(Outcome::default(), |mut sum, o| {
+    let sum = |of: &BTreeMap<u32, ChurnOutcome>| {
+        of.values().fold(ChurnOutcome::default(), |mut sum, o| {
             sum += *o;
             sum
         })
     };
     let (everybody, before) = (sum(&here), sum(&known));
     let rate = before.left as f64 / before.customers as f64;
-    let one = [Group { score: rate, customers: everybody.customers, events: everybody.left }];
+    let one = [ScoreGroup { score: rate, customers: everybody.customers, events: everybody.left }];
     let squared = (before.customers > 0).then(|| squared_errors(&one));
-    verdict.insert(CHANCE, Some(Judged { ranked: Ranked::of(&[Group { score: 0.0, ..one[0] }]), squared }));
+    verdict
+        .insert(CHANCE, Some(Judged { ranked: RankingQuality::of(&[ScoreGroup { score: 0.0, ..one[0] }]), squared }));
     let silence = watch.signs.iter().position(|sign| *sign == Feature::Silence).map(|sign| {
         let at = number as u8;
         let shares = tally.silence.range((at, 0)..=(at, u16::MAX));
-        let group = |(key, o): (&(u8, u16), &Outcome)| Group {
+        let group = |(key, o): (&(u8, u16), &ChurnOutcome)| ScoreGroup {
             score: f64::from(key.1),
             customers: o.customers,
             events: o.left,
         };
-        let ranked = Ranked::of(&shares.map(group).collect::<Vec<_>>());
+        let ranked = RankingQuality::of(&shares.map(group).collect::<Vec<_>>());
         Judged { ranked, squared: judged(&[sign]).and_then(|j| j.squared) }
     });
     verdict.insert(Feature::Silence.name(), silence);
     verdict
 }
 
-fn groups(watch: &FeatureSpec, here: &BTreeMap<u32, Outcome>, model: &Logistic, signs: &[usize]) -> Vec<Group> {
-    let group = |(kind, o): (&u32, &Outcome)| Group {
+fn groups(
+    watch: &FeatureSpec,
+    here: &BTreeMap<u32, ChurnOutcome>,
+    model: &Logistic,
+    signs: &[usize],
+) -> Vec<ScoreGroup> {
+    let group = |(kind, o): (&u32, &ChurnOutcome)| ScoreGroup {
         score: model.probability(levels_of(watch, *kind, signs)),
         customers: o.customers,
         events: o.left,

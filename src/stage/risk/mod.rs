@@ -14,7 +14,7 @@ use crate::engine::step_outputs::Ref;
 use crate::error::Result;
 use crate::options::{Accepts, Days, Default, options};
 use crate::table::{ColumnSpec, TableSchema, Type, column};
-use crate::tally::risk::{self, Past};
+use crate::tally::risk::{self, PastOutcomes};
 use crate::timeline::risk_features::{Feature, FeatureSpec, Horizon};
 use crate::timeline::shape::Basis;
 
@@ -118,7 +118,7 @@ struct RiskStage {
     watch: FeatureSpec,
     /// Number of the lens that scoring looks through.
     lens: usize,
-    past: Past,
+    past: PastOutcomes,
     outlook: Ref<Option<RiskModel>>,
 }
 

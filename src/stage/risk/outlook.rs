@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Day;
-use crate::stats::logistic::{Alike, Logistic};
-use crate::tally::risk::{Outcome, RiskTally};
+use crate::stats::logistic::{Logistic, LogisticCell};
+use crate::tally::risk::{ChurnOutcome, RiskTally};
 use crate::timeline::risk_features::{Cut, FeatureSpec};
 
 /// Fewer dates teach nothing.
@@ -34,8 +34,8 @@ pub fn known_before(cuts: &[Cut], day: Day) -> Vec<usize> {
 }
 
 /// The outcomes of some cuts by the levels of all signs.
-pub fn pooled(tally: &RiskTally, cuts: &[usize]) -> BTreeMap<u32, Outcome> {
-    let mut pooled: BTreeMap<u32, Outcome> = BTreeMap::new();
+pub fn pooled(tally: &RiskTally, cuts: &[usize]) -> BTreeMap<u32, ChurnOutcome> {
+    let mut pooled: BTreeMap<u32, ChurnOutcome> = BTreeMap::new();
     for cut in cuts {
         for ((_, kind), outcome) in tally.kinds.range((*cut as u8, 0)..=(*cut as u8, u32::MAX)) {
             *pooled.entry(*kind).or_default() += *outcome;
@@ -51,13 +51,14 @@ pub fn levels_of(watch: &FeatureSpec, kind: u32, signs: &[usize]) -> Vec<usize> 
 }
 
 /// A model of some of the signs, by number.
-pub fn fit(watch: &FeatureSpec, pooled: &BTreeMap<u32, Outcome>, signs: &[usize]) -> Option<Logistic> {
-    let mut alike: BTreeMap<Vec<usize>, Outcome> = BTreeMap::new();
+pub fn fit(watch: &FeatureSpec, pooled: &BTreeMap<u32, ChurnOutcome>, signs: &[usize]) -> Option<Logistic> {
+    let mut alike: BTreeMap<Vec<usize>, ChurnOutcome> = BTreeMap::new();
     for (kind, outcome) in pooled {
         *alike.entry(levels_of(watch, *kind, signs)).or_default() += *outcome;
     }
-    let cell = |(levels, o): (Vec<usize>, Outcome)| Alike { levels, customers: o.customers, events: o.left };
-    let cells: Vec<Alike> = alike.into_iter().map(cell).collect();
+    let cell =
+        |(levels, o): (Vec<usize>, ChurnOutcome)| LogisticCell { levels, customers: o.customers, events: o.left };
+    let cells: Vec<LogisticCell> = alike.into_iter().map(cell).collect();
     Logistic::fit(&cells, watch.signs.iter().map(|sign| sign.levels()).sum(), RIDGE)
 }
 
@@ -67,7 +68,7 @@ impl RiskModel {
         let pooled = pooled(tally, &known_before(cuts, day));
         let all: Vec<usize> = (0..watch.signs.len()).collect();
         let model = fit(watch, &pooled, &all)?;
-        let mut sum = Outcome::default();
+        let mut sum = ChurnOutcome::default();
         let mut usual = vec![0.0; all.len()];
         for (kind, outcome) in &pooled {
             sum += *outcome;

@@ -6,7 +6,7 @@ use super::finish::{together, verdict};
 use super::outlook::{RiskModel, known_before};
 use super::{Horizon, words};
 use crate::calendar::{Day, Period};
-use crate::tally::risk::{Outcome, RiskTally};
+use crate::tally::risk::{ChurnOutcome, RiskTally};
 use crate::timeline::purchase_frequency::PurchaseRhythm;
 use crate::timeline::risk_features::{
     ALWAYS_DUE, Cut, DUE, Feature, FeatureSpec, FeatureValues, Level, NOT_DUE, Sentiment,
@@ -44,9 +44,9 @@ fn four_dates() -> (FeatureSpec, Vec<Cut>, RiskTally) {
     let cuts = (0..4).map(|n| cut(30 * n, 30 * n + 30)).collect();
     let mut tally = RiskTally::default();
     for n in 0..4 {
-        tally.kinds.insert((n, 0), Outcome { customers: 80, left: 8 });
-        tally.kinds.insert((n, 1), Outcome { customers: 20, left: 10 });
-        tally.silence.insert((n, 0), Outcome { customers: 100, left: 18 });
+        tally.kinds.insert((n, 0), ChurnOutcome { customers: 80, left: 8 });
+        tally.kinds.insert((n, 1), ChurnOutcome { customers: 20, left: 10 });
+        tally.silence.insert((n, 0), ChurnOutcome { customers: 100, left: 18 });
     }
     (watch, cuts, tally)
 }
@@ -82,7 +82,7 @@ fn outcomes_teach_later_dates_alone() {
     let (watch, cuts, tally) = four_dates();
     let outlook = RiskModel::at(cuts[3].day, &watch, &cuts, &tally);
     let mut other = tally.clone();
-    other.kinds.insert((3, 1), Outcome { customers: 20, left: 0 });
+    other.kinds.insert((3, 1), ChurnOutcome { customers: 20, left: 0 });
     assert_eq!(RiskModel::at(cuts[3].day, &watch, &cuts, &other), outlook);
     assert_ne!(RiskModel::at(Day(120), &watch, &cuts, &other), RiskModel::at(Day(120), &watch, &cuts, &tally));
 }

@@ -9,12 +9,12 @@ use crate::engine::step_outputs::StepOutputs;
 use crate::error::Result;
 use crate::stage::rows::segment_cells;
 use crate::stage::{Finished, MetricValue, Stage, StageKind, SummaryMetric};
-use crate::stats::survival::Life;
+use crate::stats::survival::EventTable;
 use crate::stats::survival::compare::{Weights, compare};
-use crate::stats::survival::kaplan_meier::{Curve, Reached};
+use crate::stats::survival::kaplan_meier::{Curve, QuantileTime};
 use crate::table::{Cell, Table};
 use crate::tally::period_series::PeriodSeries;
-use crate::tally::spell_durations::life_of;
+use crate::tally::spell_durations::event_table_of;
 use crate::timeline::lens::LiveRule;
 use crate::timeline::segments::{ALL, CellId, SegmentIndex};
 
@@ -33,11 +33,11 @@ impl Stage for Survival {
         let mut headlines = vec![];
         let everybody = std::iter::once(ALL);
         for cell in everybody.chain(tally.cells().filter(|c| *c != ALL)) {
-            let life = life_of(&tally, cell)?;
+            let life = event_table_of(&tally, cell)?;
             let curve = Curve::new(&life, self.confidence);
             write_curve(&mut tables[0], &index, cell, &curve);
             // Else the curve is of those who got so far, and says nothing of how long all stay.
-            let whole = life.moments().first().is_none_or(|m| m.time == 0);
+            let whole = life.counts().first().is_none_or(|m| m.time == 0);
             self.write_summary(&mut tables[2], &index, cell, &curve, whole);
             if cell == ALL {
                 let unit = super::unit(&self.spec).name();
@@ -71,7 +71,7 @@ fn write_curve(table: &mut Table, index: &SegmentIndex, cell: CellId, curve: &Cu
 
 impl Survival {
     fn write_summary(&self, table: &mut Table, index: &SegmentIndex, cell: CellId, curve: &Curve, whole: bool) {
-        let median = if whole { curve.median() } else { Reached::default() };
+        let median = if whole { curve.median() } else { QuantileTime::default() };
         let mean = curve.restricted_mean(self.horizon).filter(|_| whole);
         let mut note = curve.notes.clone();
         if curve.rows.is_empty() {
@@ -112,7 +112,7 @@ impl Survival {
 
     /// The values of each segment against each other.
     fn write_tests(&self, table: &mut Table, tally: &PeriodSeries, index: &SegmentIndex) -> Result<()> {
-        let mut groups: BTreeMap<&str, (Vec<Life>, Vec<&str>)> = BTreeMap::new();
+        let mut groups: BTreeMap<&str, (Vec<EventTable>, Vec<&str>)> = BTreeMap::new();
         for cell in tally.cells().filter(|c| *c != ALL) {
             let of = &index.cells[cell as usize];
             let (lives, left_out) = groups.entry(&of.segment).or_default();
@@ -120,7 +120,7 @@ impl Survival {
             if of.is_other || &*of.value == "(none)" {
                 left_out.push(&of.value);
             } else {
-                lives.push(life_of(tally, cell)?);
+                lives.push(event_table_of(tally, cell)?);
             }
         }
         for (segment, (lives, left_out)) in groups {

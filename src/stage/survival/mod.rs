@@ -12,14 +12,14 @@ use crate::options::{Accepts, Default, names, options, word, word_option};
 use crate::stats::survival::kaplan_meier::Confidence;
 use crate::table::{TableSchema, Type, column};
 use crate::tally::period_series::PeriodSeries;
-use crate::tally::spell_durations::{self, Spells};
+use crate::tally::spell_durations::{self, WhichSpells};
 use crate::timeline::lens::LiveRule;
 
-const SPELLS: [(&str, Spells); 2] = [("first", Spells::First), ("all", Spells::All)];
+const SPELLS: [(&str, WhichSpells); 2] = [("first", WhichSpells::First), ("all", WhichSpells::All)];
 const SCALES: [(&str, Confidence); 3] =
     [("log-log", Confidence::LogLog), ("log", Confidence::Log), ("plain", Confidence::Plain)];
 
-word_option!(Spells, SPELLS);
+word_option!(WhichSpells, SPELLS);
 word_option!(Confidence, SCALES);
 
 options! {
@@ -29,7 +29,7 @@ options! {
         /// unit with activity
         unit: Option<Period> = word(&names(&Period::ALL)), Default::Unset("days; under `1 period` the stage's period");
         /// the first spell of each customer, or every spell as if of another customer
-        spells: Spells = word(&names(&SPELLS)), Default::Value("\"first\"");
+        spells: WhichSpells = word(&names(&SPELLS)), Default::Value("\"first\"");
         /// scale on which the 95 % intervals of the curve are symmetric
         confidence: Confidence = word(&names(&SCALES)), Default::Value("\"log-log\"");
         /// units up to which the restricted mean goes

@@ -12,7 +12,7 @@ use crate::stage::{Finished, MetricValue, Stage, StageKind, SummaryMetric};
 use crate::stats::proportion::wilson;
 use crate::stats::student::mean_interval;
 use crate::table::Table;
-use crate::tally::voice::{Answers, Heard, SCORED, Voice};
+use crate::tally::voice::{AnswerColumn, AnswerMeasure, Answers, SCORED};
 use crate::timeline::rows::AnswerKind;
 use crate::timeline::segments::{ALL, CellId};
 use crate::timeline::shape::Maturity;
@@ -77,14 +77,14 @@ struct AnswerCounts {
 
 impl AnswerCounts {
     fn of(row: &[i128], kind: AnswerKind) -> AnswerCounts {
-        let of = |voice: Voice| row[kind as usize * Answers::WIDTH + voice as usize];
+        let of = |voice: AnswerColumn| row[kind as usize * Answers::WIDTH + voice as usize];
         AnswerCounts {
-            answers: of(Voice::Answers),
-            promoters: of(Voice::Promoters),
-            detractors: of(Voice::Detractors),
-            sum: of(Voice::Sum),
-            squares: of(Voice::Squares),
-            unanswered: of(Voice::Unanswered),
+            answers: of(AnswerColumn::Answers),
+            promoters: of(AnswerColumn::Promoters),
+            detractors: of(AnswerColumn::Detractors),
+            sum: of(AnswerColumn::Sum),
+            squares: of(AnswerColumn::Squares),
+            unanswered: of(AnswerColumn::Unanswered),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::options::NoOptions;
 use crate::source_kind::SourceKind;
 use crate::table::{TableSchema, Type, column};
 use crate::tally::period_series::PeriodSeries;
-use crate::tally::voice::{self, Answers, Scales};
+use crate::tally::voice::{self, AnswerScales, Answers};
 
 /// See `definition.md`.
 pub struct VoiceKind;
@@ -75,6 +75,6 @@ struct Voiced {
 }
 
 /// Where the groups of a stage's surveys begin and end.
-pub(super) fn scales(spec: &StageSpec<NoOptions>) -> Scales {
-    Scales { ends: spec.setting.scales, ces_high_is_ease: spec.setting.ces_high_is_ease }
+pub(super) fn scales(spec: &StageSpec<NoOptions>) -> AnswerScales {
+    AnswerScales { ends: spec.setting.scales, ces_high_is_ease: spec.setting.ces_high_is_ease }
 }

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::options::NoOptions;
 use crate::table::{Table, TableSchema, Type, column};
 use crate::tally::period_series::PeriodSeries;
-use crate::tally::voice::{self, After, Afterwards, Group, Heard, SCORED};
+use crate::tally::voice::{self, AfterColumn, Afterwards, AnswerGroup, AnswerMeasure, SCORED};
 use crate::timeline::rows::AnswerKind;
 use crate::timeline::segments::ALL;
 use crate::timeline::shape::Maturity;
@@ -78,21 +78,21 @@ impl Stage for VoiceOutcome {
                 if cell == ALL && observed {
                     headlines = self.headlines(frame.grid.start(period), &sums[period], headlines);
                 }
-                for (kind, group) in SCORED.into_iter().flat_map(|kind| Group::ALL.map(|group| (kind, group))) {
-                    let of = |after: After| sums[period][at(kind, group, after)];
-                    let customers = of(After::Customers);
+                for (kind, group) in SCORED.into_iter().flat_map(|kind| AnswerGroup::ALL.map(|group| (kind, group))) {
+                    let of = |after: AfterColumn| sums[period][at(kind, group, after)];
+                    let customers = of(AfterColumn::Customers);
                     if customers == 0 {
                         continue;
                     }
                     let known = |share: Option<f64>| share.filter(|_| observed);
-                    let before = of(After::Before);
+                    let before = of(AfterColumn::Before);
                     table.push(segment_cells(&index, cell).into_iter().chain([
                         frame.grid.start(period).into(),
                         kind.name().into(),
                         group.name().into(),
                         (customers as i64).into(),
-                        known(ratio(of(After::Churned), customers)).into(),
-                        known(ratio(of(After::Later) - before, before)).into(),
+                        known(ratio(of(AfterColumn::Churned), customers)).into(),
+                        known(ratio(of(AfterColumn::Later) - before, before)).into(),
                     ]));
                 }
             }
@@ -104,13 +104,13 @@ impl Stage for VoiceOutcome {
 impl VoiceOutcome {
     /// Who left of those who praise and of those who complain; those of an earlier period where nobody was asked.
     fn headlines(&self, start: Day, sums: &[i128], earlier: Vec<SummaryMetric>) -> Vec<SummaryMetric> {
-        let left = |label, group: Group| {
-            let of = |after: After| sums[at(AnswerKind::Nps, group, after)];
-            (label, ratio(of(After::Churned), of(After::Customers)).map(MetricValue::Rate))
+        let left = |label, group: AnswerGroup| {
+            let of = |after: AfterColumn| sums[at(AnswerKind::Nps, group, after)];
+            (label, ratio(of(AfterColumn::Churned), of(AfterColumn::Customers)).map(MetricValue::Rate))
         };
         let figures = [
-            left("promoters gone a period later", Group::Promoters),
-            left("detractors gone a period later", Group::Detractors),
+            left("promoters gone a period later", AnswerGroup::Promoters),
+            left("detractors gone a period later", AnswerGroup::Detractors),
         ];
         let of_period = SummaryMetric::of_stage(&self.spec.name, start, figures);
         if of_period.is_empty() { earlier } else { of_period }
@@ -118,6 +118,6 @@ impl VoiceOutcome {
 }
 
 /// Where a series of a kind and a group stands.
-fn at(kind: AnswerKind, group: Group, after: After) -> usize {
-    kind as usize * Afterwards::WIDTH + group as usize * After::WIDTH + after as usize
+fn at(kind: AnswerKind, group: AnswerGroup, after: AfterColumn) -> usize {
+    kind as usize * Afterwards::WIDTH + group as usize * AfterColumn::WIDTH + after as usize
 }

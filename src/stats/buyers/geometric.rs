@@ -3,26 +3,26 @@
 use libm::{exp, log, log1p};
 use serde::{Deserialize, Serialize};
 
-use super::ahead::Made;
-use super::counted::{Counted, Row};
-use super::flight::made_before_dropout;
-use super::{BuyerModel, Buyers, Futures, History, sound, time};
+use super::count_tables::{CountTables, IndexedCell};
+use super::dropout_limit::expected_before_dropout;
+use super::expected_purchases::ExpectedPurchases;
+use super::{BuyerHistories, BuyerModel, FuturePurchases, PurchaseHistory, checked, time};
 use crate::stats::fit::{Fit, Parametric};
-use crate::stats::maximise::Objective;
+use crate::stats::optimizer::Objective;
 use crate::stats::special::{Rising, beta_regularised, ln_factorial, ln_rising};
 
 /// BG/NBD (Fader, Hardie & Lee 2005, Marketing Science 24:275–284): a customer may drop out after each repeat
-/// transaction, so that all who have not bought again are alive.
+/// transaction. So all customers who have not bought again count as alive.
 pub type BgNbd = BetaGeometric<0>;
 
 /// MBG/NBD (Batislam, Denizel & Filiztekin 2007, Int. J. Research in Marketing 24:201–209; Hoppe & Wagner 2007,
-/// Marketing ZFP 29:75–90): and after the first transaction too.
+/// Marketing ZFP 29:75–90): a customer may also drop out after the first transaction.
 pub type MbgNbd = BetaGeometric<1>;
 
-/// While alive a customer buys at rate λ ~ Gamma(r, α) (α in units of time), and drops out with probability
-/// p ~ Beta(a, b) after each repeat transaction and each of the first `FIRST` (0 or 1) transactions.
+/// BG/NBD (`FIRST` = 0) and MBG/NBD (`FIRST` = 1): while alive a customer buys at rate λ ~ Gamma(r, α), α in units of time,
+/// and drops out with probability p ~ Beta(a, b) after each repeat transaction, with `FIRST` = 1 also after the first.
 ///
-/// With k = x + FIRST chances survived, the likelihood of one customer is
+/// With k = x + FIRST chances of dropping out, the likelihood of one customer is
 /// (r)ₓ αʳ (b)ₖ/(a+b)ₖ · [(α+T)^−(r+x) + [k > 0] a/(b+k−1) (α+t_x)^−(r+x)]: alive at T, or dropped out at t_x.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "[f64; 4]", into = "[f64; 4]")]
@@ -52,24 +52,24 @@ impl<const FIRST: u32> Parametric for BetaGeometric<FIRST> {
     const LIMITS: &'static [(&'static str, &'static str)] = &[
         ("hardly anybody buys again", "customers who are alive all buy at the same rate"),
         ("some customers buy again at once", "customers who are alive all buy at the same rate"),
-        ("hardly anybody drops out", "customers do not differ in how readily they drop out"),
+        ("hardly anybody drops out", "customers do not differ in how likely they are to drop out"),
         ("customers drop out at the first chance or never", "hardly anybody drops out after a purchase"),
     ];
 
     fn of(parameters: &[f64]) -> Option<Self> {
-        let [r, alpha, a, b] = sound(parameters)?;
+        let [r, alpha, a, b] = checked(parameters)?;
         Some(BetaGeometric { r, alpha, a, b })
     }
 }
 
 impl<const FIRST: u32> BetaGeometric<FIRST> {
-    /// Chances of dropping out that x repeat transactions have given.
+    /// How many chances of dropping out a customer with x repeat transactions has had.
     fn chances(x: u32) -> u64 {
         u64::from(x) + u64::from(FIRST)
     }
 
-    /// ln of the odds of having dropped out at the last transaction against being alive.
-    fn ln_odds_dead(&self, h: &History) -> f64 {
+    /// ln of the odds of having dropped out at the last transaction to being alive.
+    fn ln_odds_dead(&self, h: &PurchaseHistory) -> f64 {
         let k = Self::chances(h.frequency) as f64;
         if k == 0.0 {
             return f64::NEG_INFINITY;
@@ -82,12 +82,12 @@ impl<const FIRST: u32> BetaGeometric<FIRST> {
 impl<const FIRST: u32> BuyerModel for BetaGeometric<FIRST> {
     const NAME: &'static str = if FIRST == 0 { "bgnbd" } else { "mbgnbd" };
 
-    fn fit(buyers: &Buyers) -> Fit<Self> {
-        let counted = Counted::of(buyers);
+    fn fit(buyers: &BuyerHistories) -> Fit<Self> {
+        let counted = CountTables::of(buyers);
         super::fit(&counted, starts(&counted), |_| (), |counted, (), p| likelihood::<FIRST>(counted, p))
     }
 
-    fn ln_likelihood(&self, h: &History) -> f64 {
+    fn ln_likelihood(&self, h: &PurchaseHistory) -> f64 {
         let (x, k) = (f64::from(h.frequency), Self::chances(h.frequency) as f64);
         let buying = ln_rising(self.r, x) - self.r * log1p(h.age / self.alpha) - x * log(self.alpha + h.age);
         let staying = ln_rising(self.b, k) - ln_rising(self.a + self.b, k);
@@ -96,32 +96,32 @@ impl<const FIRST: u32> BuyerModel for BetaGeometric<FIRST> {
     }
 
     /// 1 at x = 0 for the BG/NBD, where only a repeat transaction gives a chance of dropping out.
-    fn p_alive(&self, h: &History) -> f64 {
+    fn p_alive(&self, h: &PurchaseHistory) -> f64 {
         1.0 / (1.0 + exp(self.ln_odds_dead(h)))
     }
 
     fn expected(&self, t: f64) -> f64 {
         let first = f64::from(FIRST);
         let stayed = if FIRST == 0 { 1.0 } else { self.b / (self.a + self.b) };
-        stayed * made_before_dropout(self.r, time(t) / self.alpha, self.a, self.b + first)
+        stayed * expected_before_dropout(self.r, time(t) / self.alpha, self.a, self.b + first)
     }
 
     fn future(&self, frequency: u32, age: f64, t: f64) -> f64 {
         let (r, b) = (self.r + f64::from(frequency), self.b + Self::chances(frequency) as f64);
-        made_before_dropout(r, time(t) / (self.alpha + time(age)), self.a, b)
+        expected_before_dropout(r, time(t) / (self.alpha + time(age)), self.a, b)
     }
 
-    fn futures(&self, frequency: u32, longest: f64, wanted: usize) -> Futures {
+    fn futures(&self, frequency: u32, longest: f64, wanted: usize) -> FuturePurchases {
         let (model, longest, furthest) = (*self, time(longest), time(longest) / self.alpha);
-        if wanted <= Made::points(furthest) {
+        if wanted <= ExpectedPurchases::points(furthest) {
             return Box::new(move |age, t| model.future(frequency, age, t));
         }
         let (r, b) = (self.r + f64::from(frequency), self.b + Self::chances(frequency) as f64);
-        let made = Made::new(r, self.a, b, furthest);
+        let made = ExpectedPurchases::new(r, self.a, b, furthest);
         Box::new(move |age, t| made.at(time(t).min(longest) / (model.alpha + time(age))))
     }
 
-    /// Exactly n and still alive, or n at least and dropped out at the n-th.
+    /// Exactly n transactions and still alive, or at least n and dropped out at the n-th.
     fn pmf(&self, n: u32, t: f64) -> f64 {
         let (t, x, k) = (time(t), f64::from(n), Self::chances(n) as f64);
         let (z, rest) = (t / (self.alpha + t), self.alpha / (self.alpha + t));
@@ -139,24 +139,24 @@ impl<const FIRST: u32> BuyerModel for BetaGeometric<FIRST> {
     }
 }
 
-/// Where climbs begin: shapes as they are met with, scaled to how often these customers buy.
-fn starts(counted: &Counted) -> Vec<[f64; 4]> {
+/// Starting points: shapes that are common in practice, scaled to how often these customers buy.
+fn starts(counted: &CountTables) -> Vec<[f64; 4]> {
     let rate = counted.rate();
-    // Customers who drop out buy faster while alive than the mean says.
+    // Customers who drop out buy faster while alive than the mean rate over all time.
     [[0.3, 0.8, 2.5], [1.0, 0.2, 2.0], [3.0, 1.0, 10.0]].map(|[r, a, b]| [r, 0.5 * r / rate, a, b]).to_vec()
 }
 
-/// The log-likelihood, exactly differentiated, in one pass over the rows.
+/// The log-likelihood with exact derivatives, in one pass over the rows.
 ///
-/// What depends on x alone or on T alone is summed over the marginal counts. A row adds ln(1 + e^δ), where
-/// δ = ln a − ln(b+k−1) + (r+x)(ln(α+T) − ln(α+t_x)): with w = e^δ/(1+e^δ) its gradient is w∇δ and its Hessian
+/// Terms that depend on x alone or on T alone are summed over the marginal counts. A row adds ln(1 + e^δ), where
+/// δ = ln a − ln(b+k−1) + (r+x)(ln(α+T) − ln(α+t_x)). With w = e^δ/(1+e^δ) its gradient is w∇δ and its Hessian
 /// w∇²δ + w(1−w)∇δ∇δᵀ.
-pub(super) fn likelihood<const FIRST: u32>(counted: &Counted, parameters: &[f64; 4]) -> Option<Objective<4>> {
+pub(super) fn likelihood<const FIRST: u32>(counted: &CountTables, parameters: &[f64; 4]) -> Option<Objective<4>> {
     let [r, alpha, a, b] = *parameters;
     let chances = || counted.frequencies.iter().map(|x| u64::from(*x) + u64::from(FIRST));
     let buys = Rising::of(r, counted.frequencies.iter().map(|x| u64::from(*x)));
     let (stays, leaves) = (Rising::of(b, chances()), Rising::of(a + b, chances()));
-    let mut s = Objective::FLAT;
+    let mut s = Objective::ZERO;
     for (i, n) in counted.frequency_customers.iter().enumerate() {
         s.value += n * (buys.ln[i] + stays.ln[i] - leaves.ln[i]);
         s.gradient[0] += n * buys.first[i];
@@ -179,7 +179,8 @@ pub(super) fn likelihood<const FIRST: u32>(counted: &Counted, parameters: &[f64;
         s.hessian[1][1] += repeats * inverse * inverse - n * r * t / alpha * inverse * (1.0 / alpha + inverse);
     }
 
-    // r + x, ln a − ln(b+k−1) and 1/(b+k−1) by frequency; at k = 0 nobody can have dropped out, and those rows come first.
+    // r + x, ln a − ln(b+k−1) and 1/(b+k−1) by frequency. At k = 0 nobody can have dropped out; those rows come first and
+    // are skipped.
     let left: Vec<(f64, f64, f64)> = counted
         .frequencies
         .iter()
@@ -189,10 +190,10 @@ pub(super) fn likelihood<const FIRST: u32>(counted: &Counted, parameters: &[f64;
             (r + f64::from(*x), log(a / at), 1.0 / at)
         })
         .collect();
-    let idle = |row: &Row| FIRST == 0 && counted.frequencies[row.frequency as usize] == 0;
+    let idle = |row: &IndexedCell| FIRST == 0 && counted.frequencies[row.frequency as usize] == 0;
     let rows = &counted.rows[counted.rows.partition_point(idle)..];
     let by_a = 1.0 / a;
-    let dropped = Objective::over(rows, |s, row| {
+    let dropped = Objective::sum_over(rows, |s, row| {
         let (recency, age) = (row.recency as usize, row.age as usize);
         let (shape, ln_ratio, per_b) = left[row.frequency as usize];
         let (early, late) = (inverses[recency], inverses[age]);

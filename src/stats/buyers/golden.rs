@@ -3,8 +3,8 @@
 
 use super::*;
 
-fn history(frequency: u32, recency: f64, age: f64) -> History {
-    History::new(frequency, recency, age).unwrap()
+fn history(frequency: u32, recency: f64, age: f64) -> PurchaseHistory {
+    PurchaseHistory::new(frequency, recency, age).unwrap()
 }
 
 fn close(got: f64, want: f64, relative: f64) -> bool {

@@ -5,19 +5,19 @@ use proptest::prelude::*;
 use super::*;
 use crate::stats::simulated::{self, TICKS, cohort};
 
-pub fn buyers(histories: impl IntoIterator<Item = (u32, u32, u32)>, per_unit: f64) -> Buyers {
-    let cell = |(frequency, recency, age)| Cell { frequency, recency, age, customers: 1 };
-    Buyers { cells: histories.into_iter().map(cell).collect(), per_unit }
+pub fn buyers(histories: impl IntoIterator<Item = (u32, u32, u32)>, per_unit: f64) -> BuyerHistories {
+    let cell = |(frequency, recency, age)| BuyerCell { frequency, recency, age, customers: 1 };
+    BuyerHistories { cells: histories.into_iter().map(cell).collect(), per_unit }
 }
 
 fn check<M: BuyerModel>(m: &M, x: u32, recency: f64, age: f64, t: f64) -> Result<(), TestCaseError> {
     let recency = if x == 0 { 0.0 } else { recency.min(age) };
-    let h = History::new(x, recency, age).unwrap();
+    let h = PurchaseHistory::new(x, recency, age).unwrap();
     let alive = m.p_alive(&h);
     prop_assert!((0.0..=1.0).contains(&alive), "{}", alive);
     prop_assert!(m.ln_likelihood(&h).is_finite());
     // Silence is a bad sign: the same purchases, seen for longer.
-    let later = m.p_alive(&History::new(x, recency, (age + t).min(1e9)).unwrap());
+    let later = m.p_alive(&PurchaseHistory::new(x, recency, (age + t).min(1e9)).unwrap());
     prop_assert!(later <= alive * (1.0 + 1e-9), "{} after {}", later, alive);
     // More purchases are expected of a longer time, and never fewer than none.
     let (new, more) = (m.expected(t), m.expected(2.0 * t));
@@ -62,8 +62,8 @@ proptest! {
         cells in prop::collection::vec((0u32..6, 0u32..40, 0u32..40, 0u32..9), 0..12),
         per_unit in prop_oneof![Just(7.0), Just(0.0), Just(f64::NAN), Just(1e-300)],
     ) {
-        let cell = |(frequency, recency, age, customers)| Cell { frequency, recency, age, customers };
-        let buyers = Buyers { cells: cells.into_iter().map(cell).collect(), per_unit };
+        let cell = |(frequency, recency, age, customers)| BuyerCell { frequency, recency, age, customers };
+        let buyers = BuyerHistories { cells: cells.into_iter().map(cell).collect(), per_unit };
         check_fit(&BgNbd::fit(&buyers))?;
         check_fit(&MbgNbd::fit(&buyers))?;
         check_fit(&ParetoNbd::fit(&buyers))?;
@@ -106,7 +106,7 @@ fn counts_are_a_distribution_with_the_expected_mean() {
 fn nonsense_is_refused_and_times_are_forgiven() {
     for (x, recency, age) in [(0, 1.0, 2.0), (1, 3.0, 2.0), (1, -1.0, 2.0), (1, 0.0, f64::NAN), (1, 0.0, f64::INFINITY)]
     {
-        assert_eq!(History::new(x, recency, age), None);
+        assert_eq!(PurchaseHistory::new(x, recency, age), None);
     }
     assert!(BgNbd::of(&[1.0, 1.0, 1.0]).is_none());
     for bad in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e300, 1e-300] {
@@ -124,8 +124,8 @@ fn nonsense_is_refused_and_times_are_forgiven() {
 
 fn note<M: BuyerModel>(cells: &[(u32, u32, u32, u32)]) -> Vec<String> {
     let cell =
-        |&(frequency, recency, age, customers): &(u32, u32, u32, u32)| Cell { frequency, recency, age, customers };
-    let fit = M::fit(&Buyers { cells: cells.iter().map(cell).collect(), per_unit: 7.0 });
+        |&(frequency, recency, age, customers): &(u32, u32, u32, u32)| BuyerCell { frequency, recency, age, customers };
+    let fit = M::fit(&BuyerHistories { cells: cells.iter().map(cell).collect(), per_unit: 7.0 });
     assert!(!fit.converged && fit.model.is_none());
     fit.notes
 }
@@ -135,8 +135,8 @@ fn degenerate_data_are_told_in_words() {
     assert_eq!(note::<BgNbd>(&[]), ["there are no customers to fit a model to"]);
     assert_eq!(note::<BgNbd>(&[(1, 0, 0, 5)])[0], "there are no customers to fit a model to");
     assert!(note::<BgNbd>(&[(1, 0, 0, 5)])[1].starts_with("5 customers left out"));
-    assert_eq!(note::<MbgNbd>(&[(3, 7, 70, 1)]), ["one customer alone does not make a model"]);
-    assert!(note::<ParetoNbd>(&[(0, 0, 70, 10), (0, 0, 0, 10)])[0].starts_with("nobody has bought again"));
+    assert_eq!(note::<MbgNbd>(&[(3, 7, 70, 1)]), ["one customer is too few for a model"]);
+    assert!(note::<ParetoNbd>(&[(0, 0, 70, 10), (0, 0, 0, 10)])[0].starts_with("no customer has bought again"));
     assert!(note::<ParetoNbd>(&[(0, 0, 70, 10), (2, 6, 70, 1)])[0].starts_with("only one customer"));
     assert!(note::<BgNbd>(&[(3, 7, 70, 4), (3, 7, 70, 5)])[0].starts_with("all customers have the same history"));
     // Nobody falls silent: everybody bought on the last day.
@@ -155,12 +155,12 @@ fn degenerate_data_are_told_in_words() {
 #[test]
 fn derivatives_are_exact() {
     let seen = cohort(3, 300, |c, age| simulated::geometric(c, 0, [0.5, 6.0, 0.8, 2.5], age));
-    let counted = Counted::of(&buyers(seen.into_iter().chain([(500, 9, 300_000), (2, 0, 70)]), TICKS));
+    let counted = CountTables::of(&buyers(seen.into_iter().chain([(500, 9, 300_000), (2, 0, 70)]), TICKS));
     for p in [[0.3, 4.0, 0.8, 2.4], [2.0, 60.0, 0.05, 0.3], [0.02, 0.5, 20.0, 300.0], [1.3, 7.0, 2.0, 7.0]] {
-        crate::stats::maximise::tests::check_derivatives(&p, |p| geometric::likelihood::<0>(&counted, p));
-        crate::stats::maximise::tests::check_derivatives(&p, |p| geometric::likelihood::<1>(&counted, p));
-        crate::stats::maximise::tests::check_derivatives(&p, |p| {
-            ends::likelihood(&counted, &ends::Ends::of(&counted), p)
+        crate::stats::optimizer::check_derivatives(&p, |p| geometric::likelihood::<0>(&counted, p));
+        crate::stats::optimizer::check_derivatives(&p, |p| geometric::likelihood::<1>(&counted, p));
+        crate::stats::optimizer::check_derivatives(&p, |p| {
+            silence_integral::likelihood(&counted, &silence_integral::SilenceIntegral::of(&counted), p)
         });
     }
 }
@@ -169,19 +169,25 @@ fn derivatives_are_exact() {
 #[test]
 fn a_fit_adds_up_its_customers() {
     let seen = cohort(4, 200, |c, age| simulated::pareto(c, [0.5, 6.0, 0.8, 12.0], age));
-    let counted = Counted::of(&buyers(seen.iter().copied(), TICKS));
+    let counted = CountTables::of(&buyers(seen.iter().copied(), TICKS));
     let p = [0.7, 5.0, 0.9, 3.0];
-    let sum = |of: &dyn Fn(&History) -> f64| -> f64 {
-        seen.iter().map(|h| of(&History::new(h.0, f64::from(h.1) / TICKS, f64::from(h.2) / TICKS).unwrap())).sum()
+    let sum = |of: &dyn Fn(&PurchaseHistory) -> f64| -> f64 {
+        seen.iter()
+            .map(|h| of(&PurchaseHistory::new(h.0, f64::from(h.1) / TICKS, f64::from(h.2) / TICKS).unwrap()))
+            .sum()
     };
     let (bg, mbg, pareto) = (BgNbd::of(&p).unwrap(), MbgNbd::of(&p).unwrap(), ParetoNbd::of(&p).unwrap());
     let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-9 * a.abs(), "{a} and {b}");
     close(sum(&|h| bg.ln_likelihood(h)), geometric::likelihood::<0>(&counted, &p).unwrap().value);
     close(sum(&|h| mbg.ln_likelihood(h)), geometric::likelihood::<1>(&counted, &p).unwrap().value);
-    close(sum(&|h| pareto.ln_likelihood(h)), ends::likelihood(&counted, &ends::Ends::of(&counted), &p).unwrap().value);
+    close(
+        sum(&|h| pareto.ln_likelihood(h)),
+        silence_integral::likelihood(&counted, &silence_integral::SilenceIntegral::of(&counted), &p).unwrap().value,
+    );
     for p in [[0.7, 1e7, 0.9, 3.0], [0.7, 1e-6, 0.9, 3e6], [1e-4, 5.0, 40.0, 0.01], [900.0, 2e5, 1e-5, 1e-5]] {
         let pareto = ParetoNbd::of(&p).unwrap();
-        let counted = ends::likelihood(&counted, &ends::Ends::of(&counted), &p).unwrap().value;
+        let counted =
+            silence_integral::likelihood(&counted, &silence_integral::SilenceIntegral::of(&counted), &p).unwrap().value;
         close(sum(&|h| pareto.ln_likelihood(h)), counted);
     }
 }
@@ -218,7 +224,7 @@ fn fits_depend_on_the_counts_alone() {
     });
     let there = buyers(seen.iter().copied(), 10.0);
     let back = buyers(seen.iter().rev().copied(), 10.0);
-    let on = |threads, b: &Buyers| {
+    let on = |threads, b: &BuyerHistories| {
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build()
@@ -238,7 +244,8 @@ fn alive_as_if_computed_one_by_one() {
             let prepared = m.alive(x, 730, 7.0, usize::MAX);
             for (recency, age) in [(0, 0), (0, 1), (0, 730), (1, 1), (3, 500), (699, 700), (100, 730), (730, 730)] {
                 let recency = if x == 0 { 0 } else { recency };
-                let alone = m.p_alive(&History::new(x, f64::from(recency) / 7.0, f64::from(age) / 7.0).unwrap());
+                let alone =
+                    m.p_alive(&PurchaseHistory::new(x, f64::from(recency) / 7.0, f64::from(age) / 7.0).unwrap());
                 let got = prepared(recency, age).unwrap();
                 let close = (got - alone).abs() <= 1e-10 * alone || alone < 1e-290;
                 assert!(close, "{p:?} {x} {recency} {age}: {got} for {alone}");

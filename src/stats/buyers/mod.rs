@@ -1,153 +1,210 @@
-//! Buyers who are free to come and go, from how often and how lately they bought.
+//! "Buy till you die" models: how often buyers without a contract buy, and who of them is still alive.
 //!
-//! A customer's repeat transactions are counted from the first transaction on: frequency x, the last of them at recency
-//! t_x, observed until age T. Models of them agree that while a customer is alive transactions follow a Poisson process
-//! whose rate varies over customers as a Gamma(r, α), and differ in how customers die, which nobody observes.
+//! A customer's history is summarised by three numbers, counted from the first transaction: the frequency x of repeat
+//! transactions, the recency t_x of the last one, and the age T until which the customer was observed. While a customer is
+//! alive (still buying) transactions follow a Poisson process, whose rate varies over customers as a Gamma(r, α). The
+//! models differ in how customers die, which is never observed:
+//!
+//! - [`BgNbd`]: perhaps after each repeat transaction;
+//! - [`MbgNbd`]: perhaps after each transaction, the first one included;
+//! - [`ParetoNbd`]: at any time.
 
-mod ahead;
-mod counted;
-mod ends;
-mod flight;
+mod count_tables;
+mod dropout_limit;
+mod expected_purchases;
 mod geometric;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod laws;
 mod pareto;
+mod silence_integral;
 
 use serde::{Deserialize, Serialize};
 
-use self::counted::Counted;
+use self::count_tables::CountTables;
 use crate::stats::fit::{Fit, Parametric};
-use crate::stats::maximise::{Objective, Optimum, Termination, maximise};
+use crate::stats::optimizer::{Objective, Optimum, Termination, maximise};
 
 pub use geometric::{BetaGeometric, BgNbd, MbgNbd};
 pub use pareto::ParetoNbd;
 
-/// So many customers alike: `frequency` repeat transactions, the last of them `recency` ticks after the first
-/// transaction, observed for `age` ticks.
+/// A history and the number of customers who have it: `frequency` repeat transactions, the last of them `recency` ticks
+/// after the first transaction, observed for `age` ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Cell {
+pub struct BuyerCell {
     /// x: repeat transactions, the first one not counted.
     pub frequency: u32,
-    /// t_x, in ticks from the first transaction; 0 without a repeat.
+    /// t_x: ticks from the first to the last transaction; 0 without a repeat.
     pub recency: u32,
-    /// T, in ticks from the first transaction to the end of what was observed.
+    /// T: ticks from the first transaction to the end of observation.
     pub age: u32,
-    /// How many have this history.
+    /// How many customers have this history.
     pub customers: u32,
 }
 
-/// The counted histories that a model is fitted to. Time is counted in whole ticks, so that logarithms of times can be
-/// tabulated; the order of the cells does not matter, and equal cells may repeat.
+/// The counted histories that a model is fitted to. Times are whole ticks, so that a logarithm of each distinct time is
+/// computed once. The order of the cells does not matter, and equal cells may repeat.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Buyers {
+pub struct BuyerHistories {
     /// The histories, each with its customers.
-    pub cells: Vec<Cell>,
-    /// Ticks in the models' unit of time: 7 for days and weeks, 100 for weeks given to two decimals.
+    pub cells: Vec<BuyerCell>,
+    /// Ticks in the model's unit of time: 7 if ticks are days and the unit is a week, 100 for weeks to two decimals.
     pub per_unit: f64,
 }
 
-/// One customer's history, in the models' unit of time.
+/// One customer's history, in the model's unit of time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct History {
+pub struct PurchaseHistory {
     frequency: u32,
     recency: f64,
     age: f64,
 }
 
-/// Times beyond this are taken for it: no unit of time makes them a customer's.
+/// Longer times count as this long. No unit of time makes them a customer's.
 const LONGEST: f64 = 1e9;
 
-impl History {
-    /// `None` unless 0 ≤ recency ≤ age ≤ 10⁹, and recency is 0 where there was no repeat.
-    pub fn new(frequency: u32, recency: f64, age: f64) -> Option<History> {
+impl PurchaseHistory {
+    /// A history of `frequency` repeat transactions, the last one at `recency`, observed until `age` (in units of time).
+    /// `None` unless 0 ≤ recency ≤ age ≤ 10⁹, and recency is 0 if there was no repeat.
+    pub fn new(frequency: u32, recency: f64, age: f64) -> Option<PurchaseHistory> {
         let ordered = recency >= 0.0 && recency <= age && age <= LONGEST;
-        (ordered && (frequency > 0 || recency == 0.0)).then_some(History { frequency, recency, age })
+        (ordered && (frequency > 0 || recency == 0.0)).then_some(PurchaseHistory { frequency, recency, age })
     }
 
-    /// x: repeat transactions.
+    /// x: the number of repeat transactions.
     pub fn frequency(&self) -> u32 {
         self.frequency
     }
 
-    /// t_x: from the first to the last transaction.
+    /// t_x: units of time from the first to the last transaction.
     pub fn recency(&self) -> f64 {
         self.recency
     }
 
-    /// T: from the first transaction to the end of what was observed.
+    /// T: units of time from the first transaction to the end of observation.
     pub fn age(&self) -> f64 {
         self.age
     }
 }
 
-/// Expected transactions by age and time ahead, of customers of one frequency who are alive.
-pub type Futures = Box<dyn Fn(f64, f64) -> f64 + Send + Sync>;
+/// A function of age and time ahead: the transactions expected of an alive customer of one frequency.
+pub type FuturePurchases = Box<dyn Fn(f64, f64) -> f64 + Send + Sync>;
 
-/// P(alive) by recency and age in ticks, of customers of one frequency; `None` for what is no history, or beyond what was
-/// asked for.
-pub type Alive = Box<dyn Fn(u32, u32) -> Option<f64> + Send + Sync>;
+/// A function of recency and age in ticks: P(alive) of a customer of one frequency. `None` for a pair that is no history,
+/// or beyond the longest time asked for.
+pub type AliveProbability = Box<dyn Fn(u32, u32) -> Option<f64> + Send + Sync>;
 
-fn one_by_one<M: BuyerModel>(model: M, frequency: u32, per_unit: f64) -> Alive {
+fn one_by_one<M: BuyerModel>(model: M, frequency: u32, per_unit: f64) -> AliveProbability {
     let units = move |ticks: u32| f64::from(ticks) / per_unit;
-    Box::new(move |recency, age| Some(model.p_alive(&History::new(frequency, units(recency), units(age))?)))
+    Box::new(move |recency, age| Some(model.p_alive(&PurchaseHistory::new(frequency, units(recency), units(age))?)))
 }
 
-/// A fitted (or given) model of buyers. Times are in its unit; negative or undefined ones count as 0. Every result is
-/// finite.
+/// A model of buyers, fitted or with given parameters. Times are in its unit; negative and undefined (NaN) ones count as 0.
+/// Every result is finite.
 pub trait BuyerModel: Parametric + Copy + Send + Sync + 'static {
-    /// As configuration and tables name it.
+    /// The name in configuration and tables.
     const NAME: &'static str;
 
-    /// Maximum likelihood.
-    fn fit(buyers: &Buyers) -> Fit<Self>;
+    /// Fits the model by maximum likelihood.
+    ///
+    /// # Returns
+    /// The fit. It has no model, and a note that says why, if there are fewer than two customers or two repeat buyers, if
+    /// all have the same history, or if the search does not converge. Impossible cells (recency beyond age, repeats at
+    /// age 0) are left out and counted in a note.
+    ///
+    /// # Example
+    /// 480 buyers, observed for 50 weeks. They buy every 2, 4, 8 … weeks or never again, and most stop after a few repeats.
+    /// The estimates are those of an independent maximisation of the published likelihood.
+    /// ```
+    /// use tenure::stats::buyers::{BgNbd, BuyerCell, BuyerHistories, BuyerModel};
+    ///
+    /// let mut cells = vec![];
+    /// for gap in [2, 4, 8, 16, 32, 100, 100, 100] {
+    ///     for last_repeat in [1, 1, 2, 4, 10, 99] {
+    ///         let frequency = u32::min(last_repeat, 50 / gap);
+    ///         cells.push(BuyerCell { frequency, recency: frequency * gap, age: 50, customers: 10 });
+    ///     }
+    /// }
+    /// let fit = BgNbd::fit(&BuyerHistories { cells, per_unit: 1.0 });
+    /// assert!(fit.converged && fit.customers == 480);
+    /// for (parameter, expected) in fit.parameters.iter().zip([0.3858, 4.338, 0.4143, 1.023]) {
+    ///     assert!((parameter.estimate / expected - 1.0).abs() < 1e-3, "{}", parameter.name);
+    /// }
+    /// ```
+    fn fit(buyers: &BuyerHistories) -> Fit<Self>;
 
-    /// ln of the joint density of the times of x transactions, of which the last lies at t_x, given T: the likelihood as
-    /// the models' papers write it. Its unit is time⁻ˣ.
-    fn ln_likelihood(&self, history: &History) -> f64;
+    /// The log-likelihood of one history as the papers write it: ln of the joint density of the times of x transactions,
+    /// the last of them at t_x, given T. The density has the unit time⁻ˣ.
+    fn ln_likelihood(&self, history: &PurchaseHistory) -> f64;
 
-    /// P(alive at the age | history).
-    fn p_alive(&self, history: &History) -> f64;
+    /// The probability that a customer with this history is still alive at the end of observation.
+    ///
+    /// # Example
+    /// The BG/NBD with the parameters that Fader, Hardie & Lee (2005) print for CDNOW:
+    /// ```
+    /// use tenure::stats::buyers::{BgNbd, BuyerModel, PurchaseHistory};
+    /// use tenure::stats::fit::Parametric;
+    ///
+    /// let model = BgNbd::of(&[0.2426, 4.4136, 0.7929, 2.4259]).unwrap();
+    /// let history = PurchaseHistory::new(2, 30.43, 38.86).unwrap();
+    /// assert!((model.p_alive(&history) - 0.7266).abs() < 1e-4);
+    /// // Their spreadsheet has 1.226 transactions in the next 39 weeks.
+    /// assert!((model.conditional(&history, 39.0) - 1.226).abs() < 5e-4);
+    /// ```
+    fn p_alive(&self, history: &PurchaseHistory) -> f64;
 
-    /// [`p_alive`](BuyerModel::p_alive) of one frequency, for who wants so many of them, up to `longest` ticks, of which
-    /// `per_unit` are a unit of time: prepared, where that is worth it.
-    fn alive(&self, frequency: u32, _longest: u32, per_unit: f64, _wanted: usize) -> Alive {
+    /// [`p_alive`](BuyerModel::p_alive) as a function of recency and age, for many customers of one frequency.
+    ///
+    /// The function takes times of up to `longest` ticks, of which `per_unit` make a unit of time. `wanted` is about how
+    /// often it will be called: a model prepares a table where that costs less.
+    fn alive(&self, frequency: u32, _longest: u32, per_unit: f64, _wanted: usize) -> AliveProbability {
         one_by_one(*self, frequency, per_unit)
     }
 
-    /// E[X(t)]: repeat transactions of a new customer in (0, t].
+    /// E[X(t)]: the repeat transactions expected of a new customer in (0, t].
     fn expected(&self, t: f64) -> f64;
 
-    /// Expected transactions in (age, age + t] of a customer who is alive at the age. Depends on frequency and age
-    /// alone: worth caching by these.
+    /// The transactions expected in (age, age + t] of a customer who is alive at that age. They depend on frequency and
+    /// age alone, so a caller can cache them.
     fn future(&self, frequency: u32, age: f64, t: f64) -> f64;
 
-    /// [`future`](BuyerModel::future) of one frequency, at any age and up to `longest` ahead, for who wants so many of
-    /// them: prepared, where that is worth it.
-    fn futures(&self, frequency: u32, _longest: f64, _wanted: usize) -> Futures {
+    /// [`future`](BuyerModel::future) as a function of age and time ahead, for many customers of one frequency.
+    ///
+    /// The function takes any age and looks up to `longest` ahead. `wanted` is about how often it will be called: a model
+    /// prepares an interpolation where that costs less.
+    fn futures(&self, frequency: u32, _longest: f64, _wanted: usize) -> FuturePurchases {
         let model = *self;
         Box::new(move |age, t| model.future(frequency, age, t))
     }
 
-    /// P(X(t) = n): a new customer makes n repeat transactions in (0, t].
+    /// P(X(t) = n): the probability that a new customer makes n repeat transactions in (0, t].
     fn pmf(&self, n: u32, t: f64) -> f64;
 
-    /// E[transactions in (age, age + t] | history], whether alive or not.
-    fn conditional(&self, history: &History, t: f64) -> f64 {
+    /// The transactions expected in (age, age + t] of a customer with this history, who may be alive or not:
+    /// P(alive) · [`future`](BuyerModel::future).
+    fn conditional(&self, history: &PurchaseHistory, t: f64) -> f64 {
         self.p_alive(history) * self.future(history.frequency, history.age, t)
     }
 
-    /// The same of `future`, discounted: see [`discounted`].
+    /// [`future`](BuyerModel::future), discounted: see [`discounted`].
     fn discounted(&self, frequency: u32, age: f64, step: f64, steps: u32, rate: f64) -> Option<f64> {
         discounted(|t| self.future(frequency, age, t), step, steps, rate)
     }
 }
 
-/// Discounted expected transactions over `steps` steps of length `step`, of a customer who is alive: Σᵢ (E(i·u) −
-/// E((i−1)·u)) / (1 + d)ⁱ, d = `rate` a step, E(t) = `future` until t (DEFINITIONS §6).
+/// Discounted expected transactions of a customer who is alive: Σᵢ (E(i·u) − E((i−1)·u)) / (1 + d)ⁱ, i = 1 … n
+/// (DEFINITIONS §6).
 ///
-/// Times P(alive) and expected margin a transaction it is the customer's value. `None` for a rate of −1 or less.
+/// Multiplied by P(alive) and the expected margin of a transaction it is the customer's value.
+///
+/// # Parameters
+/// - `future`: E(t), the transactions expected until t.
+/// - `step`, `steps`: u, the length of a step in units of time, and n, how many there are.
+/// - `rate`: d, the discount rate of one step.
+///
+/// # Returns
+/// The sum, in transactions; `None` for a rate of −1 or less, or where the sum is not finite.
 pub fn discounted(future: impl Fn(f64) -> f64, step: f64, steps: u32, rate: f64) -> Option<f64> {
     if !(rate > -1.0 && rate.is_finite()) {
         return None;
@@ -162,54 +219,57 @@ pub fn discounted(future: impl Fn(f64) -> f64, step: f64, steps: u32, rate: f64)
     Some(sum).filter(|s| s.is_finite())
 }
 
-/// A time that the models can count with.
+/// A time within the range that the models compute with.
 fn time(t: f64) -> f64 {
     if t > 0.0 { t.min(LONGEST) } else { 0.0 }
 }
 
-/// Parameters that the models can count with: `None` unless there are N, all within [10⁻¹⁰, 10¹⁰].
-fn sound<const N: usize>(parameters: &[f64]) -> Option<[f64; N]> {
+/// Parameters within the range that the models compute with: `None` unless there are N, all within [10⁻¹⁰, 10¹⁰].
+fn checked<const N: usize>(parameters: &[f64]) -> Option<[f64; N]> {
     let all: [f64; N] = parameters.try_into().ok()?;
     all.iter().all(|p| (1e-10..=1e10).contains(p)).then_some(all)
 }
 
-/// More rows than this are thinned to it, to find where on all of them to begin.
-const SCOUTED: usize = 20_000;
+/// A fit of more than twice as many rows begins with a sample of so many, which finds a starting point near the maximum.
+const SAMPLE_ROWS: usize = 20_000;
 
-/// The fit of any of the models, whose likelihood and starts are given, and what the likelihood wants prepared.
+/// Fits any of the models, given its starting points and its likelihood. `prepare` computes what the likelihood needs
+/// whatever the parameters.
 fn fit<M: Parametric, P, const N: usize>(
-    counted: &Counted,
+    counted: &CountTables,
     starts: Vec<[f64; N]>,
-    prepare: impl Fn(&Counted) -> P,
-    likelihood: impl Fn(&Counted, &P, &[f64; N]) -> Option<Objective<N>>,
+    prepare: impl Fn(&CountTables) -> P,
+    likelihood: impl Fn(&CountTables, &P, &[f64; N]) -> Option<Objective<N>>,
 ) -> Fit<M> {
-    let climb = |counted: &Counted, starts: &[[f64; N]]| {
+    let search = |counted: &CountTables, starts: &[[f64; N]]| {
         let prepared = prepare(counted);
         maximise(starts, counted.customers as f64, |parameters| likelihood(counted, &prepared, parameters))
     };
-    let mut fit = match counted.hopeless() {
+    let mut fit = match counted.refusal() {
         Some(why) => Fit::none(counted.customers, why),
-        None => Fit::of(summit(counted, &starts, climb), counted.customers),
+        None => Fit::of(optimum(counted, &starts, search), counted.customers),
     };
     if counted.impossible > 0 {
-        let note = "customers left out: their last purchase lies beyond their age, or they bought again within no time";
+        let note = "customers left out: their last purchase lies beyond their age, or they bought again at age 0";
         fit.notes.push(format!("{} {note}", counted.impossible));
     }
     fit
 }
 
-fn summit<const N: usize>(
-    counted: &Counted,
+/// Searches on a sample first where there are many rows, then on all of them from where the sample's search ended. Searches
+/// all rows from every start if that finds no maximum.
+fn optimum<const N: usize>(
+    counted: &CountTables,
     starts: &[[f64; N]],
-    climb: impl Fn(&Counted, &[[f64; N]]) -> Option<Optimum<N>>,
+    search: impl Fn(&CountTables, &[[f64; N]]) -> Option<Optimum<N>>,
 ) -> Option<Optimum<N>> {
-    let all = || climb(counted, starts);
-    if counted.rows.len() <= 2 * SCOUTED {
+    let all = || search(counted, starts);
+    if counted.rows.len() <= 2 * SAMPLE_ROWS {
         return all();
     }
-    let scouted = climb(&counted.thinned(SCOUTED), starts)?;
-    if scouted.ending == Termination::Optimum
-        && let Some(found) = climb(counted, &[scouted.parameters]).filter(|s| s.ending == Termination::Optimum)
+    let sampled = search(&counted.thinned(SAMPLE_ROWS), starts)?;
+    if sampled.termination == Termination::Optimum
+        && let Some(found) = search(counted, &[sampled.parameters]).filter(|s| s.termination == Termination::Optimum)
     {
         return Some(found);
     }

@@ -1,21 +1,22 @@
-//! Pareto/NBD: customers die at any time, at rates that differ.
+//! Pareto/NBD: customers may die at any time, at rates that differ between them.
 
 use libm::{exp, expm1, log, log1p};
 use serde::{Deserialize, Serialize};
 
-use super::counted::Counted;
-use super::ends::{self, Ends};
-use super::{Alive, BuyerModel, Buyers, History, one_by_one, sound, time};
+use super::count_tables::CountTables;
+use super::silence_integral::{self, SilenceIntegral};
+use super::{AliveProbability, BuyerHistories, BuyerModel, PurchaseHistory, checked, one_by_one, time};
 use crate::stats::fit::{Fit, Parametric};
 use crate::stats::quadrature::{Log, ln_integral};
 use crate::stats::special::{ln_factorial, ln_rising, ln_sum_exp};
 
 /// Pareto/NBD (Schmittlein, Morrison & Colombo 1987, Management Science 33:1–24): a customer buys at rate
-/// λ ~ Gamma(r, α) and dies at rate μ ~ Gamma(s, β), α and β in units of time.
+/// λ ~ Gamma(r, α) and dies at rate μ ~ Gamma(s, β); α and β are in units of time.
 ///
 /// The likelihood of one customer (Fader & Hardie 2005, "A Note on Deriving the Pareto/NBD Model") is
-/// (r)ₓ αʳ βˢ · [(α+T)^−(r+x) (β+T)^−s + s ∫ (α+τ)^−(r+x) (β+τ)^−(s+1) dτ over (t_x, T)]: alive at T, or died at τ. The
-/// integral is done by Gauss–Legendre, instead of as a difference of hypergeometric functions, in which digits are lost.
+/// (r)ₓ αʳ βˢ · [(α+T)^−(r+x) (β+T)^−s + s ∫ (α+τ)^−(r+x) (β+τ)^−(s+1) dτ over (t_x, T)]: the customer is alive at T, or
+/// died at τ. The integral is computed by Gauss–Legendre quadrature; as a difference of hypergeometric functions it would
+/// lose digits.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "[f64; 4]", into = "[f64; 4]")]
 pub struct ParetoNbd {
@@ -44,20 +45,23 @@ impl Parametric for ParetoNbd {
     const LIMITS: &'static [(&'static str, &'static str)] = &[
         ("hardly anybody buys again", "customers who are alive all buy at the same rate"),
         ("some customers buy again at once", "customers who are alive all buy at the same rate"),
-        ("hardly anybody drops out", "customers do not differ in how readily they drop out"),
-        ("some customers drop out at once", "customers do not differ in how readily they drop out, or hardly any do"),
+        ("hardly anybody drops out", "customers do not differ in how likely they are to drop out"),
+        (
+            "some customers drop out at once",
+            "customers do not differ in how likely they are to drop out, or hardly any do",
+        ),
     ];
 
     fn of(parameters: &[f64]) -> Option<Self> {
-        let [r, alpha, s, beta] = sound(parameters)?;
+        let [r, alpha, s, beta] = checked(parameters)?;
         Some(ParetoNbd { r, alpha, s, beta })
     }
 }
 
-/// The time since the last transaction, over which a customer may have died unseen.
+/// The silence since the last transaction, during which a customer may have died.
 ///
-/// The odds of having died against being alive are ∫ s/(β+τ) ((α+T)/(α+τ))^(r+x) ((β+T)/(β+τ))^s dτ. In
-/// u = ln((m+τ)/(m+T)), m = min(α, β), the integrand's logarithm is concave and nearly a line.
+/// The odds of having died to being alive are ∫ s/(β+τ) ((α+T)/(α+τ))^(r+x) ((β+T)/(β+τ))^s dτ over (t_x, T). In
+/// u = ln((m+τ)/(m+T)), m = min(α, β), the logarithm of the integrand is concave and nearly linear.
 struct Silence {
     /// r + x and s.
     shape: f64,
@@ -81,7 +85,7 @@ impl Silence {
         Silence { shape: r + frequency, s, alpha_less, least: m + age, gap: (alpha - beta).abs(), ln_end, start }
     }
 
-    /// At u, with ln of the integrand by u: that by τ times dτ/du = m + τ.
+    /// The logarithm of the integrand at u (that at τ times dτ/du = m + τ), and its slope.
     fn at(&self, u: f64) -> Log {
         let less = self.least * exp(u);
         let (ago, more) = (self.least - less, self.gap + less);
@@ -103,12 +107,12 @@ impl Silence {
 }
 
 impl ParetoNbd {
-    fn silence(&self, h: &History) -> Silence {
+    fn silence(&self, h: &PurchaseHistory) -> Silence {
         Silence::of(&(*self).into(), log(self.s), f64::from(h.frequency), h.recency, h.age)
     }
 }
 
-/// (1 − e^{−e·l})/e, which is l at e = 0.
+/// (1 − e^{−e·l})/e; l at e = 0.
 fn saturating(e: f64, l: f64) -> f64 {
     if (e * l).abs() < 1e-280 { l } else { -expm1(-e * l) / e }
 }
@@ -116,27 +120,27 @@ fn saturating(e: f64, l: f64) -> f64 {
 impl BuyerModel for ParetoNbd {
     const NAME: &'static str = "paretonbd";
 
-    fn fit(buyers: &Buyers) -> Fit<Self> {
-        let counted = Counted::of(buyers);
-        super::fit(&counted, starts(&counted), Ends::of, ends::likelihood)
+    fn fit(buyers: &BuyerHistories) -> Fit<Self> {
+        let counted = CountTables::of(buyers);
+        super::fit(&counted, starts(&counted), SilenceIntegral::of, silence_integral::likelihood)
     }
 
-    fn ln_likelihood(&self, h: &History) -> f64 {
+    fn ln_likelihood(&self, h: &PurchaseHistory) -> f64 {
         let x = f64::from(h.frequency);
         let buying = ln_rising(self.r, x) - self.r * log1p(h.age / self.alpha) - x * log(self.alpha + h.age);
         buying - self.s * log1p(h.age / self.beta) + ln_sum_exp(0.0, self.silence(h).ln_odds_dead())
     }
 
-    fn p_alive(&self, h: &History) -> f64 {
+    fn p_alive(&self, h: &PurchaseHistory) -> f64 {
         1.0 / (1.0 + exp(self.silence(h).ln_odds_dead()))
     }
 
-    fn alive(&self, frequency: u32, longest: u32, per_unit: f64, wanted: usize) -> Alive {
+    fn alive(&self, frequency: u32, longest: u32, per_unit: f64, wanted: usize) -> AliveProbability {
         if wanted <= longest as usize {
             return one_by_one(*self, frequency, per_unit);
         }
         let ticks = 0..longest.saturating_add(1);
-        Box::new(ends::alive((*self).into(), frequency, ticks.map(move |tick| f64::from(tick) / per_unit)))
+        Box::new(silence_integral::alive((*self).into(), frequency, ticks.map(move |tick| f64::from(tick) / per_unit)))
     }
 
     /// r β/(α (s−1)) · [1 − (β/(β+t))^(s−1)].
@@ -151,11 +155,11 @@ impl BuyerModel for ParetoNbd {
         rate * (self.beta + age) * saturating(self.s - 1.0, log1p(t / (self.beta + age)))
     }
 
-    /// Alive at t with n transactions, or died before, at τ, after n: the latter integrated over ln τ.
+    /// Alive at t with n transactions, or dead since a time τ before it with n until then, integrated over ln τ.
     fn pmf(&self, n: u32, t: f64) -> f64 {
         let (t, x) = (time(t), f64::from(n));
         if n == 0 {
-            return History::new(0, 0.0, t).map_or(1.0, |h| exp(self.ln_likelihood(&h)).min(1.0));
+            return PurchaseHistory::new(0, 0.0, t).map_or(1.0, |h| exp(self.ln_likelihood(&h)).min(1.0));
         }
         if t == 0.0 {
             return 0.0;
@@ -170,15 +174,15 @@ impl BuyerModel for ParetoNbd {
             Log { value, slope }
         };
         let end = log(t);
-        // τ^(x+1) has fallen to nothing eighty before the end, or before where it levels off.
+        // τ^(x+1) no longer counts at e⁻⁸⁰ times the end, or times the point at which the integrand levels off.
         let start = end.min(log(self.alpha)).min(log(self.beta)) - 80.0;
         let alive = bought(t) - self.s * log1p(t / self.beta);
         exp(ways + ln_sum_exp(alive, ln_integral(start, end, died))).min(1.0)
     }
 }
 
-/// Where climbs begin: shapes as they are met with, scaled to how often these customers buy and how long they were seen.
-fn starts(counted: &Counted) -> Vec<[f64; 4]> {
+/// Starting points: shapes that are common in practice, scaled to how often these customers buy and how long they were seen.
+fn starts(counted: &CountTables) -> Vec<[f64; 4]> {
     let (rate, age) = (counted.rate(), counted.mean_age());
     [[0.5, 0.6, 0.5], [1.0, 0.3, 2.0], [3.0, 2.0, 1.0]]
         .map(|[r, s, ages]| [r, 0.5 * r / rate, s, s * ages * age])

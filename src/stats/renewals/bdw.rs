@@ -1,26 +1,29 @@
-//! The beta-discrete-Weibull model: as shifted-beta-geometric, but the chance of leaving may also change as a customer
-//! stays, for everybody alike.
+//! The beta-discrete-Weibull model (BdW): as the shifted-beta-geometric, but each customer's probability of leaving may
+//! also change with the number of renewals, in the same way for all.
 
 use libm::{expm1, log, log1p, pow};
 use serde::{Deserialize, Serialize};
 
 use crate::stats::fit::{Fit, Parametric};
-use crate::stats::maximise::{Objective, maximise};
+use crate::stats::optimizer::{Objective, maximise};
 use crate::stats::renewals::sbg::PARAMETERS;
-use crate::stats::renewals::{Renewal, RenewalModel, customers, ln_beta_step, refused};
+use crate::stats::renewals::{Renewal, RenewalModel, customers, ln_beta_step, refusal};
 use crate::stats::special::{digamma, trigamma};
 
-/// S(n) = B(α, β + nᶜ)/B(α, β) (Fader, Hardie, Liu, Davin & Steenburgh 2018, "How to project customer retention"
-/// revisited, Journal of Interactive Marketing 43:1). c > 1: the longer a customer stays, the likelier the same customer
-/// leaves; c < 1: the less likely; c = 1 is shifted-beta-geometric.
+/// The BdW: S(n) = B(α, β + nᶜ)/B(α, β) (Fader, Hardie, Liu, Davin & Steenburgh 2018, "How to project customer retention"
+/// revisited, Journal of Interactive Marketing 43:1). With c > 1 a given customer becomes more likely to leave the longer
+/// they stay, with c < 1 less likely; c = 1 is the shifted-beta-geometric.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bdw {
+    /// α of the beta distribution, positive.
     pub alpha: f64,
+    /// β of the beta distribution, positive.
     pub beta: f64,
+    /// The power of n, positive.
     pub c: f64,
 }
 
-/// 4·10⁹ renewals to this power are still a float.
+/// The range of c: 2³² renewals to the greatest power are still a finite float.
 const POWERS: std::ops::RangeInclusive<f64> = 1e-6..=30.0;
 
 const STARTS: [[f64; 3]; 5] = [[1.0, 1.0, 1.0], [0.5, 5.0, 1.0], [0.2, 1.0, 2.0], [5.0, 20.0, 0.5], [20.0, 100.0, 1.0]];
@@ -41,13 +44,14 @@ impl Parametric for Bdw {
 }
 
 impl Bdw {
-    /// By maximum likelihood, as [`Sbg::fit`](super::sbg::Sbg::fit); it takes three renewals at least.
+    /// Fits the model by maximum likelihood, as [`Sbg::fit`](super::sbg::Sbg::fit); at least three renewals must have been
+    /// observed.
     pub fn fit(renewals: &[Renewal]) -> Fit<Bdw> {
-        if let Some(refused) = refused(renewals, Self::NAMES.len()) {
-            return refused;
+        if let Some(refusal) = refusal(renewals, Self::NAMES.len()) {
+            return refusal;
         }
         let customers = customers(renewals);
-        Fit::of(maximise(&STARTS, customers as f64, |p| surface(renewals, p)), customers)
+        Fit::of(maximise(&STARTS, customers as f64, |p| log_likelihood(renewals, p)), customers)
     }
 }
 
@@ -59,17 +63,18 @@ impl RenewalModel for Bdw {
         ln_beta_step(self.alpha, self.beta + start, step)
     }
 
-    fn decline(&self) -> f64 {
+    fn tail_exponent(&self) -> f64 {
         self.alpha * self.c
     }
 
-    fn pace(&self) -> f64 {
+    fn log_time_rate(&self) -> f64 {
         self.c.max(1.0)
     }
 }
 
-/// ψ(z) − ψ(z + a) and ψ′(z) − ψ′(z + a), relatively exact: recurrence upwards, then the asymptotic series (Abramowitz &
-/// Stegun 6.3.18, 6.4.12) term by term. Multiplied by nᶜ the rounding of the two apart would show.
+/// ψ(z) − ψ(z + a) and ψ′(z) − ψ′(z + a), to a small relative error: recurrence upwards, then differences of the asymptotic
+/// series (Abramowitz & Stegun 6.3.18, 6.4.12) term by term. Computed apart, their rounding would show once they are
+/// multiplied by nᶜ.
 fn polygamma_gaps(a: f64, mut z: f64) -> [f64; 2] {
     const LARGE: f64 = 16.0;
     let (mut first, mut second) = (0.0, 0.0);
@@ -91,23 +96,23 @@ fn polygamma_gaps(a: f64, mut z: f64) -> [f64; 2] {
     [first, second]
 }
 
-/// ln S(n) less what n does not enter, differentiated by α, β, c: once and twice.
+/// First and second derivatives of ln S(n) by α, β and c, without the terms that do not depend on n.
 #[derive(Clone, Copy)]
-struct Slopes {
+struct LogSurvivalDerivatives {
     first: [f64; 3],
     second: [[f64; 3]; 3],
 }
 
-impl Slopes {
-    /// With u = nᶜ: ln Γ(β + u) − ln Γ(α + β + u).
-    fn at(n: usize, &[alpha, beta, c]: &[f64; 3]) -> Slopes {
+impl LogSurvivalDerivatives {
+    /// The derivatives of ln Γ(β + u) − ln Γ(α + β + u), where u = nᶜ.
+    fn at(n: usize, &[alpha, beta, c]: &[f64; 3]) -> LogSurvivalDerivatives {
         let n = n as f64;
         let (u, ln) = if n > 0.0 { (pow(n, c), log(n)) } else { (0.0, 0.0) };
-        // By c, u has slope u·ln n, and that again.
+        // The first and second derivative of u by c.
         let (du, ddu) = (u * ln, u * ln * ln);
         let (upper, upper2) = (digamma(alpha + beta + u), trigamma(alpha + beta + u));
         let [gap, gap2] = polygamma_gaps(alpha, beta + u);
-        Slopes {
+        LogSurvivalDerivatives {
             first: [-upper, gap, gap * du],
             second: [
                 [-upper2, -upper2, -upper2 * du],
@@ -118,13 +123,13 @@ impl Slopes {
     }
 }
 
-/// `None` beyond the parameters that can be counted with.
-pub(super) fn surface(renewals: &[Renewal], parameters: &[f64; 3]) -> Option<Objective<3>> {
+/// The log-likelihood with exact derivatives; `None` outside the range of parameters that the model computes with.
+pub(super) fn log_likelihood(renewals: &[Renewal], parameters: &[f64; 3]) -> Option<Objective<3>> {
     let model = Bdw::of(parameters)?;
-    let mut s = Objective::FLAT;
-    let mut before = Slopes::at(0, parameters);
+    let mut s = Objective::ZERO;
+    let mut before = LogSurvivalDerivatives::at(0, parameters);
     for (n, renewal) in renewals.iter().enumerate() {
-        let after = Slopes::at(n + 1, parameters);
+        let after = LogSurvivalDerivatives::at(n + 1, parameters);
         let (lost, kept) = (renewal.lost as f64, renewal.kept());
         // ℓ = ln r(n); lost·ln(1 − eˡ) + kept·ℓ by ℓ, once and twice.
         let l = model.ln_kept(n as f64, n as f64 + 1.0);
@@ -207,8 +212,8 @@ mod tests {
             assert!(fit.parameters.iter().all(|p| p.estimate.is_finite() && p.std_error.is_none()));
             fit.notes.join("; ")
         };
-        assert_eq!(note(&[(10, 3), (7, 2)]), "2 of the 3 renewals have been seen that it takes at least");
-        assert_eq!(note(&[(10, 3), (7, 8), (1, 1)]), "more customers are lost at renewal 2 than stood before it");
+        assert_eq!(note(&[(10, 3), (7, 2)]), "renewals observed: 2; the model needs at least 3");
+        assert_eq!(note(&[(10, 3), (7, 8), (1, 1)]), "more customers are lost at renewal 2 than were due");
         assert!(note(&[(1000, 300), (700, 0), (700, 0), (700, 0)]).starts_with("not converged"));
         assert!(note(&[(625, 125), (500, 100), (400, 80), (320, 64)]).starts_with("not converged"));
         assert_eq!(Bdw::of(&[1.0, 1.0]), None);

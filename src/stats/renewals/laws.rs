@@ -6,7 +6,7 @@ use super::bdw::{self, Bdw};
 use super::sbg::{self, Sbg};
 use super::{Renewal, RenewalModel};
 use crate::stats::fit::{Fit, Parametric};
-use crate::stats::maximise::Objective;
+use crate::stats::optimizer::Objective;
 use crate::stats::simulated;
 
 fn renewals(most: usize) -> impl Strategy<Value = Vec<Renewal>> {
@@ -26,13 +26,17 @@ fn scale(low: f64, high: f64) -> impl Strategy<Value = f64> {
 }
 
 /// Central differences in ln θ, of the value for the gradient, of the gradient for the Hessian.
-fn differs<const N: usize>(at: [f64; N], rounding: f64, surface: impl Fn(&[f64; N]) -> Objective<N>) -> Option<String> {
+fn differs<const N: usize>(
+    at: [f64; N],
+    rounding: f64,
+    log_likelihood: impl Fn(&[f64; N]) -> Objective<N>,
+) -> Option<String> {
     const STEP: f64 = 1e-5;
-    let here = surface(&at);
+    let here = log_likelihood(&at);
     let moved = |i: usize, by: f64| {
         let mut p = at;
         p[i] += by * at[i];
-        surface(&p)
+        log_likelihood(&p)
     };
     for i in 0..N {
         let (up, down, width) = (moved(i, STEP), moved(i, -STEP), 2.0 * STEP * at[i]);
@@ -69,9 +73,9 @@ proptest! {
         let model = Bdw { alpha, beta, c };
         let at_stake = |(n, r): (u32, &Renewal)| r.due as f64 + r.lost as f64 / -libm::expm1(model.ln_kept((n - 1).into(), n.into()));
         let rounding = 1e-15 * (1..).zip(&counts).map(at_stake).sum::<f64>();
-        prop_assert_eq!(differs([alpha, beta], rounding, |p| sbg::surface(&counts, p)), None);
-        prop_assert_eq!(differs([alpha, beta, c], rounding, |p| bdw::surface(&counts, p).unwrap()), None);
-        let (two, three) = (sbg::surface(&counts, &[alpha, beta]), bdw::surface(&counts, &[alpha, beta, 1.0]).unwrap());
+        prop_assert_eq!(differs([alpha, beta], rounding, |p| sbg::log_likelihood(&counts, p)), None);
+        prop_assert_eq!(differs([alpha, beta, c], rounding, |p| bdw::log_likelihood(&counts, p).unwrap()), None);
+        let (two, three) = (sbg::log_likelihood(&counts, &[alpha, beta]), bdw::log_likelihood(&counts, &[alpha, beta, 1.0]).unwrap());
         prop_assert!((two.value - three.value).abs() <= 1e-10 * two.value.abs());
         for i in 0..2 {
             prop_assert!((two.gradient[i] - three.gradient[i]).abs() <= 1e-9 * (two.gradient[i].abs() + two.value.abs()));
@@ -86,7 +90,7 @@ proptest! {
         let lost = (1..).zip(&counts).map(|(n, r)| r.lost as f64 * libm::log(model.survival(n - 1) - model.survival(n)));
         let left = (counts[8].due - counts[8].lost) as f64;
         let usual = lost.sum::<f64>() + left * libm::log(model.survival(9));
-        let got = bdw::surface(&counts, &[alpha, beta, c]).unwrap().value;
+        let got = bdw::log_likelihood(&counts, &[alpha, beta, c]).unwrap().value;
         prop_assert!((got - usual).abs() <= 1e-8 * usual.abs(), "{} {}", got, usual);
     }
 

@@ -1,4 +1,4 @@
-//! Σ S(n + k)/S(n) · (1 + d)^−(k−1), k = 1, 2 …, to the last digits: however slowly it converges.
+//! The sum Σ S(n + k)/S(n) · (1 + d)^−(k−1), k = 1, 2 …, to full precision even where it converges slowly.
 
 use std::f64::consts::LN_2;
 
@@ -6,11 +6,11 @@ use libm::{exp, log, log1p};
 
 use crate::stats::renewals::RenewalModel;
 
-/// So much of the sum is nothing.
+/// A remainder below this share of the sum is neglected.
 const NOTHING: f64 = 1e-15;
-/// Terms that are added one by one.
+/// So many terms are added one by one.
 const TERMS: u32 = 4_096;
-/// ln k, times the pace, beyond which nothing is computed: powers of k are to stay floats.
+/// The limit of ln k times [`RenewalModel::log_time_rate`], so that powers of k stay finite floats.
 const FARTHEST: f64 = 600.0;
 
 /// Gauss–Legendre with twelve nodes: the positive ones and their weights.
@@ -23,18 +23,20 @@ const NODES: [(f64, f64); 6] = [
     (0.981_560_634_246_719_2, 0.047_175_336_386_511_83),
 ];
 
-/// The terms f(k) are positive and fall, with discount at least as fast as its powers: what follows f(k) is at most f(k)/d.
-/// They are added up until that is nothing. For a small d or none the rest follows from k = 4,096 on by Gregory's formula,
-/// Σ f(k) = ∫ f + f(K)/2 − (f(K+1) − f(K−1))/24 + O(f‴): the integral over panels of ln k, which f crosses smoothly, until
-/// what is left is nothing or, without discount, the integral of a power.
+/// The sum for a customer who has made n renewals, at `discount` d; `None` if it is infinite or cannot be computed.
+///
+/// The terms f(k) are positive and fall, under a discount at least as fast as its powers, so that the terms after f(k) sum to
+/// at most about f(k)/d. Terms are added until that can be neglected. If d is small or 0, what is left after 4,096 terms
+/// follows from Gregory's formula, Σ f(k) = ∫ f + f(K)/2 − (f(K+1) − f(K−1))/24 + O(f‴). The integral is computed over
+/// panels of ln k, in which f is smooth, until the remainder can be neglected or, without discount, is that of a power.
 pub fn sum<M: RenewalModel + ?Sized>(model: &M, n: f64, discount: f64) -> Option<f64> {
-    let power = model.decline();
+    let power = model.tail_exponent();
     if !(0.0..f64::INFINITY).contains(&discount) || (discount == 0.0 && power <= 1.0) {
         return None;
     }
     let ln_v = -log1p(discount);
     let f = |k: f64| exp(model.ln_kept(n, n + k) + (k - 1.0) * ln_v);
-    // What follows f(k): without discount as for a power, of which the terms near k fall as these do.
+    // The sum of the terms after f(k). Without discount it is that of a power which falls at the same rate at k.
     let rest = |k: f64, f: f64| match model.ln_kept(n + k, n + k + 1.0) {
         _ if f == 0.0 => 0.0,
         _ if discount > 0.0 => f * (1.0 + 1.0 / discount),
@@ -50,9 +52,9 @@ pub fn sum<M: RenewalModel + ?Sized>(model: &M, n: f64, discount: f64) -> Option
     }
     let start = f64::from(TERMS);
     sum += f(start) / 2.0 - (f(start + 1.0) - f(start - 1.0)) / 24.0;
-    let half = LN_2 / 2.0 / model.pace();
+    let half = LN_2 / 2.0 / model.log_time_rate();
     let mut from = log(start);
-    while from * model.pace() < FARTHEST {
+    while from * model.log_time_rate() < FARTHEST {
         let at = |x: f64| exp(from + half * (1.0 + x));
         let weigh = |(x, weight): &(f64, f64)| weight * (at(-x) * f(at(-x)) + at(*x) * f(at(*x)));
         sum += half * NODES.iter().map(weigh).sum::<f64>();

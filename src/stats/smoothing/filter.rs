@@ -1,26 +1,27 @@
-//! One pass over a series for given smoothing parameters, from the first state that makes its errors least.
+//! One pass over a series with given smoothing parameters, from the first state that makes the errors least.
 
 use super::{Form, Smoothing, Trend};
+use crate::stats::linear_algebra::solve_normal_equations;
 
-/// What is known after an observation.
+/// The state of a model after an observation.
 #[derive(Clone, Debug, PartialEq)]
-pub struct State {
+pub struct SmoothingState {
     pub level: f64,
     pub trend: f64,
-    /// The states of the last m periods; `next` is that of the period to come.
+    /// The states of the last m periods; `next` is the place of the coming period's state.
     season: Vec<f64>,
     next: usize,
 }
 
-impl State {
-    /// The season's part so many steps ahead.
+impl SmoothingState {
+    /// The seasonal part of a forecast so many steps ahead.
     pub fn season_ahead(&self, steps: usize) -> f64 {
         let m = self.season.len();
         if m == 0 { 0.0 } else { self.season[(self.next + steps - 1) % m] }
     }
 
-    /// Learns an observation; its error.
-    fn see(&mut self, y: f64, by: &Smoothing) -> f64 {
+    /// Updates the state with an observation, and returns the error of its forecast.
+    fn update(&mut self, y: f64, by: &Smoothing) -> f64 {
         let level = self.level + by.phi * self.trend;
         let season = self.season.get(self.next).copied().unwrap_or(0.0);
         let error = y - level - season;
@@ -34,17 +35,17 @@ impl State {
     }
 }
 
-/// A series with buffers for many passes.
+/// A series, with buffers that are reused by many passes.
 pub struct Filter {
     form: Form,
     series: Vec<f64>,
-    /// The series' mean, which the level is told apart from to keep digits.
+    /// The mean of the series. It is subtracted before smoothing, to keep digits.
     mean: f64,
-    /// Σ e² below which a fit is as good as perfect.
+    /// Σ e² below which a fit counts as perfect.
     floor: f64,
-    /// Errors from a first state of zeros.
+    /// The errors from a first state of zeros.
     errors: Vec<f64>,
-    /// How errors move with a first state of a level, of a trend, and of a season's first number of 1.
+    /// How the errors change if the level, the trend or the first seasonal number of the first state is 1.
     of_level: Vec<f64>,
     of_trend: Vec<f64>,
     of_season: Vec<f64>,
@@ -68,25 +69,26 @@ impl Filter {
         }
     }
 
-    fn zeros(&self) -> State {
-        State { level: 0.0, trend: 0.0, season: vec![0.0; self.form.season], next: 0 }
+    fn zeros(&self) -> SmoothingState {
+        SmoothingState { level: 0.0, trend: 0.0, season: vec![0.0; self.form.season], next: 0 }
     }
 
-    /// The first state of least Σ e². The last of a season's numbers is what makes their sum 0.
-    fn first(&mut self, by: &Smoothing) -> State {
+    /// The first state with the least Σ e². The last of the seasonal numbers makes their sum 0.
+    fn first(&mut self, by: &Smoothing) -> SmoothingState {
         let (mut seen, mut season) = (self.zeros(), self.zeros());
-        let (mut level, mut trend) = (State { level: 1.0, ..self.zeros() }, State { trend: 1.0, ..self.zeros() });
+        let (mut level, mut trend) =
+            (SmoothingState { level: 1.0, ..self.zeros() }, SmoothingState { trend: 1.0, ..self.zeros() });
         season.season.iter_mut().take(1).for_each(|first| *first = 1.0);
-        // Side by side, for each waits for its own period before alone.
+        // Side by side in one loop: each series waits only for its own previous period, so that a processor overlaps them.
         for (t, y) in self.series.iter().enumerate() {
-            self.errors[t] = seen.see(*y, by);
-            self.of_level[t] = level.see(0.0, by);
-            self.of_trend.get_mut(t).into_iter().for_each(|error| *error = trend.see(0.0, by));
-            self.of_season.get_mut(t).into_iter().for_each(|error| *error = season.see(0.0, by));
+            self.errors[t] = seen.update(*y, by);
+            self.of_level[t] = level.update(0.0, by);
+            self.of_trend.get_mut(t).into_iter().for_each(|error| *error = trend.update(0.0, by));
+            self.of_season.get_mut(t).into_iter().for_each(|error| *error = season.update(0.0, by));
         }
 
         let (lower, right) = self.normal_equations();
-        let free = solve(lower, right);
+        let free = solve_normal_equations(lower, right, dot);
         let mut first = self.zeros();
         let (level_and_trend, season) = free.split_at(free.len() - self.form.season.saturating_sub(1));
         first.level = level_and_trend[0];
@@ -98,10 +100,11 @@ impl Filter {
         first
     }
 
-    /// Of the least Σ (eₜ + Σ xᵢ mᵢₜ)², the products of the moves m as a lower triangle, row by row, and theirs with −e.
+    /// The normal equations of the least Σ (eₜ + Σ xᵢ mᵢₜ)² over x: the products of the changes m as a lower triangle, row by
+    /// row, and their products with −e.
     ///
-    /// A season's number i periods later moves the errors i periods later and else alike, so that the products of two of
-    /// them are those of the two before, less one term.
+    /// The seasonal number i periods later changes the errors in the same way, i periods later. So the product of two of
+    /// them is the product of the two before, less one term.
     fn normal_equations(&self) -> (Vec<Vec<f64>>, Vec<f64>) {
         let n = self.series.len();
         let moves = [&self.of_level, &self.of_trend];
@@ -114,7 +117,7 @@ impl Filter {
         }
         let Some(last) = self.form.season.checked_sub(1) else { return (lower, right) };
         let season = &self.of_season;
-        // Of a series with the season's number i alone.
+        // The product of a series and the changes by the seasonal number i.
         let with = |series: &[f64], i: usize| dot(&season[..n - i], &series[i..]);
         let mut both: Vec<Vec<f64>> = vec![vec![0.0; last + 1]; last + 1];
         for i in 0..=last {
@@ -134,27 +137,27 @@ impl Filter {
         (lower, right)
     }
 
-    /// The least Σ e² that these parameters leave.
+    /// The least Σ e² with these parameters.
     pub fn squares(&mut self, by: &Smoothing) -> f64 {
         self.pass(by).0
     }
 
-    /// Σ e², and what is known at the end.
-    pub fn smooth(&mut self, by: &Smoothing) -> (f64, State) {
+    /// Σ e², and the state after the last observation.
+    pub fn smooth(&mut self, by: &Smoothing) -> (f64, SmoothingState) {
         let (squares, mut state) = self.pass(by);
         state.level += self.mean;
         (squares, state)
     }
 
-    fn pass(&mut self, by: &Smoothing) -> (f64, State) {
+    fn pass(&mut self, by: &Smoothing) -> (f64, SmoothingState) {
         let mut state = self.first(by);
-        let squares: f64 = self.series.iter().map(|y| state.see(*y, by)).map(|e| e * e).sum();
+        let squares: f64 = self.series.iter().map(|y| state.update(*y, by)).map(|e| e * e).sum();
         let squares = if squares.is_finite() { squares } else { f64::MAX };
         (squares.max(self.floor), state)
     }
 }
 
-/// Σ aᵢbᵢ in four sums side by side: always the same four, and a machine adds them at once.
+/// Σ aᵢbᵢ as four sums, which a processor computes at once. The order is fixed, so that the result is always the same.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
     let mut sums = [0.0; 4];
@@ -163,29 +166,6 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     }
     let rest: f64 = a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum();
     sums[0] + sums[1] + (sums[2] + sums[3]) + rest
-}
-
-/// x of normal equations, by Cholesky's decomposition; what the others say already gets 0.
-fn solve(mut lower: Vec<Vec<f64>>, mut x: Vec<f64>) -> Vec<f64> {
-    let p = x.len();
-    for i in 0..p {
-        let own = lower[i][i];
-        let (above, rest) = lower.split_at_mut(i);
-        let row = &mut rest[0];
-        for (j, column) in above.iter().enumerate() {
-            let known = dot(&row[..j], &column[..j]);
-            row[j] = if column[j] > 0.0 { (row[j] - known) / column[j] } else { 0.0 };
-        }
-        let left = own - dot(&row[..i], &row[..i]);
-        row[i] = if left > 1e-11 * own { libm::sqrt(left) } else { 0.0 };
-        let known = dot(&row[..i], &x[..i]);
-        x[i] = if row[i] > 0.0 { (x[i] - known) / row[i] } else { 0.0 };
-    }
-    for i in (0..p).rev() {
-        let known: f64 = (i + 1..p).map(|k| lower[k][i] * x[k]).sum();
-        x[i] = if lower[i][i] > 0.0 { (x[i] - known) / lower[i][i] } else { 0.0 };
-    }
-    x
 }
 
 #[cfg(test)]
@@ -199,7 +179,7 @@ mod tests {
         let moves: [Vec<f64>; 3] = [vec![-1.0; 5], t.iter().map(|t| -t).collect(), vec![-2.0; 5]];
         let errors: Vec<f64> = t.iter().map(|t| 3.0 + 2.0 * t).collect();
         let lower = (0..3).map(|i| (0..=i).map(|j| dot(&moves[i], &moves[j])).collect()).collect();
-        let x = solve(lower, moves.iter().map(|m| -dot(m, &errors)).collect());
+        let x = solve_normal_equations(lower, moves.iter().map(|m| -dot(m, &errors)).collect(), dot);
         assert!((x[0] - 3.0).abs() < 1e-12 && (x[1] - 2.0).abs() < 1e-12 && x[2] == 0.0, "{x:?}");
     }
 
@@ -207,8 +187,8 @@ mod tests {
     #[test]
     fn a_level_by_hand() {
         let by = Smoothing { alpha: 0.5, beta: 0.0, gamma: 0.0, phi: 1.0 };
-        let mut state = State { level: 10.0, trend: 0.0, season: vec![], next: 0 };
-        let errors = [12.0, 11.0, 15.0].map(|y| state.see(y, &by));
+        let mut state = SmoothingState { level: 10.0, trend: 0.0, season: vec![], next: 0 };
+        let errors = [12.0, 11.0, 15.0].map(|y| state.update(y, &by));
         assert_eq!((errors, state.level), ([2.0, 0.0, 4.0], 13.0));
     }
 }

@@ -66,11 +66,11 @@ fn agree(series: &[f64], printed: &Printed) {
     // Theirs is Σe²/n.
     let scale = (found.n + 1 - form.parameters()) as f64 / found.n as f64;
     for (step, mean) in (1..).zip(printed.means) {
-        let got = found.ahead(step).mean;
+        let got = found.forecast(step).mean;
         assert!((got / mean - 1.0).abs() < 2e-3, "{name} {step}: {got} or {mean}");
     }
     for (step, variance) in [1, 6].into_iter().zip(printed.variances) {
-        let got = scale * found.ahead(step).variance;
+        let got = scale * found.forecast(step).variance;
         assert!((got / variance - 1.0).abs() < 2e-2, "{name} {step}: {got} or {variance}");
     }
 }
@@ -171,12 +171,12 @@ fn a_line_and_a_season_without_errors_go_on_exactly() {
     let line: Vec<f64> = (0..10).map(|t| 5.0 + 2.0 * f64::from(t)).collect();
     let found = Smoothed::best(&line, 0).unwrap();
     assert_eq!(found.form.trend, Trend::Additive);
-    assert!((found.ahead(3).mean - 29.0).abs() < 1e-6 && found.ahead(3).variance < 1e-9);
+    assert!((found.forecast(3).mean - 29.0).abs() < 1e-6 && found.forecast(3).variance < 1e-9);
     let wave: Vec<f64> = (0..28).map(|t| [3.0, 1.0, -2.0, 8.0][t % 4]).collect();
     let found = Smoothed::best(&wave, 4).unwrap();
     assert_eq!(found.form, Form { trend: Trend::None, season: 4 });
-    let ahead: Vec<f64> = (1..=4).map(|h| found.ahead(h).mean).collect();
-    assert!(ahead.iter().zip([3.0, 1.0, -2.0, 8.0]).all(|(a, b)| (a - b).abs() < 1e-6), "{ahead:?}");
+    let forecast: Vec<f64> = (1..=4).map(|h| found.forecast(h).mean).collect();
+    assert!(forecast.iter().zip([3.0, 1.0, -2.0, 8.0]).all(|(a, b)| (a - b).abs() < 1e-6), "{forecast:?}");
 }
 
 #[test]
@@ -186,5 +186,5 @@ fn what_is_too_short_or_no_number_is_not_fitted() {
     assert!(Smoothed::fit(&[1.0, 2.0, f64::NAN, 5.0, 1.0, 2.0], none).is_none());
     assert!(Smoothed::fit(&OIL, Form { trend: Trend::None, season: 12 }).is_none());
     assert!(Smoothed::best(&[], 12).is_none());
-    assert!(Smoothed::best(&[7.0; 9], 0).unwrap().ahead(1).variance < 1e-12);
+    assert!(Smoothed::best(&[7.0; 9], 0).unwrap().forecast(1).variance < 1e-12);
 }

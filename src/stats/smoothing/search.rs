@@ -1,17 +1,17 @@
-//! The least value of a function on the unit cube of a few dimensions: a fixed grid, then Nelder and Mead's simplex (1965,
-//! The Computer Journal 7:308) from its best point, kept within the cube.
+//! Minimisation of a function on the unit cube of a few dimensions: a fixed grid, then Nelder and Mead's simplex method
+//! (1965, The Computer Journal 7:308) from the best point of the grid, kept within the cube.
 
-/// Places of the grid along the first dimension, and along the others.
+/// The grid's coordinates along the first dimension, and along each of the others.
 const ALONG_FIRST: [f64; 4] = [0.05, 0.3, 0.65, 0.95];
 const ALONG: [f64; 2] = [0.05, 0.5];
-/// Simplexes, the second begun where the first ended: their sides, and by how little their values differ when they have
-/// arrived.
+/// Two simplexes, of which the second starts where the first ended: their side, and the difference of values below which
+/// each has converged.
 const SIMPLEXES: [(f64, f64); 2] = [(0.2, 1e-5), (0.05, 1e-8)];
 const STEPS: usize = 100;
 
 type Point = Vec<f64>;
 
-/// Where the function is least; the same for the same function, always.
+/// The point at which the function is least. The same function always gives the same point.
 pub fn least(dimensions: usize, value: &mut dyn FnMut(&[f64]) -> f64) -> Point {
     let mut best = (f64::INFINITY, vec![0.5; dimensions]);
     let mut point = vec![0.0; dimensions];
@@ -33,12 +33,12 @@ pub fn least(dimensions: usize, value: &mut dyn FnMut(&[f64]) -> f64) -> Point {
 
 fn descend(from: (f64, Point), (side, flat): (f64, f64), value: &mut dyn FnMut(&[f64]) -> f64) -> (f64, Point) {
     let n = from.1.len();
-    let mut look = |point: Point| (value(&point), point);
+    let mut evaluate = |point: Point| (value(&point), point);
     let mut simplex = vec![from.clone()];
     for d in 0..n {
         let mut point = from.1.clone();
         point[d] += if point[d] + side <= 1.0 { side } else { -side };
-        simplex.push(look(point));
+        simplex.push(evaluate(point));
     }
     for _ in 0..STEPS {
         simplex.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -47,17 +47,17 @@ fn descend(from: (f64, Point), (side, flat): (f64, f64), value: &mut dyn FnMut(&
         }
         let centre: Point = (0..n).map(|d| simplex[..n].iter().map(|s| s.1[d]).sum::<f64>() / n as f64).collect();
         let worst = simplex[n].clone();
-        // Beyond the centre by so many times the way from the worst.
+        // The point beyond the centre by t times the distance from the worst.
         let along =
             |t: f64| -> Point { centre.iter().zip(&worst.1).map(|(c, w)| (c + t * (c - w)).clamp(0.0, 1.0)).collect() };
-        let reflected = look(along(1.0));
+        let reflected = evaluate(along(1.0));
         let next = if reflected.0 < simplex[0].0 {
-            let farther = look(along(2.0));
+            let farther = evaluate(along(2.0));
             if farther.0 < reflected.0 { Some(farther) } else { Some(reflected) }
         } else if reflected.0 < simplex[n - 1].0 {
             Some(reflected)
         } else {
-            let nearer = look(along(if reflected.0 < worst.0 { 0.5 } else { -0.5 }));
+            let nearer = evaluate(along(if reflected.0 < worst.0 { 0.5 } else { -0.5 }));
             (nearer.0 < worst.0.min(reflected.0)).then_some(nearer)
         };
         match next {
@@ -65,7 +65,7 @@ fn descend(from: (f64, Point), (side, flat): (f64, f64), value: &mut dyn FnMut(&
             None => {
                 let best = simplex[0].1.clone();
                 for corner in &mut simplex[1..] {
-                    *corner = look(corner.1.iter().zip(&best).map(|(x, b)| f64::midpoint(*x, *b)).collect());
+                    *corner = evaluate(corner.1.iter().zip(&best).map(|(x, b)| f64::midpoint(*x, *b)).collect());
                 }
             }
         }

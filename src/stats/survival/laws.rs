@@ -5,30 +5,30 @@ use proptest::prelude::*;
 
 use super::compare::{Comparison, Weights, compare};
 use super::kaplan_meier::{Confidence, Curve};
-use super::{Life, Spell};
+use super::{EventTable, ObservedSpell};
 
 /// Small times, so that ties, lengths of 0 and gaps are common.
-fn spells(most: usize) -> impl Strategy<Value = Vec<Spell>> {
+fn spells(most: usize) -> impl Strategy<Value = Vec<ObservedSpell>> {
     let entry = prop_oneof![3 => Just(0u32), 1 => 0u32..12];
     let spell = (entry, 0u32..15, any::<bool>(), 1u64..4);
-    let spell = spell.prop_map(|(entry, end, event, customers)| Spell { entry, end, event, customers });
+    let spell = spell.prop_map(|(entry, end, event, customers)| ObservedSpell { entry, end, event, customers });
     proptest::collection::vec(spell, 0..most)
 }
 
-fn life(spells: &[Spell]) -> Life {
-    Life::from_spells(spells.iter().copied()).unwrap()
+fn event_table(spells: &[ObservedSpell]) -> EventTable {
+    EventTable::from_spells(spells.iter().copied()).unwrap()
 }
 
-fn at_risk(spells: &[Spell], t: u32) -> f64 {
+fn at_risk(spells: &[ObservedSpell], t: u32) -> f64 {
     spells.iter().filter(|s| s.entry < t && t <= s.end).map(|s| s.customers as f64).sum()
 }
 
-fn events(spells: &[Spell], t: u32) -> f64 {
+fn events(spells: &[ObservedSpell], t: u32) -> f64 {
     spells.iter().filter(|s| s.entry < t && t == s.end && s.event).map(|s| s.customers as f64).sum()
 }
 
 /// S and σ²; the latter infinite once S is 0.
-fn naive_curve(spells: &[Spell], until: u32) -> (f64, f64) {
+fn naive_curve(spells: &[ObservedSpell], until: u32) -> (f64, f64) {
     (1..=until)
         .map(|t| (at_risk(spells, t), events(spells, t)))
         .filter(|(n, _)| *n > 0.0)
@@ -36,7 +36,7 @@ fn naive_curve(spells: &[Spell], until: u32) -> (f64, f64) {
 }
 
 /// Z and V in full, and ZᵀV⁻Z by Gauss with full pivoting; rank deficits are pivots of nothing.
-fn naive_test(strata: &[Vec<Vec<Spell>>], weights: Weights) -> (f64, u64) {
+fn naive_test(strata: &[Vec<Vec<ObservedSpell>>], weights: Weights) -> (f64, u64) {
     let k = strata[0].len();
     let (mut z, mut v) = (vec![0.0; k], vec![vec![0.0; k]; k]);
     for groups in strata {
@@ -94,7 +94,7 @@ fn groups_of(comparison: &Comparison, weights: Weights) -> (f64, u64, f64) {
 proptest! {
     #[test]
     fn curves_are_those_of_the_definition(spells in spells(12)) {
-        let curve = Curve::new(&life(&spells), Confidence::Log);
+        let curve = Curve::new(&event_table(&spells), Confidence::Log);
         let over = spells.iter().filter(|s| s.end > s.entry);
         let mut ends: Vec<u32> = over.clone().map(|s| s.end).collect();
         ends.sort_unstable();
@@ -129,7 +129,7 @@ proptest! {
     #[test]
     fn curves_fall_within_their_intervals(spells in spells(30)) {
         for kind in KINDS {
-            let curve = Curve::new(&life(&spells), kind);
+            let curve = Curve::new(&event_table(&spells), kind);
             let mut before = 1.0;
             for row in &curve.rows {
                 prop_assert!((0.0..=before).contains(&row.survival));
@@ -153,8 +153,8 @@ proptest! {
 
     #[test]
     fn counts_of_all_alike_change_no_curve_but_its_error(spells in spells(12), times in 2u64..50) {
-        let more: Vec<Spell> = spells.iter().map(|s| Spell { customers: s.customers * times, ..*s }).collect();
-        let [one, many] = [&spells, &more].map(|s| Curve::new(&life(s), Confidence::Plain));
+        let more: Vec<ObservedSpell> = spells.iter().map(|s| ObservedSpell { customers: s.customers * times, ..*s }).collect();
+        let [one, many] = [&spells, &more].map(|s| Curve::new(&event_table(s), Confidence::Plain));
         for (a, b) in one.rows.iter().zip(&many.rows) {
             prop_assert!((a.survival - b.survival).abs() < 1e-13 && (a.hazard - b.hazard).abs() < 1e-15);
             if let (Some(a), Some(b)) = (a.std_error, b.std_error) {
@@ -166,8 +166,8 @@ proptest! {
     #[test]
     fn tests_are_those_of_the_definition(a in spells(8), b in spells(8), c in spells(8), d in spells(5), e in spells(5), f in spells(5)) {
         for strata in [vec![vec![a.clone(), b.clone(), c.clone()]], vec![vec![a, b, c], vec![d, e, f]]] {
-            let lives: Vec<Vec<Life>> = strata.iter().map(|g| g.iter().map(|s| life(s)).collect()).collect();
-            let found = compare(&lives).unwrap();
+            let event_tables: Vec<Vec<EventTable>> = strata.iter().map(|g| g.iter().map(|s| event_table(s)).collect()).collect();
+            let found = compare(&event_tables).unwrap();
             for weights in TESTS {
                 let (statistic, df, p) = groups_of(&found, weights);
                 let (expected, rank) = naive_test(&strata, weights);
@@ -183,12 +183,12 @@ proptest! {
 
     #[test]
     fn the_order_of_groups_and_the_unit_of_time_do_not_matter(a in spells(8), b in spells(8), c in spells(8), d in spells(8)) {
-        let slow = |s: &Vec<Spell>| s.iter().map(|s| Spell { entry: 30 * s.entry, end: 30 * s.end, ..*s }).collect::<Vec<_>>();
+        let slow = |s: &Vec<ObservedSpell>| s.iter().map(|s| ObservedSpell { entry: 30 * s.entry, end: 30 * s.end, ..*s }).collect::<Vec<_>>();
         let groups = [a, b, c, d];
-        let lives = groups.each_ref().map(|s| life(s)).to_vec();
-        let turned: Vec<Life> = [2, 0, 3, 1].map(|i: usize| lives[i].clone()).to_vec();
-        let slowed = groups.each_ref().map(|s| life(&slow(s))).to_vec();
-        let [found, turned, slowed] = [lives, turned, slowed].map(|l| compare(&[l]).unwrap());
+        let event_tables = groups.each_ref().map(|s| event_table(s)).to_vec();
+        let turned: Vec<EventTable> = [2, 0, 3, 1].map(|i: usize| event_tables[i].clone()).to_vec();
+        let slowed = groups.each_ref().map(|s| event_table(&slow(s))).to_vec();
+        let [found, turned, slowed] = [event_tables, turned, slowed].map(|l| compare(&[l]).unwrap());
         prop_assert_eq!(&found, &slowed);
         for weights in TESTS {
             let (x, y) = (groups_of(&found, weights), groups_of(&turned, weights));

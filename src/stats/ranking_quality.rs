@@ -1,37 +1,43 @@
-//! How well a score tells those who had an event from those who had not.
+//! How well a score separates customers who had an event from those who had not: area under the ROC curve, lift, Brier
+//! score.
 
-/// Customers of one score.
+/// Customers with one score.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Group {
-    /// Higher: the event is held for likelier.
+pub struct ScoreGroup {
+    /// The score; a higher one means that the event is more likely.
     pub score: f64,
+    /// Customers.
     pub customers: u64,
+    /// Of these, those who had the event.
     pub events: u64,
 }
 
-/// What a ranking comes to; sums over several rankings are the figures of all.
+/// The counts behind the quality of a ranking. Those of several rankings can be added up.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Ranked {
+pub struct RankingQuality {
+    /// Customers ranked.
     pub customers: u64,
+    /// Of these, those who had the event.
     pub events: u64,
-    /// Pairs of one with the event and one without, and twice those in which the first has the higher score, ties once.
+    /// The number of pairs of a customer with the event and one without.
     pub pairs: u128,
+    /// Twice the number of pairs in which the one with the event has the higher score; ties count once.
     pub twice_won: u128,
-    /// Events among the tenth of the customers with the highest scores; of customers of one score, of whom only some
-    /// belong to it, the same share.
+    /// Events among the tenth of the customers with the highest scores. If only some of the customers with one score belong
+    /// to that tenth, the same share of their events counts.
     pub events_in_top: f64,
 }
 
-impl Ranked {
-    /// Ranks customers, whatever the order of the groups; several may have one score.
-    pub fn of(groups: &[Group]) -> Ranked {
+impl RankingQuality {
+    /// Ranks customers. The groups may be in any order, and several may have one score.
+    pub fn of(groups: &[ScoreGroup]) -> RankingQuality {
         let mut groups = groups.to_vec();
         groups.sort_by(|a, b| b.score.total_cmp(&a.score));
         let customers: u64 = groups.iter().map(|g| g.customers).sum();
         let events: u64 = groups.iter().map(|g| g.events).sum();
         let pairs = u128::from(events) * u128::from(customers - events);
-        let mut ranked = Ranked { customers, events, pairs, ..Ranked::default() };
-        // In tenths of a customer, of which there are as many in the top as there are customers.
+        let mut ranked = RankingQuality { customers, events, pairs, ..RankingQuality::default() };
+        // Counted in tenths of a customer: the top has as many of these as there are customers.
         let (mut left, mut events_above) = (u128::from(customers), 0u128);
         for tied in groups.chunk_by(|a, b| a.score == b.score) {
             let (n, events) = tied.iter().fold((0, 0), |(n, e), g| (n + g.customers, e + g.events));
@@ -47,9 +53,10 @@ impl Ranked {
         ranked
     }
 
+    /// The counts of two rankings together.
     #[must_use]
-    pub fn and(self, other: Ranked) -> Ranked {
-        Ranked {
+    pub fn and(self, other: RankingQuality) -> RankingQuality {
+        RankingQuality {
             customers: self.customers + other.customers,
             events: self.events + other.events,
             pairs: self.pairs + other.pairs,
@@ -58,23 +65,23 @@ impl Ranked {
         }
     }
 
-    /// The area under the receiver operating characteristic: the probability that one with the event has a higher score
-    /// than one without, ties one half (Hanley and McNeil 1982, Radiology 143:29–36). Over several rankings it is of pairs
-    /// within one. `None` without pairs.
+    /// The area under the ROC curve: the probability that a customer with the event has a higher score than one without,
+    /// ties counting one half (Hanley and McNeil 1982, Radiology 143:29–36). Of several rankings only pairs within one
+    /// ranking count. `None` without pairs.
     pub fn auc(&self) -> Option<f64> {
         (self.pairs > 0).then(|| self.twice_won as f64 / (2.0 * self.pairs as f64))
     }
 
-    /// The share of the events that the top tenth has, over a tenth. `None` without events.
+    /// The lift of the top tenth: its share of all events divided by a tenth. `None` without events.
     pub fn lift(&self) -> Option<f64> {
         (self.events > 0).then(|| 10.0 * self.events_in_top / self.events as f64)
     }
 }
 
-/// Σ (outcome − probability)² of customers whose `score` is a probability: divided by their number, the score of Brier
+/// Σ (outcome − probability)² over customers whose `score` is a probability. Divided by their number it is the Brier score
 /// (1950, Monthly Weather Review 78:1–3).
-pub fn squared_errors(groups: &[Group]) -> f64 {
-    let of = |g: &Group| {
+pub fn squared_errors(groups: &[ScoreGroup]) -> f64 {
+    let of = |g: &ScoreGroup| {
         let (with, without) = (g.events as f64, (g.customers - g.events) as f64);
         with * (1.0 - g.score) * (1.0 - g.score) + without * g.score * g.score
     };
@@ -85,8 +92,8 @@ pub fn squared_errors(groups: &[Group]) -> f64 {
 mod tests {
     use super::*;
 
-    fn group(score: f64, customers: u64, events: u64) -> Group {
-        Group { score, customers, events }
+    fn group(score: f64, customers: u64, events: u64) -> ScoreGroup {
+        ScoreGroup { score, customers, events }
     }
 
     /// Ten customers, one a score but for two at 0.5; those at 0.9, 0.7 and one of the two at 0.5 had the event.
@@ -98,7 +105,7 @@ mod tests {
         let one = |score, events| group(score, 1, events);
         let low = [0.4, 0.3, 0.2, 0.1].map(|score| one(score, 0));
         let high = [one(0.7, 1), one(0.9, 1), one(0.8, 0), one(0.6, 0), group(0.5, 2, 1)];
-        let ranked = Ranked::of(&[low.as_slice(), high.as_slice()].concat());
+        let ranked = RankingQuality::of(&[low.as_slice(), high.as_slice()].concat());
         assert_eq!((ranked.pairs, ranked.twice_won), (21, 35));
         assert_eq!(ranked.auc(), Some(17.5 / 21.0));
         // The top tenth is the one at 0.9: one event of three, where chance has 0.3.
@@ -108,19 +115,19 @@ mod tests {
     /// Fifteen customers, so that the top tenth is one and a half: the one at the top, and half a customer of the four behind.
     #[test]
     fn the_last_of_the_top_tenth_is_shared_among_equals() {
-        let ranked = Ranked::of(&[group(0.1, 10, 1), group(0.9, 1, 1), group(0.5, 4, 2)]);
+        let ranked = RankingQuality::of(&[group(0.1, 10, 1), group(0.9, 1, 1), group(0.5, 4, 2)]);
         assert_eq!(ranked.events_in_top, 1.0 + 2.0 * 0.5 / 4.0);
-        let split = Ranked::of(&[group(0.5, 1, 0), group(0.1, 10, 1), group(0.5, 3, 2), group(0.9, 1, 1)]);
+        let split = RankingQuality::of(&[group(0.5, 1, 0), group(0.1, 10, 1), group(0.5, 3, 2), group(0.9, 1, 1)]);
         assert_eq!(split, ranked);
     }
 
     #[test]
     fn without_difference_there_is_no_area() {
-        assert_eq!(Ranked::of(&[group(0.5, 3, 3)]).auc(), None);
-        assert_eq!(Ranked::of(&[group(0.5, 3, 0)]).lift(), None);
-        assert_eq!(Ranked::of(&[]), Ranked::default());
-        assert_eq!(Ranked::of(&[group(0.5, 30, 3)]).auc(), Some(0.5));
-        assert_eq!(Ranked::of(&[group(0.5, 30, 3)]).lift(), Some(1.0));
+        assert_eq!(RankingQuality::of(&[group(0.5, 3, 3)]).auc(), None);
+        assert_eq!(RankingQuality::of(&[group(0.5, 3, 0)]).lift(), None);
+        assert_eq!(RankingQuality::of(&[]), RankingQuality::default());
+        assert_eq!(RankingQuality::of(&[group(0.5, 30, 3)]).auc(), Some(0.5));
+        assert_eq!(RankingQuality::of(&[group(0.5, 30, 3)]).lift(), Some(1.0));
     }
 
     /// (1 − 0.8)² + 0.8² + 0.3²: Brier's figure for a hit at 80 %, a miss at 80 % and a dry day at 30 %.

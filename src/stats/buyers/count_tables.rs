@@ -1,13 +1,13 @@
-//! Counted histories made ready for a likelihood: distinct frequencies and times, so that a logarithm is taken once for
-//! each, and cells that point to them.
+//! Counted histories, prepared for a likelihood: tables of the distinct frequencies and times, and cells that point into
+//! them. A logarithm is then computed once for each distinct time instead of once for each cell.
 
 use rayon::prelude::*;
 
-use super::{Buyers, Cell};
+use super::{BuyerCell, BuyerHistories};
 
-/// Indices into the distinct frequencies and times, and how many customers.
+/// A history as indices into the tables of distinct frequencies and times, with its customers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct IndexedCell {
     pub frequency: u32,
     pub recency: u32,
     pub age: u32,
@@ -15,31 +15,32 @@ pub struct Row {
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Counted {
-    /// Distinct frequencies, rising, and the customers of each.
+pub struct CountTables {
+    /// Distinct frequencies, ascending, and the customers of each.
     pub frequencies: Vec<u32>,
     pub frequency_customers: Vec<f64>,
-    /// Distinct times in units, rising.
+    /// Distinct times (recencies and ages) in units, ascending.
     pub times: Vec<f64>,
-    /// Customers and their repeat transactions by age, as `times`.
+    /// Customers, and their repeat transactions, by age: indexed like `times`.
     pub age_customers: Vec<f64>,
     pub age_repeats: Vec<f64>,
-    /// By frequency, age, recency; like cells merged.
-    pub rows: Vec<Row>,
+    /// In order of frequency, age and recency; equal cells are merged.
+    pub rows: Vec<IndexedCell>,
     pub customers: u64,
     pub repeaters: u64,
-    /// Customers left out: their last transaction lies beyond their age, or they repeat within no time at all.
+    /// Customers left out: their last transaction lies beyond their age, or they bought again at age 0.
     pub impossible: u64,
 }
 
-impl Counted {
-    pub fn of(buyers: &Buyers) -> Counted {
-        let mut counted = Counted::default();
+impl CountTables {
+    pub fn of(buyers: &BuyerHistories) -> CountTables {
+        let mut counted = CountTables::default();
         if !(buyers.per_unit > 0.0 && buyers.per_unit.is_finite()) {
             return counted;
         }
-        let possible = |c: &Cell| c.recency <= c.age && if c.frequency == 0 { c.recency == 0 } else { c.age > 0 };
-        let mut cells: Vec<Cell> = buyers.cells.iter().filter(|c| c.customers > 0 && possible(c)).copied().collect();
+        let possible = |c: &BuyerCell| c.recency <= c.age && if c.frequency == 0 { c.recency == 0 } else { c.age > 0 };
+        let mut cells: Vec<BuyerCell> =
+            buyers.cells.iter().filter(|c| c.customers > 0 && possible(c)).copied().collect();
         let lost = buyers.cells.iter().filter(|c| !possible(c));
         counted.impossible = lost.map(|c| u64::from(c.customers)).sum();
         cells.par_sort_unstable_by_key(|c| (c.frequency, c.age, c.recency, c.customers));
@@ -51,7 +52,7 @@ impl Counted {
         counted.age_repeats = vec![0.0; times.values.len()];
         counted.rows.reserve(cells.len());
         for cell in &cells {
-            let row = Row {
+            let row = IndexedCell {
                 frequency: frequencies.index(cell.frequency),
                 recency: times.index(cell.recency),
                 age: times.index(cell.age),
@@ -78,23 +79,23 @@ impl Counted {
         counted
     }
 
-    /// Repeat transactions a unit of time, over all customers.
+    /// Repeat transactions per unit of time, over all customers.
     pub fn rate(&self) -> f64 {
         let repeats: f64 = self.age_repeats.iter().sum();
         let time: f64 = self.age_customers.iter().zip(&self.times).map(|(n, t)| n * t).sum();
         repeats / time
     }
 
-    /// Of the customers, in units.
+    /// The mean age of the customers, in units.
     pub fn mean_age(&self) -> f64 {
         self.age_customers.iter().zip(&self.times).map(|(n, t)| n * t).sum::<f64>() / self.customers as f64
     }
 
-    /// A systematic sample of about `rows` rows: near enough to start a climb from.
-    pub fn thinned(&self, rows: usize) -> Counted {
+    /// A systematic sample of about `rows` rows: good enough to find a starting point.
+    pub fn thinned(&self, rows: usize) -> CountTables {
         let step = self.rows.len().div_ceil(rows.max(1)).max(1);
         let mut thin =
-            Counted { frequencies: self.frequencies.clone(), times: self.times.clone(), ..Counted::default() };
+            CountTables { frequencies: self.frequencies.clone(), times: self.times.clone(), ..CountTables::default() };
         thin.frequency_customers = vec![0.0; self.frequencies.len()];
         thin.age_customers = vec![0.0; self.times.len()];
         thin.age_repeats = vec![0.0; self.times.len()];
@@ -110,30 +111,30 @@ impl Counted {
         thin
     }
 
-    /// Why nothing can be fitted, if nothing can.
-    pub fn hopeless(&self) -> Option<&'static str> {
+    /// The reason why no model can be fitted; `None` if one can.
+    pub fn refusal(&self) -> Option<&'static str> {
         match (self.customers, self.repeaters) {
             (0, _) => Some("there are no customers to fit a model to"),
-            (1, _) => Some("one customer alone does not make a model"),
-            (_, 0) => Some("nobody has bought again: there is nothing to tell how often customers buy"),
+            (1, _) => Some("one customer is too few for a model"),
+            (_, 0) => Some("no customer has bought again: how often customers buy cannot be estimated"),
             (_, 1) => Some("only one customer has bought again: too few for a model"),
             _ if self.rows.len() == 1 => {
-                Some("all customers have the same history: there is nothing to tell them apart")
+                Some("all customers have the same history: differences between them cannot be estimated")
             }
             _ => None,
         }
     }
 }
 
-/// Distinct numbers, rising, and the place of each.
+/// Distinct numbers, ascending, and the place of each.
 struct Distinct {
     values: Vec<u32>,
-    /// Place by number, where the numbers are small.
+    /// The place of each number below [`Distinct::DENSE`], indexed by the number.
     places: Vec<u32>,
 }
 
 impl Distinct {
-    /// Larger numbers are searched for instead of looked up.
+    /// From this number on places are found by binary search, to keep the index small.
     const DENSE: u32 = 1 << 20;
 
     fn of(numbers: impl Iterator<Item = u32>) -> Distinct {

@@ -1,19 +1,20 @@
-//! How many transactions are made before a customer drops out, who may do so after each of them.
+//! How many transactions a customer makes before dropping out, which may happen after each of them.
 
 use libm::{exp, expm1, log1p, sqrt};
 
-/// E[(1 − (1 + p·s)⁻ʳ) / p] over p ~ Beta(a, b): the expected transactions of a customer who would make
-/// N ~ NBD of them, P(N = n) = (r)ₙ/n! (1−z)ʳ zⁿ with z = s/(1+s), and drops out after each with probability p.
+/// The transactions expected of a customer who drops out after each of them with probability p ~ Beta(a, b), and would make
+/// N without dropping out: E[(1 − (1 + p·s)⁻ʳ) / p] over p.
 ///
-/// With s = t/α it is E[X(t)] of the BG/NBD (Fader, Hardie & Lee 2005, eq. 9), without the Gaussian hypergeometric
-/// function and its singularities at a = 1 and a + b = 1. All arguments positive and finite.
-pub fn made_before_dropout(r: f64, s: f64, a: f64, b: f64) -> f64 {
-    // How far N reaches, generously.
+/// N has a negative binomial distribution: P(N = n) = (r)ₙ/n! (1−z)ʳ zⁿ with z = s/(1+s). With s = t/α the result is E[X(t)]
+/// of the BG/NBD (Fader, Hardie & Lee 2005, eq. 9), computed without the Gaussian hypergeometric function and its
+/// singularities at a = 1 and a + b = 1. All arguments must be positive and finite.
+pub fn expected_before_dropout(r: f64, s: f64, a: f64, b: f64) -> f64 {
+    // An upper bound of the values of N that matter.
     let reach = r * s + 12.0 * sqrt(r * s * (1.0 + s)) + 40.0 * (1.0 + s);
     if reach < 400.0 { by_series(r, s, a, b) } else { by_quadrature(r, s, a, b) }
 }
 
-/// Σₙ P(N = n)·Sₙ, Sₙ = Σ_{j<n} (b)ⱼ/(a+b)ⱼ the transactions expected of n: every term positive.
+/// Σₙ P(N = n)·Sₙ, where Sₙ = Σ_{j<n} (b)ⱼ/(a+b)ⱼ are the transactions expected if N = n. Every term is positive.
 fn by_series(r: f64, s: f64, a: f64, b: f64) -> f64 {
     let z = s / (1.0 + s);
     let mut chance = exp(-r * log1p(s)) * r * z;
@@ -35,8 +36,8 @@ fn by_series(r: f64, s: f64, a: f64, b: f64) -> f64 {
 
 /// The trapezoidal rule over v = logit p, in which the density is e^{av}/(1+e^v)^{a+b}: analytic in a strip and falling
 /// exponentially on both sides, hence the error falls exponentially with the step (Trefethen & Weideman 2014, SIAM
-/// Review 56:385). The density's own sum divides, so that no beta function is needed. Where the integrand has become
-/// e^{av} or e^{−bv}, the rest of the sum is geometric.
+/// Review 56:385). The result is divided by the sum of the density over the same nodes, so that no beta function is needed.
+/// Where the integrand has become e^{av} or e^{−bv}, the rest of the sum is geometric.
 fn by_quadrature(r: f64, s: f64, a: f64, b: f64) -> f64 {
     // Around the mode v₀ = ln(a/b): p₀ = a/(a+b), q₀ = 1 − p₀.
     let (p0, q0) = (a / (a + b), b / (a + b));
@@ -54,7 +55,7 @@ fn by_quadrature(r: f64, s: f64, a: f64, b: f64) -> f64 {
         (weight, weight * made, p)
     };
     let (mut weights, mut sum, _) = node(0.0);
-    // Each side until nothing is left to add, or the rest is geometric.
+    // Each side until further terms no longer count, or the rest is geometric.
     for (sign, power) in [(-1.0, a), (1.0, b)] {
         let rest = 1.0 / expm1(power * step);
         for k in 1..100_000 {
@@ -123,7 +124,7 @@ mod tests {
     #[test]
     fn transactions_before_dropout() {
         for (r, s, a, b, want) in EXPECTED {
-            let got = made_before_dropout(r, s, a, b);
+            let got = expected_before_dropout(r, s, a, b);
             assert!((got / want - 1.0).abs() < 1e-10, "{r} {s} {a} {b}: {got} for {want}: {:e}", got / want - 1.0);
             let reach = r * s + 12.0 * sqrt(r * s * (1.0 + s)) + 40.0 * (1.0 + s);
             let both = by_quadrature(r, s, a, b);

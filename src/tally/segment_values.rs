@@ -1,4 +1,5 @@
-//! How many customers have each value of each segment: what the cap on values is learned from.
+//! How many customers have each value of each segment. The counts decide which values are shown under a cap, and which share
+//! `other`.
 
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::engine::step_outputs::{NodeId, Ref, StepOutputs};
@@ -7,13 +8,12 @@ use crate::timeline::segments::{At, Origin, SegmentColumn, SegmentIndex, ValueCo
 use crate::timeline::shape::Shape;
 use crate::timeline::view::View;
 
-pub struct Values {
+pub struct SegmentValuesFold {
     at: Vec<At>,
 }
 
-/// Registers the count and the index learned from it: one more round of the walk, like everything that is learned.
-/// Without segments there is nothing to learn, and no such round. Everything that waits for the index waits for what was
-/// learned before, `after`, too.
+/// Registers the count and the index that follows from it, which takes a walk of its own; without segments there is none.
+/// `after` are the steps that come first. Whatever waits for the index waits for these too.
 pub fn plan(plan: &mut Plan, lens: Lens, segments: usize, after: &[NodeId]) -> Ref<SegmentIndex> {
     if segments == 0 {
         return plan.derive(after, |known| Ok(SegmentIndex::learn(&known.shape.dictionary, &ValueCounts::default())));
@@ -27,12 +27,12 @@ pub fn plan(plan: &mut Plan, lens: Lens, segments: usize, after: &[NodeId]) -> R
         reach: 0,
     };
     let counts = plan.fold(spec, |known: &StepOutputs| {
-        Ok(Values { at: known.shape.dictionary.segments.iter().map(|s| s.at).collect() })
+        Ok(SegmentValuesFold { at: known.shape.dictionary.segments.iter().map(|s| s.at).collect() })
     });
     plan.derive(&[counts.id()], move |known| Ok(SegmentIndex::learn(&known.shape.dictionary, &*known.get(counts)?)))
 }
 
-impl Fold for Values {
+impl Fold for SegmentValuesFold {
     type Tally = ValueCounts;
 
     fn spells(&self) -> bool {
@@ -49,7 +49,7 @@ impl Fold for Values {
 
     fn max_tally(&self, shape: &Shape) -> ValueCounts {
         let ranks = |n: usize| (0..n as u32).map(|rank| (rank, (1, 1))).collect();
-        // As many as fill the cap, and one beyond it: which they are does not matter.
+        // As many values as fill the cap, and one more. It does not matter which.
         let most = |s: &SegmentColumn| match s.origin {
             Origin::Crossed(..) => s.cap + 1,
             Origin::Column | Origin::Builtin(_) => s.values().len().min(s.cap.saturating_add(1)),

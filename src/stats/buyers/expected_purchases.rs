@@ -1,54 +1,54 @@
-//! Looking ahead for many customers of one frequency: a smooth curve, computed at a few points.
+//! Expected purchases for many customers of one frequency, interpolated from a few exactly computed points.
 
 use std::f64::consts::PI;
 
 use libm::{cos, expm1, log, log1p, sqrt};
 
-use super::flight::made_before_dropout;
+use super::dropout_limit::expected_before_dropout;
 
-/// What [`made_before_dropout`] gives for one r, a, b and any s up to a longest: the expectation over s as a polynomial
-/// of w = ln(1 + s), interpolated at Chebyshev's points (Trefethen 2013, Approximation Theory and Approximation
-/// Practice, chapter 8).
+/// [`expected_before_dropout`] as a function of s, for given r, a and b and s up to a longest one. The expectation divided
+/// by s is interpolated by a polynomial of w = ln(1 + s) at Chebyshev's points (Trefethen 2013, Approximation Theory and
+/// Approximation Practice, chapter 8).
 ///
-/// Its singularities lie at s ≤ −1, hence at |Im w| ≥ π: the error falls as ρ⁻ⁿ with n points, ρ that of the ellipse
-/// which touches them. So many points are taken that it is below 10⁻¹¹ of the value.
+/// The singularities of the function lie at s ≤ −1, hence at |Im w| ≥ π. So with n points the error falls as ρ⁻ⁿ, where ρ
+/// belongs to the ellipse that touches them. The number of points is chosen for an error below 10⁻¹¹ of the value.
 #[derive(Clone, Debug)]
-pub struct Made {
+pub struct ExpectedPurchases {
     /// w of the longest s.
     reach: f64,
-    /// By Chebyshev's polynomials over [0, reach].
+    /// Coefficients of Chebyshev's polynomials over [0, reach].
     coefficients: Vec<f64>,
 }
 
 const EXACT: f64 = 1e-13;
 
-impl Made {
-    pub fn new(r: f64, a: f64, b: f64, longest: f64) -> Made {
-        let (reach, points) = (Made::reach(longest), Made::points(longest));
+impl ExpectedPurchases {
+    pub fn new(r: f64, a: f64, b: f64, longest: f64) -> ExpectedPurchases {
+        let (reach, points) = (ExpectedPurchases::reach(longest), ExpectedPurchases::points(longest));
         let angle = |k: usize| PI * (k as f64 + 0.5) / points as f64;
         let value = |k: usize| {
             let s = expm1(reach * 0.5 * (1.0 + cos(angle(k))));
-            made_before_dropout(r, s, a, b) / s
+            expected_before_dropout(r, s, a, b) / s
         };
         let values: Vec<f64> = (0..points).map(value).collect();
         let coefficient = |j: usize| {
             let sum: f64 = values.iter().enumerate().map(|(k, v)| v * cos(j as f64 * angle(k))).sum();
             sum * if j == 0 { 1.0 } else { 2.0 } / points as f64
         };
-        Made { reach, coefficients: (0..points).map(coefficient).collect() }
+        ExpectedPurchases { reach, coefficients: (0..points).map(coefficient).collect() }
     }
 
     fn reach(longest: f64) -> f64 {
         log1p(longest.max(1e-6))
     }
 
-    /// At how many points the expectation is computed.
+    /// How many points the expectation is computed at.
     pub fn points(longest: f64) -> usize {
-        let bend = 2.0 * PI / Made::reach(longest);
+        let bend = 2.0 * PI / ExpectedPurchases::reach(longest);
         (-log(EXACT) / log(bend + sqrt(1.0 + bend * bend))).ceil().clamp(8.0, 200.0) as usize
     }
 
-    /// At an s in [0, longest]: Clenshaw's recurrence.
+    /// The expectation at an s in [0, longest], by Clenshaw's recurrence.
     pub fn at(&self, s: f64) -> f64 {
         let x = (2.0 * log1p(s) / self.reach - 1.0).clamp(-1.0, 1.0);
         let (mut next, mut after) = (0.0, 0.0);
@@ -69,10 +69,10 @@ mod tests {
             [(0.24, 0.79, 2.4), (300.2, 0.01, 302.4), (0.01, 40.0, 0.02), (40.0, 3.0, 45.0), (1.0, 1.0, 1.0)]
         {
             for longest in [1e-9, 0.01, 3.0, 40.0, 2e4] {
-                let made = Made::new(r, a, b, longest);
+                let made = ExpectedPurchases::new(r, a, b, longest);
                 for k in 0..=200 {
                     let s = longest * f64::from(k) / 200.0;
-                    let (got, want) = (made.at(s), if k == 0 { 0.0 } else { made_before_dropout(r, s, a, b) });
+                    let (got, want) = (made.at(s), if k == 0 { 0.0 } else { expected_before_dropout(r, s, a, b) });
                     assert!((got - want).abs() <= 1e-10 * want, "{r} {a} {b} at {s}: {got} for {want}");
                 }
             }

@@ -25,6 +25,7 @@ const ORDER: &[&str] = &[
     "table",
     "progress",
     "exchange",
+    "numbers",
     "money",
     "calendar",
     "nearest",

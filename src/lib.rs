@@ -12,6 +12,9 @@
 //!           └─ score(bucket) ──► customers, ledger ──► publish
 //! ```
 
+#[cfg(not(unix))]
+compile_error!("tenure does not build on Windows: it publishes results by Unix permissions, links and file locks");
+
 pub mod calendar;
 pub mod check;
 pub mod cli;
@@ -27,6 +30,7 @@ mod layers;
 pub mod memory;
 pub mod money;
 mod nearest;
+pub mod numbers;
 pub mod options;
 pub mod progress;
 pub mod publish;

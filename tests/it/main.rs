@@ -25,6 +25,8 @@
 //! - [`secrets`]: what the environment holds is shown nowhere.
 //! - [`terminals`]: what a terminal would obey is escaped everywhere.
 //! - [`mistakes`], [`signals`]: what goes wrong is said, and leaves nothing behind.
+//! - [`remedies`]: what messages tell to do, done as printed.
+//! - [`samples`]: the pipeline files that README and docs show.
 //! - [`links`]: planted links are not followed, and permissions are bounded; [`truth`]: messages and exit status say what
 //!   has happened.
 //! - [`replaced`]: exports that change while they are read, and files that are none.
@@ -70,8 +72,10 @@ mod policies;
 mod published;
 mod published_fits;
 mod reconcile;
+mod remedies;
 mod replaced;
 mod risk;
+mod samples;
 mod scenario;
 mod secrets;
 mod signals;

@@ -29,6 +29,8 @@ pub mod money;
 mod nearest;
 pub mod options;
 pub mod progress;
+#[cfg(test)]
+mod properties;
 pub mod publish;
 mod regular_file;
 pub mod rows;

@@ -70,6 +70,7 @@ mod policies;
 mod published;
 mod published_fits;
 mod reconcile;
+mod reference;
 mod replaced;
 mod risk;
 mod scenario;

@@ -5,7 +5,8 @@
 //! - [`oracle`]: random histories against [`naive`], the definitions written down a second time.
 //! - [`fitted`]: models of buying against the same definitions, and against sums over all customers there could be
 //!   ([`integrals`]).
-//! - [`forecast`]: what is expected, and how past expectations fared.
+//! - [`lifetimes`]: what customers are worth, by the methods without a fit, against the same definitions.
+//! - [`forecast`]: what is expected, and how past expectations fared: cases by hand, and naive smoothing.
 //! - [`habits`]: learned windows, scores and shares, recomputed with every customer in memory.
 //! - [`answers`]: what customers answered and did afterwards, recomputed the same way on random histories.
 //! - [`currencies`]: amounts in several currencies, converted by hand and recomputed on random histories.
@@ -57,6 +58,7 @@ mod hostile;
 mod integrals;
 mod laws;
 mod ledger;
+mod lifetimes;
 mod links;
 mod looked_at;
 mod loyal;

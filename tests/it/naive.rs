@@ -103,8 +103,12 @@ pub mod buying;
 pub mod churn;
 pub mod cohort;
 mod contracts;
+pub mod lifetime;
+pub mod outlook;
+pub mod reconcile;
 pub mod revenue;
 mod segments;
+mod smoothing;
 mod survival;
 
 use std::collections::BTreeMap;
@@ -131,8 +135,8 @@ pub fn tables(scenario: &Scenario) -> BTreeMap<String, Vec<WantRow>> {
                 let named = |suffix: &str, rows| (format!("{}{suffix}", stage.name), rows);
                 vec![named("", curve), named("_summary", summary), named("_tests", tests)]
             }
-            // Of fits there is no naive table: see `buying`.
-            "ltv" => vec![],
+            // Their tables are held against the program where they are made: `lifetime`, `reconcile`, `outlook`.
+            "ltv" | "reconcile" | "forecast" => vec![],
             other => panic!("there is no naive {other}"),
         }
     };

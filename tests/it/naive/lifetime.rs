@@ -1,6 +1,6 @@
 //! DEFINITIONS §6: table `ltv`, methods `ratio`, `realised` and `survival`.
 //!
-//! Where the text leaves room, see [`super::settled`].
+//! Where the text leaves room: SETTLED.md, no. 37 to 45.
 
 use super::churn::{Share, moments, shares, wilson, window};
 use super::survival::{observed_lives, paid_by_survival};

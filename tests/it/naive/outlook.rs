@@ -3,7 +3,8 @@
 //! A smoothed figure is held to a range, not to a number: what forms and weights of nearly the least AICc say. The likelihood
 //! of a short series is flat, and may have more maxima than one. So there are two ranges: nearly all figures are within that
 //! of an excess of [`TIGHT`], that is, by the greatest maximum; each is within that of an excess of [`LOOSE`], that is, by
-//! another maximum that is hardly worse. What is known without a fit is held exactly. See [`super::settled`].
+//! another maximum that is hardly worse. What is known without a fit is held exactly.
+//! SETTLED.md, no. 48 to 53, says what is meant.
 
 use std::collections::BTreeMap;
 

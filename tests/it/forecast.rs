@@ -122,7 +122,8 @@ fn a_forecast_knows_its_past_alone() {
 /// A company to forecast, and the periods of its season.
 fn history(seed: u64) -> (Scenario, usize) {
     let mut scenario = generate::company(seed);
-    let (options, season) = if seed % 2 == 0 { ("season = 4", 4) } else { ("", outlook::season_of(scenario.period)) };
+    let (options, season) =
+        if seed.is_multiple_of(2) { ("season = 4", 4) } else { ("", outlook::season_of(scenario.period)) };
     scenario.stages = vec![Stage { name: "forecast", kind: "forecast", period: None, options }];
     (scenario, season)
 }

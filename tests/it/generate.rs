@@ -23,7 +23,7 @@ pub fn purchases_of(dice: &mut Dice, period: Period, by_days: bool) -> Scenario 
 
 /// By so many that ten of them are at risk.
 pub fn many_purchases(seed: u64) -> Scenario {
-    purchases_among(&mut Dice::new(seed ^ 0x3A1C), Period::ALL[(seed % 5) as usize], seed % 2 == 0, (30, 60))
+    purchases_among(&mut Dice::new(seed ^ 0x3A1C), Period::ALL[(seed % 5) as usize], seed.is_multiple_of(2), (30, 60))
 }
 
 fn purchases_among(dice: &mut Dice, period: Period, by_days: bool, (fewest, most): (i64, i64)) -> Scenario {

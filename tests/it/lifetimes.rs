@@ -108,7 +108,7 @@ fn lifetimes_of_many() {
 }
 
 fn many(seed: u64) -> Scenario {
-    if seed % 2 == 0 { generate::many_subscribers(seed) } else { generate::many_purchases(seed) }
+    if seed.is_multiple_of(2) { generate::many_subscribers(seed) } else { generate::many_purchases(seed) }
 }
 
 /// A column that is NULL in every history would prove nothing.

@@ -301,8 +301,8 @@ fn parts_are_what_flipping_one_switch_after_the_other_changes() {
 #[test]
 fn policies_are_recomputed_from_the_rows() {
     let mut report = vec![];
-    for seed in 3000..3020 {
-        let mut scenario = if seed % 2 == 0 { history(seed) } else { generate::by_policy(seed) };
+    for seed in 3000..3020_u64 {
+        let mut scenario = if seed.is_multiple_of(2) { history(seed) } else { generate::by_policy(seed) };
         scenario.segments.clear();
         scenario.stages = vec![Stage::plain("reconcile")];
         let here = Workspace::of(&scenario);

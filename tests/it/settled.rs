@@ -34,9 +34,13 @@ fn every_settled_question_has_a_source_and_a_test() {
         assert_eq!((cells.len(), cells[0]), (5, number.to_string().as_str()), "{cells:?}");
         assert!(cells.iter().all(|cell| !cell.is_empty()), "{cells:?}");
         let test = cells[4].trim_matches('`');
-        let declared = sources.find(&format!("fn {test}()")).unwrap_or_else(|| panic!("no test {test}, line {number}"));
-        let before = &sources[declared.saturating_sub(120)..declared];
-        assert!(before.contains("#[test]"), "{test}, line {number}, is no test");
+        let declared: Vec<usize> = sources.match_indices(&format!("fn {test}()")).map(|(at, _)| at).collect();
+        // Its attributes stand right before it.
+        let is_test = |at: &usize| {
+            let from = (at.saturating_sub(120)..).find(|i| sources.is_char_boundary(*i)).unwrap_or(*at);
+            sources[from..*at].contains("#[test]")
+        };
+        assert!(declared.iter().any(is_test), "line {number}: there is no test {test}");
     }
 }
 

@@ -345,6 +345,8 @@ fn hold_backtest(held: &mut Held, pasts: &[Past; 2], lens: &Lens, (season, steps
 
 /// Tight and loose; of the last period and of the last year.
 type Errors = ([Between; 2], Option<f64>, Option<f64>);
+/// What a method's errors are divided by.
+type Rival<'a> = &'a dyn Fn(&Errors) -> Option<f64>;
 
 fn hold_tested(held: &mut Held, row: &crate::cells::Row, method: &str, errors: &[Errors]) {
     let own = |e: &Errors, most: f64| match method {
@@ -363,7 +365,7 @@ fn hold_tested(held: &mut Held, row: &crate::cells::Row, method: &str, errors: &
         let sum = |end: fn(&Between) -> f64| both.iter().map(|b| end(&b.0)).sum::<f64>();
         (by > 0.0).then(|| Between(sum(|b| b.0) / by, sum(|b| b.1) / by))
     };
-    let rivals: [(&str, &dyn Fn(&Errors) -> Option<f64>); 3] =
+    let rivals: [(&str, Rival<'_>); 3] =
         [("mean_absolute_error", &|_| Some(1.0)), ("against_last_period", &|e| e.1), ("against_last_year", &|e| e.2)];
     for (column, rival) in rivals {
         let fits = |most: f64| match (over(most, rival), &row[column]) {

@@ -232,7 +232,7 @@ fn fit(series: &[f64], form: Form, steps: usize, most: f64) -> Option<Fit> {
         let variance = squares / (count - (k - 1.0));
         let of_step = |h: usize| {
             let damped = |j: usize| (1..=j).map(|i| w.phi.powi(i as i32)).sum::<f64>();
-            let again = |j: usize| if form.season > 0 && j % form.season == 0 { w.gamma } else { 0.0 };
+            let again = |j: usize| if form.season > 0 && j.is_multiple_of(form.season) { w.gamma } else { 0.0 };
             let spread: f64 = (1..h).map(|j| (w.alpha + w.beta * damped(j) + again(j)).powi(2)).sum();
             let of_season = if form.season > 0 { end.season[(n + h - 1) % form.season] } else { 0.0 };
             Ahead { mean: mean + end.level + damped(h) * end.trend + of_season, variance: variance * (1.0 + spread) }

@@ -148,7 +148,7 @@ pub fn paid_by_survival(seen: &[Seen], most: i64) -> Option<(Vec<f64>, f64)> {
     let steps = steps(seen, "plain");
     let whole = seen.iter().any(|s| s.entry == 0 && s.length > 0);
     steps.first().filter(|first| whole && first.at_risk >= 10)?;
-    let share = |t: i64| steps.iter().filter(|s| s.time <= t).next_back().map_or(1.0, |s| s.survival);
+    let share = |t: i64| steps.iter().rfind(|s| s.time <= t).map_or(1.0, |s| s.survival);
     let thin = |t: i64| steps.iter().any(|s| s.time <= t && s.at_risk < 10);
     let last = steps.last().map_or(0, |s| s.time);
     let shares: Vec<f64> = (0..most).take_while(|t| *t == 0 || *t <= last && !thin(*t)).map(share).collect();

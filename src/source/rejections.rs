@@ -204,6 +204,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::cases(256))]
+
         /// The longest beginning within the bounds, in whatever batches and order rows come.
         #[test]
         fn the_first_rows_stay_whatever_the_order(

@@ -306,6 +306,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::cases(256))]
+
         #[test]
         fn a_log_says_what_its_rows_said(rows in prop::collection::vec(purchase(), 0..3_000)) {
             let mut log = PurchaseLog::default();

@@ -146,6 +146,8 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(crate::properties::cases(256))]
+
         /// However few hashes there are, and however long ids are.
         #[test]
         fn every_id_has_one_number(

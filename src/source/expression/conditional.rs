@@ -1,7 +1,7 @@
 //! The forms of SQL that evaluate some of their parts only in some rows: AND, OR, CASE, COALESCE, BETWEEN and IN, all in
 //! the order in which they are written.
 
-use polars::prelude::{Expr, coalesce, when};
+use polars_plan::prelude::{Expr, coalesce, when};
 use sqlparser::ast::{BinaryOperator as Op, CaseWhen, Expr as Sql};
 
 use super::lower::{Lowered, Lowering, boolean};

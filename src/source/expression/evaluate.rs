@@ -6,10 +6,11 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, NullArray};
 use arrow::datatypes::TimestampMicrosecondType;
 use jiff::tz::TimeZone;
 use polars::polars_utils::arena::Arena;
-use polars::prelude::{Column, DataFrame, DataType, Expr, Field, IntoColumn, PlSmallStr, Schema, Series};
+use polars::prelude::{Column, DataFrame, DataType, Field, IntoColumn, PlSmallStr, Schema, Series};
 use polars_expr::prelude::{ExecutionState, PhysicalExpr};
 use polars_expr::{ExpressionConversionState, create_physical_expr};
 use polars_plan::plans::{ExprToIRContext, to_expr_ir};
+use polars_plan::prelude::Expr;
 
 use super::Refusal;
 use super::lower::{Lowering, internal_name};

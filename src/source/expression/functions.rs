@@ -1,7 +1,7 @@
 //! The functions that expressions may call.
 
-use polars::prelude::{Expr, RoundMode, StrptimeOptions, when};
-use polars_plan::prelude::typed_lit;
+use polars::prelude::RoundMode;
+use polars_plan::prelude::{Expr, StrptimeOptions, typed_lit, when};
 use sqlparser::ast::{BinaryOperator, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments};
 
 use super::lower::{Lowered, Lowering, not_allowed};

@@ -1,7 +1,7 @@
 //! Typed values in the text of an expression.
 
-use polars::prelude::{AnyValue, DataType, Expr, LiteralValue, Scalar, TimeUnit};
-use polars_plan::prelude::typed_lit;
+use polars::prelude::{AnyValue, DataType, Scalar, TimeUnit};
+use polars_plan::prelude::{Expr, LiteralValue, typed_lit};
 
 use super::Refusal;
 use super::types::Type;

@@ -1,7 +1,7 @@
 //! The walk over the syntax tree that types an expression and lowers it to Polars, refusing what it does not know.
 
-use polars::prelude::{Expr, PlSmallStr, col};
-use polars_plan::prelude::{lit, typed_lit};
+use polars::prelude::PlSmallStr;
+use polars_plan::prelude::{Expr, col, lit, typed_lit};
 use sqlparser::ast::{
     BinaryOperator as Op, CastKind, CeilFloorKind, DataType as SqlType, DateTimeField, ExactNumberInfo, Expr as Sql,
     TimezoneInfo, TrimWhereField, TypedString, UnaryOperator, Value, ValueWithSpan,

@@ -1,7 +1,6 @@
 //! A typed part of an expression, and how parts come to one type.
 
-use polars::prelude::Expr;
-use polars_plan::prelude::typed_lit;
+use polars_plan::prelude::{Expr, typed_lit};
 
 use super::lower::Lowering;
 use super::types::Type;

@@ -1,7 +1,7 @@
 //! Arithmetic, casts and the parts of dates.
 
-use polars::prelude::{DataType, Expr, RoundMode, StrptimeOptions, when};
-use polars_plan::prelude::typed_lit;
+use polars::prelude::{DataType, RoundMode};
+use polars_plan::prelude::{Expr, StrptimeOptions, typed_lit, when};
 use sqlparser::ast::BinaryOperator as Op;
 
 use super::lower::{Lowered, Lowering};

@@ -8,8 +8,8 @@
 //! computed once for each batch, and only if something that can fail asks for it. Without such columns, an expression of
 //! n guarded casts would repeat its first condition 2^n times.
 
-use polars::prelude::{Expr, PlSmallStr, col, when};
-use polars_plan::prelude::lit;
+use polars::prelude::PlSmallStr;
+use polars_plan::prelude::{Expr, col, lit, when};
 
 use super::literal;
 use super::node::Node;

@@ -33,6 +33,8 @@ mod nearest;
 pub mod numbers;
 pub mod options;
 pub mod progress;
+#[cfg(test)]
+mod properties;
 pub mod publish;
 mod regular_file;
 pub mod rows;

@@ -129,6 +129,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::cases(256))]
+
         #[test]
         fn what_was_put_is_read(runs in prop::collection::vec((any::<u32>(), 1..20usize), 0..60), width in 1..=32u32) {
             let fits = |n: u32| n & (u32::MAX >> (32 - width));

@@ -15,10 +15,10 @@ use parquet::file::metadata::{
 };
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::files::unreadable;
 use super::guard::guarded;
 use super::handle::InputHandle;
 use super::pages::{in_words, size};
+use super::unreadable::unreadable;
 use crate::error::{Error, Result};
 
 /// A file as its footer describes it.

@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::*;
 
 use super::faults::Faults;
-use crate::rows::{Ids, Texts};
+use crate::rows::{Ids, TextBuffer};
 use crate::source::Reason;
 
 /// What customer ids are throughout a run.
@@ -74,7 +74,7 @@ fn integer(values: impl Iterator<Item = Option<i64>>) -> Result<Ids, (usize, Str
 }
 
 fn decimal(values: impl Iterator<Item = impl std::fmt::Display>) -> Ids {
-    let mut texts = Texts::default();
+    let mut texts = TextBuffer::default();
     let mut text = String::new();
     for value in values {
         text.clear();
@@ -86,7 +86,7 @@ fn decimal(values: impl Iterator<Item = impl std::fmt::Display>) -> Ids {
 
 fn text(array: &ArrayRef, label: &Arc<str>, faults: &mut Faults) -> Ids {
     // Most ids are short, and all of a column are about as long.
-    let mut texts = Texts::with_capacity(array.len(), 16 * array.len());
+    let mut texts = TextBuffer::with_capacity(array.len(), 16 * array.len());
     for (row, id) in array.as_string_view().iter().enumerate() {
         let mut id = id.unwrap_or("");
         if id.is_empty() {

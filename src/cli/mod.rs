@@ -14,6 +14,7 @@ mod schema;
 mod schemas;
 mod secrets;
 pub mod show;
+mod sources;
 mod stages;
 mod stdout;
 mod tables;
@@ -55,6 +56,7 @@ enum Command {
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
     Show(show::ShowArgs),
+    Sources(sources::SourcesArgs),
     Stages(stages::StagesArgs),
     Tables(tables::TablesArgs),
     Schema(schema::SchemaArgs),
@@ -126,6 +128,7 @@ impl Command {
             Command::Check(args) => check::run(args, out),
             Command::Explain(args) => explain::run(args, out),
             Command::Show(args) => show::run(args, &compile, out),
+            Command::Sources(args) => sources::run(args, out),
             Command::Stages(args) => stages::run(args, out),
             Command::Tables(args) => tables::run(args, out),
             Command::Schema(_) => schema::run(out),
@@ -141,6 +144,7 @@ impl Command {
             Command::Check(args) => args.pipeline.overrides(),
             Command::Explain(args) => args.pipeline.overrides(),
             Command::Show(_)
+            | Command::Sources(_)
             | Command::Stages(_)
             | Command::Tables(_)
             | Command::Schema(_)

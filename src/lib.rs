@@ -27,6 +27,7 @@ pub mod job;
 mod laws;
 #[cfg(test)]
 mod layers;
+mod library;
 pub mod memory;
 pub mod money;
 mod nearest;
@@ -49,6 +50,9 @@ pub mod tally;
 pub mod terminal;
 pub mod text;
 pub mod timeline;
+
+pub use config::Pipeline;
+pub use library::{RunFrames, RunOptions, run};
 
 /// Tests count what they allocate, as the program does.
 #[cfg(test)]

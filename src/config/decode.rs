@@ -73,6 +73,7 @@ pub(super) fn pipeline(file: &File<'_>, mut root: DocumentTable, diagnostics: &D
         stages: stages?,
         output: output?,
         resolved: top.into_resolved(),
+        temporary_files: vec![],
     })
 }
 

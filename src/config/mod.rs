@@ -37,9 +37,11 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
+use tempfile::TempPath;
 
 use crate::calendar::{Day, Period};
 use crate::options::AnyOptions;
@@ -79,6 +81,8 @@ pub struct Pipeline {
     pub output: Output,
     /// Every key with its value or default, as it goes into the manifest: environment references stay unexpanded.
     pub resolved: serde_json::Value,
+    /// Temporary files that its sources name, which are removed with the pipeline.
+    pub temporary_files: Vec<Arc<TempPath>>,
 }
 
 impl SegmentFrom {

@@ -78,12 +78,21 @@ impl Score<'_> {
         if self.tables.is_empty() {
             return Ok(());
         }
-        let bits = part_bits(self.customers);
-        let buckets = BUCKETS >> bits;
-        (0..1usize << bits).try_for_each(|part| self.part(part, part * buckets..(part + 1) * buckets, sink))
+        (0..self.parts()).try_for_each(|part| self.write_part(part, sink))
     }
 
-    fn part<S: PartSink>(&self, part: usize, buckets: Range<usize>, sink: &S) -> Result<()> {
+    /// The number of parts that each table comes in.
+    pub fn parts(&self) -> usize {
+        1 << part_bits(self.customers)
+    }
+
+    /// Writes one part of every table.
+    ///
+    /// # Errors
+    /// Those of [`write`](Score::write).
+    pub fn write_part<S: PartSink>(&self, part: usize, sink: &S) -> Result<()> {
+        let buckets = BUCKETS / self.parts();
+        let buckets: Range<usize> = part * buckets..(part + 1) * buckets;
         let index = RecordIndex::of(buckets, self.store)?;
         let blocks = index.sorted.chunks(BLOCK);
         // A part without customers has one empty block, so that its file has the table's columns.

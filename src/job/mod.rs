@@ -18,7 +18,7 @@ pub use estimate::{Reckoning, make_room};
 pub(crate) use gather::bring_together;
 pub use gather::{LoadedData, gather};
 pub use plan::{RunPlan, blueprint, every_table};
-pub use publishing::{PublishedRun, Publishing, publish};
+pub use publishing::{PublishedRun, Publishing, publish, tables_of_every_run};
 pub use run::{compute_checked, exports};
 pub use shares::{BESIDE_ROWS, FEWEST_ROW_BYTES, for_footers, for_reading, for_rows, reading_threads, temporary};
 

@@ -92,12 +92,9 @@ pub fn publish(
     for table in &computed.tables {
         write(table)?;
     }
-    write(&tables::segments::table(&computed.segments))?;
-    write(&tables::quarantine::table(gathered.scan.rejected.rows().map(quarantine_row)))?;
-    write(&tables::checks::table(&computed.checks))?;
-    let calendar = &pipeline.calendar;
-    let week_start = calendar.week_start;
-    write(&tables::dates::table(shape.observed_from, shape.as_of, week_start, calendar.fiscal_year_start))?;
+    for table in tables_of_every_run(pipeline, gathered, &computed) {
+        write(&table)?;
+    }
     entries.sort_by(|a, b| a.name.cmp(&b.name));
 
     let newest = gathered.scan.reports.values().filter_map(|r| r.newest_known).max();
@@ -156,4 +153,15 @@ fn quarantine_row(rejected: &Rejected) -> QuarantineRow<'_> {
         column: &rejected.column,
         value: rejected.value.as_deref(),
     }
+}
+
+/// The tables that no stage owns and that hold no single customers: segments, quarantine, checks and dates.
+pub fn tables_of_every_run(pipeline: &Pipeline, loaded: &LoadedData, result: &RunResult) -> [Table; 4] {
+    let (calendar, shape) = (&pipeline.calendar, &loaded.shape);
+    [
+        tables::segments::table(&result.segments),
+        tables::quarantine::table(loaded.scan.rejected.rows().map(quarantine_row)),
+        tables::checks::table(&result.checks),
+        tables::dates::table(shape.observed_from, shape.as_of, calendar.week_start, calendar.fiscal_year_start),
+    ]
 }

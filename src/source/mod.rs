@@ -38,6 +38,7 @@ mod unreadable;
 mod walk;
 
 pub use crate::source_kind::Needs;
+pub use bridge::from_polars;
 pub use columns::faults::LONGEST_VALUE;
 pub use columns::ids::IdKind;
 pub use condition::Condition;

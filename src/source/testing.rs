@@ -71,6 +71,7 @@ pub fn pipeline(base: &Path) -> Pipeline {
             temp_dir_text: None,
         },
         resolved: serde_json::Value::Null,
+        temporary_files: vec![],
     }
 }
 

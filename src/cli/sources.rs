@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use super::schemas::{columns, indented};
+use super::schemas::columns;
 use super::stdout::{self, OutputFormat};
 use crate::error::{Error, Errors, ExitStatus};
 use crate::nearest::suggestion;
@@ -76,8 +76,7 @@ fn overview(all: &[SourceDoc]) -> String {
         };
         text += &format!("{}: {}\n  required: {}\n", source.source, source.row, of(true));
         if !of(false).is_empty() {
-            text += &indented(&format!("optional: {}", of(false)), 2);
-            text += "\n";
+            text += &format!("  optional: {}\n", of(false));
         }
         text += "\n";
     }

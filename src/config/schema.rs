@@ -180,7 +180,7 @@ fn value(accepts: Accepts) -> Json {
         Accepts::Segments => json!({ "type": "array", "items": string() }),
         Accepts::Kind => string(),
         Accepts::Table => json!({ "type": "object" }),
-        Accepts::Later(_) => json!(false),
+        Accepts::Later(_) => json!({ "not": {} }),
     }
 }
 

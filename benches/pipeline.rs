@@ -18,7 +18,7 @@ use tenure::publish::{Publication, PublishOptions, RowGroupWriter, RunId, TableF
 use tenure::rows::{Batch, Sink};
 use tenure::source::{self, Inspected, ReadLimits};
 use tenure::table::Table;
-use tenure::timeline::identity::Identity;
+use tenure::timeline::identity::CustomerHasher;
 use tenure::timeline::scatter::Scatter;
 use tenure::timeline::store::Store;
 
@@ -122,7 +122,7 @@ fn scatter(c: &mut Criterion, export: &Path) {
         let routine = |batches: Vec<Batch>| {
             use rayon::prelude::*;
             let store = Store::unlimited();
-            let scatter = Scatter::new(Identity::default(), &store);
+            let scatter = Scatter::new(CustomerHasher::default(), &store);
             batches.into_par_iter().for_each(|batch| scatter.accept(batch).expect("rows fit"));
             scatter.finish().expect("rows fit");
             store
@@ -200,7 +200,7 @@ fn write(out: &Path, blueprint: &RunPlan, gathered: &LoadedData, computed: &RunR
     let files = Files(files.collect::<Result<_>>()?);
     let (lenses, customers) = (blueprint.plan.lenses().into(), computed.customers.min(1_000_000));
     let (known, store, observer) = (&computed.known, &gathered.store, &NoProgress);
-    Score { tables, lenses, known, store, customers, observer }.write(&files)?;
+    Score { tables, lenses, outputs: known, store, customers, observer }.write(&files)?;
     computed.tables.iter().try_for_each(|table| publication.write(table, format).map(drop))
 }
 

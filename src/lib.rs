@@ -12,6 +12,9 @@
 //!           └─ score(bucket) ──► customers, ledger ──► publish
 //! ```
 
+#[cfg(not(unix))]
+compile_error!("tenure does not build on Windows: it publishes results by Unix permissions, links and file locks");
+
 pub mod calendar;
 pub mod check;
 pub mod cli;
@@ -24,11 +27,15 @@ pub mod job;
 mod laws;
 #[cfg(test)]
 mod layers;
+mod leb128;
 pub mod memory;
 pub mod money;
 mod nearest;
+pub mod numbers;
 pub mod options;
 pub mod progress;
+#[cfg(test)]
+mod properties;
 pub mod publish;
 mod regular_file;
 pub mod rows;

@@ -1,16 +1,18 @@
-//! Canonical rows: what every export becomes, whatever its columns were called and typed.
+//! Canonical rows: what the rows of every export become, whatever names and types its columns have.
+//!
+//! A batch is a struct of columns of equal length. `source/scan/sources` fills them, and `timeline/scatter` takes them apart.
 
 use crate::calendar::Day;
 use crate::exchange::CurrencyCode;
 #[cfg(test)]
 use crate::exchange::OWN_CURRENCY;
 
-/// Customer ids of a batch, one a row. All sources of a run deliver the same variant: integers only if every source's
-/// ids are integers that fit BIGINT, else text (integers then in decimal).
+/// The customer ids of a batch, one a row. All sources of a run have the same variant: integers if every source's ids are
+/// integers that fit BIGINT, else text, in which integers are written in decimal.
 #[derive(Clone, Debug)]
 pub enum Ids {
     Integer(Vec<i64>),
-    Text(Texts),
+    Text(TextBuffer),
 }
 
 impl Ids {
@@ -23,34 +25,49 @@ impl Ids {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Keeps the ids whose entry in `keep` is true.
+    pub fn retain(&mut self, keep: &[bool]) {
+        match self {
+            Ids::Integer(ids) => {
+                let mut stays = keep.iter();
+                ids.retain(|_| stays.next() == Some(&true));
+            }
+            Ids::Text(all) => {
+                let mut texts = TextBuffer::default();
+                (0..all.len()).filter(|row| keep[*row]).for_each(|row| texts.push(all.get(row)));
+                *all = texts;
+            }
+        }
+    }
 }
 
-/// Strings one behind the other.
+/// Strings, one behind the other in one buffer.
 #[derive(Clone, Debug)]
-pub struct Texts {
-    /// Where each begins, and where the last ends.
+pub struct TextBuffer {
+    /// The offset of each string in `bytes`, and the end of the last.
     starts: Vec<u32>,
     bytes: Vec<u8>,
 }
 
-impl Default for Texts {
+impl Default for TextBuffer {
     fn default() -> Self {
-        Texts { starts: vec![0], bytes: vec![] }
+        TextBuffer { starts: vec![0], bytes: vec![] }
     }
 }
 
-impl Texts {
-    /// With room for so many texts of so many bytes in all.
-    pub fn with_capacity(texts: usize, bytes: usize) -> Texts {
+impl TextBuffer {
+    /// An empty buffer with room for `texts` strings of `bytes` bytes in all.
+    pub fn with_capacity(texts: usize, bytes: usize) -> TextBuffer {
         let mut starts = Vec::with_capacity(texts + 1);
         starts.push(0);
-        Texts { starts, bytes: Vec::with_capacity(bytes) }
+        TextBuffer { starts, bytes: Vec::with_capacity(bytes) }
     }
     pub fn push(&mut self, text: &str) {
         self.bytes.extend_from_slice(text.as_bytes());
         self.starts.push(u32::try_from(self.bytes.len()).expect("a batch of ids stays far below 4 GiB"));
     }
-    /// The bytes of a text.
+    /// The bytes of string `i`.
     pub fn bytes(&self, i: usize) -> &[u8] {
         &self.bytes[self.starts[i] as usize..self.starts[i + 1] as usize]
     }
@@ -65,48 +82,17 @@ impl Texts {
     }
 }
 
-/// A value of a segment's column: a code into the run's dictionary of that segment. NULL is [`NO_VALUE`].
+/// A text as its number in a dictionary of the run: of a segment, of channels or of reasons. NULL is [`NO_VALUE`].
 pub type ValueCode = u32;
 pub const NO_VALUE: ValueCode = u32::MAX;
 
-/// An opaque id packed into 16 bytes: equal packs mean equal ids.
+/// An id that is only compared, packed into 16 bytes: equal packs mean equal ids.
 ///
-/// Up to 15 bytes are kept as they are, at the end, behind their length at the front; longer ids are the low 120 bits of
-/// their XXH3-128 behind 0xFF. `0` stands for NULL.
+/// An id of up to 15 bytes has its length in the first byte and its own bytes at the end. A longer id is 0xFF and the low
+/// 120 bits of its XXH3-128. `0` stands for NULL.
 pub type PackedId = u128;
 
-/// What a run's stages ask for beyond what every run reads: what nobody asks for is not decoded, and who did not ask does
-/// not see it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Needs {
-    /// Orders per day: `order_id`.
-    pub orders: bool,
-    /// Source `usage`.
-    pub usage: bool,
-    /// Source `surveys`.
-    pub surveys: bool,
-    /// Why customers left: `subscriptions.cancel_reason` and `cancel_kind`, `surveys.reason`.
-    pub reasons: bool,
-    /// Who won customers: `customers.acquired_by` and `referred_by`, `acquisition_costs.channel`.
-    pub channels: bool,
-}
-
-impl Needs {
-    pub const ALL: Needs = Needs { orders: true, usage: true, surveys: true, reasons: true, channels: true };
-
-    #[must_use]
-    pub fn and(self, other: Needs) -> Needs {
-        Needs {
-            orders: self.orders | other.orders,
-            usage: self.usage | other.usage,
-            surveys: self.surveys | other.surveys,
-            reasons: self.reasons | other.reasons,
-            channels: self.channels | other.channels,
-        }
-    }
-}
-
-/// Who ended a subscription: the customer, or a payment that failed.
+/// Why a subscription ended: by the customer's will, or because a payment failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum CancelKind {
     #[default]
@@ -132,25 +118,25 @@ impl AnswerKind {
     }
 }
 
-/// Transactions of one batch, one entry a row in every vector. Rows dated at or after a configured as_of are gone.
+/// Transactions. Rows dated at or after a configured as_of are left out, as in all batches of dated rows.
 #[derive(Clone, Debug)]
-pub struct Transactions {
+pub struct TransactionBatch {
     pub ids: Ids,
     pub days: Vec<Day>,
-    /// Microseconds since the epoch, for the order within a day; midnight where the export has dates. Timestamps without a
-    /// zone in the calendar's own zone count as if that zone were UTC.
+    /// Microseconds since the epoch, for the order of rows within a day; midnight where the export has dates. Timestamps
+    /// without a zone in the calendar's own zone count as if that zone were UTC.
     pub instants: Vec<i64>,
     /// Minor units.
     pub amounts: Vec<i64>,
-    /// Whether the row satisfies `customers.activity`.
+    /// True if the row satisfies `customers.activity`.
     pub active: Vec<bool>,
-    /// Packed order ids, where order_id is mapped.
+    /// `None` where the run does not read order_id.
     pub orders: Option<Vec<PackedId>>,
-    /// For each segment on this source, in the order of `Pipeline::segments`: its index there and a code a row.
+    /// For each segment on this source: its index in `Pipeline::segments`, and a code a row. In order of index.
     pub segments: Vec<(usize, Vec<ValueCode>)>,
 }
 
-/// One subscription row; `Day::NEVER` stands for NULL in every date.
+/// A subscription, or one state of it. `Day::NEVER` stands for NULL in every date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Subscription {
     pub started: Day,
@@ -161,22 +147,24 @@ pub struct Subscription {
     pub paused_from: Day,
     pub paused_until: Day,
     pub past_due_since: Day,
-    /// Billing interval: whole months, or days where `months` is 0.
+    /// Billing interval in whole months; 0 if it is in days.
     pub months: i32,
+    /// Billing interval in days where `months` is 0.
     pub days: i32,
-    /// Minor units per interval, of its own currency: as many digits as [`ExchangeRates::digits`](crate::exchange::Rates::digits) says.
+    /// Price for each interval, in minor units of `currency`, which has as many digits as [`ExchangeRates::digits`](crate::exchange::Rates::digits) says.
     pub amount: i64,
     pub currency: CurrencyCode,
     /// 0 where subscription_id is not mapped or NULL.
     pub subscription: PackedId,
     pub kind: CancelKind,
-    /// A code of [`Labels::reasons`](crate::timeline::labels::Labels): last, as codes are numbered by chance.
+    /// A code of [`Labels::reasons`](crate::timeline::labels::Labels). It is the last field, because codes differ from run
+    /// to run and rows are ordered by their fields.
     pub reason: ValueCode,
 }
 
 #[cfg(test)]
 impl Subscription {
-    /// A monthly subscription that runs, of which nothing else is known: what tests begin with.
+    /// A monthly subscription that has not ended, with every other field empty: a start for tests.
     pub fn running(started: Day, amount: i64) -> Subscription {
         Subscription {
             started,
@@ -198,61 +186,67 @@ impl Subscription {
     }
 }
 
+/// Subscriptions.
 #[derive(Clone, Debug)]
-pub struct Subscriptions {
+pub struct SubscriptionBatch {
     pub ids: Ids,
     pub terms: Vec<Subscription>,
-    /// Start instants in microseconds, for the order of segment values within a day.
+    /// Microseconds since the epoch of the start, for the order of segment values within a day.
     pub instants: Vec<i64>,
     pub segments: Vec<(usize, Vec<ValueCode>)>,
 }
 
+/// Customers.
 #[derive(Clone, Debug)]
-pub struct Customers {
+pub struct CustomerBatch {
     pub ids: Ids,
     /// `Day::NEVER` where unknown.
     pub signed_up: Vec<Day>,
-    /// Who won the customer, and whether another customer did.
+    /// The channel that won the customer.
     pub channels: Vec<ValueCode>,
+    /// True if another customer referred this one.
     pub referred: Vec<bool>,
     pub segments: Vec<(usize, Vec<ValueCode>)>,
-    /// Canonical bytes of everything mapped in the row, of a long text its beginning and a hash: of two conflicting rows of
-    /// a customer the greater wins.
+    /// Everything mapped in the row as bytes, long texts as their beginning and a hash. Of two different rows of one
+    /// customer, the one with the greater bytes counts.
     pub canonical: Vec<Box<[u8]>>,
 }
 
+/// Uses of the product.
 #[derive(Clone, Debug)]
-pub struct Usage {
+pub struct UsageBatch {
     pub ids: Ids,
     pub days: Vec<Day>,
     pub instants: Vec<i64>,
-    /// Thousandths, none below zero.
+    /// Thousandths, zero or more.
     pub quantities: Vec<i64>,
     pub segments: Vec<(usize, Vec<ValueCode>)>,
 }
 
+/// Surveys, answered or not.
 #[derive(Clone, Debug)]
-pub struct Surveys {
+pub struct SurveyBatch {
     pub ids: Ids,
     pub days: Vec<Day>,
     pub instants: Vec<i64>,
     pub kinds: Vec<AnswerKind>,
-    /// Hundredths of a point, within the kind's scale; `None`: not answered. Exit surveys have none.
+    /// Hundredths of a point, within the scale of the kind; `None` if the survey was not answered, and in exit surveys.
     pub scores: Vec<Option<i32>>,
     pub reasons: Vec<ValueCode>,
     pub segments: Vec<(usize, Vec<ValueCode>)>,
 }
 
+/// Rows of one source.
 #[derive(Clone, Debug)]
 pub enum Batch {
-    Transactions(Transactions),
-    Subscriptions(Subscriptions),
-    Customers(Customers),
-    Usage(Usage),
-    Surveys(Surveys),
+    Transactions(TransactionBatch),
+    Subscriptions(SubscriptionBatch),
+    Customers(CustomerBatch),
+    Usage(UsageBatch),
+    Surveys(SurveyBatch),
 }
 
-/// Where canonical rows go. Called from several threads at once.
+/// Takes canonical rows. Called from several threads at once.
 pub trait Sink: Sync {
     fn accept(&self, batch: Batch) -> crate::error::Result<()>;
 }
@@ -263,8 +257,8 @@ pub struct Cost {
     pub period_start: Day,
     /// Minor units.
     pub amount: i64,
-    /// Rows of the export that this is the sum of.
+    /// How many rows of the exports were summed.
     pub rows: u64,
-    /// Last, as codes are numbered by chance.
+    /// The last field, because codes differ from run to run and costs are ordered by their fields.
     pub channel: ValueCode,
 }

@@ -5,7 +5,7 @@ use crate::tally::interpurchase_gaps::Learning;
 use crate::timeline::builtin::Builtin;
 use crate::timeline::lens::{Lens, LiveRule};
 use crate::timeline::policy::Policy;
-use crate::timeline::purchases::Transactions;
+use crate::timeline::purchases::TransactionUnit;
 use crate::timeline::shape::Basis;
 
 /// The unit of the models' time.
@@ -36,7 +36,7 @@ impl TimeUnit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CustomerMeasures {
     pub time_unit: TimeUnit,
-    pub transactions_by: Transactions,
+    pub transactions_by: TransactionUnit,
 }
 
 /// What all stages of a run share.

@@ -1,81 +1,82 @@
-//! `tenure check PIPELINE.toml`: every problem of the file and of the exports' schemas at once, without computing.
+//! `tenure check PIPELINE.toml`: reports every problem of the file and of the exports' schemas, and computes nothing.
 
 use std::io::Write;
 
 use serde::Serialize;
 
-use super::numbers::count;
 use super::pipeline::{PipelineArgs, shown_output};
 use super::secrets;
-use super::stdout::{self, Format};
+use super::stdout::{self, OutputFormat};
 use crate::config::{self, Location, locate};
 use crate::error::{Error, Errors, ExitStatus};
 use crate::job;
+use crate::numbers::count;
 use crate::source::{self, Inspected, Needs};
 use crate::terminal::escaped;
 
-/// Find every problem of a pipeline file and of the exports' schemas, without computing anything
+/// Check a pipeline file and the schemas of its exports; report every problem at once
 #[derive(clap::Args, Clone, Debug)]
-pub struct Args {
+pub struct CheckArgs {
     #[command(flatten)]
     pub pipeline: PipelineArgs,
-    /// Look at the file alone, not at the exports
+    /// Check the pipeline file alone, not the exports
     #[arg(long)]
     pub no_data: bool,
+    /// Print text for people, or JSON for programs
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub format: OutputFormat,
 }
 
-/// What there is to say, whether or not it is fine.
+/// The result of a check, as `--format json` prints it.
 #[derive(Serialize)]
-struct Verdict {
+struct CheckReport {
     fine: bool,
-    /// The first fifty.
-    problems: Vec<Problem>,
-    /// How many more there are.
+    /// The first fifty problems.
+    problems: Vec<CheckProblem>,
+    /// How many problems there are beyond the first fifty.
     more_problems: usize,
-    /// Worth knowing; a run would go on.
+    /// A run would go on in spite of these.
     warnings: Vec<String>,
-    /// Empty with `--no-data`, or where a problem hides them.
-    sources: Vec<Source>,
+    /// Empty with `--no-data`, and if a problem kept the exports from being read.
+    sources: Vec<CheckedSource>,
     stages: Vec<String>,
     tables: Vec<String>,
     output: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Problem {
+struct CheckProblem {
     what: String,
     help: Option<String>,
     at: Option<Location>,
-    /// The exit status of a run.
+    /// The exit status that a run would end with.
     status: u8,
 }
 
 #[derive(Serialize)]
-struct Source {
+struct CheckedSource {
     source: &'static str,
     files: usize,
-    /// By the footers, before filter and quarantine.
+    /// From the footers, before filter and quarantine.
     rows: u64,
     bytes: u64,
     columns: Vec<String>,
 }
 
-/// Says what is fine, or returns what is not.
+/// Prints the result as text or JSON. As text, problems are returned as errors.
 ///
 /// # Errors
-/// Whatever a run would find wrong before it computes.
-pub fn run(args: &Args, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
-    let (mut verdict, errors) = look(args);
-    if args.format == Format::Text {
+/// Every problem that a run would report before it computes.
+pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
+    let (mut report, errors) = examine(args);
+    if args.format == OutputFormat::Text {
         return match Errors::unless_empty(errors, ()) {
-            Ok(()) => stdout::text(out, text(args, &verdict)),
+            Ok(()) => stdout::text(out, text(args, &report)),
             Err(errors) => Err(errors),
         };
     }
     let overrides = args.pipeline.overrides();
-    let problem = |e: &Error| Problem {
+    let problem = |e: &Error| CheckProblem {
         what: e.what.clone(),
         help: e.help.clone(),
         at: locate(e, &overrides, &config::read_text),
@@ -85,16 +86,16 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     if let Err(errors) = Errors::unless_empty(errors, ()) {
         let errors = secrets::hide_errors(errors);
         let (first, more) = errors.first();
-        verdict.problems = first.iter().map(problem).collect();
-        verdict.more_problems = more;
+        report.problems = first.iter().map(problem).collect();
+        report.more_problems = more;
         exit = errors.exit();
     }
-    stdout::json(out, &verdict)?;
+    stdout::json(out, &report)?;
     Ok(exit)
 }
 
-fn look(args: &Args) -> (Verdict, Vec<Error>) {
-    let mut verdict = Verdict {
+fn examine(args: &CheckArgs) -> (CheckReport, Vec<Error>) {
+    let mut report = CheckReport {
         fine: false,
         problems: vec![],
         more_problems: 0,
@@ -108,32 +109,32 @@ fn look(args: &Args) -> (Verdict, Vec<Error>) {
         Ok(pipeline) => (Some(pipeline), vec![]),
         Err(flawed) => (flawed.rest.map(|rest| *rest), flawed.errors.into()),
     };
-    let Some(pipeline) = pipeline else { return (verdict, errors) };
+    let Some(pipeline) = pipeline else { return (report, errors) };
     if errors.is_empty() {
-        verdict.stages = pipeline.stages.iter().map(|s| s.name.clone()).collect();
-        verdict.output = Some(shown_output(&pipeline));
+        report.stages = pipeline.stages.iter().map(|s| s.name.clone()).collect();
+        report.output = Some(shown_output(&pipeline));
         match job::blueprint(&pipeline, None) {
-            Ok(blueprint) => verdict.tables = blueprint.tables().into_iter().map(|t| t.name).collect(),
+            Ok(blueprint) => report.tables = blueprint.tables().into_iter().map(|t| t.name).collect(),
             Err(e) => errors.push(e),
         }
     }
     if !args.no_data {
         match source::inspect(&pipeline, Needs::ALL) {
-            Ok(inspected) => verdict.see(&inspected),
+            Ok(inspected) => report.add_sources(&inspected),
             Err(more) => errors.extend(Vec::from(more)),
         }
     }
-    verdict.fine = errors.is_empty();
-    (verdict, errors)
+    report.fine = errors.is_empty();
+    (report, errors)
 }
 
-impl Verdict {
-    fn see(&mut self, inspected: &Inspected) {
+impl CheckReport {
+    fn add_sources(&mut self, inspected: &Inspected) {
         for (kind, source) in &inspected.sources {
             if source.rows() == 0 {
                 self.warnings.push(format!("source {} has no rows: is the export complete?", kind.name()));
             }
-            self.sources.push(Source {
+            self.sources.push(CheckedSource {
                 source: kind.name(),
                 files: source.files.len(),
                 rows: source.rows(),
@@ -144,18 +145,19 @@ impl Verdict {
     }
 }
 
-fn text(args: &Args, verdict: &Verdict) -> String {
-    let source = |s: &Source| format!("{} ({} in {})", s.source, count(s.rows, "row"), count(s.files as u64, "file"));
-    let sources: Vec<String> = verdict.sources.iter().map(source).collect();
-    let sources = if args.no_data { "exports not looked at".to_owned() } else { sources.join(", ") };
+fn text(args: &CheckArgs, report: &CheckReport) -> String {
+    let source =
+        |s: &CheckedSource| format!("{} ({} in {})", s.source, count(s.rows, "row"), count(s.files as u64, "file"));
+    let sources: Vec<String> = report.sources.iter().map(source).collect();
+    let sources = if args.no_data { "exports not checked".to_owned() } else { sources.join(", ") };
     let mut text = format!(
         "{} is fine: {sources}\n{}, {} into {}\n",
         escaped(&args.pipeline.pipeline.display().to_string()),
-        count(verdict.stages.len() as u64, "stage"),
-        count(verdict.tables.len() as u64, "table"),
-        escaped(verdict.output.as_deref().unwrap_or_default()),
+        count(report.stages.len() as u64, "stage"),
+        count(report.tables.len() as u64, "table"),
+        escaped(report.output.as_deref().unwrap_or_default()),
     );
-    for warning in &verdict.warnings {
+    for warning in &report.warnings {
         text += &format!("warning: {warning}\n");
     }
     text
@@ -181,12 +183,12 @@ land = "customers.land"
 [stages.churn]
 "#;
 
-    fn checked(text: &str, format: Format, set: &[&str]) -> (String, String, ExitStatus) {
+    fn checked(text: &str, format: OutputFormat, set: &[&str]) -> (String, String, ExitStatus) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("shop.toml");
         std::fs::write(&path, text).unwrap();
         let set = set.iter().map(|s| (*s).to_owned()).collect();
-        let args = Args { pipeline: PipelineArgs { pipeline: path, as_of: None, set }, no_data: true, format };
+        let args = CheckArgs { pipeline: PipelineArgs { pipeline: path, as_of: None, set }, no_data: true, format };
         let mut out = vec![];
         let (said, exit) = match run(&args, &mut out) {
             Ok(exit) => (String::new(), exit),
@@ -198,10 +200,10 @@ land = "customers.land"
 
     #[test]
     fn a_file_that_is_fine_is_said_to_be() {
-        let (text, said, exit) = checked(SHOP, Format::Text, &[]);
+        let (text, said, exit) = checked(SHOP, OutputFormat::Text, &[]);
         assert_eq!((said.as_str(), exit), ("", ExitStatus::Done));
         insta::assert_snapshot!(text, @"
-        /shop.toml is fine: exports not looked at
+        /shop.toml is fine: exports not checked
         1 stage, 7 tables into /out/shop
         ");
     }
@@ -209,7 +211,7 @@ land = "customers.land"
     #[test]
     fn programs_read_what_is_wrong_and_where() {
         let wrong = SHOP.replace("Europe/London", "Europe/Lodnon");
-        let (json, said, exit) = checked(&wrong, Format::Json, &["money.digits=9"]);
+        let (json, said, exit) = checked(&wrong, OutputFormat::Json, &["money.digits=9"]);
         assert_eq!((said.as_str(), exit), ("", ExitStatus::Invalid));
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!((&json["fine"], json["problems"].as_array().unwrap().len()), (&false.into(), 2));

@@ -1,5 +1,5 @@
-//! Ctrl-C and termination: the run is asked to stop and removes what it has written; if that takes too long, it is done
-//! for it. Once the run is being published, a signal changes nothing any more.
+//! Ctrl-C and SIGTERM: the run stops and removes what it has written. If it takes too long to stop, the signal thread
+//! removes the files and ends the process. While the run is being published, signals are ignored.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -13,35 +13,35 @@ use crate::error::{Error, ErrorKind, Errors, Result};
 use crate::publish::publication::Cleanup;
 use crate::publish::{Publication, Reservation};
 
-/// How long a run may take to stop by itself: it promises two seconds, and removing its folder takes a moment too.
+/// How long a run may take to stop by itself. A run promises to end within two seconds; removing its folder takes time too.
 const GRACE: Duration = Duration::from_millis(1200);
 
-/// The listener of this process, once there is one.
+/// The listener of this process, if it has been started.
 static LISTENER: Mutex<Option<Interrupt>> = Mutex::new(None);
 
-/// Listens for SIGINT and SIGTERM. Clones share what they know.
+/// Listens for SIGINT and SIGTERM. Clones share their state.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt {
     signal: Arc<AtomicI32>,
-    stage: Arc<Mutex<Stage>>,
-    /// Whether the end is told as an event instead of a sentence.
+    state: Arc<Mutex<OutputState>>,
+    /// True if the end is reported as a JSON event instead of text.
     as_event: Arc<AtomicBool>,
 }
 
-/// What a signal finds.
+/// What a signal has to clean up.
 #[derive(Debug, Default)]
-enum Stage {
-    /// Nothing of the run is on disk.
+enum OutputState {
+    /// Nothing: the run has not written anything.
     #[default]
     Reading,
-    /// The run has to be removed when the process ends.
+    /// The files of the run.
     Writing(Cleanup),
-    /// The run is being published, or has ended and says so itself.
+    /// Nothing: the run is being published, or has ended and cleans up itself.
     Ending,
 }
 
 impl Interrupt {
-    /// Listens from now on; a process has one listener.
+    /// Starts to listen; a process has one listener.
     ///
     /// # Errors
     /// Output: the operating system refuses.
@@ -55,7 +55,7 @@ impl Interrupt {
         let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(deaf)?;
         let heard = interrupt.clone();
         let listen = move || {
-            // Further signals are taken and ignored.
+            // Further signals are ignored.
             if let Some(signal) = signals.forever().next() {
                 heard.signal.store(signal, Ordering::Relaxed);
                 heard.end_after_grace();
@@ -67,54 +67,54 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    fn stage(&self) -> MutexGuard<'_, Stage> {
-        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, OutputState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The end of the process is told as an event, for who asked for events.
-    pub fn tell_as_event(&self) {
+    /// From now on an end by signal is reported as a JSON event.
+    pub fn report_as_event(&self) {
         self.as_event.store(true, Ordering::Relaxed);
     }
 
-    /// Takes an output folder; a signal gives it back.
+    /// Reserves an output folder; a signal releases it.
     ///
     /// # Errors
     /// Interrupted, Terminated: a signal has come. Those of `take`.
     pub fn reserve(&self, take: impl FnOnce() -> Result<Reservation>) -> Result<Reservation> {
-        // While the stage is locked the process does not end.
-        let mut stage = self.stage();
+        // A signal cannot end the process while the state is locked.
+        let mut state = self.state();
         self.check()?;
         let reservation = take()?;
-        *stage = Stage::Writing(reservation.cleanup());
+        *state = OutputState::Writing(reservation.cleanup());
         Ok(reservation)
     }
 
-    /// Begins the run in a reserved output folder; a signal removes it again.
+    /// Creates the run in a reserved output folder; a signal removes it.
     ///
     /// # Errors
     /// Interrupted, Terminated: a signal has come. As [`Reservation::begin`].
     pub fn begin(&self, reservation: Reservation) -> Result<Publication> {
-        let mut stage = self.stage();
+        let mut state = self.state();
         self.check()?;
         let publication = reservation.begin()?;
-        *stage = Stage::Writing(publication.cleanup());
+        *state = OutputState::Writing(publication.cleanup());
         Ok(publication)
     }
 
-    /// From now on a signal does not end the process: the run is about to be published.
+    /// Ignores signals from now on: the run is about to be published.
     ///
     /// # Errors
     /// Interrupted, Terminated: a signal has come before.
     pub fn hold_off(&self) -> Result<()> {
-        let mut stage = self.stage();
+        let mut state = self.state();
         self.check()?;
-        *stage = Stage::Ending;
+        *state = OutputState::Ending;
         Ok(())
     }
 
-    /// The run has ended, one way or the other, and removed what it had to.
+    /// The run has ended and has removed what it had to.
     pub fn ended(&self) {
-        *self.stage() = Stage::Ending;
+        *self.state() = OutputState::Ending;
     }
 
     /// An error once a signal has come.
@@ -131,19 +131,19 @@ impl Interrupt {
             SIGINT => (ErrorKind::Interrupted, "interrupted"),
             _ => (ErrorKind::Terminated, "terminated"),
         };
-        Some(Error::new(kind, format!("{how}; nothing was published")).help("the last published run is as it was"))
+        Some(Error::new(kind, format!("{how}; nothing was published")).help("the last published run is unchanged"))
     }
 
-    /// Ends the process if the run has not ended by itself: a sort of millions of rows asks nobody whether to go on.
+    /// Ends the process if the run has not ended by itself: a long sort does not check for signals.
     fn end_after_grace(&self) {
         std::thread::sleep(GRACE);
         let Some(error) = self.heard() else { return };
-        // Held to the end, so that the run is not published meanwhile.
-        let stage = self.stage();
-        match &*stage {
-            Stage::Reading => {}
-            Stage::Writing(cleanup) => cleanup.run(),
-            Stage::Ending => return,
+        // Locked to the end, so that the run cannot be published meanwhile.
+        let state = self.state();
+        match &*state {
+            OutputState::Reading => {}
+            OutputState::Writing(cleanup) => cleanup.run(),
+            OutputState::Ending => return,
         }
         let status = error.kind.exit() as i32;
         let errors = super::secrets::hide_errors(Errors::from(error));
@@ -156,12 +156,12 @@ impl Interrupt {
     }
 }
 
-/// A file that grows beyond the process' limit is then an error of the call that writes, which can be told, instead of
-/// the end of the process.
+/// Makes a file that grows beyond the process' size limit an error of the call that writes, instead of a signal that
+/// kills the process.
 ///
 /// # Errors
 /// What the operating system says.
 pub fn outlive_file_size_limit() -> io::Result<()> {
-    // That the signal has come says nothing that the failing call does not say.
+    // The flag is not read: the failing call reports the same.
     signal_hook::flag::register(SIGXFSZ, Arc::default()).map(drop)
 }

@@ -5,17 +5,20 @@ mod completions;
 mod explain;
 pub mod gc;
 mod interrupt;
-mod numbers;
 mod panics;
 mod pipeline;
 mod render;
 mod run;
 pub mod run_dir;
+mod schema;
 mod schemas;
 mod secrets;
 pub mod show;
+mod sources;
+mod stages;
 mod stdout;
 mod tables;
+mod usage;
 
 use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
@@ -31,7 +34,7 @@ use crate::nearest::nearest;
 use crate::source::Condition;
 use crate::terminal::escaped_lines;
 
-/// Who stays, who leaves, what that costs and what a customer is worth: exact tables from Parquet exports
+/// Computes churn, cohorts, revenue retention and customer value from Parquet exports, exactly
 #[derive(Debug, Parser)]
 #[command(name = "tenure", version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {
@@ -41,8 +44,8 @@ struct Cli {
 
 const AFTER_HELP: &str = "\
 Exit status:
-  0         done
-  1         done, but a check failed and nothing was published
+  0         success
+  1         a check of the data failed; nothing was published
   2         the command line or the pipeline file is wrong
   3         the data could not be read or the result not written
   130, 143  interrupted, terminated";
@@ -50,26 +53,29 @@ Exit status:
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
-    Check(check::Args),
-    Explain(explain::Args),
-    Show(show::Args),
-    Tables(tables::Args),
-    Gc(gc::Args),
-    Completions(completions::Args),
+    Check(check::CheckArgs),
+    Explain(explain::ExplainArgs),
+    Show(show::ShowArgs),
+    Sources(sources::SourcesArgs),
+    Stages(stages::StagesArgs),
+    Tables(tables::TablesArgs),
+    Schema(schema::SchemaArgs),
+    Gc(gc::GcArgs),
+    Completions(completions::CompletionsArgs),
 }
 
 /// Parses the command line, runs the command, prints what went wrong, and gives the exit status.
 pub fn main() -> ExitCode {
-    // Before anything else: a run that is asked to stop in its first milliseconds ends like later ones. Should listening
-    // fail, the run itself says so.
+    // First of all, so that a signal in the first milliseconds ends a run like a later one does. If it fails here, the
+    // run tries again and reports the error.
     if std::env::args_os().nth(1).is_some_and(|command| command == "run") {
         let _ = Interrupt::listen();
     }
-    // Without it a file that grows too large ends the process without a word; nothing else depends on it.
+    // Otherwise a file beyond the process' size limit would kill the process without a message.
     let _ = interrupt::outlive_file_size_limit();
     let command = match Cli::try_parse() {
         Ok(parsed) => parsed.command,
-        Err(e) => return refuse(&with_suggestion(e)),
+        Err(e) => return refuse(&with_suggestion(e), usage::wants_events(std::env::args_os())),
     };
     panics::note();
     let exit = panics::guarded(|| command.run(&mut std::io::stdout())).unwrap_or_else(|errors| {
@@ -83,19 +89,23 @@ pub fn main() -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-/// Prints help, or what is wrong with the command line.
-fn refuse(error: &clap::Error) -> ExitCode {
+/// Prints help, or what is wrong with the command line; as an event if `as_event`.
+fn refuse(error: &clap::Error, as_event: bool) -> ExitCode {
+    if as_event && error.use_stderr() {
+        run::emit_errors(&usage::error(error).into());
+        return ExitCode::from(ExitStatus::Invalid as u8);
+    }
     let text = error.render().to_string();
-    // Nobody is left to be told if standard error is gone.
+    // A failure is ignored: there is no other place to report that standard error is closed.
     let _ = match escaped_lines(&text) {
-        // What was typed is quoted, and must not reach the terminal as it is.
+        // clap quotes what was typed, which may contain control characters.
         Cow::Owned(tame) => std::io::stderr().write_all(tame.as_bytes()),
         Cow::Borrowed(_) => error.print(),
     };
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(ExitStatus::Invalid as u8))
 }
 
-/// Names the command that was probably meant where clap finds none: short ones with two letters swapped.
+/// Adds the command that was probably meant where clap suggests none (it misses short ones with two letters swapped).
 fn with_suggestion(mut error: clap::Error) -> clap::Error {
     let suggested = error.get(ContextKind::SuggestedSubcommand).is_some();
     if let (false, Some(ContextValue::String(written))) = (suggested, error.get(ContextKind::InvalidSubcommand)) {
@@ -109,7 +119,7 @@ fn with_suggestion(mut error: clap::Error) -> clap::Error {
 
 impl Command {
     fn run(&self, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Errors> {
-        // A run has an option for it.
+        // `run` sets its limit itself, from --memory-limit.
         if !matches!(self, Command::Run(_)) {
             run::limit_to_available();
         }
@@ -118,19 +128,28 @@ impl Command {
             Command::Check(args) => check::run(args, out),
             Command::Explain(args) => explain::run(args, out),
             Command::Show(args) => show::run(args, &compile, out),
+            Command::Sources(args) => sources::run(args, out),
+            Command::Stages(args) => stages::run(args, out),
             Command::Tables(args) => tables::run(args, out),
+            Command::Schema(_) => schema::run(out),
             Command::Gc(args) => gc::run(args, out),
             Command::Completions(args) => completions::run(args, out),
         }
     }
 
-    /// What the command line changes in the pipeline file: errors may point there.
+    /// The pipeline keys that the command line overrides; an error may point to one of them.
     fn overrides(&self) -> Vec<Override> {
         match self {
             Command::Run(args) => args.pipeline.overrides(),
             Command::Check(args) => args.pipeline.overrides(),
             Command::Explain(args) => args.pipeline.overrides(),
-            Command::Show(_) | Command::Tables(_) | Command::Gc(_) | Command::Completions(_) => vec![],
+            Command::Show(_)
+            | Command::Sources(_)
+            | Command::Stages(_)
+            | Command::Tables(_)
+            | Command::Schema(_)
+            | Command::Gc(_)
+            | Command::Completions(_) => vec![],
         }
     }
 }
@@ -144,7 +163,7 @@ fn report(errors: &Errors, overrides: &[Override]) {
     let stderr = std::io::stderr();
     let style = Style { colour: stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none(), ..Style::default() };
     let text = render(errors, overrides, style, &config::read_text);
-    // Nobody is left to be told if standard error is gone.
+    // A failure is ignored: there is no other place to report that standard error is closed.
     let _ = stderr.lock().write_all(text.as_bytes());
 }
 

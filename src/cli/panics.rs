@@ -1,7 +1,7 @@
-//! Panics, which are defects: what happened is said, as an error with an exit status like any other.
+//! Turns panics, which are defects, into errors with a message and an exit status.
 //!
-//! Damaged files make readers panic; that is caught where it happens and told as an error of the file. The default
-//! message would only confuse there, so it is kept silent everywhere and told here for the panics that nobody caught.
+//! A damaged file may make a reader panic; the reader's caller catches that and reports an error of the file. The message
+//! that Rust prints by default would confuse there, so it is switched off, and printed here for panics nobody caught.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,10 +9,10 @@ use std::sync::Mutex;
 
 use crate::error::{Error, Errors};
 
-/// What the last panic said, and where.
+/// Message and place of the last panic.
 static LAST: Mutex<Option<(String, String)>> = Mutex::new(None);
 
-/// From now on panics are noted instead of printed.
+/// Records panics from now on instead of printing them.
 pub(super) fn note() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(|l| format!("{}:{}", l.file(), l.line())).unwrap_or_default();
@@ -29,13 +29,13 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, Errors>) -> Result<T, 
         let last = LAST.lock().ok().and_then(|mut last| last.take());
         // Another thread may have panicked since.
         let place = last.filter(|(what, _)| *what == said).map(|(_, place)| format!(" ({place})")).unwrap_or_default();
-        Err(Error::internal(format!("tenure stopped at a broken assumption: {said}{place}")).into())
+        Err(Error::internal(format!("tenure has a defect and stopped: {said}{place}")).into())
     })
 }
 
 fn said(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("it did not say which").to_owned()
+    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("the panic had no message").to_owned()
 }
 
 #[cfg(test)]
@@ -49,7 +49,7 @@ mod tests {
         let errors = guarded(|| -> Result<(), Errors> { panic!("{} buckets", 3) }).unwrap_err();
         assert_eq!(errors.exit(), ExitStatus::Data);
         let all: Vec<Error> = errors.into();
-        assert!(all[0].what.contains("broken assumption: 3 buckets"), "{}", all[0].what);
+        assert!(all[0].what.contains("has a defect and stopped: 3 buckets"), "{}", all[0].what);
         assert!(all[0].help.as_ref().is_some_and(|h| h.contains("report")));
         assert_eq!(guarded(|| Ok(1)).unwrap(), 1);
     }

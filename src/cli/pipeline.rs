@@ -1,4 +1,4 @@
-//! The pipeline file and what the command line changes in it, for every command that takes one.
+//! The pipeline file argument and the options that override its keys, for every command that takes them.
 
 use std::path::{Path, PathBuf};
 
@@ -11,27 +11,27 @@ use crate::stage::KINDS;
 pub struct PipelineArgs {
     /// The pipeline file
     pub pipeline: PathBuf,
-    /// First day that is no longer observed, instead of calendar.as_of
+    /// The day on which the exports end (not included), instead of calendar.as_of
     #[arg(long, value_name = "DATE")]
     pub as_of: Option<String>,
-    /// Override a key of the pipeline file, such as calendar.period=week; may be given several times
+    /// Override a key of the pipeline file, such as calendar.period=week; can be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 }
 
 impl PipelineArgs {
-    /// The last one wins, so that `--as-of` outranks `--set calendar.as_of=…`.
+    /// In order of precedence, the last one wins: `--as-of` over `--set calendar.as_of=…`.
     pub fn overrides(&self) -> Vec<Override> {
         let set = self.set.iter().map(|assignment| Override::set(assignment));
         set.chain(self.as_of.as_ref().map(|date| Override::option("--as-of", "calendar.as_of", date))).collect()
     }
 
-    /// The pipeline as this command line wants it.
+    /// The pipeline file with the overrides applied.
     pub fn load(&self) -> Result<Pipeline, Errors> {
         self.examine().map_err(|flawed| flawed.errors)
     }
 
-    /// The same, with what is left of a file with mistakes.
+    /// The same; on errors with those parts of the file that are right.
     pub fn examine(&self) -> Result<Pipeline, Flawed> {
         let examined = config::examine(&self.pipeline, &self.overrides(), &environment, KINDS);
         match &examined {
@@ -46,11 +46,11 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// A path as a person would write it from where they are: `out/retail`, not `pipelines/../out/retail`.
+/// A path relative to the current folder where that is shorter: `out/retail`, not `pipelines/../out/retail`.
 pub(super) fn shown(path: &Path) -> String {
     let relative = || {
         let here = std::env::current_dir().ok()?.canonicalize().ok()?;
-        // What does not exist yet lies below something that does.
+        // The path may not exist yet: resolve the nearest folder above it that does.
         let absolute = path.ancestors().find_map(|above| {
             let known = if above.as_os_str().is_empty() { Path::new(".") } else { above }.canonicalize().ok()?;
             Some(known.join(path.strip_prefix(above).ok()?))
@@ -62,13 +62,13 @@ pub(super) fn shown(path: &Path) -> String {
     relative().unwrap_or_else(|| path.display().to_string())
 }
 
-/// The output folder of a pipeline as [`shown`], or as the file has it if the environment was filled in.
+/// The output folder of a pipeline as [`shown`]; as written in the file if it contains a value of the environment.
 pub(super) fn shown_output(pipeline: &Pipeline) -> String {
     let Output { dir, dir_text, .. } = &pipeline.output;
     if !dir_text.is_filled_in() {
         return shown(dir);
     }
-    // A path of the environment may be absolute, which only the value says.
+    // Whether a path from the environment is absolute only its value tells.
     let below = if Path::new(dir_text.value()).is_absolute() { Path::new("") } else { &pipeline.base };
     let below = below.strip_prefix(".").unwrap_or(below);
     below.join(dir_text.written()).display().to_string()

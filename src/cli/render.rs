@@ -9,22 +9,23 @@ use comfy_table::{CellAlignment, Table, TableComponent, presets};
 use crate::calendar::Day;
 use crate::error::{Error, Result};
 use crate::money;
+use crate::numbers::{count, grouped};
 use crate::terminal::{escaped, escaped_but, escaped_json};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// Aligned columns for people; figures are rounded, – is NULL, "" is empty text
+pub enum RowFormat {
+    /// Aligned columns; figures are rounded, NULL is –, empty text is ""
     Text,
-    /// One object a line; money is an exact decimal number, dates are ISO 8601
+    /// One object a line; money as exact decimal numbers, dates as ISO 8601
     Json,
-    /// RFC 4180, exact values; nothing between the commas is NULL, "" is empty text; text that a spreadsheet would
-    /// take for a formula stands behind a '
+    /// RFC 4180 with exact values; NULL is an empty field, empty text is ""; text that a spreadsheet would read as a
+    /// formula gets a ' in front
     Csv,
 }
 
 /// One cell, as it stands in the file.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Value<'a> {
+enum CellValue<'a> {
     Null,
     Text(&'a str),
     Int(i64),
@@ -35,24 +36,25 @@ enum Value<'a> {
     Decimal(i128, u8),
 }
 
-fn value(column: &ArrayRef, row: usize) -> Value<'_> {
+fn value(column: &ArrayRef, row: usize) -> CellValue<'_> {
     if column.is_null(row) {
-        return Value::Null;
+        return CellValue::Null;
     }
     match column.data_type() {
-        DataType::Utf8 => Value::Text(column.as_string::<i32>().value(row)),
-        DataType::Int64 => Value::Int(column.as_primitive::<Int64Type>().value(row)),
-        DataType::Float64 => Value::Double(column.as_primitive::<Float64Type>().value(row)),
-        DataType::Date32 => Value::Date(Day(column.as_primitive::<Date32Type>().value(row))),
-        DataType::Boolean => Value::Bool(column.as_boolean().value(row)),
+        DataType::Utf8 => CellValue::Text(column.as_string::<i32>().value(row)),
+        DataType::Int64 => CellValue::Int(column.as_primitive::<Int64Type>().value(row)),
+        DataType::Float64 => CellValue::Double(column.as_primitive::<Float64Type>().value(row)),
+        DataType::Date32 => CellValue::Date(Day(column.as_primitive::<Date32Type>().value(row))),
+        DataType::Boolean => CellValue::Bool(column.as_boolean().value(row)),
         DataType::Decimal128(_, digits) => {
-            Value::Decimal(column.as_primitive::<Decimal128Type>().value(row), digits.unsigned_abs())
+            CellValue::Decimal(column.as_primitive::<Decimal128Type>().value(row), digits.unsigned_abs())
         }
-        _ => Value::Null,
+        _ => CellValue::Null,
     }
 }
 
-/// Refuses a file with types that tenure does not write.
+/// # Errors
+/// Input: a column has a type that tenure does not write.
 pub(super) fn expect_known_types(schema: &SchemaRef) -> Result<()> {
     use DataType::{Boolean, Date32, Decimal128, Float64, Int64, Utf8};
     let known = |t: &DataType| matches!(t, Utf8 | Int64 | Float64 | Date32 | Boolean | Decimal128(_, 0..));
@@ -65,31 +67,31 @@ pub(super) fn expect_known_types(schema: &SchemaRef) -> Result<()> {
     }
 }
 
-/// How many rows were shown, found and there.
+/// How many rows were printed, how many match, and how many the table has.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Count {
+pub(super) struct RowCounts {
     pub shown: u64,
-    /// Rows that satisfy `--where` and `--segment`; `None` where neither was asked for.
+    /// Rows that satisfy `--where` and `--segment`; `None` if neither was given.
     pub matching: Option<u64>,
     pub all: u64,
 }
 
-/// Takes batches as they come and writes them out.
+/// Prints batches in order.
 pub(super) struct Renderer<'a> {
-    format: Format,
+    format: RowFormat,
     schema: SchemaRef,
     out: &'a mut dyn Write,
-    /// Text needs all rows before it knows the widths.
+    /// Rows kept until the end: text needs all of them to know the widths of its columns.
     kept: Vec<RecordBatch>,
-    /// Where it goes is a terminal, which reorders text from right to left.
+    /// True for a terminal, which reorders text that is written from right to left.
     terminal: bool,
 }
 
 impl<'a> Renderer<'a> {
     /// `terminal`: whether `out` is one.
-    pub fn begin(format: Format, schema: SchemaRef, terminal: bool, out: &'a mut dyn Write) -> io::Result<Self> {
-        if format == Format::Csv {
-            let names: Vec<String> = schema.fields().iter().map(|f| csv(Value::Text(f.name()))).collect();
+    pub fn begin(format: RowFormat, schema: SchemaRef, terminal: bool, out: &'a mut dyn Write) -> io::Result<Self> {
+        if format == RowFormat::Csv {
+            let names: Vec<String> = schema.fields().iter().map(|f| csv(CellValue::Text(f.name()))).collect();
             write!(out, "{}\r\n", names.join(","))?;
         }
         Ok(Renderer { format, schema, out, kept: Vec::new(), terminal })
@@ -97,8 +99,8 @@ impl<'a> Renderer<'a> {
 
     pub fn rows(&mut self, batch: RecordBatch) -> io::Result<()> {
         match self.format {
-            Format::Text => self.kept.push(batch),
-            Format::Json => {
+            RowFormat::Text => self.kept.push(batch),
+            RowFormat::Json => {
                 let names: Vec<String> = self.schema.fields().iter().map(|f| json_text(f.name())).collect();
                 for row in 0..batch.num_rows() {
                     let pair = |(name, column)| format!("{name}:{}", json(value(column, row)));
@@ -106,7 +108,7 @@ impl<'a> Renderer<'a> {
                     writeln!(self.out, "{{{}}}", pairs.join(","))?;
                 }
             }
-            Format::Csv => {
+            RowFormat::Csv => {
                 for row in 0..batch.num_rows() {
                     let cells: Vec<String> = batch.columns().iter().map(|c| csv(value(c, row))).collect();
                     write!(self.out, "{}\r\n", cells.join(","))?;
@@ -116,8 +118,8 @@ impl<'a> Renderer<'a> {
         Ok(())
     }
 
-    pub fn finish(self, count: Count) -> io::Result<()> {
-        if self.format == Format::Text {
+    pub fn finish(self, count: RowCounts) -> io::Result<()> {
+        if self.format == RowFormat::Text {
             for line in table(&self.schema, &self.kept, self.terminal).lines() {
                 writeln!(self.out, "{}", line.trim_end())?;
             }
@@ -127,12 +129,13 @@ impl<'a> Renderer<'a> {
     }
 }
 
-fn count_line(Count { shown, matching, all }: Count) -> String {
-    let rows = |n: u64, what: &str| if n == 1 { format!("1 {what}row") } else { format!("{n} {what}rows") };
+fn count_line(RowCounts { shown, matching, all }: RowCounts) -> String {
+    let rows = |n: u64, what: &str| count(n, &format!("{what}row"));
+    let (few, all_rows) = (grouped(shown), grouped(all));
     let more = |n: u64| if n > shown { " (--head N shows more)" } else { "" };
     match matching {
-        Some(m) => format!("{shown} of {}, of {all}{}", rows(m, "matching "), more(m)),
-        None => format!("{shown} of {}{}", rows(all, ""), more(all)),
+        Some(m) => format!("{few} of {}, of {all_rows}{}", rows(m, "matching "), more(m)),
+        None => format!("{few} of {}{}", rows(all, ""), more(all)),
     }
 }
 
@@ -170,28 +173,28 @@ fn largest_double(column: &ArrayRef) -> f64 {
 
 const NULL: &str = "–";
 
-/// A text as it stands in a cell, for messages that name it.
+/// A text as it is printed in a cell, for messages that quote it.
 pub(super) fn label(value: &str) -> String {
-    text(Value::Text(value), 0)
+    text(CellValue::Text(value), 0)
 }
 
-fn text(value: Value<'_>, decimals: usize) -> String {
+fn text(value: CellValue<'_>, decimals: usize) -> String {
     match value {
-        Value::Null => NULL.into(),
-        Value::Text("") => "\"\"".into(),
-        // The word itself, quoted, so that it is not taken for NULL.
-        Value::Text(NULL) => format!("\"{NULL}\""),
-        Value::Text(t) => escaped(t).into_owned(),
-        Value::Int(n) => n.to_string(),
-        Value::Double(x) => rounded(x, decimals),
-        Value::Date(d) => d.to_string(),
-        Value::Bool(b) => b.to_string(),
-        Value::Decimal(units, digits) => money::format(units, digits),
+        CellValue::Null => NULL.into(),
+        CellValue::Text("") => "\"\"".into(),
+        // Quoted, so that it does not read as NULL.
+        CellValue::Text(NULL) => format!("\"{NULL}\""),
+        CellValue::Text(t) => escaped(t).into_owned(),
+        CellValue::Int(n) => n.to_string(),
+        CellValue::Double(x) => rounded(x, decimals),
+        CellValue::Date(d) => d.to_string(),
+        CellValue::Bool(b) => b.to_string(),
+        CellValue::Decimal(units, digits) => money::format(units, digits),
     }
 }
 
-/// A float for people: so many decimals, four where rates stand in one column with money, and powers of ten where those
-/// would hide it.
+/// A float for people: with `decimals` digits, four for a rate in a column of larger numbers, and a power of ten if it
+/// would otherwise read as zero.
 fn rounded(x: f64, decimals: usize) -> String {
     let decimals = if x != 0.0 && x.abs() < 1.0 { 4 } else { decimals };
     let smallest = 0.5 / 10f64.powi(decimals as i32);
@@ -206,7 +209,7 @@ fn rounded(x: f64, decimals: usize) -> String {
     }
 }
 
-/// Text from right to left between isolates, so that a terminal does not reorder the columns beside it.
+/// Puts text that is written from right to left between isolates, so that a terminal does not reorder other columns.
 fn isolated(text: String) -> String {
     if text.chars().any(is_right_to_left) { format!("\u{2068}{text}\u{2069}") } else { text }
 }
@@ -226,36 +229,36 @@ fn exact(x: f64) -> Option<String> {
     serde_json::Number::from_f64(x).map(|n| n.to_string())
 }
 
-fn json(value: Value<'_>) -> String {
+fn json(value: CellValue<'_>) -> String {
     match value {
-        Value::Null => "null".into(),
-        Value::Text(t) => json_text(t),
-        Value::Int(n) => n.to_string(),
-        Value::Double(x) => exact(x).unwrap_or_else(|| "null".into()),
-        Value::Date(d) => format!("\"{d}\""),
-        Value::Bool(b) => b.to_string(),
-        Value::Decimal(units, digits) => money::format(units, digits),
+        CellValue::Null => "null".into(),
+        CellValue::Text(t) => json_text(t),
+        CellValue::Int(n) => n.to_string(),
+        CellValue::Double(x) => exact(x).unwrap_or_else(|| "null".into()),
+        CellValue::Date(d) => format!("\"{d}\""),
+        CellValue::Bool(b) => b.to_string(),
+        CellValue::Decimal(units, digits) => money::format(units, digits),
     }
 }
 
-fn csv(value: Value<'_>) -> String {
+fn csv(value: CellValue<'_>) -> String {
     match value {
-        Value::Null => String::new(),
-        Value::Text(t) => csv_text(t),
-        Value::Double(x) => exact(x).unwrap_or_default(),
-        Value::Date(d) => d.to_string(),
+        CellValue::Null => String::new(),
+        CellValue::Text(t) => csv_text(t),
+        CellValue::Double(x) => exact(x).unwrap_or_default(),
+        CellValue::Date(d) => d.to_string(),
         other => json(other),
     }
 }
 
-/// What a spreadsheet takes for the beginning of a formula; the wide forms too, which some of them make narrow.
+/// True if a spreadsheet reads the text as a formula. The full-width signs count too: some programs narrow them.
 fn begins_a_formula(text: &str) -> bool {
     text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
 }
 
-/// A text as a cell of CSV. Line breaks stay as RFC 4180 has them; other characters that steer a terminal are escaped.
+/// A text as a CSV field. Line breaks stay, as in RFC 4180; other control characters are escaped.
 fn csv_text(text: &str) -> String {
-    // A return that ends no line would hide what stands before it.
+    // A lone carriage return is escaped: on a terminal it would hide the text before it.
     let lines: Vec<_> = text.split("\r\n").map(|line| escaped_but(line, |c| c == '\n')).collect();
     let mut cell = lines.join("\r\n");
     if begins_a_formula(text) {
@@ -279,23 +282,23 @@ mod tests {
 
     #[test]
     fn null_empty_and_odd_text_differ_in_every_format() {
-        let values = [Value::Null, Value::Text(""), Value::Text("–"), Value::Text("null")];
+        let values = [CellValue::Null, CellValue::Text(""), CellValue::Text("–"), CellValue::Text("null")];
         assert_eq!(values.map(|v| text(v, 4)), ["–", "\"\"", "\"–\"", "null"]);
         assert_eq!(values.map(json), ["null", "\"\"", "\"–\"", "\"null\""]);
         assert_eq!(values.map(csv), ["", "\"\"", "–", "null"]);
-        assert_eq!(csv(Value::Text("a \"b\", c\r\nd")), "\"a \"\"b\"\", c\r\nd\"");
-        assert_eq!(csv(Value::Text(" padded")), "\" padded\"");
-        assert_eq!(json(Value::Double(f64::NAN)), "null");
-        assert_eq!(csv(Value::Double(0.1)), "0.1");
-        assert_eq!(json(Value::Decimal(999_999_999_999_999_999, 2)), "9999999999999999.99");
-        assert_eq!(csv(Value::Bool(true)), "true");
+        assert_eq!(csv(CellValue::Text("a \"b\", c\r\nd")), "\"a \"\"b\"\", c\r\nd\"");
+        assert_eq!(csv(CellValue::Text(" padded")), "\" padded\"");
+        assert_eq!(json(CellValue::Double(f64::NAN)), "null");
+        assert_eq!(csv(CellValue::Double(0.1)), "0.1");
+        assert_eq!(json(CellValue::Decimal(999_999_999_999_999_999, 2)), "9999999999999999.99");
+        assert_eq!(csv(CellValue::Bool(true)), "true");
     }
 
     #[test]
     fn text_cannot_leave_its_cell() {
-        assert_eq!(text(Value::Text("a\u{1b}[31mb\nc\u{202e}d"), 0), "a\\u{1b}[31mb\\nc\\u{202e}d");
-        assert_eq!(json(Value::Text("a\u{9b}b\u{202e}\u{7f}")), "\"a\\u009bb\\u202e\\u007f\"");
-        assert_eq!(csv(Value::Text("a\u{1b}[31mb\rc\u{202e}d")), "a\\u{1b}[31mb\\rc\\u{202e}d");
+        assert_eq!(text(CellValue::Text("a\u{1b}[31mb\nc\u{202e}d"), 0), "a\\u{1b}[31mb\\nc\\u{202e}d");
+        assert_eq!(json(CellValue::Text("a\u{9b}b\u{202e}\u{7f}")), "\"a\\u009bb\\u202e\\u007f\"");
+        assert_eq!(csv(CellValue::Text("a\u{1b}[31mb\rc\u{202e}d")), "a\\u{1b}[31mb\\rc\\u{202e}d");
         assert_eq!(isolated("مرحبا".into()), "\u{2068}مرحبا\u{2069}");
         assert_eq!(isolated("Zoë 日本".into()), "Zoë 日本");
     }
@@ -314,17 +317,17 @@ mod tests {
             ("=HYPERLINK(\"x\",1)", "\"'=HYPERLINK(\"\"x\"\",1)\""),
             ("a=1", "a=1"),
         ] {
-            assert_eq!(csv(Value::Text(value)), cell, "{value:?}");
+            assert_eq!(csv(CellValue::Text(value)), cell, "{value:?}");
         }
-        assert_eq!(csv(Value::Int(-5)), "-5");
-        assert_eq!(csv(Value::Double(-0.5)), "-0.5");
-        assert_eq!(csv(Value::Decimal(-1234, 2)), "-12.34");
+        assert_eq!(csv(CellValue::Int(-5)), "-5");
+        assert_eq!(csv(CellValue::Double(-0.5)), "-0.5");
+        assert_eq!(csv(CellValue::Decimal(-1234, 2)), "-12.34");
     }
 
     #[test]
     fn counts_read_well() {
-        let line = |shown, matching, all| count_line(Count { shown, matching, all });
-        assert_eq!(line(20, None, 1234), "20 of 1234 rows (--head N shows more)");
+        let line = |shown, matching, all| count_line(RowCounts { shown, matching, all });
+        assert_eq!(line(20, None, 1234), "20 of 1,234 rows (--head N shows more)");
         assert_eq!(line(1, None, 1), "1 of 1 row");
         assert_eq!(line(3, Some(3), 9), "3 of 3 matching rows, of 9");
         assert_eq!(line(0, Some(1), 9), "0 of 1 matching row, of 9 (--head N shows more)");

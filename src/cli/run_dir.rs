@@ -1,4 +1,4 @@
-//! `RUN_DIR`: the finished run that a path on the command line means.
+//! Finds the finished run that a path on the command line names.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,14 @@ use crate::nearest::nearest;
 use crate::publish::manifest;
 use crate::publish::runs::{self, LATEST, RUNS};
 
-/// How many runs a message names.
+/// The most runs that a message lists.
 const NAMED: usize = 5;
 
-/// The folder of a finished run: `out/retail` (its last good run), `out/retail/latest`, `out/retail/runs/<run id>`.
+/// The folder of a finished run. `path` is an output folder such as `out/retail` (for its latest run),
+/// `out/retail/latest`, or `out/retail/runs/<run id>`.
 ///
 /// # Errors
-/// Pipeline: there is none; the message says what was looked for and which runs there are.
+/// Pipeline: there is no such run; the message lists the runs that there are.
 pub fn resolve(path: &Path) -> Result<PathBuf> {
     runs::resolve(path).ok_or_else(|| missing(path))
 }
@@ -23,7 +24,7 @@ fn missing(path: &Path) -> Error {
     let shown = path.display();
     let Ok(found) = fs::metadata(path) else {
         let what = if fs::symlink_metadata(path).is_ok() {
-            format!("{shown} is a link to a run that is gone")
+            format!("{shown} is a link to a run that no longer exists")
         } else {
             format!("there is no folder {shown}")
         };
@@ -35,7 +36,7 @@ fn missing(path: &Path) -> Error {
     }
     if let Some(listed) = listed(path) {
         let what = if fs::symlink_metadata(path.join(LATEST)).is_ok() {
-            format!("{shown}/{LATEST} names a run that is gone")
+            format!("{shown}/{LATEST} names a run that no longer exists")
         } else {
             format!("{shown} has no `{LATEST}`: no run of the whole pipeline was published there")
         };
@@ -66,11 +67,11 @@ fn remedy_for_missing(path: &Path) -> String {
     let written = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     match nearest(&written, siblings.iter().map(String::as_str)) {
         Some(near) => format!("did you mean {}?", path.with_file_name(near).display()),
-        None => "name the output folder of a pipeline, its `dir` in [output]; `tenure run` fills it".into(),
+        None => "name the output folder of a pipeline (`dir` in [output]); `tenure run` creates it".into(),
     }
 }
 
-/// The newest runs of an output folder, if it has any.
+/// A list of the newest runs of an output folder; `None` if it has none.
 fn listed(out: &Path) -> Option<String> {
     let all = runs::list(out).ok()?;
     let newest: Vec<String> = all.iter().rev().take(NAMED).map(ToString::to_string).collect();
@@ -111,7 +112,7 @@ mod tests {
         assert!(problem(&dir.path().join("retial")).contains("did you mean /retail?"));
         assert!(problem(&run.join(manifest::FILE)).contains("is a file"));
         fs::rename(&run, out.join(RUNS).join("20261121T204501Z-00000000")).unwrap();
-        assert!(problem(&out).starts_with("/retail/latest names a run that is gone"));
-        assert!(problem(&out.join(LATEST)).starts_with("/retail/latest is a link to a run that is gone"));
+        assert!(problem(&out).starts_with("/retail/latest names a run that no longer exists"));
+        assert!(problem(&out.join(LATEST)).starts_with("/retail/latest is a link to a run that no longer exists"));
     }
 }

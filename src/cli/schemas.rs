@@ -1,4 +1,4 @@
-//! What tables mean, for people and programs: the definitions that the writers use, as text and as JSON.
+//! The documentation of tables as text and JSON, from the schemas that the writers use.
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
@@ -6,14 +6,14 @@ use serde::Serialize;
 use crate::publish::TableFormat;
 use crate::table::{TableSchema, Type};
 
-/// Columns of a line of text.
+/// Characters in a line of text.
 pub(super) const WIDTH: u16 = 110;
 
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct TableDoc {
     pub name: String,
     pub doc: String,
-    /// The columns by which rows are sorted and unique.
+    /// Rows are sorted by these columns, and unique.
     pub key: Vec<String>,
     pub columns: Vec<ColumnDoc>,
 }
@@ -27,7 +27,7 @@ pub(super) struct ColumnDoc {
 }
 
 impl TableDoc {
-    /// `digits` of money, where a pipeline says how many.
+    /// `digits`: decimals of money, if a pipeline is given.
     pub fn new(schema: &TableSchema, digits: Option<u8>) -> TableDoc {
         let column = |c: &crate::table::ColumnSpec| ColumnDoc {
             name: c.name.clone(),
@@ -48,7 +48,7 @@ impl TableDoc {
     }
 }
 
-/// What a run writes, as far as it is known without the data.
+/// The SQL type of a column, as far as it is known without the data.
 fn type_name(kind: Type, digits: Option<u8>) -> String {
     match (kind, digits) {
         (Type::CustomerId, _) => "BIGINT or VARCHAR".into(),
@@ -57,7 +57,7 @@ fn type_name(kind: Type, digits: Option<u8>) -> String {
     }
 }
 
-/// Rows as columns of text behind an indent, the last one wrapped.
+/// Rows as aligned, indented columns of text; the last column is wrapped.
 pub(super) fn columns<const N: usize>(rows: impl IntoIterator<Item = [String; N]>, indent: usize) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
@@ -77,7 +77,7 @@ pub(super) fn columns<const N: usize>(rows: impl IntoIterator<Item = [String; N]
     indented(&table.to_string(), indent)
 }
 
-/// Every line behind an indent, without trailing blanks.
+/// The text with every line indented and trailing blanks removed.
 pub(super) fn indented(text: &str, indent: usize) -> String {
     text.lines().map(|line| format!("{:indent$}{line}", "").trim_end().to_owned() + "\n").collect()
 }

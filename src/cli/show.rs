@@ -1,4 +1,4 @@
-//! `tenure show RUN_DIR TABLE`: a quick look at a table of a finished run.
+//! `tenure show RUN_DIR TABLE`: prints rows of a table of a finished run.
 
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
@@ -8,8 +8,8 @@ use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{and, filter_record_batch, prep_null_mask_filter};
 use arrow::datatypes::{DataType, SchemaRef};
 
-pub use super::render::Format;
-use super::render::{Count, Renderer, expect_known_types, label};
+pub use super::render::RowFormat;
+use super::render::{Renderer, RowCounts, expect_known_types, label};
 use super::run_dir;
 use super::stdout::{self, Halt};
 use crate::error::{Error, Errors, ExitStatus, Result};
@@ -18,45 +18,46 @@ use crate::publish::Manifest;
 use crate::publish::manifest::TableEntry;
 use crate::publish::read::TableReader;
 
-/// Look at a table of a finished run
+/// Print rows of a table of a finished run
 #[derive(clap::Args, Clone, Debug)]
-pub struct Args {
-    /// Folder of a run, or an output folder, which means its last good run
+pub struct ShowArgs {
+    /// Output folder of a pipeline, for its latest run; or the folder of one run
     pub run_dir: PathBuf,
-    /// Table, such as churn; `tenure tables` lists them
+    /// Table, such as churn; `tenure tables` lists all
     pub table: String,
-    /// Only rows that satisfy this SQL condition over the table's columns, such as "churn_rate > 0.05"
+    /// Print only rows for which this SQL condition is true, such as "churn_rate > 0.05"
     #[arg(long = "where", value_name = "SQL")]
     pub condition: Option<String>,
-    /// Only the rows of one segment value, such as country=France
+    /// Print only the rows of one segment value, such as country=France
     #[arg(long, value_name = "NAME=VALUE", value_parser = segment)]
-    pub segment: Option<Segment>,
-    /// At most so many rows [default: 20 as text, else all]
+    pub segment: Option<SegmentFilter>,
+    /// Print at most N rows [default: 20 as text, all as JSON or CSV]
     #[arg(long, value_name = "N")]
     pub head: Option<usize>,
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    /// How to print the rows
+    #[arg(long, value_enum, default_value_t = RowFormat::Text)]
+    pub format: RowFormat,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Segment {
+pub struct SegmentFilter {
     pub name: String,
     pub value: String,
 }
 
-/// Rows shown as text where nothing else is asked for.
+/// Rows printed as text by default.
 const HEAD: usize = 20;
-/// How many segment values a message names.
+/// The most segment values that a message lists.
 const NAMED: usize = 30;
 
-fn segment(text: &str) -> std::result::Result<Segment, String> {
+fn segment(text: &str) -> std::result::Result<SegmentFilter, String> {
     match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok(Segment { name: name.into(), value: value.into() }),
+        Some((name, value)) if !name.is_empty() => Ok(SegmentFilter { name: name.into(), value: value.into() }),
         _ => Err("write NAME=VALUE, such as country=France".into()),
     }
 }
 
-/// Says for every row of a batch whether it satisfies a condition; NULL counts as no.
+/// Evaluates a condition on a batch: true for each row that satisfies it. NULL counts as false.
 pub type RowFilter = Box<dyn Fn(&RecordBatch) -> Result<BooleanArray>>;
 
 /// Turns the text of `--where` into a [`RowFilter`] over a table's columns.
@@ -66,11 +67,11 @@ pub type CompileCondition<'a> = &'a dyn Fn(&str, &SchemaRef) -> Result<RowFilter
 ///
 /// # Errors
 /// Pipeline: no such run, table, column or segment. Input: the table cannot be read.
-pub fn run(args: &Args, compile: CompileCondition<'_>, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
+pub fn run(args: &ShowArgs, compile: CompileCondition<'_>, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     stdout::exit(show(args, compile, out))
 }
 
-fn show(args: &Args, compile: CompileCondition<'_>, out: &mut dyn Write) -> std::result::Result<(), Halt> {
+fn show(args: &ShowArgs, compile: CompileCondition<'_>, out: &mut dyn Write) -> std::result::Result<(), Halt> {
     let run = run_dir::resolve(&args.run_dir)?;
     let manifest = Manifest::read(&run)?;
     let entry = find(&manifest, &args.table, &run)?;
@@ -78,14 +79,14 @@ fn show(args: &Args, compile: CompileCondition<'_>, out: &mut dyn Write) -> std:
     let schema = reader.schema().clone();
     expect_known_types(&schema)?;
     let condition = args.condition.as_deref().map(|sql| compile(sql, &schema)).transpose()?;
-    let mut chosen = args.segment.as_ref().map(|s| Chosen::new(s, entry, &schema)).transpose()?;
+    let mut chosen = args.segment.as_ref().map(|s| SegmentRows::new(s, entry, &schema)).transpose()?;
 
     let filtered = condition.is_some() || chosen.is_some();
-    let mut left = args.head.unwrap_or(if args.format == Format::Text { HEAD } else { usize::MAX });
+    let mut left = args.head.unwrap_or(if args.format == RowFormat::Text { HEAD } else { usize::MAX });
     let (mut shown, mut matching, mut seen_all) = (0u64, 0u64, false);
     let mut render = Renderer::begin(args.format, schema, std::io::stdout().is_terminal(), out)?;
-    // Text says how many rows match, so it looks at all of them.
-    while left > 0 || (filtered && args.format == Format::Text) {
+    // Text output says how many rows match, which takes a look at all of them.
+    while left > 0 || (filtered && args.format == RowFormat::Text) {
         let Some(batch) = reader.next_batch()? else {
             seen_all = true;
             break;
@@ -111,7 +112,7 @@ fn show(args: &Args, compile: CompileCondition<'_>, out: &mut dyn Write) -> std:
     if let Some(chosen) = chosen.filter(|c| seen_all && !c.found) {
         return Err(chosen.unknown(entry).into());
     }
-    render.finish(Count { shown, matching: filtered.then_some(matching), all: entry.rows })?;
+    render.finish(RowCounts { shown, matching: filtered.then_some(matching), all: entry.rows })?;
     Ok(())
 }
 
@@ -128,7 +129,7 @@ fn find<'a>(manifest: &'a Manifest, name: &str, run: &Path) -> Result<&'a TableE
 }
 
 fn both(a: &BooleanArray, b: &BooleanArray) -> Result<BooleanArray> {
-    // Only masks that hold NULLs may be asked to give them up.
+    // `prep_null_mask_filter` panics on a mask without NULLs.
     let known = if b.null_count() > 0 { prep_null_mask_filter(b) } else { b.clone() };
     and(a, &known).map_err(defect)
 }
@@ -137,18 +138,18 @@ fn defect(e: arrow::error::ArrowError) -> Error {
     Error::internal("rows cannot be filtered").because(e)
 }
 
-/// The rows of one segment value, and what else there was, for the message if there are none.
-struct Chosen<'a> {
-    wanted: &'a Segment,
+/// Selects the rows of one segment value, and collects the other segments and values for the error message.
+struct SegmentRows<'a> {
+    wanted: &'a SegmentFilter,
     columns: (usize, usize),
     found: bool,
     names: BTreeSet<String>,
-    /// Values of the segment wanted.
+    /// Values of the wanted segment.
     values: BTreeSet<String>,
 }
 
-impl<'a> Chosen<'a> {
-    fn new(wanted: &'a Segment, table: &TableEntry, schema: &SchemaRef) -> Result<Self> {
+impl<'a> SegmentRows<'a> {
+    fn new(wanted: &'a SegmentFilter, table: &TableEntry, schema: &SchemaRef) -> Result<Self> {
         let text = |name: &str| schema.index_of(name).ok().filter(|&i| *schema.field(i).data_type() == DataType::Utf8);
         let Some(columns) = text("segment").zip(text("value")) else {
             let mut e = Error::pipeline(format!("table {} has no segments", table.name));
@@ -163,7 +164,7 @@ impl<'a> Chosen<'a> {
             };
             return Err(e);
         };
-        Ok(Chosen { wanted, columns, found: false, names: BTreeSet::new(), values: BTreeSet::new() })
+        Ok(SegmentRows { wanted, columns, found: false, names: BTreeSet::new(), values: BTreeSet::new() })
     }
 
     fn rows(&mut self, batch: &RecordBatch) -> BooleanArray {
@@ -191,7 +192,7 @@ impl<'a> Chosen<'a> {
     }
 
     fn unknown(&self, table: &TableEntry) -> Error {
-        let Segment { name, value } = self.wanted;
+        let SegmentFilter { name, value } = self.wanted;
         let list = |set: &'_ BTreeSet<String>| set.iter().take(NAMED).map(|v| label(v)).collect::<Vec<_>>();
         let (what, written, known, said) = if self.values.is_empty() {
             (format!("table {} has no segment `{name}`", table.name), name, list(&self.names), "segments")

@@ -5,18 +5,19 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::schemas::{columns, indented};
-use super::stdout::{self, Format};
-use crate::error::{Error, Errors, Exit};
+use super::stdout::{self, OutputFormat};
+use crate::error::{Error, Errors, ExitStatus};
 use crate::nearest::suggestion;
 use crate::source_kind::{self, SourceKind};
 
-/// The reference of inputs: each source, and the columns that it may map
+/// Print the reference of inputs: each source and the columns that it takes
 #[derive(clap::Args, Clone, Debug)]
 pub struct SourcesArgs {
-    /// Only this source, with what each column takes, means and looks like
+    /// Print only this source, with the type, meaning and an example of each column
     pub source: Option<String>,
+    /// Print text for people, or JSON for programs
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub format: OutputFormat,
 }
 
 #[derive(Serialize)]
@@ -38,13 +39,13 @@ struct SourceColumnDoc {
 
 /// # Errors
 /// Pipeline: there is no such source.
-pub fn run(args: &SourcesArgs, out: &mut dyn Write) -> Result<Exit, Errors> {
+pub fn run(args: &SourcesArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     let all: Vec<SourceDoc> = SourceKind::ALL.into_iter().map(doc).collect();
     match (&args.source, args.format) {
-        (None, Format::Json) => stdout::json(out, &all),
-        (None, Format::Text) => stdout::text(out, overview(&all)),
-        (Some(name), Format::Json) => stdout::json(out, find(&all, name)?),
-        (Some(name), Format::Text) => stdout::text(out, text(find(&all, name)?)),
+        (None, OutputFormat::Json) => stdout::json(out, &all),
+        (None, OutputFormat::Text) => stdout::text(out, overview(&all)),
+        (Some(name), OutputFormat::Json) => stdout::json(out, find(&all, name)?),
+        (Some(name), OutputFormat::Text) => stdout::text(out, text(find(&all, name)?)),
     }
 }
 
@@ -56,11 +57,7 @@ fn doc(kind: SourceKind) -> SourceDoc {
         doc: c.doc,
         example: c.example,
     };
-    SourceDoc {
-        source: kind.name(),
-        row: kind.doc(),
-        columns: source_kind::columns(kind).iter().map(column).collect(),
-    }
+    SourceDoc { source: kind.name(), row: kind.doc(), columns: source_kind::columns(kind).iter().map(column).collect() }
 }
 
 fn find<'a>(all: &'a [SourceDoc], name: &str) -> Result<&'a SourceDoc, Error> {
@@ -84,8 +81,8 @@ fn overview(all: &[SourceDoc]) -> String {
         }
         text += "\n";
     }
-    text + "`tenure sources NAME` says what each column takes and means. In the pipeline file a column is mapped from one of\n\
-            the export's, or from SQL over them: amount = { sql = \"Quantity * UnitPrice\" }.\n"
+    text + "`tenure sources NAME` says what each column takes and means. The pipeline file maps a column from one of the\n\
+            export, amount = \"paid\", or from SQL: amount = { sql = \"Quantity * UnitPrice\" }.\n"
 }
 
 fn text(source: &SourceDoc) -> String {
@@ -95,7 +92,7 @@ fn text(source: &SourceDoc) -> String {
     });
     let mut text = format!("{}: {}\n\n{}", source.source, source.row, columns(rows, 2));
     if source.source == SourceKind::Customers.name() {
-        text += "\nAny further column may be mapped under a name of your own, to split tables by it: see [segments].\n";
+        text += "\nYou may map any further column under a name of your own, to split tables by it: see [segments].\n";
     }
     text
 }
@@ -104,25 +101,25 @@ fn text(source: &SourceDoc) -> String {
 mod tests {
     use super::*;
 
-    fn shown(source: Option<&str>, format: Format) -> String {
+    fn shown(source: Option<&str>, format: OutputFormat) -> String {
         let mut out = vec![];
         let args = SourcesArgs { source: source.map(Into::into), format };
-        assert_eq!(run(&args, &mut out).unwrap(), Exit::Done);
+        assert_eq!(run(&args, &mut out).unwrap(), ExitStatus::Done);
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn the_reference_of_a_source_reads_well() {
-        insta::assert_snapshot!(shown(Some("transactions"), Format::Text));
-        let all: serde_json::Value = serde_json::from_str(&shown(None, Format::Json)).unwrap();
+        insta::assert_snapshot!(shown(Some("transactions"), OutputFormat::Text));
+        let all: serde_json::Value = serde_json::from_str(&shown(None, OutputFormat::Json)).unwrap();
         assert_eq!(all.as_array().unwrap().len(), SourceKind::ALL.len());
-        let overview = shown(None, Format::Text);
+        let overview = shown(None, OutputFormat::Text);
         assert!(SourceKind::ALL.iter().all(|kind| overview.contains(&format!("{}: ", kind.name()))), "{overview}");
     }
 
     #[test]
     fn a_misspelt_source_is_told_the_nearest() {
-        let args = SourcesArgs { source: Some("transaction".into()), format: Format::Text };
+        let args = SourcesArgs { source: Some("transaction".into()), format: OutputFormat::Text };
         let errors: Vec<Error> = run(&args, &mut vec![]).unwrap_err().into();
         assert!(errors[0].help.as_ref().unwrap().starts_with("did you mean `transactions`?"));
     }

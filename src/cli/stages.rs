@@ -5,19 +5,20 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::schemas::{columns, indented};
-use super::stdout::{self, Format};
-use crate::error::{Error, Errors, Exit};
+use super::stdout::{self, OutputFormat};
+use crate::error::{Error, Errors, ExitStatus};
 use crate::nearest::suggestion;
 use crate::options::{Default, Key};
 use crate::stage::{KINDS, Kind};
 
-/// The reference of stages: what each kind computes, and its options
+/// Print the reference of stages: what each kind computes, and its options
 #[derive(clap::Args, Clone, Debug)]
 pub struct StagesArgs {
-    /// Only this kind, with its definition and options
+    /// Print only this kind, with its definition and options
     pub kind: Option<String>,
+    /// Print text for people, or JSON for programs
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub format: OutputFormat,
 }
 
 #[derive(Serialize)]
@@ -37,13 +38,13 @@ struct OptionDoc {
 
 /// # Errors
 /// Pipeline: there is no such kind.
-pub fn run(args: &StagesArgs, out: &mut dyn Write) -> Result<Exit, Errors> {
+pub fn run(args: &StagesArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     let all: Vec<KindDoc> = KINDS.iter().map(doc).collect();
     match (&args.kind, args.format) {
-        (None, Format::Json) => stdout::json(out, &all),
-        (None, Format::Text) => stdout::text(out, overview(&all)),
-        (Some(name), Format::Json) => stdout::json(out, find(&all, name)?),
-        (Some(name), Format::Text) => stdout::text(out, text(find(&all, name)?)),
+        (None, OutputFormat::Json) => stdout::json(out, &all),
+        (None, OutputFormat::Text) => stdout::text(out, overview(&all)),
+        (Some(name), OutputFormat::Json) => stdout::json(out, find(&all, name)?),
+        (Some(name), OutputFormat::Text) => stdout::text(out, text(find(&all, name)?)),
     }
 }
 
@@ -91,9 +92,8 @@ fn text(kind: &KindDoc) -> String {
     if kind.options.is_empty() {
         return text + "\nNo options beside `period`, `segments` and `by`.\n";
     }
-    let rows = kind.options.iter().map(|o| {
-        [o.name.to_owned(), o.default.clone(), format!("{}; takes {}", o.doc, o.takes)]
-    });
+    let rows =
+        kind.options.iter().map(|o| [o.name.to_owned(), o.default.clone(), format!("{}; takes {}", o.doc, o.takes)]);
     text += "\nOption, default, meaning:\n\n";
     text + &columns(rows, 2)
 }
@@ -102,24 +102,24 @@ fn text(kind: &KindDoc) -> String {
 mod tests {
     use super::*;
 
-    fn shown(kind: Option<&str>, format: Format) -> String {
+    fn shown(kind: Option<&str>, format: OutputFormat) -> String {
         let mut out = vec![];
         let args = StagesArgs { kind: kind.map(Into::into), format };
-        assert_eq!(run(&args, &mut out).unwrap(), Exit::Done);
+        assert_eq!(run(&args, &mut out).unwrap(), ExitStatus::Done);
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn the_reference_of_a_kind_reads_well() {
-        insta::assert_snapshot!(shown(Some("cohort"), Format::Text));
-        let all: serde_json::Value = serde_json::from_str(&shown(None, Format::Json)).unwrap();
+        insta::assert_snapshot!(shown(Some("cohort"), OutputFormat::Text));
+        let all: serde_json::Value = serde_json::from_str(&shown(None, OutputFormat::Json)).unwrap();
         assert_eq!(all.as_array().unwrap().len(), KINDS.len());
-        assert!(KINDS.iter().all(|kind| shown(None, Format::Text).contains(kind.name)));
+        assert!(KINDS.iter().all(|kind| shown(None, OutputFormat::Text).contains(kind.name)));
     }
 
     #[test]
     fn a_misspelt_kind_is_told_the_nearest() {
-        let args = StagesArgs { kind: Some("chrun".into()), format: Format::Text };
+        let args = StagesArgs { kind: Some("chrun".into()), format: OutputFormat::Text };
         let errors: Vec<Error> = run(&args, &mut vec![]).unwrap_err().into();
         assert!(errors[0].help.as_ref().unwrap().starts_with("did you mean `churn`?"));
     }

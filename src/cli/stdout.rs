@@ -1,4 +1,4 @@
-//! Writing results to standard output, whose reader may go at any time.
+//! Writes results to standard output, whose reader may close it at any time.
 
 use std::io::{self, Write};
 
@@ -8,10 +8,10 @@ use super::secrets;
 use crate::error::{Error, Errors, ExitStatus};
 use crate::terminal::{escaped_json, escaped_lines};
 
-/// Who reads the result.
+/// How a command prints its result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// For people
+pub enum OutputFormat {
+    /// Text for people
     #[default]
     Text,
     /// One JSON document
@@ -20,7 +20,7 @@ pub enum Format {
 
 /// Why a command stopped before its end.
 pub(super) enum Halt {
-    /// The reader has seen enough (`| head`): not an error.
+    /// The reader closed the pipe (`| head`): not an error.
     Closed,
     Failed(Error),
 }
@@ -31,7 +31,7 @@ impl From<io::Error> for Halt {
             io::ErrorKind::BrokenPipe => Halt::Closed,
             _ => Halt::Failed(
                 Error::output("cannot write the result to standard output")
-                    .help("check where it goes: the disk may be full")
+                    .help("the disk or pipe that it goes to may be full or closed")
                     .because(e),
             ),
         }
@@ -44,7 +44,7 @@ impl From<Error> for Halt {
     }
 }
 
-/// What a command that prints and then is done returns.
+/// The exit status of a command that only prints.
 pub(super) fn exit(outcome: Result<(), Halt>) -> Result<ExitStatus, Errors> {
     match outcome {
         Ok(()) | Err(Halt::Closed) => Ok(ExitStatus::Done),
@@ -52,12 +52,12 @@ pub(super) fn exit(outcome: Result<(), Halt>) -> Result<ExitStatus, Errors> {
     }
 }
 
-/// Prints a whole result, with nothing in it that a terminal would obey or that the environment gave.
+/// Prints text with control characters escaped and values of the environment hidden.
 pub(super) fn text(out: &mut dyn Write, text: impl AsRef<str>) -> Result<ExitStatus, Errors> {
     text_with_place(out, text, "")
 }
 
-/// The same, and behind it the place of a published run, which stands as it is on disk.
+/// The same, followed by the folder of the published run, which is printed as it is on disk.
 pub(super) fn text_with_place(out: &mut dyn Write, text: impl AsRef<str>, place: &str) -> Result<ExitStatus, Errors> {
     write(out, &escaped_lines(&(secrets::hide(text.as_ref()) + place)))
 }
@@ -66,7 +66,7 @@ fn write(out: &mut dyn Write, text: &str) -> Result<ExitStatus, Errors> {
     exit(out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Into::into))
 }
 
-/// Prints a whole result as JSON, indented.
+/// Prints a value as indented JSON, with values of the environment hidden.
 pub(super) fn json(out: &mut dyn Write, value: &impl Serialize) -> Result<ExitStatus, Errors> {
     let defect = |e| Error::internal("a result cannot be written as JSON").because(e);
     let mut json = serde_json::to_value(value).map_err(defect)?;

@@ -1,37 +1,38 @@
-//! `tenure tables [TABLE]`: the reference of output tables and columns.
+//! `tenure tables [TABLE]`: the reference of the tables that a run writes.
 
 use std::io::Write;
 
 use super::schemas::{TableDoc, WIDTH, indented};
-use super::stdout::{self, Format};
+use super::stdout::{self, OutputFormat};
 use crate::error::{Error, Errors, ExitStatus};
 use crate::job;
 use crate::nearest::suggestion;
 
-/// The reference of output tables and their columns
+/// Print the reference of the tables that a run writes, and their columns
 #[derive(clap::Args, Clone, Debug)]
-pub struct Args {
-    /// Only this table, with the type and meaning of each column
+pub struct TablesArgs {
+    /// Print only this table, with the type and meaning of each column
     pub table: Option<String>,
+    /// Print text for people, or JSON for programs
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub format: OutputFormat,
 }
 
 /// # Errors
 /// Pipeline: there is no such table.
-pub fn run(args: &Args, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
+pub fn run(args: &TablesArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     let all: Vec<TableDoc> = job::every_table().iter().map(|t| TableDoc::new(t, None)).collect();
     match (&args.table, args.format) {
-        (None, Format::Json) => stdout::json(out, &all),
-        (None, Format::Text) => stdout::text(out, overview(&all)),
-        (Some(name), Format::Json) => stdout::json(out, find(&all, name)?),
-        (Some(name), Format::Text) => stdout::text(out, find(&all, name)?.text()),
+        (None, OutputFormat::Json) => stdout::json(out, &all),
+        (None, OutputFormat::Text) => stdout::text(out, overview(&all)),
+        (Some(name), OutputFormat::Json) => stdout::json(out, find(&all, name)?),
+        (Some(name), OutputFormat::Text) => stdout::text(out, find(&all, name)?.text()),
     }
 }
 
 fn find<'a>(all: &'a [TableDoc], name: &str) -> Result<&'a TableDoc, Error> {
     let plain = name.strip_suffix(".parquet").unwrap_or(name);
-    // A stage may write a ledger of its own, `ledger_STAGE`, which has the ledger's columns.
+    // A stage may write its own ledger, `ledger_STAGE`, with the same columns.
     let found = all
         .iter()
         .find(|t| t.name == plain)
@@ -39,7 +40,7 @@ fn find<'a>(all: &'a [TableDoc], name: &str) -> Result<&'a TableDoc, Error> {
     found.ok_or_else(|| {
         let names: Vec<&str> = all.iter().map(|t| t.name.as_str()).collect();
         Error::pipeline(format!("there is no table `{name}`")).help(suggestion(plain, &names, "the tables are")
-            + "; a stage of a name of its own writes the table of its kind under that name: `tenure explain PIPELINE.toml`")
+            + "; a stage may have its own name, and its table then has that name: `tenure explain PIPELINE.toml` lists them")
     })
 }
 
@@ -49,11 +50,11 @@ fn overview(all: &[TableDoc]) -> String {
         let names: Vec<&str> = table.columns.iter().map(|c| c.name.as_str()).collect();
         text += &format!("{}: {}\n{}\n", table.name, table.doc, wrapped(&names));
     }
-    text + "`tenure tables TABLE` says what each column means. A stage with a name of its own writes the table of its kind\n\
-            under that name; `tenure explain PIPELINE.toml` lists the tables of a pipeline.\n"
+    text + "`tenure tables TABLE` says what each column means. A stage may have its own name, and its table then has\n\
+            that name; `tenure explain PIPELINE.toml` lists the tables of a pipeline.\n"
 }
 
-/// Names behind an indent, as many on a line as fit.
+/// Names separated by commas, wrapped and indented.
 fn wrapped(names: &[&str]) -> String {
     let mut lines = vec![String::new()];
     for (i, name) in names.iter().enumerate() {
@@ -70,27 +71,27 @@ fn wrapped(names: &[&str]) -> String {
 mod tests {
     use super::*;
 
-    fn text(table: Option<&str>, format: Format) -> String {
+    fn text(table: Option<&str>, format: OutputFormat) -> String {
         let mut out = vec![];
-        let args = Args { table: table.map(Into::into), format };
+        let args = TablesArgs { table: table.map(Into::into), format };
         assert_eq!(run(&args, &mut out).unwrap(), ExitStatus::Done);
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn the_reference_reads_well() {
-        let segments = text(Some("segments"), Format::Text);
+        let segments = text(Some("segments"), OutputFormat::Text);
         insta::assert_snapshot!(segments);
-        assert_eq!(text(Some("segments.parquet"), Format::Text), segments);
-        assert_eq!(text(Some("ledger_weekly"), Format::Text), text(Some("ledger"), Format::Text));
-        let overview = text(None, Format::Text);
+        assert_eq!(text(Some("segments.parquet"), OutputFormat::Text), segments);
+        assert_eq!(text(Some("ledger_weekly"), OutputFormat::Text), text(Some("ledger"), OutputFormat::Text));
+        let overview = text(None, OutputFormat::Text);
         assert!(overview.lines().all(|l| l.chars().count() <= 130), "{overview}");
         assert!(overview.contains("churn: Customers by period") && overview.contains("seg_NAME"), "{overview}");
     }
 
     #[test]
     fn every_column_of_every_table_is_explained() {
-        let all: serde_json::Value = serde_json::from_str(&text(None, Format::Json)).unwrap();
+        let all: serde_json::Value = serde_json::from_str(&text(None, OutputFormat::Json)).unwrap();
         let tables = all.as_array().unwrap();
         assert!(tables.len() >= 10);
         for table in tables {
@@ -106,13 +107,13 @@ mod tests {
             names.dedup();
             assert_eq!(names.len(), columns.len(), "{name} has a column twice");
         }
-        let one: serde_json::Value = serde_json::from_str(&text(Some("churn"), Format::Json)).unwrap();
+        let one: serde_json::Value = serde_json::from_str(&text(Some("churn"), OutputFormat::Json)).unwrap();
         assert_eq!(one, tables.iter().find(|t| t["name"] == "churn").unwrap().clone());
     }
 
     #[test]
     fn a_misspelt_table_is_told_the_nearest() {
-        let args = Args { table: Some("chrun".into()), format: Format::Text };
+        let args = TablesArgs { table: Some("chrun".into()), format: OutputFormat::Text };
         let errors: Vec<Error> = run(&args, &mut vec![]).unwrap_err().into();
         assert!(errors[0].help.as_ref().unwrap().starts_with("did you mean `churn`? The tables are: "));
     }

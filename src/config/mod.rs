@@ -44,7 +44,7 @@ use jiff::tz::TimeZone;
 use crate::calendar::{Day, Period};
 use crate::options::AnyOptions;
 pub use crate::options::{ChurnAfter, Reactivation};
-pub use crate::source_kind::{Scale, Scales, SourceKind};
+pub use crate::source_kind::{Scale, SourceKind, SurveyScales};
 use crate::stage::Kind;
 pub use crate::text::{Expression, Located, Text};
 use crate::timeline::builtin::Builtin;
@@ -164,7 +164,7 @@ pub struct SourceSettings {
     /// Newest record must not be older than this many seconds at run time.
     pub freshness: Option<i64>,
     /// Of surveys.
-    pub scales: Option<Scales>,
+    pub scales: Option<SurveyScales>,
     /// Place of the source's table in the pipeline file.
     pub span: std::ops::Range<usize>,
 }

@@ -11,7 +11,7 @@ use super::reference::{Accepts, CES_HIGH, keys, source_keys};
 use super::section::{SHORT, Section};
 use super::tree::{DocumentEntry, DocumentNode, DocumentValue};
 use super::value::check;
-use super::{Expression, Located, Mapping, Scale, Scales, SourceKind, SourceSettings};
+use super::{Expression, Located, Mapping, Scale, SourceKind, SourceSettings, SurveyScales};
 use crate::nearest::{did_you_mean, listed, nearest, sentences};
 use crate::options::Seconds;
 use crate::options::Setting;
@@ -81,13 +81,13 @@ fn source(
 }
 
 /// The points that surveys give.
-fn scales(s: &mut Section<'_>, kind: SourceKind) -> Parsed<Option<Scales>> {
+fn scales(s: &mut Section<'_>, kind: SourceKind) -> Parsed<Option<SurveyScales>> {
     if kind != SourceKind::Surveys {
         return Ok(None);
     }
     let (nps, csat, ces): (Parsed<Scale>, _, _) = (s.need("scales.nps"), s.need("scales.csat"), s.need("scales.ces"));
     let ces_high_is_ease = s.need_word("ces_high", &CES_HIGH);
-    Ok(Some(Scales { nps: nps?, csat: csat?, ces: ces?, ces_high_is_ease: ces_high_is_ease? }))
+    Ok(Some(SurveyScales { nps: nps?, csat: csat?, ces: ces?, ces_high_is_ease: ces_high_is_ease? }))
 }
 
 fn columns(

@@ -1,5 +1,6 @@
-//! Tallies as bytes, so that they can be kept or come from another machine: a magic, a schema version and a checksum
-//! before the postcard encoding.
+//! The encoding of tallies as bytes, so that they can be kept or sent from another machine.
+//!
+//! A header of 14 bytes (the magic `TNRE`, a version, an XXH3-64 checksum) is followed by the postcard encoding.
 
 use super::step_outputs::Artifact;
 use crate::error::{Error, Result};
@@ -8,6 +9,10 @@ const MAGIC: &[u8; 4] = b"TNRE";
 const VERSION: u16 = 1;
 const HEADER: usize = 4 + 2 + 8;
 
+/// The bytes of a tally.
+///
+/// # Errors
+/// Internal: the tally cannot be encoded.
 pub fn encode<T: Artifact>(tally: &T) -> Result<Vec<u8>> {
     let body = postcard::to_stdvec(tally).map_err(|e| Error::internal("a tally could not be encoded").because(e))?;
     let mut bytes = Vec::with_capacity(HEADER + body.len());
@@ -18,8 +23,10 @@ pub fn encode<T: Artifact>(tally: &T) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The tally that [`encode`] wrote.
+///
 /// # Errors
-/// When the bytes are no tally, of another version, or damaged.
+/// Input: the bytes are no tally, were written by another version, or are damaged.
 pub fn decode<T: Artifact>(bytes: &[u8]) -> Result<T> {
     let broken = |what: &str| Error::input(format!("a tally could not be read: {what}")).help("compute it again");
     let Some((header, body)) = bytes.split_at_checked(HEADER) else { return Err(broken("it is cut short")) };

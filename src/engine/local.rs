@@ -1,89 +1,91 @@
-//! Runs a plan on this machine: walks over the buckets, in whatever rayon pool it is called in.
+//! Runs a plan on this machine: walk after walk over the buckets, in the rayon pool of the caller.
 
 use std::sync::Arc;
 
 use super::estimate::{self, CELL_BYTES, TABLE_BYTES};
-use super::plan::{AnyFold, AnyTally, FoldSpec, Needs, Plan, Work};
+use super::plan::{AnyFold, AnyTally, FoldSpec, Needs, NodeWork, Plan};
 use super::step_outputs::{NodeId, StepOutputs};
 use super::workers;
 use crate::error::{Error, Result};
 use crate::exchange::ConversionError;
 use crate::memory;
 use crate::progress::Progress;
-use crate::timeline::history::{Histories, UnknownCustomers};
+use crate::timeline::history::{HistoryReader, UnknownCustomers};
 use crate::timeline::identity::BUCKETS;
 use crate::timeline::lens::Lens;
 use crate::timeline::shape::Shape;
 use crate::timeline::store::Store;
 use crate::timeline::view::{CustomerContext, LensEvaluator};
 
-/// One fold of a walk, with its lens.
-struct Walker<'a> {
+/// A fold that takes part in a walk.
+struct ActiveFold<'a> {
     node: NodeId,
     spec: &'a FoldSpec,
+    /// The number of its lens.
     lens: usize,
     needs: Needs,
     fold: Box<dyn AnyFold>,
 }
 
-/// Runs walk after walk until everything is known.
+/// Runs all nodes of a plan and returns their results.
 ///
-/// A fold runs in the first walk before which all is known that it waits for: that of its round in the plan, or an earlier
-/// one where folds had nothing to look for.
+/// A fold takes part in the first walk before which all its dependencies are there: that of its round in the plan, or an
+/// earlier one where the folds of a round were no-ops.
 ///
 /// # Errors
-/// When a customer's money overflows, a store fails, or the observer stops the run.
+/// Input: a customer's money overflows, or an exchange rate is missing. Output: a temporary file cannot be read. Pipeline:
+/// the tallies do not fit the memory limit. Also the errors of the plan's own functions and of the observer.
 pub fn run(plan: &Plan, shape: Arc<Shape>, store: &Store, observer: &dyn Progress) -> Result<StepOutputs> {
-    let mut known = StepOutputs::new(shape, plan.nodes.len());
+    let mut outputs = StepOutputs::new(shape, plan.nodes.len());
     let lenses: Arc<[Lens]> = plan.lenses().into();
     loop {
-        let mut walkers = vec![];
+        let mut folds = vec![];
         for (i, node) in plan.nodes.iter().enumerate() {
             let id = NodeId(i);
-            if known.has(id) || !node.after.iter().all(|before| known.has(*before)) {
+            if outputs.has(id) || !node.after.iter().all(|before| outputs.has(*before)) {
                 continue;
             }
             match &node.work {
-                Work::Derive(make) => {
-                    let value = make(&known)?;
-                    plan.store_output(&mut known, id, value)?;
+                NodeWork::Derive(make) => {
+                    let value = make(&outputs)?;
+                    plan.store_output(&mut outputs, id, value)?;
                 }
-                Work::Fold { spec, lens, make } => {
-                    let fold = make(&known)?;
+                NodeWork::Fold { spec, lens, make } => {
+                    let fold = make(&outputs)?;
                     if fold.is_noop() {
-                        plan.store_output(&mut known, id, fold.finish(fold.start())?)?;
+                        plan.store_output(&mut outputs, id, fold.finish(fold.start())?)?;
                     } else {
-                        walkers.push(Walker { node: id, lens: *lens, spec, needs: spec.needs, fold });
+                        folds.push(ActiveFold { node: id, lens: *lens, spec, needs: spec.needs, fold });
                     }
                 }
             }
         }
-        if walkers.is_empty() {
-            return Ok(known);
+        if folds.is_empty() {
+            return Ok(outputs);
         }
-        let through: Vec<usize> = walkers.iter().filter(|w| w.fold.spells()).map(|w| w.lens).collect();
-        let evaluator = || LensEvaluator::new(known.shape.clone(), lenses.clone(), &through);
-        let (tallies, unknown_customers, missing) = walk(&walkers, &evaluator, store, observer)?;
+        let through: Vec<usize> = folds.iter().filter(|w| w.fold.spells()).map(|w| w.lens).collect();
+        let evaluator = || LensEvaluator::new(outputs.shape.clone(), lenses.clone(), &through);
+        let (tallies, unknown_customers, missing) = walk(&folds, &evaluator, store, observer)?;
         if let Some(missing) = missing {
-            return Err(known.shape.rates.error(missing));
+            return Err(outputs.shape.rates.error(missing));
         }
-        known.unknown_customers = unknown_customers;
-        expect_room_for_tables(&walkers, &tallies)?;
-        for (walker, tally) in walkers.iter().zip(tallies) {
-            plan.store_output(&mut known, walker.node, walker.fold.finish(tally)?)?;
+        outputs.unknown_customers = unknown_customers;
+        expect_room_for_tables(&folds, &tallies)?;
+        for (active, tally) in folds.iter().zip(tallies) {
+            plan.store_output(&mut outputs, active.node, active.fold.finish(tally)?)?;
         }
     }
 }
 
-/// Tables are made of tallies as a whole, before the first is written. Those that cannot fit are refused before the work
-/// on them begins.
-fn expect_room_for_tables(walkers: &[Walker<'_>], tallies: &[AnyTally]) -> Result<()> {
-    let tables = walkers.iter().zip(tallies).filter(|(walker, _)| walker.fold.is_tabled());
-    let sizes: Vec<(u64, &Walker<'_>)> =
-        tables.map(|(walker, tally)| (walker.fold.size(&**tally).saturating_mul(TABLE_BYTES), walker)).collect();
+/// Refuses tables that cannot fit into memory before they are made: tables are made of whole tallies, and all of them
+/// before the first is written.
+fn expect_room_for_tables(folds: &[ActiveFold<'_>], tallies: &[AnyTally]) -> Result<()> {
+    let tables = folds.iter().zip(tallies).filter(|(active, _)| active.fold.is_tabled());
+    let sizes: Vec<(u64, &ActiveFold<'_>)> =
+        tables.map(|(active, tally)| (active.fold.size(&**tally).saturating_mul(TABLE_BYTES), active)).collect();
     let needed = sizes.iter().map(|(bytes, _)| bytes).sum::<u64>();
     let Some((bytes, largest)) = sizes.into_iter().max_by_key(|(bytes, _)| *bytes) else { return Ok(()) };
-    // The estimate may be half as much again as the tables will be.
+    // The estimate may be up to 1.5 times the size of the tables.
     if needed / 3 * 2 <= memory::room() {
         return Ok(());
     }
@@ -99,58 +101,61 @@ fn expect_room_for_tables(walkers: &[Walker<'_>], tallies: &[AnyTally]) -> Resul
     .help(estimate::remedy(largest.fold.key_to_lower())))
 }
 
+/// One pass over all customers. Returns the tallies, the customers that no figure counts, and the earliest exchange rate
+/// that was missing.
 fn walk(
-    walkers: &[Walker<'_>],
+    folds: &[ActiveFold<'_>],
     evaluator: &(dyn Fn() -> LensEvaluator + Sync),
     store: &Store,
     observer: &dyn Progress,
 ) -> Result<(Vec<AnyTally>, UnknownCustomers, Option<ConversionError>)> {
     let customers = store.customers();
     let shape = evaluator().shape().clone();
-    let cells = walkers.iter().map(|w| estimate::cells(&*w.fold, &shape, Some(customers)));
+    let cells = folds.iter().map(|w| estimate::cells(&*w.fold, &shape, Some(customers)));
     let bytes = cells.fold(0, u64::saturating_add).saturating_mul(CELL_BYTES);
-    let walking = Walking { walkers, evaluator, store, observer };
+    let walking = FoldWalk { folds, evaluator, store, observer };
     let (tallies, walk) = workers::run(&walking, BUCKETS, bytes)?;
     let missing = walk.evaluator.missing().into_iter().chain(walk.missing).min();
     Ok((tallies, walk.unknown_customers, missing))
 }
 
-/// A walk over the buckets, for several workers.
-struct Walking<'a> {
-    walkers: &'a [Walker<'a>],
+/// A walk over the buckets; a piece of work is a bucket.
+struct FoldWalk<'a> {
+    folds: &'a [ActiveFold<'a>],
     evaluator: &'a (dyn Fn() -> LensEvaluator + Sync),
     store: &'a Store,
     observer: &'a dyn Progress,
 }
 
-impl workers::Work for Walking<'_> {
-    type State = (Vec<AnyTally>, Walk);
+impl workers::ParallelWork for FoldWalk<'_> {
+    type WorkerState = (Vec<AnyTally>, WalkState);
 
-    fn start(&self) -> Self::State {
-        (self.walkers.iter().map(|w| w.fold.start()).collect(), Walk::new((self.evaluator)()))
+    fn start(&self) -> Self::WorkerState {
+        (self.folds.iter().map(|w| w.fold.start()).collect(), WalkState::new((self.evaluator)()))
     }
 
-    fn piece(&self, (tallies, walk): &mut Self::State, bucket: usize) -> Result<()> {
+    fn piece(&self, (tallies, walk): &mut Self::WorkerState, bucket: usize) -> Result<()> {
         self.observer.stopped()?;
-        walk.visit(bucket, self.store, self.observer, &mut |person| {
-            for (walker, tally) in self.walkers.iter().zip(&mut *tallies) {
-                walker.fold.observe(&mut **tally, &person.through(walker.lens, walker.needs));
+        walk.visit(bucket, self.store, self.observer, &mut |customer| {
+            for (active, tally) in self.folds.iter().zip(&mut *tallies) {
+                active.fold.observe(&mut **tally, &customer.through(active.lens, active.needs));
             }
             Ok(())
         })
     }
 
-    fn merge(&self, (into, walk): &mut Self::State, (from, other): Self::State) {
-        for ((walker, into), from) in self.walkers.iter().zip(into).zip(from) {
-            walker.fold.merge(&mut **into, from);
+    fn merge(&self, (into, walk): &mut Self::WorkerState, (from, other): Self::WorkerState) {
+        for ((active, into), from) in self.folds.iter().zip(into).zip(from) {
+            active.fold.merge(&mut **into, from);
         }
         walk.unknown_customers.merge(other.unknown_customers);
         walk.missing = walk.missing.into_iter().chain(other.evaluator.missing()).chain(other.missing).min();
     }
 
-    fn too_large(&self, (tallies, _): &Self::State) -> Error {
-        let bytes = |(walker, tally): (&Walker<'_>, &AnyTally)| walker.fold.size(&**tally).saturating_mul(CELL_BYTES);
-        let sizes = self.walkers.iter().zip(tallies).map(|(walker, tally)| (bytes((walker, tally)), walker));
+    fn too_large(&self, (tallies, _): &Self::WorkerState) -> Error {
+        let bytes =
+            |(active, tally): (&ActiveFold<'_>, &AnyTally)| active.fold.size(&**tally).saturating_mul(CELL_BYTES);
+        let sizes = self.folds.iter().zip(tallies).map(|(active, tally)| (bytes((active, tally)), active));
         let Some((bytes, largest)) = sizes.max_by_key(|(bytes, _)| *bytes) else {
             return Error::pipeline("the run needs more memory than --memory-limit allows")
                 .help("raise --memory-limit");
@@ -165,31 +170,31 @@ impl workers::Work for Walking<'_> {
         .help(estimate::remedy(largest.fold.key_to_lower()))
     }
 
-    fn few(&self, workers: usize, threads: usize) {
+    fn fewer_workers(&self, workers: usize, threads: usize) {
         self.observer.few_workers(workers, threads);
     }
 }
 
-/// What a worker reads and looks with, from bucket to bucket.
-struct Walk {
+/// The buffers and counts of one worker, kept from bucket to bucket.
+struct WalkState {
     evaluator: LensEvaluator,
-    histories: Histories,
+    histories: HistoryReader,
     unknown_customers: UnknownCustomers,
-    /// The first exchange rate that other workers missed.
+    /// The earliest exchange rate missing in what was merged from other workers.
     missing: Option<ConversionError>,
 }
 
-impl Walk {
-    fn new(evaluator: LensEvaluator) -> Walk {
-        Walk {
+impl WalkState {
+    fn new(evaluator: LensEvaluator) -> WalkState {
+        WalkState {
             evaluator,
-            histories: Histories::default(),
+            histories: HistoryReader::default(),
             unknown_customers: UnknownCustomers::default(),
             missing: None,
         }
     }
 
-    /// Shows every customer of a bucket.
+    /// Calls `show` with every customer of a bucket.
     fn visit(
         &mut self,
         bucket: usize,
@@ -197,62 +202,62 @@ impl Walk {
         observer: &dyn Progress,
         show: &mut dyn FnMut(&CustomerContext<'_>) -> Result<()>,
     ) -> Result<()> {
-        let Walk { evaluator, histories, unknown_customers, .. } = self;
+        let WalkState { evaluator, histories, unknown_customers, .. } = self;
         let (integer_ids, as_of) = (evaluator.shape().integer_ids, evaluator.shape().as_of);
         let mut customers = 0;
         histories.each(&store.read(bucket)?, integer_ids, &mut |history| {
-            let Some(person) = evaluator.look(history)? else {
-                unknown_customers.see(history, as_of);
+            let Some(customer) = evaluator.evaluate(history)? else {
+                unknown_customers.count(history, as_of);
                 return Ok(());
             };
             customers += 1;
-            show(&person)
+            show(&customer)
         })?;
         observer.advance(customers);
         Ok(())
     }
 }
 
-/// A fold with its tally of some buckets: for laws over folds.
+/// A fold with its tally of some buckets: the laws over folds compare and merge these.
 #[cfg(test)]
-pub(crate) struct Part {
+pub(crate) struct FoldPart {
     /// Kind and parameters.
     pub what: String,
     pub fold: Box<dyn AnyFold>,
     pub tally: AnyTally,
 }
 
-/// All that a plan learns, unobserved.
+/// Runs a plan without an observer.
 #[cfg(test)]
 pub(crate) fn outputs_of(plan: &Plan, shape: Arc<Shape>, store: &Store) -> StepOutputs {
     run(plan, shape, store, &crate::progress::NoProgress).unwrap()
 }
 
-/// Every fold of a round with its tally of these buckets, once everything before is known.
+/// Every fold of a round with its tally of these buckets, given the outputs of the rounds before.
 #[cfg(test)]
 pub(crate) fn tallies_of(
     plan: &Plan,
-    known: &StepOutputs,
+    outputs: &StepOutputs,
     store: &Store,
     buckets: &[usize],
     round: usize,
-) -> Vec<Part> {
+) -> Vec<FoldPart> {
     let all: Vec<usize> = (0..plan.lenses().len()).collect();
-    let mut walk = Walk::new(LensEvaluator::new(known.shape.clone(), plan.lenses().into(), &all));
+    let mut walk = WalkState::new(LensEvaluator::new(outputs.shape.clone(), plan.lenses().into(), &all));
     let folds = plan.nodes.iter().filter(|n| n.round == round).filter_map(|node| match &node.work {
-        Work::Fold { spec, lens, make } => Some((spec, *lens, make(known).unwrap())),
-        Work::Derive(_) => None,
+        NodeWork::Fold { spec, lens, make } => Some((spec, *lens, make(outputs).unwrap())),
+        NodeWork::Derive(_) => None,
     });
-    let mut parts: Vec<(usize, Needs, Part)> = folds
+    let mut parts: Vec<(usize, Needs, FoldPart)> = folds
         .map(|(spec, lens, fold)| {
             let what = format!("{}: {} {:?}", spec.kind, spec.params, spec.lens);
-            (lens, spec.needs, Part { what, tally: fold.start(), fold })
+            (lens, spec.needs, FoldPart { what, tally: fold.start(), fold })
         })
         .collect();
     for bucket in buckets {
-        walk.visit(*bucket, store, &crate::progress::NoProgress, &mut |person| {
+        walk.visit(*bucket, store, &crate::progress::NoProgress, &mut |customer| {
             for (lens, needs, part) in &mut parts {
-                part.fold.observe(&mut *part.tally, &person.through(*lens, *needs));
+                part.fold.observe(&mut *part.tally, &customer.through(*lens, *needs));
             }
             Ok(())
         })

@@ -1,4 +1,7 @@
-//! Runs a plan without knowing which: walks over buckets, rounds, learned values.
+//! Executes a [`plan::Plan`] of folds and derivations without knowing which stages registered them.
+//!
+//! [`plan`] describes the life of a fold, [`local`] runs a plan on this machine, [`score`] writes the tables that have rows
+//! of single customers, and [`estimate`] bounds the memory of a plan before it runs.
 
 pub mod encoding;
 pub mod estimate;

@@ -1,7 +1,8 @@
-//! The last walk: what each customer's rows say, in the order of customer ids, block by block.
+//! The last walk: writes the tables that have rows of single customers, in the order of customer ids.
 //!
-//! A block is a fixed number of customers. Blocks are made in parallel, each from the records of its customers alone,
-//! and appended in order, so that no table ever stands whole in memory and the files do not depend on who made what.
+//! A part of a table holds the customers of a range of buckets. It is written block by block; a block has a fixed number
+//! of customers. Workers make blocks in parallel, each from the records of its customers alone, and append them in
+//! order: no table is ever whole in memory, and the files do not depend on the number of threads.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,50 +17,54 @@ use super::workers;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::table::Table;
-use crate::timeline::history::Histories;
+use crate::timeline::history::HistoryReader;
 use crate::timeline::identity::{BUCKET_BITS, BUCKETS, prefix};
 use crate::timeline::lens::Lens;
 use crate::timeline::record::Record;
 use crate::timeline::store::Store;
 use crate::timeline::view::LensEvaluator;
 
-/// Customers whose rows are encoded together.
+/// Customers of a block: their rows are encoded together.
 const BLOCK: usize = 1 << 15;
-/// Customers whose rows are in memory as cells at a time.
+/// Customers whose rows are in memory as cells at the same time.
 const PIECE: usize = 1 << 9;
-/// What a block of one table takes at most while it is made, in bytes: of a ledger that has some ten rows a customer.
+/// The most bytes that a block of one table takes while it is made: those of a ledger of about ten rows a customer.
 const A_BLOCK: u64 = 20 << 20;
-/// Customers up to which per-customer tables are one file.
+/// The most customers of a part, about.
 const CUSTOMERS_A_PART: u64 = 1_000_000;
 
-/// k: per-customer tables come in 2^k parts by the top k bits of the customer hash, from the number of customers alone.
+/// The k of the 2^k parts that per-customer tables come in, by the top k bits of the customer hash. It follows from the
+/// number of customers alone.
 pub fn part_bits(customers: u64) -> u32 {
     let parts = customers.div_ceil(CUSTOMERS_A_PART).max(1).next_power_of_two();
     parts.trailing_zeros().min(BUCKET_BITS)
 }
 
-/// Takes the rows of tables; `table` is a number in the list of tables.
+/// Takes the rows of per-customer tables. `table` is an index into [`Score::tables`], `part` counts from 0.
 pub trait PartSink: Sync {
-    /// Rows of a block on their way into a part. Encoded by whoever made them.
+    /// The rows of a block, encoded by the thread that made them.
     type Block: Send;
 
+    /// Begins a block.
     fn block(&self, table: usize, part: usize) -> Result<Self::Block>;
-    /// Adds a piece to a block: which rows pieces have depends on the data alone.
+    /// Adds rows to a block. How rows fall into pieces depends on the data alone.
     fn write(&self, block: &mut Self::Block, piece: &Table) -> Result<()>;
-    /// A block has no further rows: what is left to do for it, by whoever made it.
+    /// Finishes a block (encodes and compresses it). Called on the producing thread.
     fn complete(&self, block: &mut Self::Block) -> Result<()>;
-    /// Blocks of a part come in order, one at a time.
+    /// Appends a finished block to its part. The blocks of a part come in order, one at a time.
     fn append(&self, table: usize, part: usize, block: Self::Block) -> Result<()>;
-    /// The part has no further blocks.
+    /// Ends a part: it has no further blocks.
     fn close(&self, table: usize, part: usize) -> Result<()>;
 }
 
-/// What a walk for rows needs.
+/// The last walk of a run.
 pub struct Score<'a> {
+    /// The tables to write.
     pub tables: &'a [Box<dyn PerCustomer>],
     pub lenses: Arc<[Lens]>,
-    pub known: &'a StepOutputs,
+    pub outputs: &'a StepOutputs,
     pub store: &'a Store,
+    /// The number of customers, which decides the number of parts.
     pub customers: u64,
     pub observer: &'a dyn Progress,
 }
@@ -79,40 +84,45 @@ impl Score<'_> {
     }
 
     fn part<S: PartSink>(&self, part: usize, buckets: Range<usize>, sink: &S) -> Result<()> {
-        let places = Places::of(buckets, self.store)?;
-        let blocks = places.sorted.chunks(BLOCK);
-        // Where there is nobody a part has its columns all the same.
-        let none: &[Place] = &[];
-        let blocks = blocks.chain(places.sorted.is_empty().then_some(none));
-        let blocks: Vec<&[Place]> = blocks.collect();
-        let waiting = Mutex::new(Waiting { next: 0, made: BTreeMap::new() });
-        // Blocks are handed out one after the other: what is made too early has to wait in memory.
-        let making = Making { score: self, part, blocks: &blocks, places: &places, sink, waiting };
+        let index = RecordIndex::of(buckets, self.store)?;
+        let blocks = index.sorted.chunks(BLOCK);
+        // A part without customers has one empty block, so that its file has the table's columns.
+        let none: &[RecordLocation] = &[];
+        let blocks = blocks.chain(index.sorted.is_empty().then_some(none));
+        let blocks: Vec<&[RecordLocation]> = blocks.collect();
+        let pending = Mutex::new(PendingBlocks { next: 0, made: BTreeMap::new() });
+        let work = PartWork { score: self, part, blocks: &blocks, index: &index, sink, pending };
         let a_block = (self.tables.len() as u64).saturating_mul(A_BLOCK);
-        workers::run(&making, blocks.len(), a_block)?;
+        workers::run(&work, blocks.len(), a_block)?;
         (0..self.tables.len()).into_par_iter().try_for_each(|table| sink.close(table, part))
     }
 
-    /// A block of every table.
-    fn block<S: PartSink>(&self, part: usize, customers: &[Place], places: &Places, sink: &S) -> Result<Vec<S::Block>> {
-        let records = places.records(customers, self.store)?;
-        let integer_ids = self.known.shape.integer_ids;
+    /// Makes a block of every table.
+    fn block<S: PartSink>(
+        &self,
+        part: usize,
+        customers: &[RecordLocation],
+        index: &RecordIndex,
+        sink: &S,
+    ) -> Result<Vec<S::Block>> {
+        let records = index.records(customers, self.store)?;
+        let integer_ids = self.outputs.shape.integer_ids;
         let through: Vec<usize> = self.tables.iter().flat_map(|t| t.lenses()).collect();
-        let mut evaluator = LensEvaluator::new(self.known.shape.clone(), self.lenses.clone(), &through);
-        let mut histories = Histories::default();
+        let mut evaluator = LensEvaluator::new(self.outputs.shape.clone(), self.lenses.clone(), &through);
+        let mut histories = HistoryReader::default();
         let mut blocks = (0..self.tables.len()).map(|t| sink.block(t, part)).collect::<Result<Vec<_>>>()?;
         let mut rows: Vec<Table> = self.tables.iter().map(|t| Table::empty(t.schema(), integer_ids)).collect();
         for piece in customers.chunks(PIECE) {
             self.observer.stopped()?;
             let mut walked = 0;
-            for place in piece {
+            for location in piece {
                 histories.show(
-                    records[place.bucket as usize].record(place.at),
+                    records[location.bucket as usize].record(location.at),
                     integer_ids,
                     |history| -> Result<()> {
-                        let Some(person) = evaluator.look(history)? else { return Ok(()) };
+                        let Some(customer) = evaluator.evaluate(history)? else { return Ok(()) };
                         walked += 1;
-                        self.tables.iter().zip(&mut rows).for_each(|(table, rows)| table.rows(&person, rows));
+                        self.tables.iter().zip(&mut rows).for_each(|(table, rows)| table.rows(&customer, rows));
                         Ok(())
                     },
                 )?;
@@ -125,33 +135,34 @@ impl Score<'_> {
         }
         blocks.iter_mut().try_for_each(|block| sink.complete(block))?;
         match evaluator.missing() {
-            Some(missing) => Err(self.known.shape.rates.error(missing)),
+            Some(missing) => Err(self.outputs.shape.rates.error(missing)),
             None => Ok(blocks),
         }
     }
 }
 
-/// The blocks of a part in the making, for several workers.
-struct Making<'a, S: PartSink> {
+/// Writes one part; a piece of work is a block of every table. Workers take blocks in order and append them in order: a
+/// block that is ready before its turn waits in memory.
+struct PartWork<'a, S: PartSink> {
     score: &'a Score<'a>,
     part: usize,
-    blocks: &'a [&'a [Place]],
-    places: &'a Places,
+    blocks: &'a [&'a [RecordLocation]],
+    index: &'a RecordIndex,
     sink: &'a S,
-    waiting: Mutex<Waiting<S::Block>>,
+    pending: Mutex<PendingBlocks<S::Block>>,
 }
 
-impl<S: PartSink> workers::Work for Making<'_, S> {
-    type State = ();
+impl<S: PartSink> workers::ParallelWork for PartWork<'_, S> {
+    type WorkerState = ();
 
     fn start(&self) {}
 
     fn piece(&self, (): &mut (), number: usize) -> Result<()> {
-        let made = self.score.block(self.part, self.blocks[number], self.places, self.sink)?;
-        let mut waiting =
-            self.waiting.lock().map_err(|_| Error::internal("a thread failed while it wrote customers"))?;
-        waiting.made.insert(number, made);
-        while let Some(blocks) = waiting.first() {
+        let made = self.score.block(self.part, self.blocks[number], self.index, self.sink)?;
+        let mut pending =
+            self.pending.lock().map_err(|_| Error::internal("a thread failed while it wrote customers"))?;
+        pending.made.insert(number, made);
+        while let Some(blocks) = pending.pop_next() {
             blocks.into_iter().enumerate().try_for_each(|(table, block)| self.sink.append(table, self.part, block))?;
         }
         Ok(())
@@ -164,19 +175,21 @@ impl<S: PartSink> workers::Work for Making<'_, S> {
             .help("raise --memory-limit, or write fewer tables of customers (`ledger = true` of a stage is one)")
     }
 
-    fn few(&self, workers: usize, threads: usize) {
+    fn fewer_workers(&self, workers: usize, threads: usize) {
         self.score.observer.few_workers(workers, threads);
     }
 }
 
-/// Blocks that were made before their turn.
-struct Waiting<B> {
+/// Blocks that are ready but not yet appended.
+struct PendingBlocks<B> {
+    /// The block to be appended next.
     next: usize,
+    /// By number; a block of each table.
     made: BTreeMap<usize, Vec<B>>,
 }
 
-impl<B> Waiting<B> {
-    fn first(&mut self) -> Option<Vec<B>> {
+impl<B> PendingBlocks<B> {
+    fn pop_next(&mut self) -> Option<Vec<B>> {
         let first = self.made.remove(&self.next)?;
         self.next += 1;
         Some(first)
@@ -184,49 +197,51 @@ impl<B> Waiting<B> {
 }
 
 /// Where a customer's record lies.
-struct Place {
-    /// The first eight bytes of the id, how many there are, and where the others are among those of its bucket.
+struct RecordLocation {
+    /// The first eight bytes of the id, the number of these, and the position of the others in [`RecordIndex::rests`].
     prefix: u64,
     short: u8,
     rest: Range<usize>,
     /// Counted from the part's first.
     bucket: u32,
+    /// Of the record, in bytes.
     length: u32,
+    /// Where the record begins among those of its bucket.
     at: usize,
 }
 
-/// The customers of a part.
-struct Places {
+/// The records of all customers of a part.
+struct RecordIndex {
     first_bucket: usize,
     /// In the order of ids.
-    sorted: Vec<Place>,
-    /// For each bucket, what ids have beyond their first eight bytes.
+    sorted: Vec<RecordLocation>,
+    /// For each bucket, the bytes of ids beyond their first eight.
     rests: Vec<Vec<u8>>,
 }
 
-impl Places {
-    fn of(buckets: Range<usize>, store: &Store) -> Result<Places> {
+impl RecordIndex {
+    fn of(buckets: Range<usize>, store: &Store) -> Result<RecordIndex> {
         let first_bucket = buckets.start;
-        let listed: Vec<(Vec<Place>, Vec<u8>)> =
+        let listed: Vec<(Vec<RecordLocation>, Vec<u8>)> =
             buckets.into_par_iter().map(|bucket| list(bucket, first_bucket, store)).collect::<Result<_>>()?;
-        let mut sorted = Vec::with_capacity(listed.iter().map(|(places, _)| places.len()).sum());
+        let mut sorted = Vec::with_capacity(listed.iter().map(|(locations, _)| locations.len()).sum());
         let mut rests = Vec::with_capacity(listed.len());
-        for (mut places, rest) in listed {
-            sorted.append(&mut places);
+        for (mut locations, rest) in listed {
+            sorted.append(&mut locations);
             rests.push(rest);
         }
-        // Each bucket is sorted already, which a merge sort makes use of.
-        let rest = |place: &Place| &rests[place.bucket as usize][place.rest.clone()];
+        // A stable (merge) sort: each bucket is sorted already, which it makes use of.
+        let rest = |location: &RecordLocation| &rests[location.bucket as usize][location.rest.clone()];
         sorted.par_sort_by(|a, b| (a.prefix, a.short).cmp(&(b.prefix, b.short)).then_with(|| rest(a).cmp(rest(b))));
-        Ok(Places { first_bucket, sorted, rests })
+        Ok(RecordIndex { first_bucket, sorted, rests })
     }
 
-    /// The records of some customers that follow each other: in each bucket they lie one behind the other.
-    fn records<'s>(&self, customers: &[Place], store: &'s Store) -> Result<Vec<Records<'s>>> {
+    /// Reads the records of customers who follow each other in the index. In each bucket these are one contiguous range.
+    fn records<'s>(&self, customers: &[RecordLocation], store: &'s Store) -> Result<Vec<Records<'s>>> {
         let mut ranges: Vec<Option<Range<usize>>> = vec![None; self.rests.len()];
-        for place in customers {
-            let end = place.at + place.length as usize;
-            let range = ranges[place.bucket as usize].get_or_insert(place.at..end);
+        for location in customers {
+            let end = location.at + location.length as usize;
+            let range = ranges[location.bucket as usize].get_or_insert(location.at..end);
             range.end = end;
         }
         let read = |(bucket, range): (usize, Option<Range<usize>>)| {
@@ -237,8 +252,9 @@ impl Places {
     }
 }
 
-/// Part of a bucket's records.
+/// A contiguous range of a bucket's records.
 struct Records<'s> {
+    /// Where the range begins among the bucket's bytes.
     start: usize,
     bytes: Cow<'s, [u8]>,
 }
@@ -249,9 +265,9 @@ impl Records<'_> {
     }
 }
 
-/// The customers of a bucket in the order of their ids, and what the ids have beyond their first eight bytes.
-fn list(bucket: usize, first_bucket: usize, store: &Store) -> Result<(Vec<Place>, Vec<u8>)> {
-    let (mut places, mut rests) = (vec![], vec![]);
+/// The customers of a bucket in the order of their ids, and the bytes of the ids beyond the first eight.
+fn list(bucket: usize, first_bucket: usize, store: &Store) -> Result<(Vec<RecordLocation>, Vec<u8>)> {
+    let (mut locations, mut rests) = (vec![], vec![]);
     let records = store.read(bucket)?;
     let mut at = 0;
     while at < records.len() {
@@ -259,7 +275,7 @@ fn list(bucket: usize, first_bucket: usize, store: &Store) -> Result<(Vec<Place>
         let next = records.len() - rest.len();
         let start = rests.len();
         rests.extend_from_slice(&id[id.len().min(8)..]);
-        places.push(Place {
+        locations.push(RecordLocation {
             prefix: prefix(id),
             short: id.len().min(8) as u8,
             rest: start..rests.len(),
@@ -269,5 +285,5 @@ fn list(bucket: usize, first_bucket: usize, store: &Store) -> Result<(Vec<Place>
         });
         at = next;
     }
-    Ok((places, rests))
+    Ok((locations, rests))
 }

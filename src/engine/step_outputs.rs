@@ -1,4 +1,4 @@
-//! What a run has learned so far: the shape of the data, then the results of folds and derivations.
+//! The results of a run so far: the shape of the data, and what folds and derivations computed.
 
 use std::any::Any;
 use std::marker::PhantomData;
@@ -15,11 +15,11 @@ use crate::timeline::shape::Shape;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub(super) usize);
 
-/// Something that a fold or a derivation gives: another machine may compute it, so it can be written down.
+/// The result of a fold or a derivation. It is serialisable, so that another machine may compute it.
 pub trait Artifact: Serialize + DeserializeOwned + Send + Sync + 'static {}
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Artifact for T {}
 
-/// A typed handle on a result that will be there once its node has run.
+/// A typed handle on the result of a node, for [`StepOutputs::get`] once the node has run.
 pub struct Ref<T> {
     pub(super) node: NodeId,
     kind: PhantomData<fn() -> T>,
@@ -30,6 +30,7 @@ impl<T> Ref<T> {
         Ref { node, kind: PhantomData }
     }
 
+    /// The node, for `after` of those that depend on it.
     pub fn id(&self) -> NodeId {
         self.node
     }
@@ -42,20 +43,26 @@ impl<T> Clone for Ref<T> {
 }
 impl<T> Copy for Ref<T> {}
 
+/// The results of the nodes that have run.
 #[derive(Clone)]
 pub struct StepOutputs {
+    /// The shape of the data, with what earlier nodes published to it.
     pub shape: Arc<Shape>,
-    /// Whom the walks left out.
+    /// Customers with rows who are in neither the basis source nor `customers`.
     pub unknown_customers: UnknownCustomers,
     values: Vec<Option<Arc<dyn Any + Send + Sync>>>,
 }
 
 impl StepOutputs {
+    /// No results yet, of a plan with so many nodes.
     pub fn new(shape: Arc<Shape>, nodes: usize) -> StepOutputs {
         StepOutputs { shape, unknown_customers: UnknownCustomers::default(), values: vec![None; nodes] }
     }
 
-    /// A result; asking for one that the asker did not name in `after` is a defect.
+    /// The result of a node.
+    ///
+    /// # Errors
+    /// Internal: the node has not run yet, because the caller did not name it in `after`.
     pub fn get<T: Send + Sync + 'static>(&self, of: Ref<T>) -> Result<Arc<T>> {
         let value = self.values.get(of.node.0).and_then(Clone::clone);
         value.and_then(|v| v.downcast::<T>().ok()).ok_or_else(|| {

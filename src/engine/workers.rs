@@ -1,11 +1,11 @@
-//! How many workers walk over the customers at a time, and what they do when memory grows short.
+//! Runs pieces of work on as many workers as the memory limit has room for.
 //!
-//! Each worker has tallies of its own, so that workers do not wait for each other. Where tallies could be too large for
-//! that, one worker visits one bucket first: what its tallies then take says how many workers there is room for. Tallies
-//! may go on growing. A worker that finds the memory limit passed hands its tallies to the others and ends; the last
-//! one ends the run with a sentence that names the largest tally.
+//! Each worker has a state (its tallies) of its own, so that workers do not wait for each other. If the states could be
+//! too large for that, one worker does one piece first, and the memory that its state then takes decides how many workers
+//! run. States may grow further. A worker that finds the memory limit exceeded hands its state over and ends; if it is
+//! the last one, the run ends with an error that names the largest tally.
 //!
-//! The result does not depend on any of this, since tallies merge in any order.
+//! None of this changes the result, since states merge in any order.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,40 +15,43 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::memory;
 
-/// What workers do, and how their results become one.
-pub(super) trait Work: Sync {
-    type State: Send;
+/// Work that is done in pieces, by several workers, and whose results are merged.
+pub(super) trait ParallelWork: Sync {
+    /// The result of a worker.
+    type WorkerState: Send;
 
-    fn start(&self) -> Self::State;
-    /// Does one of the pieces of work.
-    fn piece(&self, state: &mut Self::State, number: usize) -> Result<()>;
-    fn merge(&self, into: &mut Self::State, from: Self::State);
-    /// Why a state is too large for the memory limit, if it alone is.
-    fn too_large(&self, state: &Self::State) -> Error;
-    /// In the end so many workers were at work, fewer than there are threads.
-    fn few(&self, workers: usize, threads: usize);
+    /// The state before the first piece.
+    fn start(&self) -> Self::WorkerState;
+    /// Does piece `number` and adds its result to the state.
+    fn piece(&self, state: &mut Self::WorkerState, number: usize) -> Result<()>;
+    /// Adds the state of another worker.
+    fn merge(&self, into: &mut Self::WorkerState, from: Self::WorkerState);
+    /// The error for a single state that exceeds the memory limit.
+    fn too_large(&self, state: &Self::WorkerState) -> Error;
+    /// Called at the end if only `workers` of the threads worked to the end.
+    fn fewer_workers(&self, workers: usize, threads: usize);
 }
 
-/// How many times what it takes for the first piece a state is expected to take.
+/// A state is expected to grow to this many times its size after the first piece.
 const GROWTH: u64 = 4;
 
-struct Crew<'a, W: Work> {
+struct WorkerPool<'a, W: ParallelWork> {
     work: &'a W,
     pieces: usize,
     next: AtomicUsize,
     active: AtomicUsize,
-    /// How many workers have handed their states over.
+    /// The number of workers that handed their states over.
     ended: AtomicUsize,
     failed: AtomicBool,
-    /// Of workers that have ended because memory was short.
-    handed_over: Mutex<Option<W::State>>,
+    /// The merged states of workers that ended because memory was short.
+    handed_over: Mutex<Option<W::WorkerState>>,
 }
 
-/// Does pieces `0..pieces` and brings together what came of them. `bytes`: the most that a state can take.
+/// Does pieces `0..pieces` and returns the merged state. `bytes`: the most that a state can take.
 ///
 /// # Errors
-/// The first of a piece; when the states do not fit the memory limit however few workers there are.
-pub(super) fn run<W: Work>(work: &W, pieces: usize, bytes: u64) -> Result<W::State> {
+/// The first error of a piece; [`ParallelWork::too_large`] if not even one state fits the memory limit.
+pub(super) fn run<W: ParallelWork>(work: &W, pieces: usize, bytes: u64) -> Result<W::WorkerState> {
     let threads = rayon::current_num_threads().max(1);
     let mut first = work.start();
     let mut done = 0;
@@ -57,12 +60,12 @@ pub(super) fn run<W: Work>(work: &W, pieces: usize, bytes: u64) -> Result<W::Sta
         let (visited, taken) = memory::peak_of_thread(|| work.piece(&mut first, 0));
         visited?;
         done = 1;
-        // All of them grow at the same time, and each looks at memory only between two pieces.
+        // All states grow at the same time, and a worker checks the memory limit only between two pieces.
         let a_worker = taken.saturating_mul(GROWTH).min(bytes).max(1);
         let further = memory::room().saturating_sub(a_worker) / a_worker;
         workers = usize::try_from(further).unwrap_or(usize::MAX).saturating_add(1).min(threads);
     }
-    let crew = Crew {
+    let pool = WorkerPool {
         work,
         pieces,
         next: AtomicUsize::new(done),
@@ -71,18 +74,18 @@ pub(super) fn run<W: Work>(work: &W, pieces: usize, bytes: u64) -> Result<W::Sta
         failed: AtomicBool::new(false),
         handed_over: Mutex::new(None),
     };
-    let mut states: Vec<Option<W::State>> = (1..workers).map(|_| None).collect();
+    let mut states: Vec<Option<W::WorkerState>> = (1..workers).map(|_| None).collect();
     states.push(Some(first));
     let merged = states
         .into_par_iter()
         .with_max_len(1)
-        .map(|state| crew.worker(state))
-        .try_reduce(|| None, |a, b| Ok(crew.merged(a, b)))?;
-    let left = workers - crew.ended.into_inner();
+        .map(|state| pool.worker(state))
+        .try_reduce(|| None, |a, b| Ok(pool.merged(a, b)))?;
+    let left = workers - pool.ended.into_inner();
     if left < threads && pieces >= threads {
-        work.few(left, threads);
+        work.fewer_workers(left, threads);
     }
-    let handed_over = crew.handed_over.into_inner().map_err(poisoned)?;
+    let handed_over = pool.handed_over.into_inner().map_err(poisoned)?;
     let merged = match (merged, handed_over) {
         (Some(mut merged), Some(more)) => {
             work.merge(&mut merged, more);
@@ -97,9 +100,9 @@ fn poisoned<T>(_: T) -> Error {
     Error::internal("a thread failed while it walked over customers")
 }
 
-impl<W: Work> Crew<'_, W> {
-    /// What a worker counted; `None` if it had nothing to do or has handed it over.
-    fn worker(&self, state: Option<W::State>) -> Result<Option<W::State>> {
+impl<W: ParallelWork> WorkerPool<'_, W> {
+    /// The state of a worker at its end; `None` if it had no work or handed its state over.
+    fn worker(&self, state: Option<W::WorkerState>) -> Result<Option<W::WorkerState>> {
         let done = self.visit(state);
         if done.is_err() {
             self.failed.store(true, Ordering::Relaxed);
@@ -107,7 +110,7 @@ impl<W: Work> Crew<'_, W> {
         done
     }
 
-    fn visit(&self, mut state: Option<W::State>) -> Result<Option<W::State>> {
+    fn visit(&self, mut state: Option<W::WorkerState>) -> Result<Option<W::WorkerState>> {
         loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             if number >= self.pieces || self.failed.load(Ordering::Relaxed) {
@@ -127,9 +130,9 @@ impl<W: Work> Crew<'_, W> {
         }
     }
 
-    /// Hands a worker's state over, if there are others at work; else brings everything together, which frees what was
-    /// there several times.
-    fn with_less_memory(&self, mut counted: W::State) -> Result<Option<W::State>> {
+    /// Called when memory is short. Hands the worker's state over if others are at work. The last worker merges what was
+    /// handed over into its state, which frees the cells that both have, and goes on if that was enough.
+    fn with_less_memory(&self, mut counted: W::WorkerState) -> Result<Option<W::WorkerState>> {
         let mut handed_over = self.handed_over.lock().map_err(poisoned)?;
         let before = handed_over.take();
         if self.active.load(Ordering::Relaxed) > 1 {
@@ -144,7 +147,7 @@ impl<W: Work> Crew<'_, W> {
         if memory::is_exceeded() { Err(self.work.too_large(&counted)) } else { Ok(Some(counted)) }
     }
 
-    fn merged(&self, a: Option<W::State>, b: Option<W::State>) -> Option<W::State> {
+    fn merged(&self, a: Option<W::WorkerState>, b: Option<W::WorkerState>) -> Option<W::WorkerState> {
         match (a, b) {
             (Some(mut a), Some(b)) => {
                 self.work.merge(&mut a, b);
@@ -159,12 +162,12 @@ impl<W: Work> Crew<'_, W> {
 mod tests {
     use super::*;
 
-    struct Sum {
+    struct PieceList {
         fails_at: Option<usize>,
     }
 
-    impl Work for Sum {
-        type State = Vec<usize>;
+    impl ParallelWork for PieceList {
+        type WorkerState = Vec<usize>;
 
         fn start(&self) -> Vec<usize> {
             vec![]
@@ -182,7 +185,7 @@ mod tests {
         fn too_large(&self, _: &Vec<usize>) -> Error {
             Error::pipeline("too large")
         }
-        fn few(&self, _: usize, _: usize) {}
+        fn fewer_workers(&self, _: usize, _: usize) {}
     }
 
     #[test]
@@ -191,12 +194,12 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             // As if it fitted, and as if it did not: one piece is then done first.
             for bytes in [0, u64::MAX] {
-                let mut done = pool.install(|| run(&Sum { fails_at: None }, 100, bytes)).unwrap();
+                let mut done = pool.install(|| run(&PieceList { fails_at: None }, 100, bytes)).unwrap();
                 done.sort_unstable();
                 assert_eq!(done, (0..100).collect::<Vec<_>>());
             }
-            assert_eq!(pool.install(|| run(&Sum { fails_at: None }, 0, 0)).unwrap(), Vec::<usize>::new());
-            assert!(pool.install(|| run(&Sum { fails_at: Some(50) }, 100, 0)).is_err());
+            assert_eq!(pool.install(|| run(&PieceList { fails_at: None }, 0, 0)).unwrap(), Vec::<usize>::new());
+            assert!(pool.install(|| run(&PieceList { fails_at: Some(50) }, 100, 0)).is_err());
         }
     }
 }

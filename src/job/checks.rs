@@ -6,7 +6,8 @@ use crate::check::{Check, Status};
 use crate::config::{Pipeline, SourceKind};
 use crate::engine::step_outputs::StepOutputs;
 use crate::error::Error;
-use crate::source::{Rejections, Scan};
+use crate::numbers::{count, grouped};
+use crate::source::{Reason, Rejections, Scan};
 use crate::tally::data_quality_counts::DataQualityCounts;
 use crate::timeline::history::UnknownCustomers;
 use crate::timeline::segments::SegmentIndex;
@@ -82,8 +83,11 @@ pub fn input_checks(pipeline: &Pipeline, scan: &Scan, as_of: Day, now: i64) -> V
             _ => Status::Warn,
         };
         let (reasons, beyond) = (reasons(scan, *kind), beyond(scan, *kind));
-        let detail =
-            format!("share of rows that could not be used ({} of {looked_at}{reasons}){beyond}", report.rejected);
+        let detail = format!(
+            "share of rows that could not be used ({} of {}{reasons}){beyond}",
+            grouped(report.rejected),
+            grouped(looked_at)
+        );
         let expected = Some(format!("at most {}", percent(limit)));
         checks.push(check("quarantine", name, status, expected, percent(share), detail));
         if let Some(seconds) = pipeline.sources.get(kind).and_then(|s| s.freshness) {
@@ -106,7 +110,7 @@ fn reasons(scan: &Scan, kind: SourceKind) -> String {
     for ((reason, _), rows) in scan.rejected.of(kind).iter().flat_map(|source| &source.counts) {
         *counts.entry(reason.name()).or_insert(0u64) += rows;
     }
-    let list: Vec<_> = counts.iter().map(|(reason, n)| format!("{reason} {n}")).collect();
+    let list: Vec<_> = counts.iter().map(|(reason, n)| format!("{reason} {}", grouped(*n))).collect();
     if list.is_empty() { String::new() } else { format!(": {}", list.join(", ")) }
 }
 
@@ -114,13 +118,13 @@ fn reasons(scan: &Scan, kind: SourceKind) -> String {
 fn beyond(scan: &Scan, kind: SourceKind) -> String {
     let Some(source) = scan.rejected.of(kind).filter(|source| source.beyond() > 0) else { return String::new() };
     let columns: Vec<_> =
-        source.counts.iter().map(|((r, column), n)| format!("{} in {column} {n}", r.name())).collect();
-    format!("; table quarantine holds the first {} of these rows; of all: {}", source.rows.len(), columns.join(", "))
+        source.counts.iter().map(|((r, column), n)| format!("{} in {column} {}", r.name(), grouped(*n))).collect();
+    let kept = grouped(source.rows.len() as u64);
+    format!("; table quarantine has the first {kept} of these rows; all of them by column: {}", columns.join(", "))
 }
 
 fn freshness(source: &str, limit: i64, newest: Option<i64>, now: i64) -> Check {
-    let hours = |seconds: i64| format!("{:.1} hours", seconds as f64 / 3600.0);
-    let expected = Some(format!("at most {} old when the run starts", hours(limit)));
+    let expected = Some(format!("at most {} old when the run starts", exactly(limit)));
     let detail = "the newest record of the source";
     let Some(newest) = newest else {
         return check("freshness", source, Status::Fail, expected, "no record", detail);
@@ -128,23 +132,45 @@ fn freshness(source: &str, limit: i64, newest: Option<i64>, now: i64) -> Check {
     // The record's own time, not its age: a table must not change with the clock.
     let actual = jiff::Timestamp::from_second(newest).map_or_else(|_| newest.to_string(), |at| at.to_string());
     if now - newest > limit {
-        let late = format!("{detail}, {} old; is the export late?", hours(now - newest));
+        let allowed = (now - newest) / 86_400 + 1;
+        let late = format!(
+            "{detail}, {} old; is the export late? freshness = \"{}\" would allow it",
+            roughly(now - newest),
+            format_args!("{allowed} day{}", if allowed == 1 { "" } else { "s" })
+        );
         return check("freshness", source, Status::Fail, expected, actual, late);
     }
     check("freshness", source, Status::Pass, expected, actual, detail)
 }
 
+/// Units of time that a duration is told in, with their seconds.
+const UNITS: [(&str, i64); 5] = [("year", 31_557_600), ("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)];
+
+/// A limit, in the largest unit that says it exactly: `2 days`, `36 hours`.
+fn exactly(seconds: i64) -> String {
+    let (unit, of) = UNITS[1..].iter().find(|(_, of)| seconds % of == 0).unwrap_or(&UNITS[4]);
+    plural(seconds / of, unit)
+}
+
+/// An age, in whole units of which there are at least two: `36 hours`, `15 years`.
+fn roughly(seconds: i64) -> String {
+    let (unit, of) = UNITS.iter().find(|(_, of)| seconds >= 2 * of).unwrap_or(&UNITS[4]);
+    plural((seconds as f64 / *of as f64).round() as i64, unit)
+}
+
+fn plural(n: i64, unit: &str) -> String {
+    count(n.unsigned_abs(), unit)
+}
+
 fn as_of_check(pipeline: &Pipeline, scan: &Scan, as_of: Day) -> Check {
     let newest = scan.files.iter().map(|f| f.modified).max().unwrap_or(i64::MAX);
     let latest = LocalDays::new(pipeline.calendar.timezone.clone()).day(newest).plus(1);
-    let status = if as_of > latest { Status::Fail } else { Status::Pass };
-    let detail = match status {
-        Status::Fail => {
-            format!("as_of lies beyond {latest}, a day past the newest input file: nobody has seen that yet")
-        }
-        _ => "what the future holds is not observed".into(),
-    };
-    check("as_of", "calendar", status, Some("at most a day past the newest input file".into()), as_of, detail)
+    if as_of > latest {
+        let detail = "the exports cannot cover days after the one on which the newest of them was written";
+        return check("as_of", "calendar", Status::Fail, Some(format!("at most {latest}")), as_of, detail);
+    }
+    let expected = Some("at most a day past the newest input file".into());
+    check("as_of", "calendar", Status::Pass, expected, as_of, "rows dated at or after as_of are ignored")
 }
 
 /// Checks on customers and subscriptions, counted by the census.
@@ -187,7 +213,8 @@ pub(super) fn census_checks(
     checks.extend(unknown_customers(&known.unknown_customers, basis));
     checks.extend(term_checks(census));
     for (segment, beyond) in shape.dictionary.segments.iter().zip(&index.beyond_cap) {
-        let detail = format!("values beyond the segment's cap of {} are gathered in `other`", segment.cap);
+        let detail =
+            format!("values beyond the segment's cap of {} are gathered in `other`", grouped(segment.cap as u64));
         checks.extend(warn_of("segment_cap", &segment.name, *beyond as u64, &detail));
     }
     checks
@@ -236,7 +263,21 @@ fn term_checks(census: &DataQualityCounts) -> Vec<Check> {
     checks
 }
 
-/// The first rows of a source that could not be used, for whoever has to find them.
+/// Where the first rejected row lacks a value: the filter that leaves such rows out, as the pipeline file has it.
+fn filter_of_nulls(rejected: &Rejections, source: &str) -> String {
+    let first = rejected.rows().find(|r| r.source.name() == source && r.value.is_none() && !r.column.contains(' '));
+    first.map_or_else(String::new, |r| {
+        format!("leave rows without a value out with filter = '\"{}\" IS NOT NULL' in [sources.{source}]; ", r.column)
+    })
+}
+
+/// A quarantine limit, in whole hundredths, that allows a share such as `24.927 %`.
+fn enough(share: &str) -> String {
+    let percent = share.trim_end_matches(" %").parse().unwrap_or(100.0f64);
+    format!("{}", percent.ceil() / 100.0)
+}
+
+/// The first rows of a source that could not be used, to find them in the export.
 fn examples(rejected: &Rejections, source: &str) -> String {
     let shown = rejected.rows().filter(|r| r.source.name() == source).take(5).map(|r| {
         let value = r.value.as_deref().map_or("NULL".to_owned(), |v| format!("{:?}", beginning(v)));
@@ -253,11 +294,37 @@ fn beginning(value: &str) -> String {
     }
 }
 
+/// How SQL reads text that is no date or no number, from the first rejected row; empty for other reasons.
+fn conversion(rejected: &Rejections, source: &str) -> String {
+    let Some(first) = rejected.rows().find(|r| r.source.name() == source) else { return String::new() };
+    let sql = match first.reason {
+        Reason::TimeNotIso => format!("STRPTIME(\"{}\", '{}')", first.column, date_format(rejected, source)),
+        Reason::AmountNotNumeric => format!("REPLACE(REPLACE(\"{}\", '£', ''), ',', '')", first.column),
+        _ => return String::new(),
+    };
+    format!("; text in another format is converted by SQL, such as {{ sql = '''{sql}''' }}")
+}
+
+/// The format of dates with slashes, dashes or dots, as far as the first rows show it: day first unless a number that
+/// stands second is no month.
+fn date_format(rejected: &Rejections, source: &str) -> String {
+    let values = || rejected.rows().filter(|r| r.source.name() == source).filter_map(|r| r.value.as_deref());
+    let mark = values().flat_map(str::chars).find(|c| ['/', '-', '.'].contains(c)).unwrap_or('/');
+    let second = |value: &str| value.split(mark).nth(1).and_then(|n| n.parse::<u8>().ok());
+    let month_first = values().filter_map(second).any(|n| n > 12);
+    let time = if values().any(|v| v.contains(':')) { " %H:%M" } else { "" };
+    let (first, second) = if month_first { ("%m", "%d") } else { ("%d", "%m") };
+    format!("{first}{mark}{second}{mark}%Y{time}")
+}
+
 /// Every row of the basis source was rejected, so that there is not even a window.
 pub(super) fn nothing_usable(scan: &Scan, kind: SourceKind) -> Error {
     let name = kind.name();
-    Error::check(format!("no row of source {name} can be used{}", reasons(scan, kind)))
-        .help(format!("check its mapping; the first rows: {}", examples(&scan.rejected, name)))
+    Error::check(format!("no row of source {name} can be used{}", reasons(scan, kind))).help(format!(
+        "check columns in [sources.{name}]{}; the first rows: {}",
+        conversion(&scan.rejected, name),
+        examples(&scan.rejected, name)
+    ))
 }
 
 /// The checks that keep a run from being published, as errors.
@@ -269,14 +336,20 @@ pub fn failures(checks: &[Check], rejected: &Rejections) -> Vec<Error> {
             let actual = c.actual.as_deref().unwrap_or("unknown");
             let help = match c.check.as_str() {
                 "quarantine" => format!(
-                    "mend the export or its mapping, filter such rows out, or raise output.quarantine_limit if they may \
-                     go; the first of them: {}",
+                    "mend the export or its mapping; {}or, if the rows may go, set output.quarantine_limit = {}; the \
+                     first of them: {}",
+                    filter_of_nulls(rejected, &c.subject),
+                    enough(actual),
                     examples(rejected, &c.subject)
                 ),
-                "freshness" => "wait for the export, or raise the source's freshness".into(),
-                "as_of" => "set calendar.as_of to what the exports cover; a single row dated in the future does this \
-                            too where as_of is not set"
-                    .into(),
+                "freshness" => {
+                    format!("wait for the export, or raise freshness in [sources.{}] if older rows will do", c.subject)
+                }
+                "as_of" => format!(
+                    "use --as-of {}, or set calendar.as_of to what the exports cover; if as_of is not set, look for a \
+                     row that is dated in the future",
+                    expected.trim_start_matches("at most ")
+                ),
                 _ => "this is a defect of tenure, not of your data: please report it".into(),
             };
             Error::check(format!(
@@ -286,4 +359,17 @@ pub fn failures(checks: &[Check], rejected: &Rejections) -> Vec<Error> {
             .help(help)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_told_as_people_say_them() {
+        let limits = [90 * 60, 36 * 3600, 48 * 3600, 86_400, 100 * 3600, 61].map(exactly);
+        assert_eq!(limits, ["90 minutes", "36 hours", "2 days", "1 day", "100 hours", "61 seconds"]);
+        let ages = [1, 119, 130, 7_300, 130_000, 172_800, 472_661_640].map(roughly);
+        assert_eq!(ages, ["1 second", "119 seconds", "2 minutes", "2 hours", "36 hours", "2 days", "15 years"]);
+    }
 }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::progress::{Phase, Progress};
 use crate::rows::Cost;
 use crate::source::{IdKind, Inspected, InspectedSource, ReadLimits, Scan, scan};
-use crate::timeline::identity::Identity;
+use crate::timeline::identity::CustomerHasher;
 use crate::timeline::labels::{LabelColumn, Labels};
 use crate::timeline::scatter::Scatter;
 use crate::timeline::shape::{Basis, CostRow, Shape};
@@ -36,7 +36,7 @@ pub fn gather(
     let rows = read.map(InspectedSource::rows).sum();
     store.expect(rows);
     let limits = ReadLimits { kept: limits.kept.min(kept_bytes(store.limit())), ..limits };
-    bring_together(pipeline, Identity::default(), store, &|scatter| {
+    bring_together(pipeline, CustomerHasher::default(), store, &|scatter| {
         progress.phase(Phase::Scan, Some(rows));
         scan(inspected, pipeline, scatter, progress, limits)
     })
@@ -50,7 +50,7 @@ fn kept_bytes(rows: usize) -> usize {
 /// Lets `deliver` hand all rows to a scatter. `identity` is the default but in tests.
 pub(crate) fn bring_together(
     pipeline: &Pipeline,
-    identity: Identity,
+    identity: CustomerHasher,
     store: Store,
     deliver: &dyn Fn(&Scatter<'_>) -> Result<Scan>,
 ) -> Result<LoadedData> {

@@ -52,7 +52,7 @@ pub fn blueprint(pipeline: &Pipeline, only: Option<&[String]>) -> Result<RunPlan
     let calendar = setting.lens(setting.period);
     let habits = setting.learning.map(|learning| interpurchase_gaps::plan(&mut plan, calendar, learning));
     if let Some(habits) = habits {
-        plan.publish_to_shape(habits, Shape::with_habits);
+        plan.publish_to_shape(habits, Shape::with_frequency_classes);
     }
     let scores = setting.builtin(Builtin::Rfm).then(|| rfm::cuts(&mut plan, calendar, rfm::QUINTILES).scores);
     if let Some(scores) = scores {

@@ -72,7 +72,7 @@ pub fn publish(
     let score = Score {
         tables: &computed.per_customer,
         lenses,
-        known: &computed.known,
+        outputs: &computed.known,
         store: &gathered.store,
         customers: computed.customers,
         observer: run.progress,

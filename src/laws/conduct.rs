@@ -16,7 +16,7 @@ use crate::progress::NoProgress;
 use crate::source::Needs;
 use crate::table::{Cell, Table, Values};
 use crate::tables::{checks, segments};
-use crate::timeline::identity::Identity;
+use crate::timeline::identity::CustomerHasher;
 use crate::timeline::store::Store;
 
 /// How a run is conducted.
@@ -107,7 +107,7 @@ pub fn on<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
 /// Scatters a world's rows.
 pub fn gather(world: &World, pipeline: &Pipeline, conduct: Conduct, needs: Needs) -> LoadedData {
     let store = Store::new(conduct.limit, &std::env::temp_dir());
-    let identity = Identity { bits: conduct.bits };
+    let identity = CustomerHasher { bits: conduct.bits };
     let way = (conduct.order, conduct.batch);
     job::bring_together(pipeline, identity, store, &|scatter| exports::deliver(world, pipeline, way, needs, scatter))
         .expect("a world has rows in its window")
@@ -120,7 +120,7 @@ pub fn outcome(blueprint: &RunPlan, gathered: &LoadedData) -> Outcome {
     let lenses = blueprint.plan.lenses().into();
     let RunResult { per_customer: tables, known, customers, .. } = &computed;
     let (store, customers, observer) = (&gathered.store, *customers, &NoProgress);
-    Score { tables, lenses, known, store, customers, observer }.write(&pieces).expect("rows fit");
+    Score { tables, lenses, outputs: known, store, customers, observer }.write(&pieces).expect("rows fit");
 
     let mut outcome = Outcome {
         tables: BTreeMap::new(),

@@ -9,10 +9,10 @@ use crate::calendar::Day;
 use crate::config::{Pipeline, SourceKind};
 use crate::error::Result;
 use crate::rows::{
-    Batch, CancelKind, Cost, Customers, Ids, NO_VALUE, Needs, Sink, Subscription, Subscriptions, Surveys, Texts,
-    Transactions, Usage, ValueCode,
+    Batch, CancelKind, Cost, CustomerBatch, Ids, NO_VALUE, Sink, Subscription, SubscriptionBatch, SurveyBatch,
+    TextBuffer, TransactionBatch, UsageBatch, ValueCode,
 };
-use crate::source::{IdKind, Scan, SourceReport};
+use crate::source::{IdKind, Needs, Scan, SourceReport};
 
 /// Numbers a segment's values as it meets them, like the scan does.
 #[derive(Default)]
@@ -46,7 +46,7 @@ fn ids(world: &World, customers: impl Iterator<Item = usize>) -> Ids {
     if world.integer_ids {
         return Ids::Integer(customers.map(|c| id(c).0).collect());
     }
-    let mut texts = Texts::default();
+    let mut texts = TextBuffer::default();
     customers.for_each(|c| texts.push(&id(c).1));
     Ids::Text(texts)
 }
@@ -87,7 +87,7 @@ pub fn deliver(
 
     let members = in_order(&world.members, order);
     for rows in members.chunks(size) {
-        batches.push(Batch::Customers(Customers {
+        batches.push(Batch::Customers(CustomerBatch {
             ids: ids(world, rows.iter().map(|m| m.customer)),
             signed_up: rows.iter().map(|m| m.signed_up.filter(|_| world.sign_ups).unwrap_or(Day::NEVER)).collect(),
             channels: rows.iter().map(|m| channels.code(m.channel.filter(|_| needs.channels))).collect(),
@@ -105,7 +105,7 @@ pub fn deliver(
         reports.insert(SourceKind::Transactions, report(rows.len(), &days, &days));
         for rows in rows.chunks(size) {
             let packed = |p: &Purchase| p.order.map_or(0, |o| u128::from(o) + 1);
-            batches.push(Batch::Transactions(Transactions {
+            batches.push(Batch::Transactions(TransactionBatch {
                 ids: ids(world, rows.iter().map(|p| p.customer)),
                 days: rows.iter().map(|p| p.day).collect(),
                 instants: rows.iter().map(|p| instant(p.day, p.second)).collect(),
@@ -125,7 +125,7 @@ pub fn deliver(
         let known: Vec<Day> = known.collect();
         reports.insert(SourceKind::Subscriptions, report(rows.len(), &starts, &known));
         for rows in rows.chunks(size) {
-            batches.push(Batch::Subscriptions(Subscriptions {
+            batches.push(Batch::Subscriptions(SubscriptionBatch {
                 ids: ids(world, rows.iter().map(|c| c.customer)),
                 terms: rows.iter().map(|c| term(c, needs, &mut reasons)).collect(),
                 instants: rows.iter().map(|c| instant(c.term.started, 0)).collect(),
@@ -139,7 +139,7 @@ pub fn deliver(
     let days: Vec<Day> = rows.iter().map(|u| u.day).collect();
     reports.insert(SourceKind::Usage, report(rows.len(), &days, &[]));
     for rows in rows.chunks(size) {
-        batches.push(Batch::Usage(Usage {
+        batches.push(Batch::Usage(UsageBatch {
             ids: ids(world, rows.iter().map(|u| u.customer)),
             days: rows.iter().map(|u| u.day).collect(),
             instants: rows.iter().map(|u| instant(u.day, 0)).collect(),
@@ -153,7 +153,7 @@ pub fn deliver(
     let days: Vec<Day> = rows.iter().map(|a| a.day).collect();
     reports.insert(SourceKind::Surveys, report(rows.len(), &days, &[]));
     for rows in rows.chunks(size) {
-        batches.push(Batch::Surveys(Surveys {
+        batches.push(Batch::Surveys(SurveyBatch {
             ids: ids(world, rows.iter().map(|a| a.customer)),
             days: rows.iter().map(|a| a.day).collect(),
             instants: rows.iter().map(|a| instant(a.day, a.second)).collect(),

@@ -9,11 +9,11 @@ use super::conduct::{Conduct, PLAIN, gather, on};
 use super::pipeline;
 use super::world::{World, worlds};
 use crate::engine::estimate::estimate;
-use crate::engine::local::{Part, outputs_of, tallies_of};
+use crate::engine::local::{FoldPart, outputs_of, tallies_of};
 use crate::job;
 use crate::source::Needs;
 use crate::timeline::identity::BUCKETS;
-use crate::timeline::segments::{Dictionary, SegmentColumn};
+use crate::timeline::segments::{SegmentColumn, SegmentDictionary};
 use crate::timeline::shape::Shape;
 
 /// Every third bucket.
@@ -23,9 +23,9 @@ fn third(n: usize) -> Vec<usize> {
 
 /// The shape as it is reckoned with before the scan: of every segment more values than its cap allows.
 fn full(shape: &Shape) -> Arc<Shape> {
-    let segments = shape.dictionary.segments.iter().map(SegmentColumn::fullest).collect();
+    let segments = shape.dictionary.segments.iter().map(SegmentColumn::fullest_column).collect();
     let mut shape = shape.clone();
-    shape.dictionary = Arc::new(Dictionary { segments });
+    shape.dictionary = Arc::new(SegmentDictionary { segments });
     Arc::new(shape)
 }
 
@@ -40,7 +40,7 @@ fn holds(world: &World) -> Result<(), TestCaseError> {
     for round in 0..plan.rounds() {
         let parts = [0, 1, 2].map(|n| tallies_of(plan, &known, store, &third(n), round));
         let whole = tallies_of(plan, &known, store, &(0..BUCKETS).collect::<Vec<_>>(), round);
-        for (i, Part { what, fold, tally }) in whole.iter().enumerate() {
+        for (i, FoldPart { what, fold, tally }) in whole.iter().enumerate() {
             let bytes = fold.encode(&**tally).unwrap();
             let [a, b, c] = [0, 1, 2].map(|n| fold.encode(&*parts[n][i].tally).unwrap());
             let empty = fold.encode(&*fold.start()).unwrap();

@@ -15,10 +15,4 @@ mod registry;
 mod spread;
 mod world;
 
-use proptest::test_runner::Config;
-
-/// So many cases, or as many as `PROPTEST_CASES` asks for.
-fn cases(usual: u32) -> Config {
-    let config = Config { failure_persistence: None, ..Config::default() };
-    if std::env::var_os("PROPTEST_CASES").is_some() { config } else { Config { cases: usual, ..config } }
-}
+use crate::properties::cases;

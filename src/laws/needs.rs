@@ -12,10 +12,10 @@ use crate::calendar::{Day, Period};
 use crate::engine::plan::Needs;
 use crate::job;
 use crate::table::{Cell, Table};
-use crate::timeline::history::{CustomerId, History};
+use crate::timeline::history::{CustomerHistory, CustomerId};
 use crate::timeline::lens::{Lens, LiveRule};
 use crate::timeline::rows::DayRow;
-use crate::timeline::segments::Dictionary;
+use crate::timeline::segments::SegmentDictionary;
 use crate::timeline::shape::{Basis, Shape};
 use crate::timeline::view::LensEvaluator;
 
@@ -23,20 +23,21 @@ use crate::timeline::view::LensEvaluator;
 fn orders_not_asked_for_are_absent() {
     let (from, to) = (Day(19_000), Day(19_100));
     let monday = jiff::civil::Weekday::Monday;
-    let shape = Shape::new(Basis::Transactions, (from, to), from, monday, true, true, false, Dictionary::default());
+    let shape =
+        Shape::new(Basis::Transactions, (from, to), from, monday, true, true, false, SegmentDictionary::default());
     let lens = Lens { period: Period::Month, rule: LiveRule::Period, until: None };
     let days = [DayRow { day: from, active: 2, orders: 2, net: 500 }];
-    let history = History {
+    let history = CustomerHistory {
         id: CustomerId::Integer(1),
         days: &days,
-        terms: &[],
+        subscriptions: &[],
         member: None,
         values: &[],
-        uses: &[],
+        usage: &[],
         answers: &[],
     };
     let mut evaluator = LensEvaluator::new(shape.into(), [lens].into(), &[0]);
-    let person = evaluator.look(&history).unwrap().unwrap();
+    let person = evaluator.evaluate(&history).unwrap().unwrap();
     let seen = |needs| person.through(0, needs).days().iter().map(|d| person.through(0, needs).orders(d)).sum();
     assert_eq!((seen(Needs::ALL), seen(Needs::default())), (2, 0i64));
 }

@@ -146,6 +146,8 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(crate::properties::cases(256))]
+
         #[test]
         fn values_have_one_code_each_in_the_order_in_which_they_come(
             values in prop::collection::vec(prop_oneof![-3..3i64, any::<i64>(), (0..2000i64).prop_map(|n| n << 40)], 0..3000),

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, StringViewArray};
 use arrow::datatypes::DataType;
 
+use super::unreadable::unreadable;
 use super::walk;
 use crate::config::{Located, Text};
 use crate::error::Error;
 
-/// A file of a source, and what the folders around it say (`country=DE/year=2011/`).
+/// A file of a source, and the values in the names of the folders around it (`country=DE/year=2011/`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     pub path: PathBuf,
@@ -21,16 +22,16 @@ pub struct Found {
     pub keys: BTreeMap<String, Option<String>>,
 }
 
-/// Resolves files, globs and folders, relative to `base`: sorted, each file once. Every path that leads nowhere is an
+/// Resolves files, globs and folders, relative to `base`; gives each file once, sorted. Every path without a file is an
 /// error at its place in `pipeline`.
 pub fn resolve(paths: &[Located<Text>], base: &Path, pipeline: &Path) -> (Vec<Found>, Vec<Error>) {
     let (mut files, mut errors) = (BTreeMap::new(), vec![]);
-    let mut canonical = Canonical::default();
+    let mut canonical = LinkResolver::default();
     for path in paths {
         match expand(&path.value, base) {
             Ok(found) => {
                 for file in found {
-                    // Two ways to one file are one file.
+                    // Two paths may lead to one file, which is read once.
                     files.entry(canonical.of(&file)).or_insert_with(|| describe(file, base, &path.value));
                 }
             }
@@ -45,8 +46,8 @@ pub fn resolve(paths: &[Located<Text>], base: &Path, pipeline: &Path) -> (Vec<Fo
 fn expand(pattern: &Text, base: &Path) -> Result<Vec<PathBuf>, Error> {
     let text = pattern.value();
     if text.contains("://") {
-        return Err(Error::pipeline(format!("`{pattern}` is in a store, which this version does not read"))
-            .help("copy the exports to a local folder; object stores come with a later version"));
+        return Err(Error::pipeline(format!("`{pattern}` is in an object store. Not yet supported: reading from one"))
+            .help("copy the exports to a local folder and name that"));
     }
     let path = base.join(text);
     let shown = |path: &Path| shown(path, base, pattern);
@@ -72,14 +73,15 @@ fn expand(pattern: &Text, base: &Path) -> Result<Vec<PathBuf>, Error> {
     }
 }
 
-/// Finds out which paths lead to the same file: those with the same path without links.
+/// Resolves links, so that paths to the same file are recognised.
 #[derive(Default)]
-struct Canonical {
-    /// A folder and its path without links: that of the last file, for many files lie in few folders.
+struct LinkResolver {
+    /// The folder of the last file and its path without links. Many files lie in few folders, so each folder is mostly
+    /// resolved once.
     folder: Option<(PathBuf, PathBuf)>,
 }
 
-impl Canonical {
+impl LinkResolver {
     fn of(&mut self, file: &Path) -> PathBuf {
         let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else { return file.to_path_buf() };
         if file.is_symlink() {
@@ -97,19 +99,8 @@ impl Canonical {
     }
 }
 
-/// A path that cannot be read, as it is shown, with what to do about it.
-pub fn unreadable(shown: &str, e: &std::io::Error) -> Error {
-    match e.kind() {
-        std::io::ErrorKind::NotFound => Error::input(format!("there is no file {shown}"))
-            .help("paths are relative to the pipeline file; is the export late, or the path wrong?"),
-        std::io::ErrorKind::PermissionDenied => Error::input(format!("{shown} may not be read"))
-            .help("give the account that runs tenure permission to read it"),
-        _ => Error::input(format!("{shown} cannot be read: {e}")).help("is the disk or network share in order?"),
-    }
-}
-
-/// How a path that a pattern led to is shown: relative to the pipeline file's folder where it lies below it, with
-/// references to the environment as the pipeline file has them.
+/// A path as messages show it: relative to the pipeline file's folder where it lies below that, and with references to the
+/// environment as the pipeline file has them.
 fn shown(path: &Path, base: &Path, pattern: &Text) -> String {
     let below = path.strip_prefix(base).unwrap_or(path);
     if !pattern.is_filled_in() {
@@ -135,7 +126,7 @@ fn describe(path: PathBuf, base: &Path, pattern: &Text) -> Found {
     Found { shown, keys: keys.collect(), path }
 }
 
-/// The column that a folder's name says: the same value in every row, an integer or text.
+/// A column whose value stands in the name of a folder: the same in every row, an integer or text.
 pub fn constant(value: Option<&str>, kind: &DataType, rows: usize) -> ArrayRef {
     match kind {
         DataType::Int64 => Arc::new(Int64Array::from(vec![value.and_then(|v| v.parse::<i64>().ok()); rows])),
@@ -143,7 +134,7 @@ pub fn constant(value: Option<&str>, kind: &DataType, rows: usize) -> ArrayRef {
     }
 }
 
-/// Hive writes letters that a file name cannot hold as `%2F`.
+/// Hive writes characters that a file name cannot hold as `%2F`.
 fn percent_decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());

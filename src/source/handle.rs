@@ -9,8 +9,8 @@
 //!   than a tick ([`FileState::unsettled`]). Git calls younger entries "racily clean".
 //! - A call that writes sets the times once, when it begins. [`finish_writes`] waits for the call that is under way.
 //!
-//! What stays unseen: writes through a memory mapping whose page was dirty before the state was taken, or whose file lies
-//! in a tmpfs; and on network file systems whatever the server does not tell when a file is opened.
+//! Not noticed: writes through a memory mapping whose page was dirty before the state was taken, or whose file lies in a
+//! tmpfs; and on network file systems, changes that the server does not report when a file is opened.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -19,7 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::files::unreadable;
+use super::unreadable::unreadable;
 use crate::error::{Error, Result};
 use crate::regular_file::{self, OpenError};
 
@@ -28,7 +28,7 @@ const TICK: Duration = Duration::from_millis(25);
 /// The tick of file systems that keep whole seconds; FAT keeps even ones.
 const COARSE_TICK: Duration = Duration::from_secs(2);
 
-/// What the system says of a file. Equal states are the same file with the same contents.
+/// What the system reports about a file. Equal states mean the same file with the same contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileState {
     device: u64,
@@ -56,8 +56,8 @@ impl FileState {
         self.modified.0
     }
 
-    /// How long to wait until any later write is sure to show another time; `None` if that is so already. If the state is
-    /// still the same after the wait, it counts.
+    /// How long to wait until any later write is certain to show another time; `None` if no wait is needed. If the state is
+    /// the same after the wait, it counts.
     pub fn unsettled(&self, now: SystemTime) -> Option<Duration> {
         let tick = if self.changed.1 == 0 && self.modified.1 == 0 { COARSE_TICK } else { TICK };
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -68,12 +68,12 @@ impl FileState {
         };
         match now.checked_sub(changed) {
             Some(age) => tick.checked_sub(age).filter(|rest| !rest.is_zero()),
-            // In the future, by the clock of another machine: that clock too goes on while we wait.
+            // A time in the future comes from the clock of another machine, which goes on while we wait.
             None => Some(tick),
         }
     }
 
-    /// What changed between this state and a later one, as the end of a sentence.
+    /// What changed between this state and a later one, to end a sentence with.
     fn change_to(&self, now: &FileState) -> String {
         if (self.device, self.inode) != (now.device, now.inode) {
             "another file has its name now".into()
@@ -91,15 +91,15 @@ impl FileState {
 #[derive(Clone, Debug)]
 pub struct InputHandle {
     file: Arc<File>,
-    /// What the system said when it was opened.
+    /// The state when it was opened.
     pub state: FileState,
 }
 
 impl InputHandle {
-    /// Opens a file whose contents are not known yet. Opening a pipe or a device does not block.
+    /// Opens a file for the first time. Opening a pipe or a device does not block.
     ///
     /// # Errors
-    /// If it is not there, may not be read or is not a regular file.
+    /// Input: it does not exist, may not be read or is not a regular file.
     pub fn open(path: &Path, shown: &str) -> Result<InputHandle> {
         Self::try_open(path).map_err(|refused| match refused {
             OpenError::NotRegular => Error::input(format!("{shown} is not a regular file"))
@@ -108,10 +108,10 @@ impl InputHandle {
         })
     }
 
-    /// Opens a file again that is to be in the state it was in when its footer was read.
+    /// Opens a file again, which must still be in the state `before`: the one in which its footer was read.
     ///
     /// # Errors
-    /// If it is not.
+    /// Input: it is in another state, or cannot be read.
     pub fn reopen(path: &Path, shown: &str, before: &FileState) -> Result<InputHandle> {
         let handle = Self::try_open(path).map_err(|refused| match refused {
             OpenError::NotRegular => replaced(shown, "it is not a regular file any more"),
@@ -131,10 +131,11 @@ impl InputHandle {
         Ok(InputHandle { file: Arc::new(file), state })
     }
 
-    /// Makes sure that the file is in the state it was opened in: what was read until now is of that state.
+    /// Makes sure that the file is still in the state in which it was opened. Everything read until now belongs to that
+    /// state.
     ///
     /// # Errors
-    /// If it is not.
+    /// Input: the file was changed, replaced or deleted.
     pub fn unchanged(&self, shown: &str) -> Result<()> {
         let about = self.file.metadata().map_err(|e| replaced(shown, &format!("its state cannot be read: {e}")))?;
         let now = FileState::of(&about);
@@ -147,21 +148,21 @@ impl InputHandle {
         Err(replaced(shown, &self.state.change_to(&now)))
     }
 
-    /// To be read at positions alone: threads share it.
+    /// Threads share the file, so it has to be read at given positions, never from its current one.
     pub fn file(&self) -> &Arc<File> {
         &self.file
     }
 }
 
-/// The sentence about a file that is not what it was when its footer was read.
+/// The error about a file that has changed since its footer was read. `what` says what changed.
 pub fn replaced(shown: &str, what: &str) -> Error {
     Error::input(format!("{shown} was replaced while it was read: {what}")).help(
         "run it again; have exports written under another name and renamed when they are complete, before the run",
     )
 }
 
-/// Waits for the end of a call that is writing to the file. Looking for holes takes the lock that such a call holds (on
-/// ext4, Btrfs and tmpfs; on XFS every read takes it). File systems that cannot look for holes are left alone.
+/// Waits until a system call that is writing to the file has ended. Seeking a hole takes the lock that such a call holds
+/// (on ext4, Btrfs and tmpfs; on XFS every read takes it). Where the file system cannot seek holes, nothing is done.
 fn finish_writes(file: &File, bytes: u64) {
     let _ = rustix::fs::seek(file, rustix::fs::SeekFrom::Hole(bytes.saturating_sub(1)));
 }
@@ -185,8 +186,8 @@ mod tests {
     fn every_kind_of_change_is_noticed_and_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.parquet");
-        type Change = fn(&Path);
-        let changes: [(Change, &str, &str); 7] = [
+        type MakeChange = fn(&Path);
+        let changes: [(MakeChange, &str, &str); 7] = [
             (|p| std::fs::write(p, "01234567").unwrap(), "written again", "written again"),
             (|p| std::fs::write(p, "0123456789").unwrap(), "had 8 bytes and has 10", "had 8 bytes and has 10"),
             (|p| File::options().write(true).open(p).unwrap().set_len(3).unwrap(), "has 3 now", "has 3 now"),

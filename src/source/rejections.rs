@@ -1,17 +1,17 @@
-//! Rows that could not be used: all of them counted, the first of each source kept.
+//! The rejected rows of a run: all of them are counted, and the first of each source are kept.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::columns::Faults;
-use super::{Reason, Rejected};
+use super::rejected::{Reason, Rejected};
 use crate::config::SourceKind;
 
-/// Rejected rows of a source that are kept, at most: the first in order of file and row.
+/// So many rejected rows of a source are kept at most: the first in order of file and row.
 pub const KEPT_ROWS: usize = 100_000;
 
-/// Bytes of their values, at most: where values are long, fewer rows are kept.
+/// So many bytes of their values are kept at most: where values are long, fewer rows are kept.
 pub const KEPT_BYTES: usize = 8 << 20;
 
 /// The rejected rows of a run, by source.
@@ -28,7 +28,7 @@ pub struct RejectedRows {
 }
 
 impl RejectedRows {
-    /// How many rows are counted but not kept.
+    /// The number of rows that are counted but not kept.
     pub fn beyond(&self) -> u64 {
         self.counts.values().sum::<u64>() - self.rows.len() as u64
     }
@@ -61,8 +61,9 @@ impl FromIterator<Rejected> for Rejections {
 
 /// Gathers rejected rows from all tasks of a scan, in whatever order these come.
 ///
-/// What is kept does not depend on that order. Rows leave from the end, and whatever follows a row that has left is
-/// dropped at once. So the rows that stay are always the longest beginning of what was met that is within the bounds.
+/// What is kept does not depend on that order. When a bound is exceeded, the last row in order of file and row is dropped,
+/// and from then on every row behind it is dropped at once. So the rows kept are always the longest beginning, in that
+/// order, that is within the bounds.
 #[derive(Debug)]
 pub struct Collector {
     sources: BTreeMap<SourceKind, Mutex<Gathering>>,
@@ -72,16 +73,16 @@ pub struct Collector {
 #[derive(Debug)]
 struct Gathering {
     counts: BTreeMap<(Reason, Arc<str>), u64>,
-    /// The last row on top.
+    /// The last row in order of file and row is on top.
     rows: BinaryHeap<ByPlace>,
-    /// Of the values of `rows`.
+    /// Bytes of the values of `rows`.
     bytes: usize,
-    /// File and row from which on nothing is kept.
+    /// From this file and row on nothing is kept.
     end: Option<(Arc<str>, u64)>,
     most: (usize, usize),
 }
 
-/// A row in order of file and row: there are no two of a source.
+/// A row, compared by file and row: within a source no two rows are equal.
 #[derive(Debug)]
 struct ByPlace(Rejected);
 
@@ -142,7 +143,7 @@ impl Collector {
         }
         for fault in faults.iter() {
             let row = number(fault.row);
-            // Those that follow in the batch come later still.
+            // Faults are in order of rows, so the rest of the batch would not be kept either.
             if !all.takes(file, row) {
                 break;
             }
@@ -152,7 +153,7 @@ impl Collector {
         }
     }
 
-    /// All that was gathered.
+    /// The rejected rows of all tasks.
     pub fn finish(self) -> Rejections {
         let sources = self.sources.into_iter().map(|(kind, gathering)| {
             let gathering = gathering.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -164,7 +165,7 @@ impl Collector {
 }
 
 impl Gathering {
-    /// Whether a row of this file and number would be kept.
+    /// True if a row of this file and number would be kept.
     fn takes(&self, file: &Arc<str>, row: u64) -> bool {
         self.end.as_ref().is_none_or(|(last, end)| (file, row) < (last, *end))
     }
@@ -203,6 +204,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::cases(256))]
+
         /// The longest beginning within the bounds, in whatever batches and order rows come.
         #[test]
         fn the_first_rows_stay_whatever_the_order(

@@ -74,7 +74,7 @@ pub fn pipeline(base: &Path) -> Pipeline {
     }
 }
 
-/// `columns`: canonical name and column, or SQL behind a `=`. Each mapping has its own span.
+/// `columns`: a canonical name and the export's column, or SQL behind a `=`. Each mapping has its own span.
 pub fn add_source(pipeline: &mut Pipeline, kind: SourceKind, path: &str, columns: &[(&str, &str)]) {
     let mapped = columns.iter().enumerate().map(|(i, (name, from))| {
         let value = match from.strip_prefix('=') {
@@ -90,7 +90,7 @@ pub fn add_source(pipeline: &mut Pipeline, kind: SourceKind, path: &str, columns
         columns: mapped.collect(),
         timezone: pipeline.calendar.timezone.clone(),
         freshness: None,
-        scales: (kind == SourceKind::Surveys).then_some(Scales {
+        scales: (kind == SourceKind::Surveys).then_some(SurveyScales {
             nps: Scale { lowest: 0, highest: 10 },
             csat: Scale { lowest: 1, highest: 5 },
             ces: Scale { lowest: 1, highest: 7 },
@@ -115,7 +115,7 @@ pub fn day(text: &str) -> Day {
     Day::parse(text).unwrap()
 }
 
-/// Everything that a scan delivered, as lines of text in order, with segment values as text.
+/// Everything that a scan delivered, as sorted lines of text, with segment values as text.
 #[derive(Debug, PartialEq)]
 pub struct Delivered {
     pub rows: Vec<String>,
@@ -137,7 +137,7 @@ pub fn look(pipeline: &Pipeline) -> Result<Inspected, Errors> {
     inspect(pipeline, Needs::ALL)
 }
 
-/// All problems as text: kind, start of the span, sentence and remedy.
+/// All problems of an inspection as text: kind, start of the span, message and help.
 pub fn problems(pipeline: &Pipeline) -> Vec<String> {
     let errors = look(pipeline).expect_err("nothing is wrong");
     let text = |e: &Error| {
@@ -156,7 +156,7 @@ pub fn try_run(pipeline: &Pipeline, batch_rows: usize) -> Result<(Scan, Delivere
     deliver(pipeline, &inspected, batch_rows)
 }
 
-/// What is delivered if no row group is ruled out by the filter.
+/// The same without leaving out the row groups that the filter rules out.
 pub fn run_unpruned(pipeline: &Pipeline, batch_rows: usize) -> Result<(Scan, Delivered), Error> {
     let mut inspected = look(pipeline).unwrap();
     let layouts = inspected.sources.values_mut().flat_map(|source| &mut source.layouts);

@@ -1,5 +1,5 @@
-//! Folders and patterns to files. Links are followed; each folder is visited once for each part of a pattern, so that the
-//! work is linear in the number of entries whatever the links are.
+//! Finds the files below a folder and the files that a pattern matches. Links are followed. Each folder is visited once for
+//! each part of a pattern, so the work is linear in the number of entries, whatever the links are.
 
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
@@ -8,46 +8,46 @@ use std::rc::Rc;
 
 use glob::Pattern;
 
-use super::files::unreadable;
+use super::unreadable::unreadable;
 use crate::config::Text;
 use crate::error::{Error, Result};
 
-/// How deep folders are followed. The stack of a thread has room for many more.
+/// How deep folders may nest. The stack of a thread has room for many more.
 const DEEPEST: usize = 256;
 
 /// Device and inode of a folder.
 type FolderId = (u64, u64);
 
 /// A part of a pattern between two slashes.
-enum Part {
-    /// No `*`, `?` or `[`: a name, which is not looked for among the others.
+enum PatternPart {
+    /// A plain name, without `*`, `?` or `[`: it is opened without listing the folder.
     Name(String),
     Names(Pattern),
     /// `**`
     Folders,
 }
 
-impl Part {
+impl PatternPart {
     fn matches(&self, name: &str) -> bool {
         match self {
-            Part::Name(text) => text == name,
-            Part::Names(pattern) => pattern.matches(name),
-            Part::Folders => false,
+            PatternPart::Name(text) => text == name,
+            PatternPart::Names(pattern) => pattern.matches(name),
+            PatternPart::Folders => false,
         }
     }
 }
 
 /// An entry of a folder.
-struct Entry {
+struct FolderEntry {
     name: std::ffi::OsString,
     path: PathBuf,
     is_folder: bool,
 }
 
-/// What a walk is looking for in a folder.
+/// What is searched for in a folder.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Task {
-    /// What the pattern says from this part on.
+enum Search {
+    /// What the pattern matches from this part on.
     From(usize),
     /// Parquet files at any depth.
     ParquetFiles,
@@ -57,12 +57,12 @@ enum Task {
 type Shown<'a> = &'a dyn Fn(&Path) -> String;
 
 /// Collects files.
-struct Walk<'a> {
+struct FolderWalk<'a> {
     shown: Shown<'a>,
-    parts: Rc<[Part]>,
-    visited: HashSet<(FolderId, Task)>,
-    /// The folders above and what is looked for in them, where folders are followed to any depth.
-    above: Vec<(FolderId, Task)>,
+    parts: Rc<[PatternPart]>,
+    visited: HashSet<(FolderId, Search)>,
+    /// The folders above and what is searched for in them. Kept only where folders are followed to any depth.
+    above: Vec<(FolderId, Search)>,
     depth: usize,
     found: Vec<PathBuf>,
 }
@@ -70,18 +70,18 @@ struct Walk<'a> {
 /// The Parquet files in a folder and those below it.
 ///
 /// # Errors
-/// When a folder cannot be read, a link leads back to a folder above it, or folders nest too deep.
+/// Input: a folder cannot be read, a link leads back to a folder above it, or folders nest too deep.
 pub fn folder(path: &Path, shown: Shown<'_>) -> Result<Vec<PathBuf>> {
-    let mut walk = Walk::new(shown, vec![]);
-    walk.visit(path, Task::ParquetFiles)?;
+    let mut walk = FolderWalk::new(shown, vec![]);
+    walk.visit(path, Search::ParquetFiles)?;
     Ok(walk.found)
 }
 
-/// The files that `pattern` matches, which starts at `base` unless it is absolute; the Parquet files of folders that it
-/// matches, unless it says `**`, which finds files by itself.
+/// The files that `pattern` matches, starting at `base` unless the pattern is absolute. A folder that it matches gives the
+/// Parquet files in it, unless the pattern has `**`, which finds the files itself.
 ///
 /// # Errors
-/// Like [`folder`], and if it is not a pattern.
+/// As [`folder`]. Pipeline: it is not a pattern.
 pub fn pattern(pattern: &Text, base: &Path, shown: Shown<'_>) -> Result<Vec<PathBuf>> {
     let wrong = |e: glob::PatternError| {
         Error::pipeline(format!("`{pattern}` is not a pattern: {}", e.msg))
@@ -91,32 +91,32 @@ pub fn pattern(pattern: &Text, base: &Path, shown: Shown<'_>) -> Result<Vec<Path
     Pattern::new(text).map_err(wrong)?;
     let mut parts = vec![];
     for part in text.split('/').filter(|part| !part.is_empty()) {
-        let again = matches!(parts.last(), Some(Part::Folders));
+        let again = matches!(parts.last(), Some(PatternPart::Folders));
         match part {
             "**" if again => {}
-            "**" => parts.push(Part::Folders),
-            name if !name.contains(['*', '?', '[']) => parts.push(Part::Name(name.into())),
-            names => parts.push(Part::Names(Pattern::new(names).map_err(wrong)?)),
+            "**" => parts.push(PatternPart::Folders),
+            name if !name.contains(['*', '?', '[']) => parts.push(PatternPart::Name(name.into())),
+            names => parts.push(PatternPart::Names(Pattern::new(names).map_err(wrong)?)),
         }
     }
-    let mut walk = Walk::new(shown, parts);
+    let mut walk = FolderWalk::new(shown, parts);
     let start = if Path::new(text).is_absolute() { Path::new("/") } else { base };
-    walk.visit(start, Task::From(0))?;
+    walk.visit(start, Search::From(0))?;
     Ok(walk.found)
 }
 
-impl<'a> Walk<'a> {
-    fn new(shown: Shown<'a>, parts: Vec<Part>) -> Self {
-        Walk { shown, parts: parts.into(), visited: HashSet::new(), above: vec![], depth: 0, found: vec![] }
+impl<'a> FolderWalk<'a> {
+    fn new(shown: Shown<'a>, parts: Vec<PatternPart>) -> Self {
+        FolderWalk { shown, parts: parts.into(), visited: HashSet::new(), above: vec![], depth: 0, found: vec![] }
     }
 
-    /// Looks into a folder.
-    fn visit(&mut self, path: &Path, task: Task) -> Result<()> {
+    /// Searches a folder, unless it was searched for the same thing before.
+    fn visit(&mut self, path: &Path, task: Search) -> Result<()> {
         let about = std::fs::metadata(or_here(path)).map_err(|e| unreadable(&(self.shown)(path), &e))?;
         let visit = ((about.dev(), about.ino()), task);
         let any_depth = match task {
-            Task::From(part) => matches!(self.parts[part], Part::Folders),
-            Task::ParquetFiles => true,
+            Search::From(part) => matches!(self.parts[part], PatternPart::Folders),
+            Search::ParquetFiles => true,
         };
         if any_depth && self.above.contains(&visit) {
             return Err(Error::input(format!("the link {} leads back to a folder above it", (self.shown)(path)))
@@ -130,13 +130,13 @@ impl<'a> Walk<'a> {
                 .help("name a folder further down"));
         }
         self.depth += 1;
-        // Where the depth is bounded by the pattern, a way back is harmless.
+        // Where the pattern bounds the depth, a link that leads back does no harm.
         if any_depth {
             self.above.push(visit);
         }
         match task {
-            Task::From(part) => self.look_for(path, part)?,
-            Task::ParquetFiles => self.parquet_files(path)?,
+            Search::From(part) => self.look_for(path, part)?,
+            Search::ParquetFiles => self.parquet_files(path)?,
         }
         if any_depth {
             self.above.pop();
@@ -148,28 +148,28 @@ impl<'a> Walk<'a> {
     fn look_for(&mut self, folder: &Path, part: usize) -> Result<()> {
         let parts = self.parts.clone();
         match &parts[part] {
-            Part::Name(name) => {
+            PatternPart::Name(name) => {
                 let path = folder.join(name);
                 match std::fs::metadata(&path) {
                     Ok(about) => self.matched(path, about.is_dir(), part),
-                    // A link to nothing is found, and then cannot be opened.
+                    // A link to nothing counts as found, so that opening it reports the broken link.
                     Err(_) if path.is_symlink() => self.matched(path, false, part),
                     Err(_) => Ok(()),
                 }
             }
-            Part::Names(pattern) => {
-                let fits = |entry: &Entry| entry.name.to_str().is_some_and(|name| pattern.matches(name));
-                let entries: Vec<Entry> = self.entries(folder)?.into_iter().filter(fits).collect();
+            PatternPart::Names(pattern) => {
+                let fits = |entry: &FolderEntry| entry.name.to_str().is_some_and(|name| pattern.matches(name));
+                let entries: Vec<FolderEntry> = self.entries(folder)?.into_iter().filter(fits).collect();
                 entries.into_iter().try_for_each(|entry| self.matched(entry.path, entry.is_folder, part))
             }
-            Part::Folders => {
-                for Entry { name, path, is_folder } in self.entries(folder)? {
+            PatternPart::Folders => {
+                for FolderEntry { name, path, is_folder } in self.entries(folder)? {
                     let next = parts.get(part + 1);
                     if next.zip(name.to_str()).is_some_and(|(next, name)| next.matches(name)) {
                         self.matched(path.clone(), is_folder, part + 1)?;
                     }
                     if is_folder {
-                        self.visit(&path, Task::From(part))?;
+                        self.visit(&path, Search::From(part))?;
                     }
                 }
                 Ok(())
@@ -177,15 +177,15 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// A path fits the pattern up to and with this part.
+    /// Goes on from a path that matches the pattern up to and including this part.
     fn matched(&mut self, path: PathBuf, is_folder: bool, part: usize) -> Result<()> {
         let is_last = part + 1 == self.parts.len();
-        let finds_files_itself = || self.parts.iter().any(|part| matches!(part, Part::Folders));
+        let finds_files_itself = || self.parts.iter().any(|part| matches!(part, PatternPart::Folders));
         match (is_last, is_folder) {
-            (false, true) => self.visit(&path, Task::From(part + 1)),
+            (false, true) => self.visit(&path, Search::From(part + 1)),
             (false, false) => Ok(()),
             (true, true) if finds_files_itself() => Ok(()),
-            (true, true) => self.visit(&path, Task::ParquetFiles),
+            (true, true) => self.visit(&path, Search::ParquetFiles),
             (true, false) => {
                 self.found.push(path);
                 Ok(())
@@ -194,14 +194,14 @@ impl<'a> Walk<'a> {
     }
 
     fn parquet_files(&mut self, folder: &Path) -> Result<()> {
-        for Entry { name, path, is_folder } in self.entries(folder)? {
+        for FolderEntry { name, path, is_folder } in self.entries(folder)? {
             let name = name.to_string_lossy();
-            // What writers leave beside their data: _SUCCESS, _temporary, .crc
+            // Writers leave such names beside their data: _SUCCESS, _temporary, .crc
             if name.starts_with(['_', '.']) {
                 continue;
             }
             if is_folder {
-                self.visit(&path, Task::ParquetFiles)?;
+                self.visit(&path, Search::ParquetFiles)?;
             } else if [".parquet", ".parq", ".pq"].iter().any(|end| name.to_ascii_lowercase().ends_with(end)) {
                 self.found.push(path);
             }
@@ -209,8 +209,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// What lies in a folder, in order of name.
-    fn entries(&self, folder: &Path) -> Result<Vec<Entry>> {
+    /// The entries of a folder, in order of name.
+    fn entries(&self, folder: &Path) -> Result<Vec<FolderEntry>> {
         let failed = |e: std::io::Error| unreadable(&(self.shown)(folder), &e);
         let mut entries = vec![];
         for entry in std::fs::read_dir(or_here(folder)).map_err(failed)? {
@@ -220,14 +220,14 @@ impl<'a> Walk<'a> {
                 Ok(kind) if !kind.is_symlink() => kind.is_dir(),
                 _ => path.is_dir(),
             };
-            entries.push(Entry { name: entry.file_name(), path, is_folder });
+            entries.push(FolderEntry { name: entry.file_name(), path, is_folder });
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(entries)
     }
 }
 
-/// The folder that an empty path means.
+/// The path, or the current folder where it is empty.
 pub fn or_here(path: &Path) -> &Path {
     if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }

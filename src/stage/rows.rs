@@ -67,7 +67,7 @@ impl Windowed<'_> {
         let window = match self.rule {
             LiveRule::Window(days) => from.plus(days).max(one_period),
             LiveRule::Learned => {
-                let longest = self.shape.learned.habits.as_ref().map_or(1, |habits| habits.longest());
+                let longest = self.shape.learned.frequency_classes.as_ref().map_or(1, |habits| habits.longest());
                 from.plus(longest).max(one_period)
             }
             LiveRule::Period | LiveRule::Subscriptions(_) => one_period,

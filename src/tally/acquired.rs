@@ -119,7 +119,7 @@ impl Fold for AcquiredFold {
             });
         }
         let LiveRule::Subscriptions(rule) = view.rule() else { return };
-        for trial in trials(view.terms(), view.ranges(), rule, view.until()) {
+        for trial in trials(view.subscriptions(), view.ranges(), rule, view.until()) {
             let period = view.frame().grid.at(trial.ended);
             let counts =
                 AcquisitionCounts { trials: 1, converted: trial.converted.into(), ..AcquisitionCounts::default() };

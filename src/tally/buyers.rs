@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::tally::sampled_counts::SampledCounts;
 use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::lens::Lens;
-use crate::timeline::purchases::{Transactions, Until};
+use crate::timeline::purchases::{TransactionUnit, Until};
 use crate::timeline::segments::{ALL, CellId, SegmentIndex};
 use crate::timeline::shape::Shape;
 use crate::timeline::view::View;
@@ -70,7 +70,7 @@ pub type BuyersTally = BTreeMap<CellId, BuyerCounts>;
 
 pub struct BuyersFold {
     segment_cells: SegmentCells,
-    transactions: Transactions,
+    transactions: TransactionUnit,
     until: Day,
 }
 
@@ -80,14 +80,14 @@ pub fn plan(
     index: Ref<SegmentIndex>,
     lens: Lens,
     segments: &[usize],
-    transactions: Transactions,
+    transactions: TransactionUnit,
     until: Until,
 ) -> Ref<BuyersTally> {
     let spec = FoldSpec {
         kind: "buyers",
         params: format!("{transactions:?}, until {until:?}, segments {segments:?}"),
         lens,
-        needs: Needs { orders: transactions == Transactions::ByOrder, ..Needs::default() },
+        needs: Needs { orders: transactions == TransactionUnit::ByOrder, ..Needs::default() },
         after: vec![index.id()],
         reach: 0,
     };

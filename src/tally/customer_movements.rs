@@ -3,7 +3,7 @@
 use crate::tally::period_series::PeriodSeries;
 use crate::tally::segment_cells::SegmentCells;
 use crate::tally::series::PeriodCounter;
-use crate::timeline::movements::State;
+use crate::timeline::movements::CustomerState;
 use crate::timeline::view::View;
 
 /// The series of the tally, in this order.
@@ -44,7 +44,7 @@ impl PeriodCounter for CustomerMovements {
 
     fn observe(segment_cells: &SegmentCells, tally: &mut PeriodSeries, view: &View<'_>) {
         for run in view.runs() {
-            if run.state == State::Idle {
+            if run.state == CustomerState::Idle {
                 continue;
             }
             segment_cells.pieces(view, run, |piece| {
@@ -55,22 +55,22 @@ impl PeriodCounter for CustomerMovements {
                     count(MovementColumn::Opening);
                 }
                 match run.state {
-                    State::Retained => count(MovementColumn::Retained),
-                    State::Churned => count(MovementColumn::Churned),
-                    State::Intra => count(MovementColumn::Intra),
-                    State::IntraNew => [MovementColumn::New, MovementColumn::Churned, MovementColumn::Intra]
+                    CustomerState::Retained => count(MovementColumn::Retained),
+                    CustomerState::Churned => count(MovementColumn::Churned),
+                    CustomerState::Intra => count(MovementColumn::Intra),
+                    CustomerState::IntraNew => [MovementColumn::New, MovementColumn::Churned, MovementColumn::Intra]
                         .into_iter()
                         .for_each(&mut count),
-                    State::IntraReturned => {
+                    CustomerState::IntraReturned => {
                         [MovementColumn::Returned, MovementColumn::Churned, MovementColumn::Intra]
                             .into_iter()
                             .for_each(&mut count);
                     }
-                    State::New => count(MovementColumn::New),
-                    State::Returned => count(MovementColumn::Returned),
-                    State::Undecided | State::Idle => {}
+                    CustomerState::New => count(MovementColumn::New),
+                    CustomerState::Returned => count(MovementColumn::Returned),
+                    CustomerState::Undecided | CustomerState::Idle => {}
                 }
-                if piece.open != piece.close && run.state == State::Retained {
+                if piece.open != piece.close && run.state == CustomerState::Retained {
                     count(MovementColumn::MovedOut);
                     tally.series(piece.close).add(MovementColumn::MovedIn as usize, range.0, range.1, 1);
                 }
@@ -79,7 +79,7 @@ impl PeriodCounter for CustomerMovements {
                 }
             });
         }
-        for due in view.dues() {
+        for due in view.renewals_due() {
             let period = view.frame().grid.at(due.day);
             segment_cells.within(view, period, |cell| {
                 let mut series = tally.series(cell);

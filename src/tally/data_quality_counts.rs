@@ -62,11 +62,11 @@ impl Fold for DataQualityFold {
         tally.never_live += i64::from(view.in_basis() && view.spells().is_empty());
         tally.conflicting_rows += i64::from(view.conflicts());
         tally.days_after_as_of += view.days_after() as i64;
-        let (uses, answers) = view.traces_after();
+        let (uses, answers) = view.usage_and_surveys_after();
         tally.uses_after_as_of += uses as i64;
         tally.answers_after_as_of += answers as i64;
         tally.revenue += view.days().iter().map(|d| i128::from(d.net)).sum::<i128>();
-        add(&mut tally.terms, view.term_counts());
+        add(&mut tally.terms, view.subscription_counts());
     }
 
     fn merge(&self, into: &mut DataQualityCounts, from: DataQualityCounts) {

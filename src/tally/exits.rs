@@ -16,7 +16,7 @@ use crate::tally::leaving_reasons::{NEEDS, is_known};
 use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::labels::NO_VALUE;
 use crate::timeline::lens::{Lens, LiveRule};
-use crate::timeline::movements::Run;
+use crate::timeline::movements::MovementRun;
 use crate::timeline::rows::AnswerKind;
 use crate::timeline::segments::{CellId, SegmentIndex};
 use crate::timeline::shape::Shape;
@@ -101,7 +101,7 @@ impl Fold for ExitsFold {
             for period in run.from.max(self.window)..run.to {
                 let exit = exit(view, last, period);
                 let slot = self.labels.slot(exit.reason);
-                self.segment_cells.pieces(view, &Run { from: period, to: period + 1, ..*run }, |piece| {
+                self.segment_cells.pieces(view, &MovementRun { from: period, to: period + 1, ..*run }, |piece| {
                     let left = tally.0.entry((piece.open, period as u32, slot, exit.kind)).or_default();
                     left.customers += 1;
                     left.money += i128::from(run.opening) + i128::from(run.passing);
@@ -158,7 +158,8 @@ fn exit(view: &View<'_>, last_ranges: &LastRanges, period: usize) -> ExitReason 
     let Some(spell) = over.checked_sub(1).map(|last| spells[last]) else { return none };
     // If a rate is missing, the walk ends with an error that says so, and the 0 reaches no table.
     let worth = |(currency, mrr): Price| frame.worth(currency, mrr, period).unwrap_or(0);
-    let ending = last_ranges.ending(spell.end).iter().map(|(_, row, mrr)| (&view.terms()[*row as usize], worth(*mrr)));
+    let ending =
+        last_ranges.ending(spell.end).iter().map(|(_, row, mrr)| (&view.subscriptions()[*row as usize], worth(*mrr)));
     let said = ending.clone().map(|(term, mrr)| {
         let known = is_known(view, term);
         let kind = if known { term.kind } else { CancelKind::Unknown };

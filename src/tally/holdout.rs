@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::tally::period_series::PeriodSeries;
 use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::lens::Lens;
-use crate::timeline::purchases::{Transactions, Until};
+use crate::timeline::purchases::{TransactionUnit, Until};
 use crate::timeline::segments::SegmentIndex;
 use crate::timeline::shape::Shape;
 use crate::timeline::view::View;
@@ -50,7 +50,7 @@ pub struct HoldoutTally {
 
 struct HoldoutFold {
     segment_cells: SegmentCells,
-    transactions: Transactions,
+    transactions: TransactionUnit,
     until: Day,
     period: Period,
     /// The first period of the window, and the number of all periods.
@@ -64,14 +64,14 @@ pub fn plan(
     index: Ref<SegmentIndex>,
     lens: Lens,
     segments: &[usize],
-    transactions: Transactions,
+    transactions: TransactionUnit,
     until: Until,
 ) -> Ref<HoldoutTally> {
     let spec = FoldSpec {
         kind: "holdout",
         params: format!("{transactions:?}, until {until:?}, segments {segments:?}"),
         lens,
-        needs: Needs { orders: transactions == Transactions::ByOrder, ..Needs::default() },
+        needs: Needs { orders: transactions == TransactionUnit::ByOrder, ..Needs::default() },
         after: vec![index.id()],
         reach: 0,
     };

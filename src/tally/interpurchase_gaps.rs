@@ -13,7 +13,9 @@ use crate::stats::churn_window::churn_window;
 use crate::stats::survival::{EventCounts, EventTable};
 use crate::tally::ranking::order_statistics;
 use crate::timeline::lens::Lens;
-use crate::timeline::purchase_frequency::{Cuts, FrequencyClass, FrequencyClasses, MeanGap, PurchaseRhythm, QUINTILES};
+use crate::timeline::purchase_frequency::{
+    FrequencyClass, FrequencyClasses, FrequencyCuts, MeanGap, PurchaseRhythm, QUINTILES,
+};
 use crate::timeline::purchases::Until;
 use crate::timeline::shape::Shape;
 use crate::timeline::view::View;
@@ -55,14 +57,14 @@ pub fn plan_before(plan: &mut Plan, lens: Lens, learning: Learning, until: Until
         plan.fold(spec("mean gaps", vec![]), move |known: &StepOutputs| Ok(MeanGapsFold { until: end(&known.shape) }));
     let cuts = plan.derive(&[means.id()], move |known| {
         let cuts = order_statistics(&*known.get(means)?, QUINTILES as u64);
-        Ok(Cuts(cuts))
+        Ok(FrequencyCuts(cuts))
     });
     let gaps = plan.fold(spec("gaps", vec![cuts.id()]), move |known: &StepOutputs| {
-        Ok(GapsFold { until: end(&known.shape), cuts: Cuts::clone(&*known.get(cuts)?) })
+        Ok(GapsFold { until: end(&known.shape), cuts: FrequencyCuts::clone(&*known.get(cuts)?) })
     });
     plan.derive(&[gaps.id()], move |known| {
         let (cuts, gaps) = (known.get(cuts)?, known.get(gaps)?);
-        learn(&known.shape, (learning.quantile_millionths, end(&known.shape)), Cuts::clone(&cuts), &gaps)
+        learn(&known.shape, (learning.quantile_millionths, end(&known.shape)), FrequencyCuts::clone(&cuts), &gaps)
     })
 }
 
@@ -123,7 +125,7 @@ pub type GapsTally = BTreeMap<(u8, u32), GapCounts>;
 
 pub struct GapsFold {
     until: Day,
-    cuts: Cuts,
+    cuts: FrequencyCuts,
 }
 
 impl Fold for GapsFold {
@@ -168,7 +170,12 @@ impl Fold for GapsFold {
     }
 }
 
-fn learn(shape: &Shape, (quantile, until): (u32, Day), cuts: Cuts, gaps: &GapsTally) -> Result<FrequencyClasses> {
+fn learn(
+    shape: &Shape,
+    (quantile, until): (u32, Day),
+    cuts: FrequencyCuts,
+    gaps: &GapsTally,
+) -> Result<FrequencyClasses> {
     let quantile = f64::from(quantile) / 1e6;
     // If nobody ever bought twice, the window is the whole span, so that nobody counts as gone.
     let span = (until.0 - shape.observed_from.0).max(1);

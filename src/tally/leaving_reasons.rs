@@ -12,7 +12,7 @@ pub(super) const NEEDS: Needs = Needs { orders: false, usage: false, surveys: tr
 /// The ranks of all known reasons of a customer, with repetitions.
 pub(super) fn reasons(view: &View<'_>) -> Vec<u32> {
     let said = view.answers().iter().filter(|a| a.kind == AnswerKind::Exit).map(|a| a.reason);
-    let terms = view.terms().iter().filter(|t| is_known(view, t)).map(|t| t.reason);
+    let terms = view.subscriptions().iter().filter(|t| is_known(view, t)).map(|t| t.reason);
     terms.chain(said).map(|code| view.reason(code)).collect()
 }
 

@@ -3,7 +3,7 @@
 use crate::tally::period_series::PeriodSeries;
 use crate::tally::segment_cells::SegmentCells;
 use crate::tally::series::PeriodCounter;
-use crate::timeline::movements::State;
+use crate::timeline::movements::CustomerState;
 use crate::timeline::view::View;
 
 /// The series of the tally, in this order: minor units, with the sign in which they change the balance.
@@ -61,28 +61,31 @@ impl PeriodCounter for MoneyMovements {
                     add(MoneyColumn::Opening, m0);
                 }
                 match run.state {
-                    State::New => add(MoneyColumn::New, m1),
-                    State::Returned => add(MoneyColumn::Reactivation, m1),
-                    State::Churned => add(MoneyColumn::Churned, -m0),
-                    State::Retained => {
+                    CustomerState::New => add(MoneyColumn::New, m1),
+                    CustomerState::Returned => add(MoneyColumn::Reactivation, m1),
+                    CustomerState::Churned => add(MoneyColumn::Churned, -m0),
+                    CustomerState::Retained => {
                         add(MoneyColumn::Expansion, (m1 - m0).max(0));
                         add(MoneyColumn::Contraction, (m1 - m0).min(0));
                         add(MoneyColumn::Kept, m0.min(m1));
                         add(MoneyColumn::Held, m1);
                     }
-                    State::IntraNew | State::IntraReturned => {
-                        let came =
-                            if run.state == State::IntraNew { MoneyColumn::New } else { MoneyColumn::Reactivation };
+                    CustomerState::IntraNew | CustomerState::IntraReturned => {
+                        let came = if run.state == CustomerState::IntraNew {
+                            MoneyColumn::New
+                        } else {
+                            MoneyColumn::Reactivation
+                        };
                         let passing = i128::from(run.passing);
                         add(came, passing);
                         add(MoneyColumn::Churned, -passing);
                         add(MoneyColumn::Passing, passing);
                     }
-                    State::Intra | State::Undecided | State::Idle => {}
+                    CustomerState::Intra | CustomerState::Undecided | CustomerState::Idle => {}
                 }
                 add(MoneyColumn::CurrencyEffect, closing - m1);
                 add(MoneyColumn::Unallocated, run.unallocated.into());
-                if piece.open != piece.close && run.state == State::Retained {
+                if piece.open != piece.close && run.state == CustomerState::Retained {
                     add(MoneyColumn::MovedOut, -closing);
                     tally.series(piece.close).add(MoneyColumn::MovedIn as usize, range.0, range.1, closing);
                 }

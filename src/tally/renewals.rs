@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::lens::{Lens, LiveRule};
 use crate::timeline::purchases::Until;
-use crate::timeline::renewal_events::{Interval, renewal_events};
+use crate::timeline::renewal_events::{BillingInterval, renewal_events};
 use crate::timeline::segments::{CellId, SegmentIndex};
 use crate::timeline::shape::Shape;
 use crate::timeline::view::View;
@@ -52,7 +52,7 @@ pub struct IntervalRenewals {
 }
 
 /// Renewals by cell and billing interval.
-pub type RenewalsTally = BTreeMap<(CellId, Interval), IntervalRenewals>;
+pub type RenewalsTally = BTreeMap<(CellId, BillingInterval), IntervalRenewals>;
 
 pub struct RenewalsFold {
     segment_cells: SegmentCells,
@@ -93,8 +93,8 @@ impl Fold for RenewalsFold {
 
     fn cells(&self, _: &Shape) -> u64 {
         // Each interval that fits into the history, as often as it fits.
-        let by_months = (1..=self.days / 28).map(|months| Interval { months, days: 0 });
-        let intervals = (1..=self.days).map(|days| Interval { months: 0, days }).chain(by_months);
+        let by_months = (1..=self.days / 28).map(|months| BillingInterval { months, days: 0 });
+        let intervals = (1..=self.days).map(|days| BillingInterval { months: 0, days }).chain(by_months);
         let cells: usize = intervals.map(|i| 2 * i.fits(self.days) + 3).sum();
         self.segment_cells.cells() * cells as u64
     }
@@ -106,7 +106,7 @@ impl Fold for RenewalsFold {
     fn observe(&self, tally: &mut RenewalsTally, view: &View<'_>) {
         let LiveRule::Subscriptions(rule) = view.rule() else { return };
         let window = view.shape().observed_from..view.shape().as_of;
-        for event in renewal_events(view.terms(), view.dues(), rule.gap_days) {
+        for event in renewal_events(view.subscriptions(), view.renewals_due(), rule.gap_days) {
             let most = event.interval.fits(self.days);
             // Before the window, customers who left may be missing from the export. After it, the outcome is not known yet.
             if !window.contains(&event.day) || most == 0 {
@@ -124,8 +124,8 @@ impl Fold for RenewalsFold {
             });
         }
         for range in view.ranges().iter().filter(|r| r.end == Day::NEVER) {
-            let term = &view.terms()[range.row as usize];
-            let interval = Interval::of(term);
+            let term = &view.subscriptions()[range.row as usize];
+            let interval = BillingInterval::of(term);
             if interval.fits(self.days) > 0 {
                 self.segment_cells.fixed(view, |cell| {
                     let of = tally.entry((cell, interval)).or_default();

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::tally::ranking::{self, COUNTS, RankedMeasure, Ranking, cut_ranks};
 use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::lens::Lens;
-use crate::timeline::scores::{Bought, Rfm, Scores};
+use crate::timeline::scores::{Rfm, RfmMeasures, Scores};
 use crate::timeline::segments::{ALL, CellId, SegmentIndex};
 use crate::timeline::shape::{Basis, Shape};
 use crate::timeline::view::View;
@@ -21,8 +21,8 @@ pub const QUINTILES: u32 = 5;
 
 const ORDERS: Needs = Needs { orders: true, usage: false, surveys: false, reasons: false, channels: false };
 
-fn bought(view: &View<'_>) -> Option<Bought> {
-    Bought::of(view.days(), view.shape().as_of)
+fn bought(view: &View<'_>) -> Option<RfmMeasures> {
+    RfmMeasures::of(view.days(), view.shape().as_of)
 }
 
 struct Recency;

@@ -14,7 +14,7 @@ use crate::tally::interpurchase_gaps::{self, Learning};
 use crate::timeline::lens::{Lens, LiveRule};
 use crate::timeline::purchase_frequency::FrequencyClasses;
 use crate::timeline::purchases::Until;
-use crate::timeline::risk_features::{Cut, Feature, FeatureReader, FeatureSpec, LONGEST_SILENCE, Windows};
+use crate::timeline::risk_features::{Cutoff, Feature, FeatureReader, FeatureSpec, LONGEST_SILENCE, Windows};
 use crate::timeline::segments::SegmentIndex;
 use crate::timeline::shape::{Basis, Shape};
 use crate::timeline::view::View;
@@ -53,7 +53,7 @@ pub struct RiskTally {
 #[derive(Clone, Copy)]
 pub struct PastOutcomes {
     /// The past dates, in order of time.
-    pub cuts: Ref<Vec<Cut>>,
+    pub cuts: Ref<Vec<Cutoff>>,
     /// The outcomes.
     pub tally: Ref<RiskTally>,
 }
@@ -112,7 +112,7 @@ pub fn plan(
 
 /// What has to be read of customers to know these features.
 pub fn needs(features: &FeatureSpec) -> Needs {
-    Needs { usage: features.by_use, surveys: features.signs.contains(&Feature::Survey), ..Needs::default() }
+    Needs { usage: features.by_use, surveys: features.features.contains(&Feature::Survey), ..Needs::default() }
 }
 
 /// The past dates: as_of less whole periods, so that they lie in a month, or a week, where as_of does. A date qualifies if
@@ -123,7 +123,7 @@ fn cuts(
     rule: &LiveRule,
     first: Option<Day>,
     frequency_classes: Option<&FrequencyClasses>,
-) -> Vec<Cut> {
+) -> Vec<Cutoff> {
     let from = shape.observed_from;
     let longest = frequency_classes.map_or(1, FrequencyClasses::longest);
     let mut earliest =
@@ -143,7 +143,7 @@ fn cuts(
     }
     let before = (1..).map(|n| features.period.shift(shape.as_of, -n)).take_while(|day| *day >= earliest);
     let known = before.map(|day| features.cut(shape, rule, day, longest)).filter(|cut| cut.ends <= shape.as_of);
-    let mut cuts: Vec<Cut> = known.take(MOST_CUTS).collect();
+    let mut cuts: Vec<Cutoff> = known.take(MOST_CUTS).collect();
     cuts.reverse();
     cuts
 }
@@ -169,7 +169,7 @@ impl Fold for FirstEventFold {
     }
 
     fn observe(&self, tally: &mut Option<i32>, view: &View<'_>) {
-        let first = if self.by_use { view.uses().first().map(|u| u.day) } else { view.days().first().map(|d| d.day) };
+        let first = if self.by_use { view.usage().first().map(|u| u.day) } else { view.days().first().map(|d| d.day) };
         self.merge(tally, first.map(|day| day.0));
     }
 
@@ -184,7 +184,7 @@ impl Fold for FirstEventFold {
 
 pub struct RiskFold {
     features: FeatureSpec,
-    cuts: Arc<Vec<Cut>>,
+    cuts: Arc<Vec<Cutoff>>,
     frequency_classes: Option<Arc<FrequencyClasses>>,
 }
 
@@ -209,7 +209,7 @@ impl Fold for RiskFold {
             let Some(feature_values) = reader.at(cut) else { continue };
             let outcome = ChurnOutcome { customers: 1, left: reader.left(cut, &feature_values).into() };
             *tally.kinds.entry((number, self.features.kind(&feature_values))).or_default() += outcome;
-            if self.features.signs.contains(&Feature::Silence) {
+            if self.features.features.contains(&Feature::Silence) {
                 *tally.silence.entry((number, feature_values.silence_share())).or_default() += outcome;
             }
         }

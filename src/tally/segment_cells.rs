@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::calendar::Day;
 use crate::engine::step_outputs::{Ref, StepOutputs};
 use crate::error::Result;
-use crate::timeline::movements::Run;
-use crate::timeline::segments::{ALL, At, CellId, Dictionary, SegmentIndex, ValueCounts};
+use crate::timeline::movements::MovementRun;
+use crate::timeline::segments::{ALL, CellId, SegmentAt, SegmentDictionary, SegmentIndex, ValueCounts};
 use crate::timeline::shape::Frame;
 use crate::timeline::view::View;
 
@@ -27,7 +27,7 @@ pub struct RunPiece {
 /// Finds the cells of a customer by a stage's segments.
 pub struct SegmentCells {
     index: Arc<SegmentIndex>,
-    segments: Vec<(usize, At)>,
+    segments: Vec<(usize, SegmentAt)>,
 }
 
 impl SegmentCells {
@@ -43,7 +43,7 @@ impl SegmentCells {
 
     /// The cell of everybody alone, for folds that run before there is an index.
     pub fn everybody() -> SegmentCells {
-        let index = SegmentIndex::learn(&Dictionary::default(), &ValueCounts::default());
+        let index = SegmentIndex::learn(&SegmentDictionary::default(), &ValueCounts::default());
         SegmentCells { index: Arc::new(index), segments: vec![] }
     }
 
@@ -73,22 +73,22 @@ impl SegmentCells {
         visit(ALL);
         for (segment, at) in &self.segments {
             let steps = view.segment(*segment);
-            let rank = if *at == At::Latest { steps.on(day.plus(-1)) } else { steps.first() };
+            let rank = if *at == SegmentAt::Latest { steps.on(day.plus(-1)) } else { steps.first() };
             // A value that no customer has at as_of has no cell of its own, and is not visited.
             Some(self.index.cell(*segment, rank)).filter(|cell| *cell != ALL).into_iter().for_each(&mut visit);
         }
     }
 
     /// Visits the pieces of a run, for everybody and for each segment.
-    pub fn pieces(&self, view: &View<'_>, run: &Run, mut visit: impl FnMut(RunPiece)) {
+    pub fn pieces(&self, view: &View<'_>, run: &MovementRun, mut visit: impl FnMut(RunPiece)) {
         visit(RunPiece { from: run.from, to: run.to, open: ALL, close: ALL });
         for (segment, at) in &self.segments {
             let steps = view.segment(*segment);
             let whole = |cell| RunPiece { from: run.from, to: run.to, open: cell, close: cell };
             match at {
-                At::First => visit(whole(self.index.cell(*segment, steps.first()))),
-                At::Latest => visit(whole(self.index.cell(*segment, steps.latest()))),
-                At::Opening => self.moving(view, run, *segment, &mut visit),
+                SegmentAt::First => visit(whole(self.index.cell(*segment, steps.first()))),
+                SegmentAt::Latest => visit(whole(self.index.cell(*segment, steps.latest()))),
+                SegmentAt::Opening => self.moving(view, run, *segment, &mut visit),
             }
         }
     }
@@ -104,9 +104,9 @@ impl SegmentCells {
         for (segment, at) in &self.segments {
             let steps = view.segment(*segment);
             let rank = match at {
-                At::First => steps.first(),
-                At::Latest => steps.latest(),
-                At::Opening => steps.on(day),
+                SegmentAt::First => steps.first(),
+                SegmentAt::Latest => steps.latest(),
+                SegmentAt::Opening => steps.on(day),
             };
             visit(self.index.cell(*segment, rank));
         }
@@ -129,9 +129,9 @@ impl SegmentCells {
             let steps = view.segment(*segment);
             let mut whole = |rank| visit((from, to), self.index.cell(*segment, rank));
             match at {
-                At::First => whole(steps.first()),
-                At::Latest => whole(steps.latest()),
-                At::Opening => {
+                SegmentAt::First => whole(steps.first()),
+                SegmentAt::Latest => whole(steps.latest()),
+                SegmentAt::Opening => {
                     let mut from = from;
                     let mut rank = steps.on(Day(i32::MIN));
                     for (day, next) in steps.each() {
@@ -154,7 +154,7 @@ impl SegmentCells {
         }
     }
 
-    fn moving(&self, view: &View<'_>, run: &Run, segment: usize, visit: &mut impl FnMut(RunPiece)) {
+    fn moving(&self, view: &View<'_>, run: &MovementRun, segment: usize, visit: &mut impl FnMut(RunPiece)) {
         let (frame, steps) = (view.frame(), view.segment(segment));
         let cell_at = |b: usize| self.index.cell(segment, steps.on(frame.boundary(b).plus(-1)));
         let mut changes = steps.changes().map(|day| first_seen(frame, day)).skip_while(|b| *b <= run.from).peekable();

@@ -4,12 +4,12 @@
 use crate::engine::plan::{Fold, FoldSpec, Needs, Plan};
 use crate::engine::step_outputs::{NodeId, Ref, StepOutputs};
 use crate::timeline::lens::Lens;
-use crate::timeline::segments::{At, Origin, SegmentColumn, SegmentIndex, ValueCounts};
+use crate::timeline::segments::{SegmentAt, SegmentColumn, SegmentIndex, SegmentOrigin, ValueCounts};
 use crate::timeline::shape::Shape;
 use crate::timeline::view::View;
 
 pub struct SegmentValuesFold {
-    at: Vec<At>,
+    at: Vec<SegmentAt>,
 }
 
 /// Registers the count and the index that follows from it, which takes a walk of its own; without segments there is none.
@@ -51,8 +51,8 @@ impl Fold for SegmentValuesFold {
         let ranks = |n: usize| (0..n as u32).map(|rank| (rank, (1, 1))).collect();
         // As many values as fill the cap, and one more. It does not matter which.
         let most = |s: &SegmentColumn| match s.origin {
-            Origin::Crossed(..) => s.cap + 1,
-            Origin::Column | Origin::Builtin(_) => s.values().len().min(s.cap.saturating_add(1)),
+            SegmentOrigin::Crossed(..) => s.cap + 1,
+            SegmentOrigin::Column | SegmentOrigin::Builtin(_) => s.values().len().min(s.cap.saturating_add(1)),
         };
         ValueCounts { values: shape.dictionary.segments.iter().map(|s| ranks(most(s))).collect() }
     }
@@ -60,9 +60,9 @@ impl Fold for SegmentValuesFold {
     fn observe(&self, tally: &mut ValueCounts, view: &View<'_>) {
         for (segment, at) in self.at.iter().enumerate() {
             let (steps, counts) = (view.segment(segment), &mut tally.values[segment]);
-            let now = if *at == At::First { steps.first() } else { steps.latest() };
+            let now = if *at == SegmentAt::First { steps.first() } else { steps.latest() };
             counts.entry(now).or_default().1 += 1;
-            if *at == At::Opening {
+            if *at == SegmentAt::Opening {
                 let mut ever: Vec<u32> = steps.all().chain([steps.first(), now]).collect();
                 ever.sort_unstable();
                 ever.dedup();

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::tally::period_series::PeriodSeries;
 use crate::tally::segment_cells::SegmentCells;
 use crate::timeline::lens::Lens;
-use crate::timeline::movements::Run;
+use crate::timeline::movements::MovementRun;
 use crate::timeline::rows::AnswerKind;
 use crate::timeline::segments::SegmentIndex;
 use crate::timeline::shape::{Maturity, Shape};
@@ -168,7 +168,7 @@ impl AnswerMeasure for Afterwards {
         add(AfterColumn::Churned, next.is_none().into());
         let now = run(view, answer.period);
         // Changes of exchange rates in the meantime are not a reaction of the customer.
-        let moved = now.filter(|r| r.state.in_opening()).map_or(0, Run::currency_effect);
+        let moved = now.filter(|r| r.state.in_opening()).map_or(0, MovementRun::currency_effect);
         add(AfterColumn::Later, next.map_or(0, |r| i128::from(r.valued) - i128::from(moved)));
         let before = now.map_or(0, |r| match (r.state.in_opening(), r.state.in_closing()) {
             (true, _) => r.opening,
@@ -180,7 +180,7 @@ impl AnswerMeasure for Afterwards {
 }
 
 /// The run that contains a period; `None` if there is none.
-fn run<'a>(view: &View<'a>, period: usize) -> Option<&'a Run> {
+fn run<'a>(view: &View<'a>, period: usize) -> Option<&'a MovementRun> {
     let runs = view.runs();
     runs.get(runs.partition_point(|r| r.to <= period)).filter(|r| r.from <= period)
 }

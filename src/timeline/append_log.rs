@@ -14,7 +14,7 @@ const PIECE: usize = 1 << 14;
 const LONGEST: usize = 64;
 
 /// Number of a customer within a pot.
-pub type Number = u32;
+pub type CustomerNumber = u32;
 
 #[derive(Default)]
 struct AppendLog {
@@ -48,7 +48,7 @@ impl AppendLog {
 /// Transactions of a customer on a day that belong to one order, or to none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Purchase {
-    pub customer: Number,
+    pub customer: CustomerNumber,
     /// Days since 1970-01-01.
     pub day: i32,
     /// Rows that satisfy `customers.activity`.
@@ -150,7 +150,7 @@ impl PurchaseLog {
         self.log.each(|reader| {
             let flags = reader.byte();
             if flags & SAME_CUSTOMER == 0 {
-                customer = reader.number() as Number;
+                customer = reader.number() as CustomerNumber;
             }
             if flags & SAME_DAY == 0 {
                 day += unzigzag(reader.number());
@@ -173,7 +173,7 @@ impl PurchaseLog {
 #[derive(Default)]
 pub struct ValueLog {
     log: AppendLog,
-    before: (Number, ValueRow),
+    before: (CustomerNumber, ValueRow),
     rows: usize,
 }
 
@@ -184,7 +184,7 @@ impl Default for ValueRow {
 }
 
 impl ValueLog {
-    pub fn push(&mut self, customer: Number, row: ValueRow) {
+    pub fn push(&mut self, customer: CustomerNumber, row: ValueRow) {
         if self.rows > 0 && self.before == (customer, row) {
             return;
         }
@@ -203,11 +203,11 @@ impl ValueLog {
         self.log.bytes()
     }
 
-    pub fn read(self) -> Vec<(Number, ValueRow)> {
+    pub fn read(self) -> Vec<(CustomerNumber, ValueRow)> {
         let mut all = Vec::with_capacity(self.rows);
         let mut before = ValueRow::default();
         self.log.each(|reader| {
-            let customer = reader.number() as Number;
+            let customer = reader.number() as CustomerNumber;
             let segment = reader.number() as u16;
             let day = Day((i64::from(before.day.0) + unzigzag(reader.number())) as i32);
             let instant = before.instant.wrapping_add(unzigzag(reader.number()));
@@ -223,13 +223,13 @@ impl ValueLog {
 pub struct UseLog {
     log: AppendLog,
     /// Not written yet: the next row may be of the same day.
-    open: Option<(Number, UseRow)>,
+    open: Option<(CustomerNumber, UseRow)>,
     day: i32,
     rows: usize,
 }
 
 impl UseLog {
-    pub fn push(&mut self, customer: Number, row: UseRow) {
+    pub fn push(&mut self, customer: CustomerNumber, row: UseRow) {
         match &mut self.open {
             Some((of, open)) if (*of, open.day) == (customer, row.day) => open.add(row),
             _ => {
@@ -253,12 +253,12 @@ impl UseLog {
         self.log.bytes()
     }
 
-    pub fn read(mut self) -> Vec<(Number, UseRow)> {
+    pub fn read(mut self) -> Vec<(CustomerNumber, UseRow)> {
         self.write();
         let mut all = Vec::with_capacity(self.rows);
         let mut day = 0;
         self.log.each(|reader| {
-            let customer = reader.number() as Number;
+            let customer = reader.number() as CustomerNumber;
             day += unzigzag(reader.number());
             all.push((customer, UseRow { day: Day(day as i32), quantity: unzigzag(reader.number()) }));
         });
@@ -286,11 +286,11 @@ mod tests {
         })
     }
 
-    type Days = Vec<(Number, i32, i128, u64, u64)>;
-    type Orders = Vec<(Number, u128, i32)>;
+    type SeenDays = Vec<(CustomerNumber, i32, i128, u64, u64)>;
+    type SeenOrders = Vec<(CustomerNumber, u128, i32)>;
 
     /// What rows say of each customer's days and orders.
-    fn said(rows: &[Purchase]) -> (Days, Orders) {
+    fn said(rows: &[Purchase]) -> (SeenDays, SeenOrders) {
         let mut days = std::collections::BTreeMap::<_, (i128, u64, u64)>::new();
         let mut orders = std::collections::BTreeSet::new();
         for row in rows {
@@ -306,6 +306,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::cases(256))]
+
         #[test]
         fn a_log_says_what_its_rows_said(rows in prop::collection::vec(purchase(), 0..3_000)) {
             let mut log = PurchaseLog::default();

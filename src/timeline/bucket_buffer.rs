@@ -1,6 +1,6 @@
 //! A bucket while its rows arrive: every customer once, rows in logs; then everything of a customer together.
 
-use super::append_log::{Number, Purchase, PurchaseLog, UseLog, ValueLog};
+use super::append_log::{CustomerNumber, Purchase, PurchaseLog, UseLog, ValueLog};
 use super::directory::Directory;
 use super::record::CustomerRows;
 use super::rows::{AnswerRow, DaySum, MemberRow, OrderRow, ValueRow, combine_members};
@@ -17,10 +17,10 @@ pub struct BucketBuffer {
     customers: Directory,
     pub purchases: PurchaseLog,
     pub values: ValueLog,
-    pub uses: UseLog,
-    pub terms: Vec<(Number, Subscription)>,
-    pub answers: Vec<(Number, AnswerRow)>,
-    members: Vec<(Number, MemberRow)>,
+    pub usage: UseLog,
+    pub subscriptions: Vec<(CustomerNumber, Subscription)>,
+    pub answers: Vec<(CustomerNumber, AnswerRow)>,
+    members: Vec<(CustomerNumber, MemberRow)>,
     /// What the rows of `members` keep outside of themselves.
     member_bytes: usize,
 }
@@ -33,7 +33,7 @@ struct Grouped {
 
 impl Grouped {
     /// A counting sort: rows of a customer stay in their order.
-    fn new<T>(rows: &[T], customers: usize, customer: impl Fn(&T) -> Number) -> Grouped {
+    fn new<T>(rows: &[T], customers: usize, customer: impl Fn(&T) -> CustomerNumber) -> Grouped {
         let mut starts = vec![0u32; customers + 1];
         rows.iter().for_each(|row| starts[customer(row) as usize + 1] += 1);
         (0..customers).for_each(|i| starts[i + 1] += starts[i]);
@@ -46,7 +46,7 @@ impl Grouped {
         Grouped { starts, places }
     }
 
-    fn of<'a, T>(&'a self, rows: &'a [T], customer: Number) -> impl Iterator<Item = &'a T> {
+    fn of<'a, T>(&'a self, rows: &'a [T], customer: CustomerNumber) -> impl Iterator<Item = &'a T> {
         let range = self.starts[customer as usize] as usize..self.starts[customer as usize + 1] as usize;
         self.places[range].iter().map(|place| &rows[*place as usize])
     }
@@ -63,11 +63,11 @@ impl BucketBuffer {
     }
 
     /// The customer's number in this pot. The hash was among those of [`prefetch`](Pot::warm).
-    pub fn customer(&mut self, hash: u64, id: &[u8]) -> Number {
+    pub fn customer(&mut self, hash: u64, id: &[u8]) -> CustomerNumber {
         self.customers.number(hash, id)
     }
 
-    pub fn put_member(&mut self, customer: Number, member: MemberRow) {
+    pub fn put_member(&mut self, customer: CustomerNumber, member: MemberRow) {
         self.member_bytes += member.canonical.len() + member.values.len() * size_of::<(u16, u32)>() + 32;
         self.members.push((customer, member));
     }
@@ -77,10 +77,10 @@ impl BucketBuffer {
         self.customers.bytes()
             + self.purchases.bytes()
             + self.values.bytes()
-            + self.uses.bytes()
-            + self.terms.capacity() * size_of::<(Number, Subscription)>()
-            + self.answers.capacity() * size_of::<(Number, AnswerRow)>()
-            + self.members.capacity() * size_of::<(Number, MemberRow)>()
+            + self.usage.bytes()
+            + self.subscriptions.capacity() * size_of::<(CustomerNumber, Subscription)>()
+            + self.answers.capacity() * size_of::<(CustomerNumber, AnswerRow)>()
+            + self.members.capacity() * size_of::<(CustomerNumber, MemberRow)>()
             + self.member_bytes
     }
 
@@ -94,16 +94,16 @@ impl BucketBuffer {
     /// # Errors
     /// The first that `show` gives.
     pub fn flush_to_run(self, show: &mut dyn FnMut(&[u8], &mut CustomerRows) -> Result<()>) -> Result<()> {
-        let BucketBuffer { customers, purchases, values, uses, terms, answers, members, .. } = self;
+        let BucketBuffer { customers, purchases, values, usage, subscriptions, answers, members, .. } = self;
         let n = customers.len();
         let purchases = purchases.read();
-        let (values, uses) = (values.read(), uses.read());
+        let (values, usage) = (values.read(), usage.read());
         let by_customer = (
             Grouped::new(&purchases, n, |p| p.customer),
             Grouped::new(&values, n, |v| v.0),
-            Grouped::new(&terms, n, |t| t.0),
+            Grouped::new(&subscriptions, n, |t| t.0),
             Grouped::new(&members, n, |m| m.0),
-            Grouped::new(&uses, n, |u| u.0),
+            Grouped::new(&usage, n, |u| u.0),
             Grouped::new(&answers, n, |a| a.0),
         );
         let mut rows = CustomerRows::default();
@@ -116,12 +116,12 @@ impl BucketBuffer {
                     rows.orders.push(OrderRow { order, day });
                 }
             }
-            rows.values.extend(by_customer.1.of(&values, number).map(|v: &(Number, ValueRow)| v.1));
-            rows.terms.extend(by_customer.2.of(&terms, number).map(|t| t.1));
+            rows.values.extend(by_customer.1.of(&values, number).map(|v: &(CustomerNumber, ValueRow)| v.1));
+            rows.subscriptions.extend(by_customer.2.of(&subscriptions, number).map(|t| t.1));
             for (_, member) in by_customer.3.of(&members, number) {
                 combine_members(&mut rows.member, member.clone());
             }
-            rows.uses.extend(by_customer.4.of(&uses, number).map(|u| u.1));
+            rows.usage.extend(by_customer.4.of(&usage, number).map(|u| u.1));
             rows.answers.extend(by_customer.5.of(&answers, number).map(|a| a.1));
             rows.combine();
             show(id, &mut rows)?;
@@ -136,22 +136,22 @@ mod tests {
 
     #[test]
     fn customers_are_told_apart_by_their_ids_alone() {
-        let mut pot = BucketBuffer::default();
+        let mut buffer = BucketBuffer::default();
         let ids: [&[u8]; 5] = [b"b", b"a", b"", b"b", b"abcdefghi"];
         // All under one hash.
-        pot.prefetch([7; 5].into_iter());
-        let numbers: Vec<Number> = ids.iter().map(|id| pot.customer(7, id)).collect();
+        buffer.prefetch([7; 5].into_iter());
+        let numbers: Vec<CustomerNumber> = ids.iter().map(|id| buffer.customer(7, id)).collect();
         assert_eq!(numbers, [0, 1, 2, 0, 3]);
         for (i, number) in numbers.into_iter().enumerate() {
             let net = 10i64.pow(i as u32);
-            pot.purchases.push(Purchase { customer: number, day: 5, active: 1, orders: 1, net, order: 0 });
+            buffer.purchases.push(Purchase { customer: number, day: 5, active: 1, orders: 1, net, order: 0 });
         }
         let mut seen = vec![];
         let mut show = |id: &[u8], rows: &mut CustomerRows| {
             seen.push((id.to_vec(), rows.days.iter().map(|d| d.net).sum::<i128>()));
             Ok(())
         };
-        pot.flush_to_run(&mut show).unwrap();
+        buffer.flush_to_run(&mut show).unwrap();
         let expected: [(&[u8], i128); 4] = [(b"", 100), (b"a", 10), (b"abcdefghi", 10_000), (b"b", 1_001)];
         assert_eq!(seen, expected.map(|(id, net)| (id.to_vec(), net)));
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::purchase_frequency::CLASSES;
 use super::rows::DayRow;
-use super::scores::{Bought, RFM_NAMES, rfm_name};
+use super::scores::{RFM_NAMES, RfmMeasures, rfm_name};
 use super::shape::Shape;
 use crate::calendar::Day;
 use crate::rows::NO_VALUE;
@@ -56,12 +56,12 @@ impl Builtin {
     pub fn rank(self, shape: &Shape, days: &[DayRow], first: Option<Day>) -> u32 {
         let rank = match self {
             Builtin::Frequency => {
-                let habits = shape.learned.habits.as_ref();
-                habits.filter(|_| days.iter().any(|d| d.active > 0)).map(|h| h.class(days))
+                let frequency_classes = shape.learned.frequency_classes.as_ref();
+                frequency_classes.filter(|_| days.iter().any(|d| d.active > 0)).map(|h| h.class(days))
             }
             Builtin::Rfm => {
                 let scores = shape.learned.scores.as_ref();
-                scores.and_then(|s| Some(rfm_name(s.of(&Bought::of(days, shape.as_of)?))))
+                scores.and_then(|s| Some(rfm_name(s.of(&RfmMeasures::of(days, shape.as_of)?))))
             }
             Builtin::CohortYear => first.map(|day| (year(day) - year(shape.first_day)).max(0) as usize),
             Builtin::Tenure => first.map(|day| {

@@ -4,7 +4,7 @@
 //! look-up waits for memory. Here it waits once (a slot of half a cache line holds a usual id whole), and for many rows
 //! at the same time ([`Directory::prefetch`]).
 
-use super::append_log::Number;
+use super::append_log::CustomerNumber;
 use super::identity::prefix;
 
 /// Ids up to this length lie in their slot.
@@ -14,7 +14,7 @@ const SHORT: usize = 16;
 #[repr(align(32))]
 struct Slot {
     hash: u64,
-    number: Number,
+    number: CustomerNumber,
     /// Of the id, plus one; 0: the slot is free.
     length: u32,
     /// The id, or where it lies among the long ones.
@@ -83,7 +83,7 @@ impl Directory {
 
     /// The number of the customer with this id, which is told apart by its bytes. There is room: see
     /// [`prefetch`](Directory::warm).
-    pub fn number(&mut self, hash: u64, id: &[u8]) -> Number {
+    pub fn number(&mut self, hash: u64, id: &[u8]) -> CustomerNumber {
         let length = id.len() as u32 + 1;
         let short = padded(id);
         let is = |slot: &Slot| {
@@ -102,7 +102,7 @@ impl Directory {
             at = (at + 1) & (self.slots.len() - 1);
         }
         let id_or_place = short.unwrap_or_default();
-        let mut slot = Slot { hash, number: self.customers as Number, length, id: id_or_place };
+        let mut slot = Slot { hash, number: self.customers as CustomerNumber, length, id: id_or_place };
         if short.is_none() {
             slot.id[..8].copy_from_slice(&(self.long.len() as u64).to_le_bytes());
             self.long.extend_from_slice(id);
@@ -126,8 +126,8 @@ impl Directory {
     }
 
     /// Numbers and ids, in the order of the ids.
-    pub fn sorted(&self) -> Vec<(Number, &[u8])> {
-        let mut all: Vec<(u64, Number, &[u8])> = Vec::with_capacity(self.customers);
+    pub fn sorted(&self) -> Vec<(CustomerNumber, &[u8])> {
+        let mut all: Vec<(u64, CustomerNumber, &[u8])> = Vec::with_capacity(self.customers);
         for slot in self.slots.iter().filter(|slot| slot.length != 0) {
             let id = slot.id(&self.long);
             all.push((prefix(id), slot.number, id));
@@ -146,6 +146,8 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(crate::properties::cases(256))]
+
         /// However few hashes there are, and however long ids are.
         #[test]
         fn every_id_has_one_number(
@@ -158,7 +160,7 @@ mod tests {
                 let hash = |id: &str| id.len() as u64 % 3;
                 directory.prefetch(ids.iter().map(|(id, _)| hash(id)));
                 for (id, _) in ids {
-                    let next = expected.len() as Number;
+                    let next = expected.len() as CustomerNumber;
                     let number = *expected.entry(id.clone()).or_insert(next);
                     prop_assert_eq!(directory.number(hash(id), id.as_bytes()), number);
                 }

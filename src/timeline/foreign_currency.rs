@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::shape::Frame;
-use super::subscription_periods::{Range, Subscription};
+use super::subscription_periods::{LiveRange, Subscription};
 use crate::calendar::Day;
 use crate::exchange::{ConversionError, CurrencyCode, ExchangeRates, OWN_CURRENCY};
 use crate::money::MAX_MINOR;
@@ -20,7 +20,7 @@ pub fn noted(worth: Result<i64, ConversionError>, fault: &mut Option<ConversionE
 
 /// From boundary `at` on these are added to what stands in a currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Change {
+struct CurrencyChange {
     at: usize,
     currency: CurrencyCode,
     net: i64,
@@ -29,7 +29,7 @@ struct Change {
 
 /// What stands in a currency.
 #[derive(Clone, Copy, Debug)]
-struct Held {
+struct CurrencyBalance {
     currency: CurrencyCode,
     net: i64,
     scheduled: i64,
@@ -37,7 +37,7 @@ struct Held {
 
 /// What stands at a boundary, the run's own currency with it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Worth {
+pub struct BoundaryValue {
     pub money: i64,
     /// The same at the rates of the boundary before.
     pub valued: i64,
@@ -46,9 +46,9 @@ pub struct Worth {
 
 /// A walk over the boundaries at which a customer's money of other currencies stands.
 #[derive(Default)]
-pub struct Abroad {
-    changes: Vec<Change>,
-    held: Vec<Held>,
+pub struct ForeignMoney {
+    changes: Vec<CurrencyChange>,
+    held: Vec<CurrencyBalance>,
     /// The change that comes next, and the boundary after the last one seen.
     ahead: usize,
     after: usize,
@@ -56,7 +56,7 @@ pub struct Abroad {
     last: usize,
 }
 
-impl Abroad {
+impl ForeignMoney {
     pub fn clear(&mut self) {
         self.changes.clear();
     }
@@ -70,20 +70,20 @@ impl Abroad {
     pub fn add(
         &mut self,
         frame: &Frame,
-        range: &Range,
+        range: &LiveRange,
         (start, told, end): (usize, usize, usize),
         fault: &mut Option<ConversionError>,
     ) {
-        let Range { currency, mrr, .. } = *range;
+        let LiveRange { currency, mrr, .. } = *range;
         if start >= end {
             noted(frame.worth(currency, mrr, start.saturating_sub(1)), fault);
         }
         let never = frame.len() + 1;
         for (from, net, scheduled) in [(start, mrr, 0), (told, 0, mrr)] {
             if from < end && mrr != 0 {
-                self.changes.push(Change { at: from, currency, net, scheduled });
+                self.changes.push(CurrencyChange { at: from, currency, net, scheduled });
                 if end < never {
-                    self.changes.push(Change { at: end, currency, net: -net, scheduled: -scheduled });
+                    self.changes.push(CurrencyChange { at: end, currency, net: -net, scheduled: -scheduled });
                 }
             }
         }
@@ -104,7 +104,13 @@ impl Abroad {
 
     /// Goes on to a boundary, at which `own` and scheduled money of the run's own currency stand: its worth, each currency
     /// rounded once.
-    pub fn at(&mut self, frame: &Frame, at: usize, own: (i64, i64), fault: &mut Option<ConversionError>) -> Worth {
+    pub fn at(
+        &mut self,
+        frame: &Frame,
+        at: usize,
+        own: (i64, i64),
+        fault: &mut Option<ConversionError>,
+    ) -> BoundaryValue {
         while let Some(change) = self.changes.get(self.ahead).filter(|c| c.at <= at) {
             match self.held.iter_mut().find(|h| h.currency == change.currency) {
                 Some(held) => {
@@ -112,8 +118,8 @@ impl Abroad {
                     held.scheduled = held.scheduled.saturating_add(change.scheduled);
                 }
                 None => {
-                    let Change { currency, net, scheduled, .. } = *change;
-                    self.held.push(Held { currency, net, scheduled });
+                    let CurrencyChange { currency, net, scheduled, .. } = *change;
+                    self.held.push(CurrencyBalance { currency, net, scheduled });
                 }
             }
             self.ahead += 1;
@@ -121,13 +127,13 @@ impl Abroad {
         self.held.retain(|h| h.net != 0 || h.scheduled != 0);
         self.after = at + 1;
         let (here, before) = (at.min(self.last), at.saturating_sub(1).min(self.last));
-        let mut sum = |own: i64, of: fn(&Held) -> i64, boundary: usize| {
+        let mut sum = |own: i64, of: fn(&CurrencyBalance) -> i64, boundary: usize| {
             let each = self.held.iter().map(|h| i128::from(noted(frame.worth(h.currency, of(h), boundary), fault)));
             let all = i128::from(own) + each.sum::<i128>();
             let fits = i64::try_from(all).ok().filter(|_| all <= MAX_MINOR).ok_or(ConversionError::Beyond);
             noted(fits, fault)
         };
-        Worth {
+        BoundaryValue {
             money: sum(own.0, |h| h.net, here),
             valued: sum(own.0, |h| h.net, before),
             scheduled: sum(own.1, |h| h.scheduled, here),
@@ -144,8 +150,8 @@ type Going = (PackedId, CurrencyCode, i64, Day, Day);
 /// A row goes on from one of the same subscription that ends where it begins, at most `gap_days` earlier, or later; where
 /// the export has no subscription ids, from any of the same price that ends there.
 pub fn keep_rates(
-    terms: &[Subscription],
-    ranges: &mut [Range],
+    subscriptions: &[Subscription],
+    ranges: &mut [LiveRange],
     gap_days: i32,
     rates: &ExchangeRates,
     fault: &mut Option<ConversionError>,
@@ -155,10 +161,10 @@ pub fn keep_rates(
     }
     let mut going: BTreeSet<Going> = BTreeSet::new();
     // Of each row, what it is among those.
-    let mut rows: Vec<Option<Going>> = vec![None; terms.len()];
+    let mut rows: Vec<Option<Going>> = vec![None; subscriptions.len()];
     for range in ranges.iter_mut().filter(|r| r.currency != OWN_CURRENCY) {
-        let (row, Range { start, end, currency, mrr, .. }) = (range.row as usize, *range);
-        let subscription = terms[row].subscription;
+        let (row, LiveRange { start, end, currency, mrr, .. }) = (range.row as usize, *range);
+        let subscription = subscriptions[row].subscription;
         let rated = match rows[row].take() {
             // After a pause.
             Some(before) => {
@@ -193,8 +199,8 @@ mod tests {
     use crate::exchange::{Rate, RateRow};
     use crate::money::ExactDecimal;
     use crate::timeline::lens::{LiveRule, SubscriptionRule};
-    use crate::timeline::movements::{Run, Scratch, Sources, movements};
-    use crate::timeline::segments::Dictionary;
+    use crate::timeline::movements::{MovementInputs, MovementRun, Scratch, movements};
+    use crate::timeline::segments::SegmentDictionary;
     use crate::timeline::shape::{Basis, Shape};
     use crate::timeline::spells::Spell;
 
@@ -215,13 +221,13 @@ mod tests {
     /// `from`, `to` (days of March), subscription and price in dollars; the days whose rates they keep.
     fn kept(rows: &[(i32, i32, PackedId, i64)], gap_days: i32) -> Vec<i32> {
         let march = |d: i32| day("2024-03-01").plus(d - 1);
-        let term = |r: &(i32, i32, PackedId, i64)| Subscription {
+        let subscription = |r: &(i32, i32, PackedId, i64)| Subscription {
             currency: 1,
             subscription: r.2,
             ..Subscription::running(march(r.0), 100 * r.3)
         };
-        let terms: Vec<Subscription> = rows.iter().map(term).collect();
-        let range = |(row, r): (usize, &(i32, i32, PackedId, i64))| Range {
+        let subscriptions: Vec<Subscription> = rows.iter().map(subscription).collect();
+        let range = |(row, r): (usize, &(i32, i32, PackedId, i64))| LiveRange {
             start: march(r.0),
             end: march(r.1),
             mrr: 100 * r.3,
@@ -230,10 +236,10 @@ mod tests {
             cancelled: Day::NEVER,
             row: row as u32,
         };
-        let mut ranges: Vec<Range> = rows.iter().enumerate().map(range).collect();
+        let mut ranges: Vec<LiveRange> = rows.iter().enumerate().map(range).collect();
         ranges.sort_unstable();
         let mut fault = None;
-        keep_rates(&terms, &mut ranges, gap_days, &rates(), &mut fault);
+        keep_rates(&subscriptions, &mut ranges, gap_days, &rates(), &mut fault);
         assert_eq!(fault, None);
         ranges.sort_unstable_by_key(|r| r.row);
         ranges
@@ -297,19 +303,27 @@ mod tests {
             let (from, to) = (day("2024-01-01"), day("2024-04-01"));
             let monday = jiff::civil::Weekday::Monday;
             let basis = Basis::Subscriptions;
-            let shape = Shape::new(basis, (from, to), from, monday, true, false, false, Dictionary::default());
+            let shape = Shape::new(basis, (from, to), from, monday, true, false, false, SegmentDictionary::default());
             let shape = shape.with_rates(ExchangeRates::new("GBP", 2, rows).unwrap().into());
             let (frame, until) = (shape.frame(Period::Month), day("2024-03-01"));
             let (start, end) = (day("2024-01-10"), Day::NEVER);
-            let range = Range { start, end, mrr: 10_000, currency: 1, rated: end, cancelled: end, row: 0 };
+            let range = LiveRange { start, end, mrr: 10_000, currency: 1, rated: end, cancelled: end, row: 0 };
             let rule = LiveRule::Subscriptions(SubscriptionRule::default());
             let (ranges, spells) = ([range], [Spell { start, end }]);
-            let of =
-                Sources { rule: &rule, frame, days: &[], ranges: &ranges, spells: &spells, seen_before: false, until };
+            let of = MovementInputs {
+                rule: &rule,
+                frame,
+                days: &[],
+                ranges: &ranges,
+                spells: &spells,
+                seen_before: false,
+                until,
+            };
             let (mut scratch, mut runs) = (Scratch::default(), vec![]);
             movements(&of, &mut scratch, &mut runs);
             assert_eq!(scratch.fault, None);
-            let text = |r: &Run| format!("{}..{} {}→{} {}", r.from, r.to, r.opening, r.closing, r.currency_effect());
+            let text =
+                |r: &MovementRun| format!("{}..{} {}→{} {}", r.from, r.to, r.opening, r.closing, r.currency_effect());
             runs.iter().map(text).collect::<Vec<_>>()
         };
         assert_eq!(runs(99), ["0..1 0→9000 1000", "1..2 9000→9500 500", "2..3 9500→9500 0"]);

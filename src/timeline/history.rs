@@ -17,13 +17,13 @@ pub enum CustomerId<'a> {
 
 /// The rows of one customer, each kind sorted by time.
 #[derive(Clone, Copy, Debug)]
-pub struct History<'a> {
+pub struct CustomerHistory<'a> {
     pub id: CustomerId<'a>,
     pub days: &'a [DayRow],
-    pub terms: &'a [Subscription],
+    pub subscriptions: &'a [Subscription],
     pub member: Option<&'a MemberRow>,
     pub values: &'a [ValueRow],
-    pub uses: &'a [UseRow],
+    pub usage: &'a [UseRow],
     pub answers: &'a [AnswerRow],
 }
 
@@ -41,10 +41,10 @@ pub struct UnknownCustomers {
 
 impl UnknownCustomers {
     /// Counts one.
-    pub fn see(&mut self, history: &History<'_>, as_of: Day) {
+    pub fn count(&mut self, history: &CustomerHistory<'_>, as_of: Day) {
         self.in_transactions += i64::from(history.days.first().is_some_and(|d| d.day < as_of));
-        self.in_subscriptions += i64::from(history.terms.first().is_some_and(|t| t.started < as_of));
-        self.in_usage += i64::from(history.uses.first().is_some_and(|u| u.day < as_of));
+        self.in_subscriptions += i64::from(history.subscriptions.first().is_some_and(|t| t.started < as_of));
+        self.in_usage += i64::from(history.usage.first().is_some_and(|u| u.day < as_of));
         let answers = history.answers.partition_point(|a| a.day < as_of) as i64;
         self.in_surveys += answers.min(1);
         self.answers += answers;
@@ -61,19 +61,19 @@ impl UnknownCustomers {
 
 /// Reads records one after the other into the same buffers.
 #[derive(Default)]
-pub struct Histories(DecodedRecord);
+pub struct HistoryReader(DecodedRecord);
 
-impl Histories {
-    pub fn show<T>(&mut self, record: Record<'_>, integer_ids: bool, to: impl FnOnce(&History<'_>) -> T) -> T {
+impl HistoryReader {
+    pub fn show<T>(&mut self, record: Record<'_>, integer_ids: bool, to: impl FnOnce(&CustomerHistory<'_>) -> T) -> T {
         let rows = &mut self.0;
         rows.read(record);
-        to(&History {
+        to(&CustomerHistory {
             id: id_of(record.id, integer_ids),
             days: &rows.days,
-            terms: &rows.terms,
+            subscriptions: &rows.subscriptions,
             member: rows.member.as_ref(),
             values: &rows.values,
-            uses: &rows.uses,
+            usage: &rows.usage,
             answers: &rows.answers,
         })
     }
@@ -86,7 +86,7 @@ impl Histories {
         &mut self,
         mut bucket: &[u8],
         integer_ids: bool,
-        to: &mut dyn FnMut(&History<'_>) -> Result<()>,
+        to: &mut dyn FnMut(&CustomerHistory<'_>) -> Result<()>,
     ) -> Result<()> {
         while !bucket.is_empty() {
             let (record, rest) = Record::first(bucket);

@@ -10,18 +10,18 @@ pub const BUCKETS: usize = 1 << BUCKET_BITS;
 /// The hash of customer ids. It only spreads customers: within a bucket they are told apart by their ids, so that no
 /// two ids can ever be taken for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub struct CustomerHasher {
     /// How many bits of the hash are kept: 64, or fewer in tests that want collisions.
     pub bits: u32,
 }
 
-impl Default for Identity {
+impl Default for CustomerHasher {
     fn default() -> Self {
-        Identity { bits: 64 }
+        CustomerHasher { bits: 64 }
     }
 }
 
-impl Identity {
+impl CustomerHasher {
     /// XXH3-128 of the text, its upper half: fixed for ever, since files are parted by it.
     pub fn text(self, id: &[u8]) -> u64 {
         self.narrow((xxhash_rust::xxh3::xxh3_128(id) >> 64) as u64)
@@ -81,7 +81,7 @@ pub fn prefix(id: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::Texts;
+    use crate::rows::TextBuffer;
 
     #[test]
     fn whole_numbers_come_back_and_sort_as_numbers() {
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn prefixes_sort_as_texts_do() {
-        let mut texts = Texts::default();
+        let mut texts = TextBuffer::default();
         let sorted = ["", "a", "a\0", "ab", "abcdefgh", "abcdefgha", "b", "ä", "日本"];
         sorted.iter().for_each(|t| texts.push(t));
         let ids = Ids::Text(texts);
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn buckets_are_all_used() {
-        let all = Identity::default();
+        let all = CustomerHasher::default();
         let used = |hash: &dyn Fn(i64) -> u64| {
             let mut used = vec![0u32; BUCKETS];
             (0..100_000).for_each(|i| used[bucket(hash(i))] += 1);
@@ -115,6 +115,6 @@ mod tests {
         };
         assert!(used(&|i| all.text(format!("c{i}").as_bytes())));
         assert!(used(&|i| all.integer(i)));
-        assert!(!used(&|i| Identity { bits: 8 }.integer(i)));
+        assert!(!used(&|i| CustomerHasher { bits: 8 }.integer(i)));
     }
 }

@@ -1,4 +1,4 @@
-//! Runs of records, each sorted by id, brought together customer by customer.
+//! Merges runs of records, each sorted by customer id, and combines the records of each customer.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -8,25 +8,27 @@ use std::ops::Range;
 use super::identity::prefix;
 use super::record::{CustomerRows, LENGTH, Record, length};
 use super::rows::{OrderRow, date_order};
-use super::spill::Spill;
+use super::spill::{BLOCK, Spill, SpilledPiece};
 use crate::error::Result;
 
-/// Where bytes lie.
+/// The bytes of a run, in memory or in the temporary file.
 #[derive(Debug)]
 pub enum RunLocation {
     Memory(Vec<u8>),
-    File(Range<u64>),
+    File(SpilledPiece),
 }
 
 impl RunLocation {
+    /// In bytes.
     pub fn len(&self) -> usize {
         match self {
             RunLocation::Memory(bytes) => bytes.len(),
-            RunLocation::File(range) => (range.end - range.start) as usize,
+            RunLocation::File(piece) => piece.len(),
         }
     }
 
-    /// What it takes in memory.
+    /// The bytes that it takes in memory. The checksums of a spilled run, 1/2048 of it, are not counted: flushing could not
+    /// free them.
     pub fn resident(&self) -> usize {
         match self {
             RunLocation::Memory(bytes) => bytes.capacity(),
@@ -34,94 +36,104 @@ impl RunLocation {
         }
     }
 
-    /// A part of the bytes.
+    /// A range of the bytes. Of a spilled run the whole blocks around it are read and verified.
     ///
     /// # Errors
-    /// Output: the temporary file cannot be read.
+    /// Output: the temporary file cannot be read, or is damaged.
     pub fn part(&self, part: Range<usize>, spill: &Spill) -> Result<Cow<'_, [u8]>> {
         match self {
             RunLocation::Memory(bytes) => Ok(Cow::Borrowed(&bytes[part])),
-            RunLocation::File(range) => {
-                let mut bytes = vec![0; part.len()];
-                spill.read(range.start + part.start as u64, &mut bytes)?;
+            RunLocation::File(_) if part.is_empty() => Ok(Cow::Borrowed(&[])),
+            RunLocation::File(piece) => {
+                let start = part.start / BLOCK * BLOCK;
+                let end = part.end.next_multiple_of(BLOCK).min(piece.len());
+                let mut bytes = vec![0; end - start];
+                spill.read(piece, start, &mut bytes)?;
+                bytes.truncate(part.end - start);
+                bytes.drain(..part.start - start);
                 Ok(Cow::Owned(bytes))
             }
         }
     }
 }
 
-/// Bytes read ahead of a run in a file, if there are few runs; all of them together read at most as much ahead as
-/// [`AHEAD_OF_ALL`].
+/// Bytes that are read ahead of a spilled run if there are few of them, of all runs together, and of each run at least.
 const AHEAD: usize = 1 << 18;
 const AHEAD_OF_ALL: usize = 1 << 24;
-const AHEAD_AT_LEAST: usize = 1 << 12;
+const AHEAD_AT_LEAST: usize = BLOCK;
 
-/// The records of a run, one after the other.
-struct Run<'a> {
+/// Reads the records of a run, one after the other.
+struct RunReader<'a> {
     spill: &'a Spill,
-    /// What of the file is not yet in `bytes`.
-    file: Range<u64>,
+    /// `None` if the whole run is in memory.
+    piece: Option<SpilledPiece>,
+    /// How much of the piece was read: a multiple of [`BLOCK`], or all of it.
+    taken: usize,
     ahead: usize,
+    /// What was read and not yet used up.
     bytes: Vec<u8>,
-    /// Where the next record begins.
+    /// Where the next record begins in `bytes`.
     at: usize,
+    /// Of the next record's id; the greatest number at the end of the run.
     prefix: u64,
 }
 
-impl<'a> Run<'a> {
-    fn new(kept: RunLocation, spill: &'a Spill, ahead: usize) -> Result<Run<'a>> {
-        let (bytes, file) = match kept {
-            RunLocation::Memory(bytes) => (bytes, 0..0),
-            RunLocation::File(file) => (vec![], file),
+impl<'a> RunReader<'a> {
+    fn new(kept: RunLocation, spill: &'a Spill, ahead: usize) -> Result<RunReader<'a>> {
+        let (bytes, piece) = match kept {
+            RunLocation::Memory(bytes) => (bytes, None),
+            RunLocation::File(piece) => (vec![], Some(piece)),
         };
-        let mut run = Run { spill, file, ahead, bytes, at: 0, prefix: 0 };
-        run.ready()?;
+        let mut run = RunReader { spill, piece, taken: 0, ahead, bytes, at: 0, prefix: 0 };
+        run.fetch()?;
         Ok(run)
     }
 
+    /// The next record.
     fn head(&self) -> Option<Record<'_>> {
         (self.at < self.bytes.len()).then(|| Record::first(&self.bytes[self.at..]).0)
     }
 
     fn advance(&mut self) -> Result<()> {
         self.at += length(&self.bytes[self.at..]).unwrap_or(0);
-        self.ready()
+        self.fetch()
     }
 
-    /// Makes sure that the next record is in memory as a whole.
-    fn ready(&mut self) -> Result<()> {
+    /// Reads on until the next record is in memory as a whole.
+    fn fetch(&mut self) -> Result<()> {
         loop {
             let here = self.bytes.len() - self.at;
             let wanted = length(&self.bytes[self.at..]).unwrap_or(LENGTH);
-            let left = (self.file.end - self.file.start) as usize;
-            if here >= wanted.max(LENGTH) || left == 0 {
+            let Some(piece) = self.piece.as_ref().filter(|piece| self.taken < piece.len()) else { break };
+            if here >= wanted.max(LENGTH) {
                 break;
             }
             self.bytes.drain(..self.at);
             self.at = 0;
-            let more = (wanted - here).max(self.ahead).min(left);
+            let more = (wanted - here).max(self.ahead).next_multiple_of(BLOCK).min(piece.len() - self.taken);
             self.bytes.resize(here + more, 0);
-            self.spill.read(self.file.start, &mut self.bytes[here..])?;
-            self.file.start += more as u64;
+            self.spill.read(piece, self.taken, &mut self.bytes[here..])?;
+            self.taken += more;
         }
         self.prefix = self.head().map_or(u64::MAX, |record| prefix(record.id));
         Ok(())
     }
 }
 
-/// Shows the rows of each customer of all runs, combined and with dated orders, in the order of the ids.
+/// Calls `show` with the rows of each customer of all runs, combined and with orders counted on their days, in the order
+/// of the ids.
 ///
 /// # Errors
-/// When a run cannot be read; the first that `show` gives.
+/// Output: a run cannot be read, or is damaged. Else the first error of `show`.
 pub fn merge(
     runs: Vec<RunLocation>,
     spill: &Spill,
     show: &mut dyn FnMut(&[u8], &mut CustomerRows) -> Result<()>,
 ) -> Result<()> {
     let ahead = AHEAD.min(AHEAD_OF_ALL / runs.len().max(1)).max(AHEAD_AT_LEAST);
-    let mut runs = runs.into_iter().map(|run| Run::new(run, spill, ahead)).collect::<Result<Vec<_>>>()?;
+    let mut runs = runs.into_iter().map(|run| RunReader::new(run, spill, ahead)).collect::<Result<Vec<_>>>()?;
     let (mut id, mut rows, mut ordered) = (vec![], CustomerRows::default(), vec![]);
-    while least(&runs, &mut id) {
+    while next_id(&runs, &mut id) {
         rows.clear();
         ordered.clear();
         let mut goes_on = false;
@@ -131,7 +143,7 @@ pub fn merge(
             let orders = std::mem::take(&mut rows.orders);
             run.advance()?;
             goes_on |= run.head().is_some_and(|record| record.id == id);
-            ordered.push(Orders { run: number, rows: orders, at: 0 });
+            ordered.push(OrderStream { run: number, rows: orders, at: 0 });
         }
         if goes_on {
             rows.combine();
@@ -146,8 +158,8 @@ pub fn merge(
     Ok(())
 }
 
-/// The least id that any run has next.
-fn least(runs: &[Run<'_>], into: &mut Vec<u8>) -> bool {
+/// Puts the smallest id that any run has next into `into`; false at the end of all runs.
+fn next_id(runs: &[RunReader<'_>], into: &mut Vec<u8>) -> bool {
     let heads = runs.iter().filter_map(|run| Some((run.prefix, run.head()?.id)));
     let Some((_, id)) = heads.min() else { return false };
     into.clear();
@@ -155,15 +167,17 @@ fn least(runs: &[Run<'_>], into: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Orders of a customer from one run, the next few thousand.
-struct Orders {
+/// The orders of a customer in one run, of which a few thousand are in memory at a time.
+struct OrderStream {
+    /// The number of the run.
     run: usize,
     rows: Vec<OrderRow>,
+    /// The next of `rows`.
     at: usize,
 }
 
-impl Orders {
-    fn next(&mut self, runs: &mut [Run<'_>], id: &[u8]) -> Result<Option<OrderRow>> {
+impl OrderStream {
+    fn next(&mut self, runs: &mut [RunReader<'_>], id: &[u8]) -> Result<Option<OrderRow>> {
         if self.at == self.rows.len() {
             let run = &mut runs[self.run];
             let Some(record) = run.head().filter(|record| record.id == id) else { return Ok(None) };
@@ -178,15 +192,21 @@ impl Orders {
     }
 }
 
-/// Dates more orders than need be in memory at once.
-fn date_many(rows: &mut CustomerRows, ordered: &mut [Orders], runs: &mut [Run<'_>], id: &[u8]) -> Result<()> {
+/// Counts each order on its first day, by a merge of the runs' orders: a customer may have more orders than fit into
+/// memory.
+fn date_many(
+    rows: &mut CustomerRows,
+    ordered: &mut [OrderStream],
+    runs: &mut [RunReader<'_>],
+    id: &[u8],
+) -> Result<()> {
     let mut next = BinaryHeap::new();
     for (i, orders) in ordered.iter_mut().enumerate() {
         next.extend(orders.next(runs, id)?.map(|order| Reverse((order, i))));
     }
     let mut dated = 0;
     while let Some(Reverse((order, i))) = next.pop() {
-        // The least day of an order comes first; no order is 0.
+        // Equal orders follow each other with their first day in front. No order is 0.
         if order.order != dated {
             date_order(&mut rows.days, order.day);
             dated = order.order;

@@ -1,11 +1,11 @@
 //! One customer's history, whatever the exports looked like.
 //!
 //! Canonical rows are scattered by the hash of the customer id ([`identity`], [`scatter`]) into buckets ([`store`]):
-//! there they are logged as they come ([`pot`], [`directory`], [`log`]), settled into runs of [`record`]s that may
+//! there they are logged as they come ([`buffer`], [`directory`], [`log`]), settled into runs of [`record`]s that may
 //! [`spill`], and brought together customer by customer ([`merge`], [`rows`]). A walk over a bucket reads each
-//! customer's record as a [`history::History`], looks at it through a [`lens::Lens`] as spells and [`movements`],
-//! [`renewal_events`] about renewals, [`purchases`] and [`signs`] of leaving, and shows it to folds and scorers as a [`view::View`]. What a run learns
-//! of all customers before it looks at them so ([`habits`], [`scores`]) lies in its [`shape`].
+//! customer's record as a [`history::CustomerHistory`], looks at it through a [`lens::Lens`] as spells and [`movements`],
+//! [`renewal_events`] about renewals, [`purchases`] and [`features`] of leaving, and shows it to folds and scorers as a [`view::View`]. What a run learns
+//! of all customers before it looks at them so ([`frequency_classes`], [`scores`]) lies in its [`shape`].
 
 mod append_log;
 mod bucket_buffer;

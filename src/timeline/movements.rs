@@ -1,21 +1,21 @@
 //! How a customer moves from one boundary to the next: the ledger's rows, before anything is summed.
 //!
-//! A [`Run`] is a range of periods in which nothing changes, so that a subscription that runs for years costs a few runs
+//! A [`MovementRun`] is a range of periods in which nothing changes, so that a subscription that runs for years costs a few runs
 //! however short the periods are. Every churn and revenue-churn figure is a sum over runs.
 
-use super::foreign_currency::{self, Abroad};
+use super::foreign_currency::{self, ForeignMoney};
 use super::lens::LiveRule;
 use super::rows::DayRow;
 use super::shape::Frame;
 use super::spells::{Spell, begins_anew};
-use super::subscription_periods::Range;
+use super::subscription_periods::LiveRange;
 use crate::calendar::Day;
 use crate::exchange::{ConversionError, OWN_CURRENCY};
 use crate::money::div_half_even;
 
 /// What a customer did in a period, by its boundaries (DEFINITIONS §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum CustomerState {
     New,
     Retained,
     Returned,
@@ -31,46 +31,46 @@ pub enum State {
     Idle,
 }
 
-impl State {
+impl CustomerState {
     pub fn name(self) -> Option<&'static str> {
         match self {
-            State::New => Some("new"),
-            State::Retained => Some("retained"),
-            State::Returned => Some("returned"),
-            State::Churned => Some("churned"),
-            State::Intra => Some("intra"),
-            State::IntraNew => Some("intra_new"),
-            State::IntraReturned => Some("intra_returned"),
-            State::Undecided | State::Idle => None,
+            CustomerState::New => Some("new"),
+            CustomerState::Retained => Some("retained"),
+            CustomerState::Returned => Some("returned"),
+            CustomerState::Churned => Some("churned"),
+            CustomerState::Intra => Some("intra"),
+            CustomerState::IntraNew => Some("intra_new"),
+            CustomerState::IntraReturned => Some("intra_returned"),
+            CustomerState::Undecided | CustomerState::Idle => None,
         }
     }
 
     pub fn in_opening(self) -> bool {
-        matches!(self, State::Retained | State::Churned | State::Undecided)
+        matches!(self, CustomerState::Retained | CustomerState::Churned | CustomerState::Undecided)
     }
 
     /// Counts as new: joined in the period, whether or not still there at its end.
     pub fn is_of_a_new_customer(self) -> bool {
-        matches!(self, State::New | State::IntraNew)
+        matches!(self, CustomerState::New | CustomerState::IntraNew)
     }
 
     /// Counts as churned.
     pub fn is_of_one_who_left(self) -> bool {
-        matches!(self, State::Churned | State::IntraNew | State::IntraReturned)
+        matches!(self, CustomerState::Churned | CustomerState::IntraNew | CustomerState::IntraReturned)
     }
 
     pub fn in_closing(self) -> bool {
-        matches!(self, State::New | State::Retained | State::Returned)
+        matches!(self, CustomerState::New | CustomerState::Retained | CustomerState::Returned)
     }
 }
 
 /// Periods `[from, to)` in which a customer's state and money are the same. Money is in minor units per period of the
 /// lens (transactions) or per month (subscriptions).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Run {
+pub struct MovementRun {
     pub from: usize,
     pub to: usize,
-    pub state: State,
+    pub state: CustomerState,
     /// m at the opening and at the closing of each period of the run.
     pub opening: i64,
     pub closing: i64,
@@ -84,7 +84,7 @@ pub struct Run {
     pub passing: i64,
 }
 
-impl Run {
+impl MovementRun {
     /// What exchange rates moved of the money that is there at the closing.
     pub fn currency_effect(&self) -> i64 {
         self.closing - self.valued
@@ -95,13 +95,13 @@ impl Run {
 #[derive(Clone, Copy, Debug)]
 struct Passage {
     period: usize,
-    state: State,
+    state: CustomerState,
     money: i64,
 }
 
-/// What holds at a boundary until the next [`Change`].
+/// What holds at a boundary until the next [`BoundaryChange`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Position {
+struct BoundaryState {
     live: bool,
     money: i64,
     /// The same at the exchange rates of the boundary before.
@@ -110,21 +110,21 @@ struct Position {
     scheduled: i64,
 }
 
-impl Position {
-    fn new(live: bool, net: i64, scheduled: i64) -> Position {
+impl BoundaryState {
+    fn new(live: bool, net: i64, scheduled: i64) -> BoundaryState {
         let money = if live { net.max(0) } else { 0 };
-        Position { live, money, valued: money, unallocated: net - money, scheduled }
+        BoundaryState { live, money, valued: money, unallocated: net - money, scheduled }
     }
 
     /// As it goes on, once rates have moved.
-    fn settled(self) -> Position {
-        Position { valued: self.money, ..self }
+    fn settled(self) -> BoundaryState {
+        BoundaryState { valued: self.money, ..self }
     }
 }
 
 /// From boundary `at` on these are added to what stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Change {
+struct BoundaryChange {
     at: usize,
     live: i32,
     net: i64,
@@ -134,20 +134,20 @@ struct Change {
 /// Buffers of a worker, so that customers cost no allocation.
 #[derive(Default)]
 pub struct Scratch {
-    changes: Vec<Change>,
-    standings: Vec<(usize, Position)>,
+    changes: Vec<BoundaryChange>,
+    standings: Vec<(usize, BoundaryState)>,
     intra: Vec<Passage>,
-    abroad: Abroad,
+    foreign: ForeignMoney,
     /// The gravest of what money of other currencies could not be said for.
     pub fault: Option<ConversionError>,
 }
 
 /// What a customer's movements are made from.
-pub struct Sources<'a> {
+pub struct MovementInputs<'a> {
     pub rule: &'a LiveRule,
     pub frame: &'a Frame,
     pub days: &'a [DayRow],
-    pub ranges: &'a [Range],
+    pub ranges: &'a [LiveRange],
     pub spells: &'a [Spell],
     /// Known to the company before the window began (`signed_up_at`): a first appearance in it is a return.
     pub seen_before: bool,
@@ -156,7 +156,7 @@ pub struct Sources<'a> {
 }
 
 /// The runs of a customer, in order; periods in which nothing is to be said have none.
-pub fn movements(of: &Sources<'_>, scratch: &mut Scratch, runs: &mut Vec<Run>) {
+pub fn movements(of: &MovementInputs<'_>, scratch: &mut Scratch, runs: &mut Vec<MovementRun>) {
     runs.clear();
     match of.rule {
         LiveRule::Period => standings_by_period(of, scratch),
@@ -169,7 +169,7 @@ pub fn movements(of: &Sources<'_>, scratch: &mut Scratch, runs: &mut Vec<Run>) {
     };
     let undecided_at = undecided(of).then(|| frame.len());
     let intra = &scratch.intra;
-    let mut before = Position::default();
+    let mut before = BoundaryState::default();
     let mut next_period = 0;
     for &(at, after) in &scratch.standings {
         if at > frame.len() {
@@ -183,14 +183,14 @@ pub fn movements(of: &Sources<'_>, scratch: &mut Scratch, runs: &mut Vec<Run>) {
         let period = at - 1;
         let passage = intra.binary_search_by_key(&period, |p| p.period).map_or(NO_PASSAGE, |i| intra[i]);
         let state = match (before.live, after.live) {
-            (true, true) => State::Retained,
-            (true, false) if undecided_at == Some(at) => State::Undecided,
-            (true, false) => State::Churned,
-            (false, true) if is_new(period) => State::New,
-            (false, true) => State::Returned,
+            (true, true) => CustomerState::Retained,
+            (true, false) if undecided_at == Some(at) => CustomerState::Undecided,
+            (true, false) => CustomerState::Churned,
+            (false, true) if is_new(period) => CustomerState::New,
+            (false, true) => CustomerState::Returned,
             (false, false) => passage.state,
         };
-        if state != State::Idle || after.unallocated != 0 {
+        if state != CustomerState::Idle || after.unallocated != 0 {
             let passing = if after.live || before.live { 0 } else { passage.money };
             push(runs, run((period, at), state, (before, after), passing));
         }
@@ -201,17 +201,25 @@ pub fn movements(of: &Sources<'_>, scratch: &mut Scratch, runs: &mut Vec<Run>) {
 }
 
 /// Of a period without one.
-const NO_PASSAGE: Passage = Passage { period: 0, state: State::Idle, money: 0 };
+const NO_PASSAGE: Passage = Passage { period: 0, state: CustomerState::Idle, money: 0 };
 
-fn run((from, to): (usize, usize), state: State, (before, after): (Position, Position), passing: i64) -> Run {
-    let Position { money: closing, valued, unallocated, scheduled, .. } = after;
-    Run { from, to, state, opening: before.money, closing, valued, unallocated, scheduled, passing }
+fn run(
+    (from, to): (usize, usize),
+    state: CustomerState,
+    (before, after): (BoundaryState, BoundaryState),
+    passing: i64,
+) -> MovementRun {
+    let BoundaryState { money: closing, valued, unallocated, scheduled, .. } = after;
+    MovementRun { from, to, state, opening: before.money, closing, valued, unallocated, scheduled, passing }
 }
 
 /// Appends a run; one that only goes on with what the last one says makes that longer.
-fn push(runs: &mut Vec<Run>, run: Run) {
+fn push(runs: &mut Vec<MovementRun>, run: MovementRun) {
     match runs.last_mut() {
-        Some(last) if last.to == run.from && (Run { to: run.to, ..*last }) == (Run { from: last.from, ..run }) => {
+        Some(last)
+            if last.to == run.from
+                && (MovementRun { to: run.to, ..*last }) == (MovementRun { from: last.from, ..run }) =>
+        {
             last.to = run.to;
         }
         _ => runs.push(run),
@@ -219,26 +227,26 @@ fn push(runs: &mut Vec<Run>, run: Run) {
 }
 
 /// Periods over which nothing changes at the boundaries, with those touched by a spell that came and went.
-fn steady(standing: Position, mut from: usize, to: usize, intra: &[Passage], runs: &mut Vec<Run>) {
-    let mut go_on = |from: usize, to: usize, state: State, passing: i64| {
-        if from < to && (state != State::Idle || standing.unallocated != 0) {
+fn steady(standing: BoundaryState, mut from: usize, to: usize, intra: &[Passage], runs: &mut Vec<MovementRun>) {
+    let mut go_on = |from: usize, to: usize, state: CustomerState, passing: i64| {
+        if from < to && (state != CustomerState::Idle || standing.unallocated != 0) {
             push(runs, run((from, to), state, (standing, standing), passing));
         }
     };
     if standing.live {
-        return go_on(from, to, State::Retained, 0);
+        return go_on(from, to, CustomerState::Retained, 0);
     }
     let within = intra.partition_point(|p| p.period < from)..intra.partition_point(|p| p.period < to);
     for Passage { period, state, money } in intra.get(within).into_iter().flatten() {
-        go_on(from, *period, State::Idle, 0);
+        go_on(from, *period, CustomerState::Idle, 0);
         go_on(*period, period + 1, *state, *money);
         from = period + 1;
     }
-    go_on(from, to, State::Idle, 0);
+    go_on(from, to, CustomerState::Idle, 0);
 }
 
 /// Live at the opening of a partial last period under `1 period` and not active in it.
-fn undecided(of: &Sources<'_>) -> bool {
+fn undecided(of: &MovementInputs<'_>) -> bool {
     let last = of.frame.len() - 1;
     matches!(of.rule, LiveRule::Period)
         && of.frame.last_is_partial()
@@ -247,7 +255,7 @@ fn undecided(of: &Sources<'_>) -> bool {
 
 /// What holds from each boundary at which it may change, under `1 period`: who is active in a period is live at its
 /// closing, and at that alone.
-fn standings_by_period(of: &Sources<'_>, scratch: &mut Scratch) {
+fn standings_by_period(of: &MovementInputs<'_>, scratch: &mut Scratch) {
     scratch.standings.clear();
     scratch.intra.clear();
     let mut days = of.days.iter().map(|d| (of.frame.grid.at(d.day) + 1, d)).peekable();
@@ -257,18 +265,18 @@ fn standings_by_period(of: &Sources<'_>, scratch: &mut Scratch) {
             live |= day.active > 0;
             net += day.net;
         }
-        scratch.standings.push((closing, Position::new(live, net, 0)));
+        scratch.standings.push((closing, BoundaryState::new(live, net, 0)));
         if days.peek().is_none_or(|(next, _)| *next > closing + 1) {
-            scratch.standings.push((closing + 1, Position::default()));
+            scratch.standings.push((closing + 1, BoundaryState::default()));
         }
     }
 }
 
 /// The same under the other rules: by summing up what changes.
-fn standings(of: &Sources<'_>, scratch: &mut Scratch) {
+fn standings(of: &MovementInputs<'_>, scratch: &mut Scratch) {
     changes(of, scratch);
     scratch.standings.clear();
-    if !scratch.abroad.is_empty() {
+    if !scratch.foreign.is_empty() {
         return standings_abroad(of, scratch);
     }
     let (mut live, mut net, mut scheduled) = (0i32, 0i64, 0i64);
@@ -289,42 +297,44 @@ fn standings(of: &Sources<'_>, scratch: &mut Scratch) {
             }
             LiveRule::Period | LiveRule::Learned | LiveRule::Subscriptions(_) => net,
         };
-        scratch.standings.push((group[0].at, Position::new(live > 0, net, scheduled)));
+        scratch.standings.push((group[0].at, BoundaryState::new(live > 0, net, scheduled)));
     }
 }
 
 /// The same where there is money of other currencies, which is worth something else at every boundary.
-fn standings_abroad(of: &Sources<'_>, scratch: &mut Scratch) {
-    let Scratch { changes, standings, abroad, fault, .. } = scratch;
+fn standings_abroad(of: &MovementInputs<'_>, scratch: &mut Scratch) {
+    let Scratch { changes, standings, foreign, fault, .. } = scratch;
     let mut own = changes.chunk_by(|a, b| a.at == b.at).peekable();
     let (mut live, mut net, mut scheduled) = (0i32, 0i64, 0i64);
-    abroad.begin(of.frame.boundary_by(of.until));
-    let next = |own: Option<&&[Change]>, abroad: &Abroad| own.map(|g| g[0].at).into_iter().chain(abroad.next()).min();
-    while let Some(at) = next(own.peek(), abroad).filter(|at| *at <= of.frame.len()) {
+    foreign.begin(of.frame.boundary_by(of.until));
+    let next = |own: Option<&&[BoundaryChange]>, foreign: &ForeignMoney| {
+        own.map(|g| g[0].at).into_iter().chain(foreign.next()).min()
+    };
+    while let Some(at) = next(own.peek(), foreign).filter(|at| *at <= of.frame.len()) {
         for change in own.next_if(|group| group[0].at == at).into_iter().flatten() {
             live += change.live;
             net += change.net;
             scheduled += change.scheduled;
         }
-        let worth = abroad.at(of.frame, at, (net, scheduled), fault);
-        let standing = Position::new(live > 0, worth.money, worth.scheduled);
-        standings.push((at, Position { valued: if live > 0 { worth.valued } else { 0 }, ..standing }));
+        let worth = foreign.at(of.frame, at, (net, scheduled), fault);
+        let standing = BoundaryState::new(live > 0, worth.money, worth.scheduled);
+        standings.push((at, BoundaryState { valued: if live > 0 { worth.valued } else { 0 }, ..standing }));
     }
 }
 
 /// Everything that happens between boundaries, as differences at boundaries; and the periods of spells that touch none.
-fn changes(of: &Sources<'_>, scratch: &mut Scratch) {
-    let Scratch { changes, intra, abroad, fault, .. } = scratch;
+fn changes(of: &MovementInputs<'_>, scratch: &mut Scratch) {
+    let Scratch { changes, intra, foreign, fault, .. } = scratch;
     changes.clear();
     intra.clear();
-    abroad.clear();
+    foreign.clear();
     let frame = of.frame;
     let never = frame.len() + 1;
     let mut add = |from: usize, to: usize, live: i32, net: i64, scheduled: i64| {
         if from < to {
-            changes.push(Change { at: from, live, net, scheduled });
+            changes.push(BoundaryChange { at: from, live, net, scheduled });
             if to < never {
-                changes.push(Change { at: to, live: -live, net: -net, scheduled: -scheduled });
+                changes.push(BoundaryChange { at: to, live: -live, net: -net, scheduled: -scheduled });
             }
         }
     };
@@ -353,7 +363,7 @@ fn changes(of: &Sources<'_>, scratch: &mut Scratch) {
                 add(start, end, 0, r.mrr, 0);
                 add(told, end, 0, 0, r.mrr);
             } else {
-                abroad.add(frame, r, (start, told, end), fault);
+                foreign.add(frame, r, (start, told, end), fault);
             }
         }),
     }
@@ -361,16 +371,16 @@ fn changes(of: &Sources<'_>, scratch: &mut Scratch) {
 }
 
 /// What a spell within a period counts as.
-fn passage(of: &Sources<'_>, which: usize) -> State {
+fn passage(of: &MovementInputs<'_>, which: usize) -> CustomerState {
     match (of.rule.passing_counts(), begins_anew(of.spells, which, of.seen_before, of.rule.reactivation())) {
-        (false, _) => State::Intra,
-        (true, true) => State::IntraNew,
-        (true, false) => State::IntraReturned,
+        (false, _) => CustomerState::Intra,
+        (true, true) => CustomerState::IntraNew,
+        (true, false) => CustomerState::IntraReturned,
     }
 }
 
 /// The money of a spell's last day, where passing counts, at the rates of the period's first.
-fn last_money(of: &Sources<'_>, spell: &Spell, period: usize, fault: &mut Option<ConversionError>) -> i64 {
+fn last_money(of: &MovementInputs<'_>, spell: &Spell, period: usize, fault: &mut Option<ConversionError>) -> i64 {
     if !of.rule.passing_counts() {
         return 0;
     }
@@ -386,7 +396,7 @@ mod tests {
 
     use super::*;
     use crate::calendar::{Day, Period};
-    use crate::timeline::segments::Dictionary;
+    use crate::timeline::segments::SegmentDictionary;
     use crate::timeline::shape::{Basis, Shape};
     use crate::timeline::spells::spells;
 
@@ -406,7 +416,7 @@ mod tests {
             true,
             true,
             false,
-            Dictionary::default(),
+            SegmentDictionary::default(),
         );
         let frame = shape.frame(Period::Month);
         let days: Vec<_> = days
@@ -415,7 +425,8 @@ mod tests {
             .collect();
         let mut found = vec![];
         spells(&rule, frame, &days, &[], until, &mut found);
-        let of = Sources { rule: &rule, frame, days: &days, ranges: &[], spells: &found, seen_before: false, until };
+        let of =
+            MovementInputs { rule: &rule, frame, days: &days, ranges: &[], spells: &found, seen_before: false, until };
         let mut runs = vec![];
         movements(&of, &mut Scratch::default(), &mut runs);
         runs.iter()

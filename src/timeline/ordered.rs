@@ -3,7 +3,7 @@
 //! A reason is a code, numbered by the thread that met it first. Where only reasons tell rows apart, the order in which
 //! they were kept is chance; here it becomes that of the texts.
 
-use super::history::History;
+use super::history::CustomerHistory;
 use super::labels::Labels;
 use super::rows::AnswerRow;
 use crate::rows::{NO_VALUE, Subscription};
@@ -11,24 +11,24 @@ use crate::rows::{NO_VALUE, Subscription};
 /// The rows of one customer that had to be put in order; empty where the record's own order stands.
 #[derive(Default)]
 pub struct Ordered {
-    terms: Vec<Subscription>,
+    subscriptions: Vec<Subscription>,
     answers: Vec<AnswerRow>,
 }
 
 impl Ordered {
-    pub fn read(&mut self, history: &History<'_>, labels: &Labels) {
+    pub fn read(&mut self, history: &CustomerHistory<'_>, labels: &Labels) {
         let rank = |code| labels.reasons.rank(code);
-        let bare = |term: &Subscription| Subscription { reason: NO_VALUE, ..*term };
-        put(&mut self.terms, history.terms, bare, |term| rank(term.reason));
+        let bare = |subscription: &Subscription| Subscription { reason: NO_VALUE, ..*subscription };
+        put(&mut self.subscriptions, history.subscriptions, bare, |subscription| rank(subscription.reason));
         let bare = |answer: &AnswerRow| AnswerRow { reason: NO_VALUE, ..*answer };
         put(&mut self.answers, history.answers, bare, |answer| rank(answer.reason));
     }
 
-    pub fn terms<'a>(&'a self, history: &History<'a>) -> &'a [Subscription] {
-        if self.terms.is_empty() { history.terms } else { &self.terms }
+    pub fn subscriptions<'a>(&'a self, history: &CustomerHistory<'a>) -> &'a [Subscription] {
+        if self.subscriptions.is_empty() { history.subscriptions } else { &self.subscriptions }
     }
 
-    pub fn answers<'a>(&'a self, history: &History<'a>) -> &'a [AnswerRow] {
+    pub fn answers<'a>(&'a self, history: &CustomerHistory<'a>) -> &'a [AnswerRow] {
         if self.answers.is_empty() { history.answers } else { &self.answers }
     }
 }
@@ -56,14 +56,22 @@ mod tests {
         let seen = |texts: [&str; 2]| {
             let labels = Labels { reasons: LabelColumn::new(&texts.map(Arc::from)), ..Labels::default() };
             let code = |text: &str| texts.iter().position(|t| *t == text).unwrap() as u32;
-            let mut terms =
+            let mut subscriptions =
                 ["price", "bugs"].map(|r| Subscription { reason: code(r), ..Subscription::running(Day(0), 5) });
-            terms.sort_unstable();
+            subscriptions.sort_unstable();
             let id = CustomerId::Integer(1);
-            let history = History { id, days: &[], terms: &terms, member: None, values: &[], uses: &[], answers: &[] };
+            let history = CustomerHistory {
+                id,
+                days: &[],
+                subscriptions: &subscriptions,
+                member: None,
+                values: &[],
+                usage: &[],
+                answers: &[],
+            };
             let mut ordered = Ordered::default();
             ordered.read(&history, &labels);
-            ordered.terms(&history).iter().map(|t| texts[t.reason as usize].to_owned()).collect::<Vec<_>>()
+            ordered.subscriptions(&history).iter().map(|t| texts[t.reason as usize].to_owned()).collect::<Vec<_>>()
         };
         assert_eq!(seen(["price", "bugs"]), ["bugs", "price"]);
         assert_eq!(seen(["bugs", "price"]), ["bugs", "price"]);

@@ -80,9 +80,9 @@ impl PurchaseRhythm {
 
 /// The mean gaps that part the classes: a class above the first begins beyond one of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cuts(pub Vec<MeanGap>);
+pub struct FrequencyCuts(pub Vec<MeanGap>);
 
-impl Cuts {
+impl FrequencyCuts {
     /// 1 + ⌊5·(customers with a smaller mean gap)/n⌋ as a number from 0, or [`FEW`].
     pub fn class(&self, rhythm: Option<PurchaseRhythm>) -> usize {
         let Some(mean) = rhythm.and_then(|r| r.mean_gap()) else { return FEW };
@@ -110,7 +110,7 @@ pub struct FrequencyClasses {
     pub until: Day,
     /// The share of those who buy again that have done so within their window.
     pub quantile: f64,
-    pub cuts: Cuts,
+    pub cuts: FrequencyCuts,
     pub classes: [FrequencyClass; QUINTILES + 1],
     /// All customers together.
     pub everybody: FrequencyClass,
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn classes_begin_beyond_their_cuts() {
-        let cuts = Cuts([1, 2, 2, 7].map(|d| MeanGap::new(d, 1)).to_vec());
+        let cuts = FrequencyCuts([1, 2, 2, 7].map(|d| MeanGap::new(d, 1)).to_vec());
         let class = |mean: i32| cuts.class(PurchaseRhythm::before(&days(&[0, mean, 2 * mean, 3 * mean]), Day(1000)));
         assert_eq!([1, 2, 3, 7, 8].map(class), [0, 1, 3, 3, 4]);
         assert_eq!(cuts.class(PurchaseRhythm::before(&days(&[0, 1, 2]), Day(1000))), FEW);

@@ -8,7 +8,7 @@ use crate::money::div_half_even;
 
 /// What is one transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transactions {
+pub enum TransactionUnit {
     /// All activities of a day.
     ByDay,
     /// An order, dated by its first row.
@@ -53,12 +53,12 @@ pub struct Purchases {
     pub spend: i64,
 }
 
-impl Transactions {
+impl TransactionUnit {
     /// How many transactions a day holds.
     pub fn on(self, view: &View<'_>, day: &DayRow) -> i64 {
         match self {
-            Transactions::ByDay => i64::from(day.active > 0),
-            Transactions::ByOrder => view.orders(day),
+            TransactionUnit::ByDay => i64::from(day.active > 0),
+            TransactionUnit::ByOrder => view.orders(day),
         }
     }
 

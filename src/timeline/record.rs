@@ -35,10 +35,10 @@ pub const LENGTH: usize = 4;
 pub struct CustomerRows {
     pub days: Vec<DaySum>,
     pub orders: Vec<OrderRow>,
-    pub terms: Vec<Subscription>,
+    pub subscriptions: Vec<Subscription>,
     pub member: Option<MemberRow>,
     pub values: Vec<ValueRow>,
-    pub uses: Vec<UseRow>,
+    pub usage: Vec<UseRow>,
     pub answers: Vec<AnswerRow>,
 }
 
@@ -46,10 +46,10 @@ impl CustomerRows {
     pub fn clear(&mut self) {
         self.days.clear();
         self.orders.clear();
-        self.terms.clear();
+        self.subscriptions.clear();
         self.member = None;
         self.values.clear();
-        self.uses.clear();
+        self.usage.clear();
         self.answers.clear();
     }
 
@@ -57,9 +57,9 @@ impl CustomerRows {
     pub fn combine(&mut self) {
         combine_days(&mut self.days);
         combine_orders(&mut self.orders);
-        self.terms.sort_unstable();
+        self.subscriptions.sort_unstable();
         combine_values(&mut self.values);
-        combine_uses(&mut self.uses);
+        combine_uses(&mut self.usage);
         self.answers.sort_unstable();
     }
 
@@ -78,22 +78,22 @@ impl CustomerRows {
             into.push(
                 has(!self.days.is_empty(), DAYS)
                     | has(!first.is_empty(), ORDERED)
-                    | has(!self.terms.is_empty(), TERMS)
+                    | has(!self.subscriptions.is_empty(), TERMS)
                     | has(self.member.is_some(), MEMBER)
                     | has(!self.values.is_empty(), VALUES)
-                    | has(!self.uses.is_empty(), USES)
+                    | has(!self.usage.is_empty(), USES)
                     | has(!self.answers.is_empty(), ANSWERS),
             );
             put_days(&self.days, into);
             put_orders(first, into);
-            if !self.terms.is_empty() {
-                put_encoded(&self.terms, into);
+            if !self.subscriptions.is_empty() {
+                put_encoded(&self.subscriptions, into);
             }
             if let Some(member) = &self.member {
                 put_encoded(member, into);
             }
             put_values(&self.values, into);
-            usage_and_surveys::put_uses(&self.uses, into);
+            usage_and_surveys::put_uses(&self.usage, into);
             usage_and_surveys::put_answers(&self.answers, into);
         });
         while !rest.is_empty() {
@@ -141,11 +141,11 @@ impl<'a> Record<'a> {
             day: |day| rows.days.push(day),
             order: |order| orders.push(order),
             value: |value| rows.values.push(value),
-            used: |row| rows.uses.push(row),
+            used: |row| rows.usage.push(row),
             answer: |row| rows.answers.push(row),
         };
-        let (mut terms, member) = sections(self.body, each);
-        rows.terms.append(&mut terms);
+        let (mut subscriptions, member) = sections(self.body, each);
+        rows.subscriptions.append(&mut subscriptions);
         if let Some(member) = member {
             super::rows::combine_members(&mut rows.member, member);
         }
@@ -156,10 +156,10 @@ impl<'a> Record<'a> {
 #[derive(Debug, Default)]
 pub struct DecodedRecord {
     pub days: Vec<DayRow>,
-    pub terms: Vec<Subscription>,
+    pub subscriptions: Vec<Subscription>,
     pub member: Option<MemberRow>,
     pub values: Vec<ValueRow>,
-    pub uses: Vec<UseRow>,
+    pub usage: Vec<UseRow>,
     pub answers: Vec<AnswerRow>,
 }
 
@@ -168,7 +168,7 @@ impl DecodedRecord {
     pub fn read(&mut self, record: Record<'_>) {
         self.days.clear();
         self.values.clear();
-        self.uses.clear();
+        self.usage.clear();
         self.answers.clear();
         let each = Sections {
             // Money was checked when the record was sealed.
@@ -177,10 +177,10 @@ impl DecodedRecord {
             },
             order: |_| {},
             value: |value| self.values.push(value),
-            used: |row| self.uses.push(row),
+            used: |row| self.usage.push(row),
             answer: |row| self.answers.push(row),
         };
-        (self.terms, self.member) = sections(record.body, each);
+        (self.subscriptions, self.member) = sections(record.body, each);
     }
 }
 
@@ -211,7 +211,7 @@ fn sections(
     if flags & ORDERED != 0 {
         read_orders(&mut reader, &mut each.order);
     }
-    let terms = if flags & TERMS != 0 { read_encoded(&mut reader) } else { vec![] };
+    let subscriptions = if flags & TERMS != 0 { read_encoded(&mut reader) } else { vec![] };
     let member = (flags & MEMBER != 0).then(|| read_encoded(&mut reader));
     if flags & VALUES != 0 {
         read_values(&mut reader, &mut each.value);
@@ -222,7 +222,7 @@ fn sections(
     if flags & ANSWERS != 0 {
         usage_and_surveys::read_answers(&mut reader, &mut each.answer);
     }
-    (terms, member)
+    (subscriptions, member)
 }
 
 fn record(id: &[u8], into: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
@@ -336,14 +336,14 @@ fn read_values(reader: &mut Reader<'_>, each: &mut impl FnMut(ValueRow)) {
     }
 }
 
-const OWN: &str = "rows of the program's own encode and decode";
+const OWN_CURRENCY: &str = "rows of the program's own encode and decode";
 
 fn put_encoded<T: Serialize>(value: &T, into: &mut Vec<u8>) {
-    *into = postcard::to_extend(value, std::mem::take(into)).expect(OWN);
+    *into = postcard::to_extend(value, std::mem::take(into)).expect(OWN_CURRENCY);
 }
 
 fn read_encoded<T: DeserializeOwned>(reader: &mut Reader<'_>) -> T {
-    let (value, rest) = postcard::take_from_bytes(reader.rest()).expect(OWN);
+    let (value, rest) = postcard::take_from_bytes(reader.rest()).expect(OWN_CURRENCY);
     *reader = Reader::new(rest);
     value
 }
@@ -353,7 +353,7 @@ mod tests {
     use super::*;
     use crate::rows::CancelKind;
 
-    fn term(started: i32) -> Subscription {
+    fn subscription(started: i32) -> Subscription {
         Subscription {
             cancelled: Day(started + 40),
             subscription: u128::MAX,
@@ -378,10 +378,10 @@ mod tests {
         CustomerRows {
             days: vec![day(-400, 1, 1, 5), day(0, 0, 0, -7), day(19_000, 3, 2, i128::from(i64::MAX) * 9)],
             orders: (0..10_000).map(|i| OrderRow { order: i << 99 | 1, day: Day(19_000 - i as i32) }).collect(),
-            terms: vec![term(3), term(18_000)],
+            subscriptions: vec![subscription(3), subscription(18_000)],
             member: Some(member),
             values: vec![value(0, 5, i64::MIN, 0), value(0, 6, i64::MAX, u32::MAX), value(3, 1, 0, 9)],
-            uses: usage_and_surveys::some_uses(),
+            usage: usage_and_surveys::some_uses(),
             answers: usage_and_surveys::some_answers(),
         }
     }

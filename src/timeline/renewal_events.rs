@@ -10,24 +10,27 @@ use crate::rows::Subscription;
 
 /// For how long a subscription is paid at a time: whole months, or days where `months` is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Interval {
+pub struct BillingInterval {
     pub months: i32,
     pub days: i32,
 }
 
-impl Interval {
-    pub fn of(term: &Subscription) -> Interval {
-        Interval { months: term.months, days: if term.months > 0 { 0 } else { term.days } }
+impl BillingInterval {
+    pub fn of(subscription: &Subscription) -> BillingInterval {
+        BillingInterval {
+            months: subscription.months,
+            days: if subscription.months > 0 { 0 } else { subscription.days },
+        }
     }
 
     /// As a pipeline's data would say it: `month`, `year`, `3 months`, `2 weeks`.
     pub fn name(self) -> String {
         let counted = |n: i32, unit: &str| if n == 1 { unit.to_owned() } else { format!("{n} {unit}s") };
         match self {
-            Interval { months, .. } if months > 0 && months % 12 == 0 => counted(months / 12, "year"),
-            Interval { months, .. } if months > 0 => counted(months, "month"),
-            Interval { days, .. } if days % 7 == 0 => counted(days / 7, "week"),
-            Interval { days, .. } => counted(days, "day"),
+            BillingInterval { months, .. } if months > 0 && months % 12 == 0 => counted(months / 12, "year"),
+            BillingInterval { months, .. } if months > 0 => counted(months, "month"),
+            BillingInterval { days, .. } if days % 7 == 0 => counted(days / 7, "week"),
+            BillingInterval { days, .. } => counted(days, "day"),
         }
     }
 
@@ -47,7 +50,7 @@ impl Interval {
 /// changed its interval. Who leaves within a term is lost at its end, when those who stay decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RenewalEvent {
-    pub interval: Interval,
+    pub interval: BillingInterval,
     pub number: usize,
     pub day: Day,
     pub renewed: bool,
@@ -57,26 +60,28 @@ pub struct RenewalEvent {
 ///
 /// All rows of a subscription are one sequence. Without subscription ids a row goes on with another of the same interval
 /// that begins where it was renewed, or up to `gap_days` later; else it is a subscription of its own.
-pub fn renewal_events(rows: &[Subscription], dues: &[RenewalDue], gap_days: i32) -> Vec<RenewalEvent> {
-    let term = |due: &RenewalDue| &rows[due.row as usize];
-    let sequence = |due: &RenewalDue| (term(due).subscription, if term(due).subscription == 0 { due.row } else { 0 });
-    let mut dues: Vec<RenewalDue> = dues.to_vec();
-    dues.sort_unstable_by_key(|due| (sequence(due), due.term_ends, due.renewed, due.row));
+pub fn renewal_events(rows: &[Subscription], renewals_due: &[RenewalDue], gap_days: i32) -> Vec<RenewalEvent> {
+    let subscription = |due: &RenewalDue| &rows[due.row as usize];
+    let sequence = |due: &RenewalDue| {
+        (subscription(due).subscription, if subscription(due).subscription == 0 { due.row } else { 0 })
+    };
+    let mut renewals_due: Vec<RenewalDue> = renewals_due.to_vec();
+    renewals_due.sort_unstable_by_key(|due| (sequence(due), due.term_ends, due.renewed, due.row));
     let mut renewal_events: Vec<RenewalEvent> = vec![];
     let mut renewed = Renewed::default();
-    for dues in dues.chunk_by(|a, b| sequence(a) == sequence(b)) {
-        let first = term(&dues[0]);
+    for renewals_due in renewals_due.chunk_by(|a, b| sequence(a) == sequence(b)) {
+        let first = subscription(&renewals_due[0]);
         let has_id = first.subscription != 0;
         // The last renewal: its interval and number.
-        let mut last = if has_id { None } else { renewed.take(Interval::of(first), paid_from(first), gap_days) };
-        for due in dues {
-            let interval = Interval::of(term(due));
+        let mut last = if has_id { None } else { renewed.take(BillingInterval::of(first), paid_from(first), gap_days) };
+        for due in renewals_due {
+            let interval = BillingInterval::of(subscription(due));
             let number = last.filter(|(same, _)| *same == interval).map_or(1, |(_, number)| number + 1);
             renewal_events.push(RenewalEvent { interval, number, day: due.term_ends, renewed: due.renewed });
             last = due.renewed.then_some((interval, number));
         }
         if let Some((interval, number)) = last.filter(|_| !has_id) {
-            renewed.put(interval, dues[dues.len() - 1].term_ends, number);
+            renewed.put(interval, renewals_due[renewals_due.len() - 1].term_ends, number);
         }
     }
     renewal_events
@@ -84,15 +89,15 @@ pub fn renewal_events(rows: &[Subscription], dues: &[RenewalDue], gap_days: i32)
 
 /// Where rows without an id were renewed last, and for the how-manieth time.
 #[derive(Default)]
-struct Renewed(BTreeMap<(Interval, Day), Vec<usize>>);
+struct Renewed(BTreeMap<(BillingInterval, Day), Vec<usize>>);
 
 impl Renewed {
-    fn put(&mut self, interval: Interval, day: Day, number: usize) {
+    fn put(&mut self, interval: BillingInterval, day: Day, number: usize) {
         self.0.entry((interval, day)).or_default().push(number);
     }
 
     /// The renewal that a row which starts at `start` goes on from, if there is one.
-    fn take(&mut self, interval: Interval, start: Day, gap_days: i32) -> Option<(Interval, usize)> {
+    fn take(&mut self, interval: BillingInterval, start: Day, gap_days: i32) -> Option<(BillingInterval, usize)> {
         let (key, numbers) = self.0.range_mut((interval, start.plus(-gap_days))..=(interval, start)).next_back()?;
         let (key, number) = (*key, numbers.pop()?);
         if numbers.is_empty() {
@@ -107,16 +112,16 @@ mod tests {
     use super::*;
     use crate::rows::PackedId;
 
-    fn term(subscription: PackedId, months: i32) -> Subscription {
+    fn subscription(subscription: PackedId, months: i32) -> Subscription {
         Subscription { months, subscription, ..Subscription::running(Day(0), 100) }
     }
 
     #[test]
     fn renewals_are_numbered_by_subscription_and_interval() {
         // Row 0 and 1: one subscription by the month, its plan changed; row 2: the same by the year; row 3: another.
-        let rows = [term(7, 1), term(7, 1), term(7, 12), term(8, 1)];
+        let rows = [subscription(7, 1), subscription(7, 1), subscription(7, 12), subscription(8, 1)];
         let due = |day, row, renewed| RenewalDue { day: Day(day), renewed, row, term_ends: Day(day) };
-        let dues = [
+        let renewals_due = [
             due(30, 0, true),
             due(35, 3, true),
             due(60, 0, true),
@@ -125,8 +130,10 @@ mod tests {
             due(455, 2, false),
             due(600, 2, true),
         ];
-        let found: Vec<_> =
-            renewal_events(&rows, &dues, 0).iter().map(|d| (d.interval.name(), d.number, d.day.0, d.renewed)).collect();
+        let found: Vec<_> = renewal_events(&rows, &renewals_due, 0)
+            .iter()
+            .map(|d| (d.interval.name(), d.number, d.day.0, d.renewed))
+            .collect();
         let month = |n, day, renewed| ("month".to_owned(), n, day, renewed);
         let year = |n, day, renewed| ("year".to_owned(), n, day, renewed);
         assert_eq!(
@@ -147,10 +154,10 @@ mod tests {
     #[test]
     fn without_ids_a_row_goes_on_where_another_of_its_kind_was_renewed() {
         // Two rows side by side from day 0, one of them followed by a third on day 60, and one by the year.
-        let row = |started, months| Subscription { started: Day(started), ..term(0, months) };
+        let row = |started, months| Subscription { started: Day(started), ..subscription(0, months) };
         let rows = [row(0, 1), row(0, 1), row(0, 12), row(60, 1)];
         let due = |day, row, renewed| RenewalDue { day: Day(day), renewed, row, term_ends: Day(day) };
-        let dues = [
+        let renewals_due = [
             due(30, 0, true),
             due(30, 1, true),
             due(60, 0, true),
@@ -159,7 +166,8 @@ mod tests {
             due(91, 3, true),
             due(365, 2, true),
         ];
-        let found: Vec<_> = renewal_events(&rows, &dues, 0).iter().map(|d| (d.number, d.day.0, d.renewed)).collect();
+        let found: Vec<_> =
+            renewal_events(&rows, &renewals_due, 0).iter().map(|d| (d.number, d.day.0, d.renewed)).collect();
         let expected =
             [(1, 30, true), (2, 60, true), (1, 30, true), (2, 60, true), (3, 90, false), (1, 365, true), (3, 91, true)];
         assert_eq!(found, expected);
@@ -167,15 +175,15 @@ mod tests {
 
     #[test]
     fn who_leaves_within_a_term_is_lost_at_its_end() {
-        let rows = [term(7, 12)];
-        let dues = [RenewalDue { day: Day(60), renewed: false, row: 0, term_ends: Day(366) }];
-        let found = renewal_events(&rows, &dues, 0);
+        let rows = [subscription(7, 12)];
+        let renewals_due = [RenewalDue { day: Day(60), renewed: false, row: 0, term_ends: Day(366) }];
+        let found = renewal_events(&rows, &renewals_due, 0);
         assert_eq!((found[0].number, found[0].day, found[0].renewed), (1, Day(366), false));
     }
 
     #[test]
     fn intervals_by_name() {
-        let name = |months, days| Interval { months, days }.name();
+        let name = |months, days| BillingInterval { months, days }.name();
         let found =
             [name(1, 0), name(12, 0), name(3, 0), name(24, 0), name(0, 7), name(0, 14), name(0, 1), name(0, 30)];
         assert_eq!(found, ["month", "year", "3 months", "2 years", "week", "2 weeks", "day", "30 days"]);

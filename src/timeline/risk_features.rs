@@ -8,7 +8,7 @@ use super::purchase_frequency::{FrequencyClasses, PurchaseRhythm};
 use super::rows::{AnswerKind, AnswerRow, DayRow, UseRow};
 use super::shape::Shape;
 use super::spells::Spell;
-use super::subscription_periods::{Running, running};
+use super::subscription_periods::{RunningSubscription, running};
 use super::view::View;
 use crate::calendar::{Day, Period};
 
@@ -105,7 +105,7 @@ pub const LONGEST_SILENCE: u16 = 2000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeatureSpec {
     /// In the order in which they are told apart.
-    pub signs: Vec<Feature>,
+    pub features: Vec<Feature>,
     /// Days of the last window.
     pub window: i32,
     /// The period by which customers are live under `1 period`.
@@ -122,20 +122,20 @@ pub struct FeatureSpec {
 impl FeatureSpec {
     /// How many levels come before those of each sign.
     pub fn offsets(&self) -> Vec<usize> {
-        let before = |i: usize| self.signs[..i].iter().map(|sign| sign.levels()).sum();
-        (0..self.signs.len()).map(before).collect()
+        let before = |i: usize| self.features[..i].iter().map(|feature| feature.levels()).sum();
+        (0..self.features.len()).map(before).collect()
     }
 
     /// How many combinations of levels there are.
     pub fn kinds(&self) -> u64 {
-        self.signs.iter().map(|sign| sign.levels() as u64).product()
+        self.features.iter().map(|feature| feature.levels() as u64).product()
     }
 
     /// How many of them can occur: nobody has more days of purchase in the last window than in all, or a gap without two.
     pub fn possible(&self) -> u64 {
         let (purchases, rhythm) = (Feature::Purchases.levels() as u64, Feature::PurchaseRhythm.levels() as u64);
         let together = purchases * rhythm * Feature::Lately.levels() as u64;
-        if !self.signs.contains(&Feature::Lately) {
+        if !self.features.contains(&Feature::Lately) {
             return self.kinds();
         }
         let gaps = |level: u64| if level == 0 { 1 } else { rhythm - 1 };
@@ -143,19 +143,19 @@ impl FeatureSpec {
     }
 
     /// The levels of a standing as one number, and back.
-    pub fn kind(&self, standing: &FeatureValues) -> u32 {
-        let level = |kind: u32, sign: &Feature| kind * sign.levels() as u32 + standing.level(*sign, self) as u32;
-        self.signs.iter().fold(0, level)
+    pub fn kind(&self, values: &FeatureValues) -> u32 {
+        let level = |kind: u32, feature: &Feature| kind * feature.levels() as u32 + values.level(*feature, self) as u32;
+        self.features.iter().fold(0, level)
     }
 
     /// The level of each sign.
     pub fn levels(&self, mut kind: u32) -> Vec<usize> {
         let mut levels: Vec<usize> = self
-            .signs
+            .features
             .iter()
             .rev()
-            .map(|sign| {
-                let (n, of) = (kind, sign.levels() as u32);
+            .map(|feature| {
+                let (n, of) = (kind, feature.levels() as u32);
                 kind /= of;
                 (n % of) as usize
             })
@@ -164,20 +164,20 @@ impl FeatureSpec {
         levels
     }
 
-    pub fn cut(&self, shape: &Shape, rule: &LiveRule, day: Day, longest: i32) -> Cut {
+    pub fn cut(&self, shape: &Shape, rule: &LiveRule, day: Day, longest: i32) -> Cutoff {
         let ends = match rule {
             LiveRule::Period => self.calendar.shift(day, 1),
             LiveRule::Window(days) => day.plus(*days),
             LiveRule::Learned => day.plus(longest),
             LiveRule::Subscriptions(_) => self.horizon.from(day, self.period),
         };
-        Cut { day, ends, last_period: self.calendar.shift(self.calendar.start(day, shape.week_start), -1) }
+        Cutoff { day, ends, last_period: self.calendar.shift(self.calendar.start(day, shape.week_start), -1) }
     }
 }
 
 /// A date at which customers are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cut {
+pub struct Cutoff {
     /// Nothing dated from here on is seen.
     pub day: Day,
     /// From here on it is known who left.
@@ -259,12 +259,12 @@ impl FeatureValues {
     }
 
     /// The level of a sign, from 0.
-    pub fn level(&self, sign: Feature, watch: &FeatureSpec) -> usize {
+    pub fn level(&self, feature: Feature, spec: &FeatureSpec) -> usize {
         // numerator / denominator ≥ cut
         let beyond = |cuts: &[(i64, i64)], numerator: i128, denominator: i128| {
             cuts.iter().filter(|(n, d)| numerator * i128::from(*d) >= denominator * i128::from(*n)).count()
         };
-        match sign {
+        match feature {
             Feature::Silence => beyond(&SILENCE, self.silence.into(), self.window.into()),
             Feature::PurchaseRhythm => match self.rhythm.filter(|r| r.gaps > 0) {
                 None => 0,
@@ -277,7 +277,7 @@ impl FeatureValues {
                 None => 0,
                 Some(level) if level.recent == 0 => 1,
                 Some(l) => {
-                    let window = i128::from(watch.window);
+                    let window = i128::from(spec.window);
                     2 + beyond(&LEVEL, l.recent.saturating_mul(l.earlier_days.into()), l.earlier.saturating_mul(window))
                 }
             },
@@ -314,34 +314,34 @@ pub enum Windows<'a> {
 /// Looks at a customer on one date after the other, in order of time.
 pub struct FeatureReader<'a> {
     view: View<'a>,
-    watch: &'a FeatureSpec,
+    spec: &'a FeatureSpec,
     windows: Windows<'a>,
     days: &'a [DayRow],
-    uses: &'a [UseRow],
+    usage: &'a [UseRow],
     bought: Pace,
     used: Pace,
 }
 
 impl<'a> FeatureReader<'a> {
-    pub fn new(view: View<'a>, watch: &'a FeatureSpec, windows: Windows<'a>) -> FeatureReader<'a> {
-        let uses = if watch.by_use { view.uses() } else { &[] };
-        FeatureReader { view, watch, windows, days: view.days(), uses, bought: Pace::default(), used: Pace::default() }
+    pub fn new(view: View<'a>, spec: &'a FeatureSpec, windows: Windows<'a>) -> FeatureReader<'a> {
+        let usage = if spec.by_use { view.usage() } else { &[] };
+        FeatureReader { view, spec, windows, days: view.days(), usage, bought: Pace::default(), used: Pace::default() }
     }
 
     /// The customer on a date, not before the last; `None` for who is not live.
-    pub fn at(&mut self, cut: &Cut) -> Option<FeatureValues> {
+    pub fn at(&mut self, cut: &Cutoff) -> Option<FeatureValues> {
         self.bought.go_on(self.days, cut.day, |d| (d.active > 0).then_some(d.day), |d| d.day);
-        self.used.go_on(self.uses, cut.day, |u| (u.quantity > 0).then_some(u.day), |u| u.day);
+        self.used.go_on(self.usage, cut.day, |u| (u.quantity > 0).then_some(u.day), |u| u.day);
         let yesterday = cut.day.plus(-1);
-        let standing = match self.view.rule() {
+        let values = match self.view.rule() {
             LiveRule::Subscriptions(rule) => {
-                let mut live = Live::default();
-                running(self.view.terms(), rule, cut.day, |row| live.see(&row, cut));
-                let done = if self.watch.by_use { &self.used } else { &self.bought };
+                let mut live = LiveSubscriptions::default();
+                running(self.view.subscriptions(), rule, cut.day, |row| live.add(&row, cut));
+                let done = if self.spec.by_use { &self.used } else { &self.bought };
                 let since = live.since?;
                 FeatureValues {
                     silence: yesterday.0 - done.last.unwrap_or(since).0,
-                    window: self.watch.window,
+                    window: self.spec.window,
                     rhythm: done.rhythm(),
                     tenure: cut.day.0 - since.0,
                     renewal: live.renewal?,
@@ -363,22 +363,22 @@ impl<'a> FeatureReader<'a> {
                 FeatureValues { silence: yesterday.0 - last.0, window, rhythm, lately: self.lately(cut.day), ..UNSEEN }
             }
         };
-        Some(FeatureValues { level: self.level(cut.day), answer: self.answer(cut.day), ..standing })
+        Some(FeatureValues { level: self.level(cut.day), answer: self.answer(cut.day), ..values })
     }
 
     /// The days of silence after which this customer has left.
-    fn window(&self, cut: &Cut, rule: &LiveRule) -> Option<i32> {
+    fn window(&self, cut: &Cutoff, rule: &LiveRule) -> Option<i32> {
         match (rule, self.windows) {
-            (LiveRule::Period, _) => Some(self.watch.calendar.whole_days()),
-            (LiveRule::Learned, Windows::Past(habits)) if cut.day < self.view.shape().as_of => {
-                Some(habits.classes[habits.cuts.class(self.bought.rhythm())].window)
+            (LiveRule::Period, _) => Some(self.spec.calendar.whole_days()),
+            (LiveRule::Learned, Windows::Past(frequency_classes)) if cut.day < self.view.shape().as_of => {
+                Some(frequency_classes.classes[frequency_classes.cuts.class(self.bought.rhythm())].window)
             }
             _ => self.view.window_days(),
         }
     }
 
     /// Whether who was live at the date left: bought nothing within the window after it, or had an end within the horizon.
-    pub fn left(&self, cut: &Cut, standing: &FeatureValues) -> bool {
+    pub fn left(&self, cut: &Cutoff, values: &FeatureValues) -> bool {
         match self.view.rule() {
             LiveRule::Subscriptions(_) => {
                 let yesterday = cut.day.plus(-1);
@@ -387,7 +387,7 @@ impl<'a> FeatureReader<'a> {
                 spell.is_none_or(|s| s.end < cut.ends)
             }
             rule => {
-                let ends = if *rule == LiveRule::Period { cut.ends } else { cut.day.plus(standing.window) };
+                let ends = if *rule == LiveRule::Period { cut.ends } else { cut.day.plus(values.window) };
                 let later = &self.days[self.bought.seen..];
                 !later.iter().take_while(|d| d.day < ends).any(|d| d.active > 0)
             }
@@ -396,21 +396,21 @@ impl<'a> FeatureReader<'a> {
 
     /// Days of purchase in the last window.
     fn lately(&self, cut: Day) -> u32 {
-        let from = cut.plus(-self.watch.window);
+        let from = cut.plus(-self.spec.window);
         let days = self.days[..self.bought.seen].iter().rev().take_while(|d| d.day >= from);
         days.map(|d| u32::from(d.active > 0)).sum()
     }
 
     fn level(&self, cut: Day) -> Option<Level> {
-        let (recent_from, window) = (cut.plus(-self.watch.window), self.watch.window);
-        let first = if self.watch.by_use { self.used.first } else { self.bought.first }?;
+        let (recent_from, window) = (cut.plus(-self.spec.window), self.spec.window);
+        let first = if self.spec.by_use { self.used.first } else { self.bought.first }?;
         let from = first.max(recent_from.plus(window.saturating_mul(-EARLIER_WINDOWS)));
         let earlier_days = recent_from.0 - from.0;
         if earlier_days < window {
             return None;
         }
-        let (earlier, recent) = if self.watch.by_use {
-            sums(&self.uses[..self.used.seen], (from, recent_from), |u| u.day, |u| u.quantity.into())
+        let (earlier, recent) = if self.spec.by_use {
+            sums(&self.usage[..self.used.seen], (from, recent_from), |u| u.day, |u| u.quantity.into())
         } else {
             sums(&self.days[..self.bought.seen], (from, recent_from), |d| d.day, |d| (d.active > 0).into())
         };
@@ -419,13 +419,13 @@ impl<'a> FeatureReader<'a> {
 
     /// The last answer that says whether the customer is content.
     fn answer(&self, cut: Day) -> Option<(Sentiment, AnswerRow)> {
-        if !self.watch.signs.contains(&Feature::Survey) {
+        if !self.spec.features.contains(&Feature::Survey) {
             return None;
         }
         let answers = self.view.answers();
         let known = &answers[..answers.partition_point(|a| a.day < cut)];
         let fresh = known.iter().rev().take_while(|a| a.day >= cut.plus(-ANSWERS_LAST));
-        fresh.filter_map(|a| Some((mark(a, self.watch.scales)?, *a))).next()
+        fresh.filter_map(|a| Some((mark(a, self.spec.scales)?, *a))).next()
     }
 }
 
@@ -471,7 +471,7 @@ fn mark(answer: &AnswerRow, [nps, csat]: [(i32, i32); 2]) -> Option<Sentiment> {
 
 /// The live subscriptions of a customer on a date.
 #[derive(Clone, Copy, Debug, Default)]
-struct Live {
+struct LiveSubscriptions {
     since: Option<Day>,
     /// Of the one that keeps the customer longest.
     renewal: Option<(usize, Day)>,
@@ -481,9 +481,9 @@ struct Live {
     goes_on: bool,
 }
 
-impl Live {
+impl LiveSubscriptions {
     /// Who has several leaves with the last of them: one that is not due keeps him, then one that is due, then the rest.
-    fn see(&mut self, row: &Running, cut: &Cut) {
+    fn add(&mut self, row: &RunningSubscription, cut: &Cutoff) {
         self.since = Some(row.since);
         let term_ends = if row.months > 0 { cut.day.plus_months(row.months) } else { cut.day.plus(row.days) };
         let this = match row.renews {

@@ -109,11 +109,11 @@ pub fn combine_days(days: &mut Vec<DaySum>) {
 }
 
 /// Sorts what a customer used and makes one of those of the same date.
-pub fn combine_uses(uses: &mut Vec<UseRow>) {
-    if !uses.is_sorted_by_key(|u| u.day) {
-        uses.sort_unstable_by_key(|u| u.day);
+pub fn combine_uses(usage: &mut Vec<UseRow>) {
+    if !usage.is_sorted_by_key(|u| u.day) {
+        usage.sort_unstable_by_key(|u| u.day);
     }
-    uses.dedup_by(|row, into| {
+    usage.dedup_by(|row, into| {
         let same = row.day == into.day;
         if same {
             into.add(*row);

@@ -2,23 +2,25 @@
 //!
 //! The rows of a batch are put in the order of their buckets first, so that each bucket is visited once a batch.
 
-use super::append_log::{Number, Purchase};
+use super::append_log::{CustomerNumber, Purchase};
 use super::bucket_buffer::BucketBuffer;
-use super::identity::{BUCKETS, Identity, bucket, bytes_of};
+use super::identity::{BUCKETS, CustomerHasher, bucket, bytes_of};
 use super::rows::{AnswerRow, MemberRow, UseRow, ValueRow};
 use super::store::Store;
 use crate::calendar::Day;
 use crate::error::Result;
-use crate::rows::{Batch, Customers, Ids, Sink, Subscriptions, Surveys, Transactions, Usage, ValueCode};
+use crate::rows::{
+    Batch, CustomerBatch, Ids, Sink, SubscriptionBatch, SurveyBatch, TransactionBatch, UsageBatch, ValueCode,
+};
 
 pub struct Scatter<'a> {
-    identity: Identity,
+    hasher: CustomerHasher,
     store: &'a Store,
 }
 
 impl<'a> Scatter<'a> {
-    pub fn new(identity: Identity, store: &'a Store) -> Self {
-        Scatter { identity, store }
+    pub fn new(hasher: CustomerHasher, store: &'a Store) -> Self {
+        Scatter { hasher, store }
     }
 
     /// After the last row: brings together what belongs to each customer.
@@ -30,11 +32,11 @@ impl<'a> Scatter<'a> {
         (0..BUCKETS).into_par_iter().with_max_len(1).try_for_each(|bucket| self.store.finalize(bucket))
     }
 
-    /// Calls `put(pot, customer, row)` for each row, bucket by bucket.
-    fn spread(&self, ids: &Ids, put: impl Fn(&mut BucketBuffer, Number, usize)) -> Result<()> {
+    /// Calls `put(buffer, customer, row)` for each row, bucket by bucket.
+    fn spread(&self, ids: &Ids, put: impl Fn(&mut BucketBuffer, CustomerNumber, usize)) -> Result<()> {
         let hashes: Vec<u64> = match ids {
-            Ids::Integer(ids) => ids.iter().map(|id| self.identity.integer(*id)).collect(),
-            Ids::Text(ids) => (0..ids.len()).map(|row| self.identity.text(ids.bytes(row))).collect(),
+            Ids::Integer(ids) => ids.iter().map(|id| self.hasher.integer(*id)).collect(),
+            Ids::Text(ids) => (0..ids.len()).map(|row| self.hasher.text(ids.bytes(row))).collect(),
         };
         let mut starts = [0u32; BUCKETS + 1];
         hashes.iter().for_each(|hash| starts[bucket(*hash) + 1] += 1);
@@ -53,13 +55,13 @@ impl<'a> Scatter<'a> {
             if rows.is_empty() {
                 continue;
             }
-            self.store.fill(bucket, rows.len(), |pot| {
-                pot.prefetch(rows.iter().map(|row| hashes[*row as usize]));
+            self.store.fill(bucket, rows.len(), |buffer| {
+                buffer.prefetch(rows.iter().map(|row| hashes[*row as usize]));
                 let mut number = [0; 8];
                 for row in rows {
                     let row = *row as usize;
-                    let customer = pot.customer(hashes[row], bytes_of(ids, row, &mut number));
-                    put(pot, customer, row);
+                    let customer = buffer.customer(hashes[row], bytes_of(ids, row, &mut number));
+                    put(buffer, customer, row);
                 }
             })?;
         }
@@ -68,44 +70,44 @@ impl<'a> Scatter<'a> {
 }
 
 fn put_values(
-    pot: &mut BucketBuffer,
-    customer: Number,
+    buffer: &mut BucketBuffer,
+    customer: CustomerNumber,
     row: usize,
     (day, instant): (Day, i64),
     columns: &[(usize, Vec<ValueCode>)],
 ) {
     for (segment, codes) in columns {
-        pot.values.push(customer, ValueRow { segment: *segment as u16, day, instant, code: codes[row] });
+        buffer.values.push(customer, ValueRow { segment: *segment as u16, day, instant, code: codes[row] });
     }
 }
 
 impl Sink for Scatter<'_> {
     fn accept(&self, batch: Batch) -> Result<()> {
         match batch {
-            Batch::Transactions(Transactions { ids, days, instants, amounts, active, orders, segments }) => {
-                self.spread(&ids, |pot, customer, i| {
+            Batch::Transactions(TransactionBatch { ids, days, instants, amounts, active, orders, segments }) => {
+                self.spread(&ids, |buffer, customer, i| {
                     let is_active = u32::from(active[i]);
                     // A row without an order id is an order by itself; 0 stands for NULL.
                     let order = orders.as_ref().map_or(0, |orders| orders[i]);
                     let orders = if order == 0 { is_active } else { 0 };
                     let order = if active[i] { order } else { 0 };
                     let (day, net) = (days[i].0, amounts[i]);
-                    pot.purchases.push(Purchase { customer, day, active: is_active, orders, net, order });
-                    put_values(pot, customer, i, (days[i], instants[i]), &segments);
+                    buffer.purchases.push(Purchase { customer, day, active: is_active, orders, net, order });
+                    put_values(buffer, customer, i, (days[i], instants[i]), &segments);
                 })
             }
-            Batch::Subscriptions(Subscriptions { ids, terms, instants, segments }) => {
-                self.spread(&ids, |pot, customer, i| {
-                    pot.terms.push((customer, terms[i]));
-                    put_values(pot, customer, i, (terms[i].started, instants[i]), &segments);
+            Batch::Subscriptions(SubscriptionBatch { ids, terms, instants, segments }) => {
+                self.spread(&ids, |buffer, customer, i| {
+                    buffer.subscriptions.push((customer, terms[i]));
+                    put_values(buffer, customer, i, (terms[i].started, instants[i]), &segments);
                 })
             }
-            Batch::Customers(Customers { ids, signed_up, channels, referred, segments, canonical }) => {
-                self.spread(&ids, |pot, customer, i| {
+            Batch::Customers(CustomerBatch { ids, signed_up, channels, referred, segments, canonical }) => {
+                self.spread(&ids, |buffer, customer, i| {
                     let values = segments.iter().map(|(s, codes)| (*s as u16, codes[i])).collect();
                     let canonical = canonical[i].clone();
                     let signed_up = signed_up[i];
-                    pot.put_member(
+                    buffer.put_member(
                         customer,
                         MemberRow {
                             canonical,
@@ -119,18 +121,18 @@ impl Sink for Scatter<'_> {
                     );
                 })
             }
-            Batch::Usage(Usage { ids, days, instants, quantities, segments }) => {
-                self.spread(&ids, |pot, customer, i| {
-                    pot.uses.push(customer, UseRow { day: days[i], quantity: quantities[i] });
-                    put_values(pot, customer, i, (days[i], instants[i]), &segments);
+            Batch::Usage(UsageBatch { ids, days, instants, quantities, segments }) => {
+                self.spread(&ids, |buffer, customer, i| {
+                    buffer.usage.push(customer, UseRow { day: days[i], quantity: quantities[i] });
+                    put_values(buffer, customer, i, (days[i], instants[i]), &segments);
                 })
             }
-            Batch::Surveys(Surveys { ids, days, instants, kinds, scores, reasons, segments }) => {
-                self.spread(&ids, |pot, customer, i| {
+            Batch::Surveys(SurveyBatch { ids, days, instants, kinds, scores, reasons, segments }) => {
+                self.spread(&ids, |buffer, customer, i| {
                     let (day, instant) = (days[i], instants[i]);
                     let answer = AnswerRow { day, instant, kind: kinds[i], score: scores[i], reason: reasons[i] };
-                    pot.answers.push((customer, answer));
-                    put_values(pot, customer, i, (day, instant), &segments);
+                    buffer.answers.push((customer, answer));
+                    put_values(buffer, customer, i, (day, instant), &segments);
                 })
             }
         }

@@ -7,7 +7,7 @@ use crate::calendar::Day;
 
 /// What buyers are ranked by; more is better in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bought {
+pub struct RfmMeasures {
     /// Days from the last activity to the last observed day.
     pub days_since_last: i64,
     pub orders: i64,
@@ -15,11 +15,11 @@ pub struct Bought {
     pub revenue: i64,
 }
 
-impl Bought {
+impl RfmMeasures {
     /// What a customer bought before as_of; `None` for who bought nothing.
-    pub fn of(days: &[DayRow], as_of: Day) -> Option<Bought> {
+    pub fn of(days: &[DayRow], as_of: Day) -> Option<RfmMeasures> {
         let last = days.iter().rev().find(|d| d.active > 0)?.day;
-        Some(Bought {
+        Some(RfmMeasures {
             days_since_last: i64::from(as_of.0) - 1 - i64::from(last.0),
             orders: days.iter().map(|d| i64::from(d.orders)).sum(),
             revenue: days.iter().map(|d| d.net).sum(),
@@ -45,7 +45,7 @@ pub struct Rfm {
 }
 
 impl Scores {
-    pub fn of(&self, bought: &Bought) -> Rfm {
+    pub fn of(&self, bought: &RfmMeasures) -> Rfm {
         let score = |cuts: &[i64], value: i64| 1 + cuts.iter().filter(|cut| value > **cut).count() as i64;
         Rfm {
             r: score(&self.recency, -bought.days_since_last),
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn scores_follow_the_definitions_example() {
         let scores = Scores { frequency: vec![1, 1, 1, 2], ..Scores::default() };
-        let f = |orders| scores.of(&Bought { days_since_last: 0, orders, revenue: 0 }).f;
+        let f = |orders| scores.of(&RfmMeasures { days_since_last: 0, orders, revenue: 0 }).f;
         assert_eq!([1, 2, 3, 9].map(f), [1, 4, 5, 5]);
     }
 }

@@ -14,7 +14,7 @@ use crate::rows::{NO_VALUE, ValueCode};
 
 /// Which of a customer's values counts where a column changes over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum At {
+pub enum SegmentAt {
     /// The value at each period's opening: customers may move between values.
     Opening,
     First,
@@ -23,7 +23,7 @@ pub enum At {
 
 /// Where a segment's values come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum SegmentOrigin {
     /// The rows of a source.
     Column,
     Builtin(Builtin),
@@ -34,33 +34,36 @@ pub enum Origin {
 #[derive(Clone, Debug)]
 pub struct SegmentColumn {
     pub name: Arc<str>,
-    pub at: At,
+    pub at: SegmentAt,
     pub cap: usize,
-    pub origin: Origin,
-    /// Empty of crossed segments: see [`Dictionary::cross`].
+    pub origin: SegmentOrigin,
+    /// Empty of crossed segments: see [`SegmentDictionary::cross`].
     labels: LabelColumn,
 }
 
 /// The segments of a run with all their values.
 #[derive(Clone, Debug, Default)]
-pub struct Dictionary {
+pub struct SegmentDictionary {
     pub segments: Vec<SegmentColumn>,
 }
 
 impl SegmentColumn {
     /// `values[code]` is the text behind a code.
-    pub fn new(name: &str, at: At, cap: usize, values: &[Arc<str>]) -> SegmentColumn {
-        SegmentColumn { name: name.into(), at, cap, origin: Origin::Column, labels: LabelColumn::new(values) }
+    pub fn new(name: &str, at: SegmentAt, cap: usize, values: &[Arc<str>]) -> SegmentColumn {
+        SegmentColumn { name: name.into(), at, cap, origin: SegmentOrigin::Column, labels: LabelColumn::new(values) }
     }
 
     /// A segment that the program computes, with all the values that it may have.
     pub fn builtin(name: &str, cap: usize, builtin: Builtin, values: &[Arc<str>]) -> SegmentColumn {
-        SegmentColumn { origin: Origin::Builtin(builtin), ..SegmentColumn::new(name, At::Latest, cap, values) }
+        SegmentColumn {
+            origin: SegmentOrigin::Builtin(builtin),
+            ..SegmentColumn::new(name, SegmentAt::Latest, cap, values)
+        }
     }
 
     /// The same segment with one value more than its cap, where they come from a source: the most that a run can meet.
-    pub fn fullest(&self) -> SegmentColumn {
-        if self.origin != Origin::Column {
+    pub fn fullest_column(&self) -> SegmentColumn {
+        if self.origin != SegmentOrigin::Column {
             return self.clone();
         }
         let values: Vec<Arc<str>> = (0..=self.cap).map(|i| i.to_string().into()).collect();
@@ -79,7 +82,7 @@ impl SegmentColumn {
 /// Between the names of crossed segments, and between their values.
 const CROSS: &str = " × ";
 
-impl Dictionary {
+impl SegmentDictionary {
     /// Adds the segment that crosses two others. A rank of it is `a·(B + 1) + b`, each of both the rank of its segment or
     /// one more for none of B values.
     ///
@@ -97,12 +100,12 @@ impl Dictionary {
             .help("cross segments of fewer values, such as the region instead of the town"));
         }
         let at = match (first.at, second.at) {
-            (At::Opening, _) | (_, At::Opening) => At::Opening,
-            (At::Latest, _) | (_, At::Latest) => At::Latest,
-            (At::First, At::First) => At::First,
+            (SegmentAt::Opening, _) | (_, SegmentAt::Opening) => SegmentAt::Opening,
+            (SegmentAt::Latest, _) | (_, SegmentAt::Latest) => SegmentAt::Latest,
+            (SegmentAt::First, SegmentAt::First) => SegmentAt::First,
         };
         let cap = first.cap.max(second.cap);
-        let origin = Origin::Crossed(a, b);
+        let origin = SegmentOrigin::Crossed(a, b);
         self.segments.push(SegmentColumn { name: name.into(), at, cap, origin, labels: LabelColumn::default() });
         Ok(())
     }
@@ -110,8 +113,10 @@ impl Dictionary {
     /// How many ranks a segment has.
     pub fn ranks(&self, segment: usize) -> usize {
         match self.segments[segment].origin {
-            Origin::Crossed(a, b) => (self.segments[a].values().len() + 1) * (self.segments[b].values().len() + 1),
-            Origin::Column | Origin::Builtin(_) => self.segments[segment].values().len(),
+            SegmentOrigin::Crossed(a, b) => {
+                (self.segments[a].values().len() + 1) * (self.segments[b].values().len() + 1)
+            }
+            SegmentOrigin::Column | SegmentOrigin::Builtin(_) => self.segments[segment].values().len(),
         }
     }
 
@@ -123,7 +128,7 @@ impl Dictionary {
 
     /// Both values of a rank where it is of crossed segments, with the names of these.
     fn parts(&self, segment: usize, rank: u32) -> Option<[(Arc<str>, Arc<str>); 2]> {
-        let Origin::Crossed(a, b) = self.segments[segment].origin else { return None };
+        let SegmentOrigin::Crossed(a, b) = self.segments[segment].origin else { return None };
         let width = self.segments[b].values().len() as u32 + 1;
         let part = |of: usize, rank: u32| {
             let column = &self.segments[of];
@@ -161,18 +166,18 @@ pub struct ValueCounts {
 
 /// The cells of a segment's ranks. A rank that nobody ever had is of no cell but everybody's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Ranked {
+enum CellsByRank {
     /// By rank.
     Dense(Vec<CellId>),
     /// Of the many pairs that crossed segments may have only those that occur.
     Sparse(BTreeMap<u32, CellId>),
 }
 
-impl Ranked {
+impl CellsByRank {
     fn put(&mut self, rank: u32, cell: CellId) {
         match self {
-            Ranked::Dense(cells) => cells[rank as usize] = cell,
-            Ranked::Sparse(cells) => {
+            CellsByRank::Dense(cells) => cells[rank as usize] = cell,
+            CellsByRank::Sparse(cells) => {
                 cells.insert(rank, cell);
             }
         }
@@ -184,7 +189,7 @@ impl Ranked {
 pub struct SegmentIndex {
     pub cells: Vec<SegmentCell>,
     /// Per segment: the cell of each rank, then of NULL.
-    of: Vec<(Ranked, CellId)>,
+    of: Vec<(CellsByRank, CellId)>,
     /// Per segment: how many cells it has.
     widths: Vec<usize>,
     /// Per segment: values that went to `other`.
@@ -193,7 +198,7 @@ pub struct SegmentIndex {
 
 impl SegmentIndex {
     /// The `cap` values that most customers ever had get a cell, in the order of their text; the rest share `other`.
-    pub fn learn(dictionary: &Dictionary, counts: &ValueCounts) -> SegmentIndex {
+    pub fn learn(dictionary: &SegmentDictionary, counts: &ValueCounts) -> SegmentIndex {
         let (name, value): (Arc<str>, Arc<str>) = ("all".into(), "all".into());
         let all = SegmentCell { segment: name, value, parts: None, is_other: false, customers: 0 };
         let mut index = SegmentIndex { cells: vec![all], of: vec![], widths: vec![], beyond_cap: vec![] };
@@ -213,8 +218,10 @@ impl SegmentIndex {
                 index.cells.len() as CellId - 1
             };
             let mut of = match segment.origin {
-                Origin::Crossed(..) => Ranked::Sparse(BTreeMap::new()),
-                Origin::Column | Origin::Builtin(_) => Ranked::Dense(vec![ALL; segment.values().len()]),
+                SegmentOrigin::Crossed(..) => CellsByRank::Sparse(BTreeMap::new()),
+                SegmentOrigin::Column | SegmentOrigin::Builtin(_) => {
+                    CellsByRank::Dense(vec![ALL; segment.values().len()])
+                }
             };
             let (mut none, mut other_is_taken) = (None, false);
             for rank in kept {
@@ -240,7 +247,7 @@ impl SegmentIndex {
             }
             // A pair says `(none)` of each of its parts.
             let none = match segment.origin {
-                Origin::Crossed(..) => ALL,
+                SegmentOrigin::Crossed(..) => ALL,
                 _ => none.unwrap_or_else(|| cell(NONE.into(), None, false, count(NO_VALUE).1)),
             };
             index.widths.push(index.cells.len() - before);
@@ -258,8 +265,8 @@ impl SegmentIndex {
     pub fn cell(&self, segment: usize, rank: u32) -> CellId {
         let (of, none) = &self.of[segment];
         match of {
-            Ranked::Dense(cells) => cells.get(rank as usize).copied().unwrap_or(*none),
-            Ranked::Sparse(cells) => cells.get(&rank).copied().unwrap_or(*none),
+            CellsByRank::Dense(cells) => cells.get(rank as usize).copied().unwrap_or(*none),
+            CellsByRank::Sparse(cells) => cells.get(&rank).copied().unwrap_or(*none),
         }
     }
 }
@@ -274,7 +281,8 @@ mod tests {
     #[test]
     fn the_cap_keeps_the_most_frequent_and_ties_go_by_text() {
         let values = ["d", "b", "a", "c"].map(Arc::from);
-        let dictionary = Dictionary { segments: vec![SegmentColumn::new("plan", At::Latest, 2, &values)] };
+        let dictionary =
+            SegmentDictionary { segments: vec![SegmentColumn::new("plan", SegmentAt::Latest, 2, &values)] };
         assert_eq!((dictionary.segments[0].rank(0), dictionary.segments[0].rank(NO_VALUE)), (3, NO_VALUE));
         let counts = [(0, (2, 1)), (1, (2, 2)), (2, (9, 3)), (3, (1, 1)), (NO_VALUE, (4, 4))].into();
         let index = SegmentIndex::learn(&dictionary, &ValueCounts { values: vec![counts] });
@@ -291,10 +299,11 @@ mod tests {
     fn pairs_have_cells_only_where_they_occur() {
         let texts = |all: &[&str]| all.iter().map(|t| Arc::from(*t)).collect::<Vec<_>>();
         let column = |name, at, values: &[&str]| SegmentColumn::new(name, at, 2, &texts(values));
-        let segments = vec![column("land", At::Latest, &["de", "fr"]), column("plan", At::Opening, &["pro"])];
-        let mut dictionary = Dictionary { segments };
+        let segments =
+            vec![column("land", SegmentAt::Latest, &["de", "fr"]), column("plan", SegmentAt::Opening, &["pro"])];
+        let mut dictionary = SegmentDictionary { segments };
         dictionary.cross(0, 1).unwrap();
-        assert_eq!((&*dictionary.segments[2].name, dictionary.segments[2].at), ("land × plan", At::Opening));
+        assert_eq!((&*dictionary.segments[2].name, dictionary.segments[2].at), ("land × plan", SegmentAt::Opening));
         assert_eq!(dictionary.ranks(2), 6);
         let rank = |a, b| dictionary.pair((0, 1), (a, b));
         let counts = [(rank(1, 0), (5, 4)), (rank(NO_VALUE, 0), (9, 9)), (rank(0, NO_VALUE), (1, 1))].into();

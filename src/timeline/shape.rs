@@ -7,7 +7,7 @@ use jiff::civil::Weekday;
 use super::labels::Labels;
 use super::purchase_frequency::FrequencyClasses;
 use super::scores::Scores;
-use super::segments::Dictionary;
+use super::segments::SegmentDictionary;
 use crate::calendar::{Day, Grid, Period};
 use crate::exchange::{ConversionError, CurrencyCode, ExchangeRates, OWN_CURRENCY, Rate};
 
@@ -35,7 +35,7 @@ pub struct CostRow {
 /// or not asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Learned {
-    pub habits: Option<Arc<FrequencyClasses>>,
+    pub frequency_classes: Option<Arc<FrequencyClasses>>,
     pub scores: Option<Arc<Scores>>,
 }
 
@@ -53,7 +53,7 @@ pub struct Shape {
     pub has_transactions: bool,
     /// `customers.signed_up_at` is mapped: first appearances can be told from returns.
     pub has_signed_up: bool,
-    pub dictionary: Arc<Dictionary>,
+    pub dictionary: Arc<SegmentDictionary>,
     pub costs: Arc<[CostRow]>,
     pub labels: Arc<Labels>,
     /// What other currencies are worth.
@@ -73,7 +73,7 @@ impl Shape {
         integer_ids: bool,
         has_transactions: bool,
         has_signed_up: bool,
-        dictionary: Dictionary,
+        dictionary: SegmentDictionary,
     ) -> Shape {
         Shape {
             basis,
@@ -105,8 +105,8 @@ impl Shape {
         Shape { rates, frames: Default::default(), ..self }
     }
 
-    pub fn with_habits(self, habits: Arc<FrequencyClasses>) -> Shape {
-        Shape { learned: Learned { habits: Some(habits), ..self.learned }, ..self }
+    pub fn with_frequency_classes(self, frequency_classes: Arc<FrequencyClasses>) -> Shape {
+        Shape { learned: Learned { frequency_classes: Some(frequency_classes), ..self.learned }, ..self }
     }
 
     pub fn with_scores(self, scores: Arc<Scores>) -> Shape {
@@ -239,7 +239,7 @@ mod tests {
     fn maturity_and_boundaries_of_a_cut_window() {
         let day = |t| Day::parse(t).unwrap();
         let window = (day("2011-01-15"), day("2011-04-10"));
-        let dictionary = Dictionary::default();
+        let dictionary = SegmentDictionary::default();
         let first = day("2010-11-20");
         let s = Shape::new(Basis::Transactions, window, first, Weekday::Monday, true, true, false, dictionary);
         let f = s.frame(Period::Month);

@@ -3,7 +3,7 @@
 use super::lens::LiveRule;
 use super::rows::DayRow;
 use super::shape::Frame;
-use super::subscription_periods::Range;
+use super::subscription_periods::LiveRange;
 use crate::calendar::Day;
 
 /// `[start, end)`; `end` = [`Day::NEVER`] where no end is known yet.
@@ -25,8 +25,15 @@ pub fn begins_anew(spells: &[Spell], which: usize, seen_before: bool, reactivati
 /// Spells in order of time.
 ///
 /// Under [`LiveRule::Period`] a spell covers whole periods. One that ends where a partial last period begins may yet go
-/// on: its movement is [`State::Undecided`](super::movements::State::Undecided).
-pub fn spells(rule: &LiveRule, frame: &Frame, days: &[DayRow], ranges: &[Range], until: Day, into: &mut Vec<Spell>) {
+/// on: its movement is [`CustomerState::Undecided`](super::movements::State::Undecided).
+pub fn spells(
+    rule: &LiveRule,
+    frame: &Frame,
+    days: &[DayRow],
+    ranges: &[LiveRange],
+    until: Day,
+    into: &mut Vec<Spell>,
+) {
     into.clear();
     let mut join = |start: Day, end: Day, gap: i32| match into.last_mut() {
         Some(last) if start <= last.end.plus(gap) => last.end = last.end.max(end),

@@ -11,7 +11,7 @@ pub use crate::rows::{CancelKind, Subscription};
 
 /// A half-open range of days in which a subscription is live, `end` = [`Day::NEVER`] while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Range {
+pub struct LiveRange {
     pub start: Day,
     pub end: Day,
     /// Minor units a month, of its currency.
@@ -57,14 +57,14 @@ pub struct SubscriptionCounts {
 }
 
 /// MRR of an amount per interval, half-even (DEFINITIONS §5): months as they are, a week × 52/12, a day × 365/12.
-fn mrr(term: &Subscription) -> Result<i64> {
-    let amount = i128::from(term.amount);
-    let monthly = if term.months > 0 {
-        div_half_even(amount, i128::from(term.months))
-    } else if term.days % 7 == 0 {
-        div_half_even(amount * 52, 12 * i128::from((term.days / 7).max(1)))
+fn mrr(subscription: &Subscription) -> Result<i64> {
+    let amount = i128::from(subscription.amount);
+    let monthly = if subscription.months > 0 {
+        div_half_even(amount, i128::from(subscription.months))
+    } else if subscription.days % 7 == 0 {
+        div_half_even(amount * 52, 12 * i128::from((subscription.days / 7).max(1)))
     } else {
-        div_half_even(amount * 365, 12 * i128::from(term.days.max(1)))
+        div_half_even(amount * 365, 12 * i128::from(subscription.days.max(1)))
     };
     i64::try_from(monthly).ok().filter(|m| i128::from(*m) <= MAX_MINOR).ok_or_else(|| {
         Error::input("the MRR of a subscription is more than DECIMAL(18) can hold")
@@ -73,30 +73,30 @@ fn mrr(term: &Subscription) -> Result<i64> {
 }
 
 /// The `k`-th renewal date of a term whose paid time begins at `start`.
-fn renewal(term: &Subscription, start: Day, k: i32) -> Day {
-    if term.months > 0 {
-        start.plus_months(term.months.saturating_mul(k))
+fn renewal(subscription: &Subscription, start: Day, k: i32) -> Day {
+    if subscription.months > 0 {
+        start.plus_months(subscription.months.saturating_mul(k))
     } else {
-        start.plus(term.days.max(1).saturating_mul(k))
+        start.plus(subscription.days.max(1).saturating_mul(k))
     }
 }
 
 /// The first renewal date at or after `day`.
-fn first_renewal_from(term: &Subscription, start: Day, day: Day) -> Day {
+fn first_renewal_from(subscription: &Subscription, start: Day, day: Day) -> Day {
     // A lower bound from the mean length of an interval, then step.
     let days_apart = i64::from(day.0) - i64::from(start.0);
-    let mut k = match term.months {
-        0 => days_apart / i64::from(term.days.max(1)),
+    let mut k = match subscription.months {
+        0 => days_apart / i64::from(subscription.days.max(1)),
         months => days_apart / (i64::from(months) * 31),
     }
     .max(1) as i32;
-    while renewal(term, start, k) < day {
+    while renewal(subscription, start, k) < day {
         k += 1;
     }
-    renewal(term, start, k)
+    renewal(subscription, start, k)
 }
 
-/// The live ranges of a customer's subscription rows under a rule, sorted; and, where `dues` is given, the ends of
+/// The live ranges of a customer's subscription rows under a rule, sorted; and, where `renewals_due` is given, the ends of
 /// paid terms before `until`, sorted.
 ///
 /// An end or cancellation at or after `until` is not yet known: the subscription runs.
@@ -107,26 +107,34 @@ pub fn live_ranges(
     rows: &[Subscription],
     rule: &SubscriptionRule,
     until: Day,
-    ranges: &mut Vec<Range>,
-    dues: &mut Vec<RenewalDue>,
+    ranges: &mut Vec<LiveRange>,
+    renewals_due: &mut Vec<RenewalDue>,
     counts: &mut SubscriptionCounts,
 ) -> Result<()> {
     ranges.clear();
-    dues.clear();
+    renewals_due.clear();
     let wholes = whole_ranges(rows, rule, until, counts);
     counts.rows += rows.len() as i64;
     let mut total = 0i128;
-    for (row, (term, whole)) in (0..).zip(rows.iter().zip(&wholes)) {
+    for (row, (subscription, whole)) in (0..).zip(rows.iter().zip(&wholes)) {
         let Some((start, end)) = *whole else { continue };
-        let mrr = mrr(term)?;
+        let mrr = mrr(subscription)?;
         total += i128::from(mrr);
-        let cancelled = if term.cancelled < until { term.cancelled } else { Day::NEVER };
+        let cancelled = if subscription.cancelled < until { subscription.cancelled } else { Day::NEVER };
         let mut push = |start: Day, end: Day| {
             if start < end && start < until {
-                ranges.push(Range { start, end, mrr, currency: term.currency, rated: Day::NEVER, cancelled, row });
+                ranges.push(LiveRange {
+                    start,
+                    end,
+                    mrr,
+                    currency: subscription.currency,
+                    rated: Day::NEVER,
+                    cancelled,
+                    row,
+                });
             }
         };
-        match paused(term, rule) {
+        match paused(subscription, rule) {
             Some((from, to)) if from < end && to > start => {
                 push(start, from.max(start));
                 push(to, end);
@@ -139,13 +147,13 @@ pub fn live_ranges(
             .help("check the unit of `amount` of source subscriptions"));
     }
     ranges.sort_unstable();
-    ends_of_terms(rows, &wholes, ranges, rule, until, dues, counts);
+    ends_of_terms(rows, &wholes, ranges, rule, until, renewals_due, counts);
     Ok(())
 }
 
 /// A plan for nothing where such are not live by themselves.
-fn is_free(term: &Subscription, rule: &SubscriptionRule) -> bool {
-    term.amount == 0 && !rule.free_is_live
+fn is_free(subscription: &Subscription, rule: &SubscriptionRule) -> bool {
+    subscription.amount == 0 && !rule.free_is_live
 }
 
 /// Of free plans, leaves what goes on from a paid one: from the day on which a paid plan begins beside it, or all of it
@@ -196,7 +204,7 @@ fn whole_ranges(
 
 /// A row that is live on a day, as it was known by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Running {
+pub struct RunningSubscription {
     /// First day of the customer's first live row.
     pub since: Day,
     /// The day on which its cancellation became known, [`Day::NEVER`] if none was.
@@ -209,24 +217,25 @@ pub struct Running {
 }
 
 /// The rows that are live on the day before `until`, by what was known then.
-pub fn running(rows: &[Subscription], rule: &SubscriptionRule, until: Day, mut each: impl FnMut(Running)) {
+pub fn running(rows: &[Subscription], rule: &SubscriptionRule, until: Day, mut each: impl FnMut(RunningSubscription)) {
     if rows.iter().all(|r| r.started >= until) {
         return;
     }
     let wholes = whole_ranges(rows, rule, until, &mut SubscriptionCounts::default());
     let Some(since) = wholes.iter().flatten().map(|(start, _)| *start).min() else { return };
     let yesterday = until.plus(-1);
-    for (term, whole) in rows.iter().zip(wholes) {
+    for (subscription, whole) in rows.iter().zip(wholes) {
         let Some((start, end)) = whole.filter(|(start, end)| (*start..*end).contains(&yesterday)) else { continue };
-        if paused(term, rule).is_some_and(|(from, to)| from < end && (from..to).contains(&yesterday)) {
+        if paused(subscription, rule).is_some_and(|(from, to)| from < end && (from..to).contains(&yesterday)) {
             continue;
         }
-        let cancelled = if term.cancelled < until { term.cancelled } else { Day::NEVER };
+        let cancelled = if subscription.cancelled < until { subscription.cancelled } else { Day::NEVER };
         // Who has called it off has the last day paid for; what costs nothing is paid for no term.
         let last_paid =
-            Some(term.paid_until).filter(|day| cancelled != Day::NEVER && *day >= until && *day != Day::NEVER);
-        let renews = (term.amount > 0).then(|| last_paid.unwrap_or_else(|| first_renewal_from(term, start, until)));
-        each(Running { since, cancelled, renews, months: term.months, days: term.days });
+            Some(subscription.paid_until).filter(|day| cancelled != Day::NEVER && *day >= until && *day != Day::NEVER);
+        let renews = (subscription.amount > 0)
+            .then(|| last_paid.unwrap_or_else(|| first_renewal_from(subscription, start, until)));
+        each(RunningSubscription { since, cancelled, renews, months: subscription.months, days: subscription.days });
     }
 }
 
@@ -236,24 +245,24 @@ pub fn running(rows: &[Subscription], rule: &SubscriptionRule, until: Day, mut e
 fn ends_of_terms(
     rows: &[Subscription],
     wholes: &[Option<(Day, Day)>],
-    ranges: &[Range],
+    ranges: &[LiveRange],
     rule: &SubscriptionRule,
     until: Day,
-    dues: &mut Vec<RenewalDue>,
+    renewals_due: &mut Vec<RenewalDue>,
     counts: &mut SubscriptionCounts,
 ) {
     let mut starts: Vec<Day> = wholes.iter().flatten().map(|(start, _)| *start).collect();
     starts.sort_unstable();
     let of_subscription = rows.iter().zip(wholes).filter_map(|(r, whole)| Some((r.subscription, (*whole)?)));
-    let anybody = Reach::new(ranges.iter().map(|r| (0, (r.start, r.end))));
-    let same = Reach::new(of_subscription);
-    for (row, (term, whole)) in (0..).zip(rows.iter().zip(wholes)) {
+    let of_customer = EndIndex::new(ranges.iter().map(|r| (0, (r.start, r.end))));
+    let same = EndIndex::new(of_subscription);
+    for (row, (subscription, whole)) in (0..).zip(rows.iter().zip(wholes)) {
         let Some((start, end)) = *whole else { continue };
         // What costs nothing is paid for no term.
-        if is_free(term, rule) {
+        if is_free(subscription, rule) {
             continue;
         }
-        terms_due(term, row, rule, (start, end), until, dues);
+        terms_due(subscription, row, rule, (start, end), until, renewals_due);
         if end >= until {
             continue;
         }
@@ -263,30 +272,30 @@ fn ends_of_terms(
         };
         counts.ended += 1;
         counts.resumed_within_3_days += i64::from(starts_in(1, 3));
-        if paused(term, rule).is_some_and(|(from, to)| (from..to).contains(&end.plus(-1))) {
+        if paused(subscription, rule).is_some_and(|(from, to)| (from..to).contains(&end.plus(-1))) {
             continue;
         }
-        let goes_on = if term.subscription == 0 {
-            anybody.passes(0, end.plus(rule.gap_days), end)
+        let is_continued = if subscription.subscription == 0 {
+            of_customer.passes(0, end.plus(rule.gap_days), end)
         } else {
-            starts_in(0, rule.gap_days) || same.passes(term.subscription, end, end)
+            starts_in(0, rule.gap_days) || same.passes(subscription.subscription, end, end)
         };
-        let term_ends = first_renewal_from(term, start, end);
-        if !goes_on || term_ends == end {
-            dues.push(RenewalDue { day: end, renewed: goes_on, row, term_ends });
+        let term_ends = first_renewal_from(subscription, start, end);
+        if !is_continued || term_ends == end {
+            renewals_due.push(RenewalDue { day: end, renewed: is_continued, row, term_ends });
         }
     }
-    dues.sort_unstable();
+    renewals_due.sort_unstable();
 }
 
 /// Which ranges reach beyond a day, by subscription: a reseller may have a million of them.
-pub(super) struct Reach {
+pub(super) struct EndIndex {
     /// Subscription, start, and the latest end of all of the subscription that start no later; sorted.
     ranges: Vec<(PackedId, Day, Day)>,
 }
 
-impl Reach {
-    pub(super) fn new(ranges: impl Iterator<Item = (PackedId, (Day, Day))>) -> Reach {
+impl EndIndex {
+    pub(super) fn new(ranges: impl Iterator<Item = (PackedId, (Day, Day))>) -> EndIndex {
         let mut ranges: Vec<_> = ranges.map(|(subscription, (start, end))| (subscription, start, end)).collect();
         ranges.sort_unstable();
         for i in 1..ranges.len() {
@@ -294,7 +303,7 @@ impl Reach {
                 ranges[i].2 = ranges[i].2.max(ranges[i - 1].2);
             }
         }
-        Reach { ranges }
+        EndIndex { ranges }
     }
 
     /// Whether a range of the subscription starts by `start` and ends after `day`.
@@ -306,56 +315,62 @@ impl Reach {
 
 /// Renewal dates that passed while the subscription ran.
 fn terms_due(
-    term: &Subscription,
+    subscription: &Subscription,
     row: u32,
     rule: &SubscriptionRule,
     (start, end): (Day, Day),
     until: Day,
-    dues: &mut Vec<RenewalDue>,
+    renewals_due: &mut Vec<RenewalDue>,
 ) {
-    let pause = paused(term, rule);
+    let pause = paused(subscription, rule);
     for k in 1.. {
-        let day = renewal(term, start, k);
+        let day = renewal(subscription, start, k);
         if day >= end || day >= until {
             break;
         }
         if pause.is_none_or(|(from, to)| !(from..to).contains(&day)) {
-            dues.push(RenewalDue { day, renewed: true, row, term_ends: day });
+            renewals_due.push(RenewalDue { day, renewed: true, row, term_ends: day });
         }
     }
 }
 
-fn paused(term: &Subscription, rule: &SubscriptionRule) -> Option<(Day, Day)> {
-    (!rule.paused_is_live && term.paused_from != Day::NEVER && term.paused_from < term.paused_until)
-        .then_some((term.paused_from, term.paused_until))
+fn paused(subscription: &Subscription, rule: &SubscriptionRule) -> Option<(Day, Day)> {
+    (!rule.paused_is_live
+        && subscription.paused_from != Day::NEVER
+        && subscription.paused_from < subscription.paused_until)
+        .then_some((subscription.paused_from, subscription.paused_until))
 }
 
 /// The first day of paid time.
-pub(super) fn paid_from(term: &Subscription) -> Day {
-    if term.trial_ends == Day::NEVER { term.started } else { term.started.max(term.trial_ends) }
+pub(super) fn paid_from(subscription: &Subscription) -> Day {
+    if subscription.trial_ends == Day::NEVER {
+        subscription.started
+    } else {
+        subscription.started.max(subscription.trial_ends)
+    }
 }
 
 /// From the start of paid time to the end, before pauses; `None` if the row is never live or not yet.
 fn whole_range(
-    term: &Subscription,
+    subscription: &Subscription,
     rule: &SubscriptionRule,
     until: Day,
     counts: &mut SubscriptionCounts,
 ) -> Option<(Day, Day)> {
-    if term.started >= until {
+    if subscription.started >= until {
         counts.after_as_of += 1;
         return None;
     }
-    if is_free(term, rule) && !rule.free_after_paid_is_live {
+    if is_free(subscription, rule) && !rule.free_after_paid_is_live {
         counts.free += 1;
         return None;
     }
-    let start = paid_from(term);
-    let end = match end(term, rule, start, until, counts) {
+    let start = paid_from(subscription);
+    let end = match end(subscription, rule, start, until, counts) {
         end if end >= until => Day::NEVER,
         end => end,
     };
-    if end <= term.started {
+    if end <= subscription.started {
         counts.never_live += 1;
         return None;
     }
@@ -369,15 +384,22 @@ fn whole_range(
 /// When the subscription ends, by the date that the policy says. Under the standard policy that is `paid_until`, falling
 /// back to `ended_at`, falling back to the first renewal date at or after the cancellation (called off before paid time
 /// begins, it never begins). What is past due runs on unless the rule says otherwise.
-fn end(term: &Subscription, rule: &SubscriptionRule, start: Day, until: Day, counts: &mut SubscriptionCounts) -> Day {
+fn end(
+    subscription: &Subscription,
+    rule: &SubscriptionRule,
+    start: Day,
+    until: Day,
+    counts: &mut SubscriptionCounts,
+) -> Day {
     let known = |day: Day| if day < until { day } else { Day::NEVER };
-    let (ended, cancelled, past_due) = (known(term.ended), known(term.cancelled), known(term.past_due_since));
+    let (ended, cancelled, past_due) =
+        (known(subscription.ended), known(subscription.cancelled), known(subscription.past_due_since));
     let overdue = past_due != Day::NEVER && ended == Day::NEVER && cancelled == Day::NEVER;
     // One at or after as_of is not yet known, but tells that paid time goes on beyond it.
-    let ended_at = term.ended.plus(rule.ended_at_inclusive.into());
+    let ended_at = subscription.ended.plus(rule.ended_at_inclusive.into());
     let (first, second) = match rule.dated {
-        Dated::PaidUntil => (term.paid_until, ended_at),
-        Dated::EndedAt | Dated::CancelledAt => (ended_at, term.paid_until),
+        Dated::PaidUntil => (subscription.paid_until, ended_at),
+        Dated::EndedAt | Dated::CancelledAt => (ended_at, subscription.paid_until),
     };
     let end = if overdue && rule.past_due_is_live {
         Day::NEVER
@@ -389,7 +411,7 @@ fn end(term: &Subscription, rule: &SubscriptionRule, start: Day, until: Day, cou
         second
     } else if cancelled != Day::NEVER {
         counts.end_derived += 1;
-        if cancelled < start { start } else { first_renewal_from(term, start, cancelled) }
+        if cancelled < start { start } else { first_renewal_from(subscription, start, cancelled) }
     } else {
         Day::NEVER
     };
@@ -406,7 +428,7 @@ mod tests {
         Day::parse(text).unwrap()
     }
 
-    fn term(started: &str, amount: i64, months: i32) -> Subscription {
+    fn subscription(started: &str, amount: i64, months: i32) -> Subscription {
         Subscription { months, ..Subscription::running(day(started), amount) }
     }
 
@@ -415,18 +437,19 @@ mod tests {
     }
 
     /// Live ranges with their MRR, and due dates with whether they were renewed.
-    type Looked = (Vec<(String, String, i64)>, Vec<(String, bool)>, SubscriptionCounts);
+    type Evaluated = (Vec<(String, String, i64)>, Vec<(String, bool)>, SubscriptionCounts);
 
-    fn look(terms: &[Subscription], rule: &SubscriptionRule) -> Looked {
-        let (mut ranges, mut dues, mut counts) = (vec![], vec![], SubscriptionCounts::default());
-        live_ranges(terms, rule, day("2024-07-01"), &mut ranges, &mut dues, &mut counts).unwrap();
+    fn look(subscriptions: &[Subscription], rule: &SubscriptionRule) -> Evaluated {
+        let (mut ranges, mut renewals_due, mut counts) = (vec![], vec![], SubscriptionCounts::default());
+        live_ranges(subscriptions, rule, day("2024-07-01"), &mut ranges, &mut renewals_due, &mut counts).unwrap();
         let ranges = ranges.iter().map(|r| (r.start.to_string(), r.end.to_string(), r.mrr)).collect();
-        (ranges, dues.iter().map(|d| (d.day.to_string(), d.renewed)).collect(), counts)
+        (ranges, renewals_due.iter().map(|d| (d.day.to_string(), d.renewed)).collect(), counts)
     }
 
     #[test]
     fn intervals_become_months_exactly() {
-        let mrr_of = |amount, months, days| mrr(&Subscription { days, ..term("2024-01-01", amount, months) }).unwrap();
+        let mrr_of =
+            |amount, months, days| mrr(&Subscription { days, ..subscription("2024-01-01", amount, months) }).unwrap();
         assert_eq!(
             [mrr_of(12_000, 12, 0), mrr_of(100, 3, 0), mrr_of(1200, 0, 7), mrr_of(1200, 0, 14), mrr_of(12, 0, 1)],
             [1000, 33, 5200, 2600, 365]
@@ -440,19 +463,19 @@ mod tests {
             paused_from: day("2024-02-01"),
             paused_until: day("2024-03-01"),
             ended: day("2024-04-15"),
-            ..term("2024-01-01", 1000, 1)
+            ..subscription("2024-01-01", 1000, 1)
         };
-        let (ranges, dues, _) = look(&[t], &rule());
+        let (ranges, renewals_due, _) = look(&[t], &rule());
         assert_eq!(
             ranges,
             [("2024-01-15".into(), "2024-02-01".into(), 1000), ("2024-03-01".into(), "2024-04-15".into(), 1000)]
         );
-        assert_eq!(dues, [("2024-03-15".into(), true), ("2024-04-15".into(), false)]);
+        assert_eq!(renewals_due, [("2024-03-15".into(), true), ("2024-04-15".into(), false)]);
     }
 
     #[test]
     fn a_cancellation_without_an_end_runs_to_the_next_renewal() {
-        let t = Subscription { cancelled: day("2024-03-10"), ..term("2024-01-31", 1000, 1) };
+        let t = Subscription { cancelled: day("2024-03-10"), ..subscription("2024-01-31", 1000, 1) };
         let (ranges, _, counts) = look(&[t], &rule());
         assert_eq!((ranges[0].1.as_str(), counts.end_derived), ("2024-03-31", 1));
     }
@@ -462,7 +485,7 @@ mod tests {
         let t = Subscription {
             paid_until: day("2024-05-01"),
             past_due_since: day("2024-05-01"),
-            ..term("2024-01-01", 1000, 1)
+            ..subscription("2024-01-01", 1000, 1)
         };
         assert_eq!(look(&[t], &rule()).0[0].1, "9999-12-31");
         assert_eq!(look(&[t], &SubscriptionRule { past_due_is_live: false, ..rule() }).0[0].1, "2024-05-01");
@@ -470,11 +493,13 @@ mod tests {
 
     #[test]
     fn a_plan_change_is_no_renewal_unless_it_falls_on_one() {
-        let change = |on| [Subscription { ended: day(on), ..term("2024-01-01", 12_000, 12) }, term(on, 24_000, 12)];
+        let change = |on| {
+            [Subscription { ended: day(on), ..subscription("2024-01-01", 12_000, 12) }, subscription(on, 24_000, 12)]
+        };
         assert_eq!(look(&change("2024-03-05"), &rule()).1, []);
         let monthly = [
-            Subscription { ended: day("2024-02-01"), ..term("2024-01-01", 1000, 1) },
-            Subscription { ended: day("2024-03-01"), ..term("2024-02-01", 2000, 1) },
+            Subscription { ended: day("2024-02-01"), ..subscription("2024-01-01", 1000, 1) },
+            Subscription { ended: day("2024-03-01"), ..subscription("2024-02-01", 2000, 1) },
         ];
         assert_eq!(look(&monthly, &rule()).1, [("2024-02-01".into(), true), ("2024-03-01".into(), false)]);
     }
@@ -482,7 +507,7 @@ mod tests {
     #[test]
     fn who_has_called_it_off_has_the_last_day_paid_for() {
         // By the year from 7 September, but paid until the company's own year ends in July.
-        let row = Subscription { paid_until: day("2024-07-07"), ..term("2023-09-07", 1000, 12) };
+        let row = Subscription { paid_until: day("2024-07-07"), ..subscription("2023-09-07", 1000, 12) };
         let renews = |row: Subscription, until: &str| {
             let mut found = None;
             running(&[row], &rule(), day(until), |live| found = live.renews);
@@ -498,13 +523,14 @@ mod tests {
 
     #[test]
     fn an_end_is_dated_by_the_policy() {
-        let dated =
-            |term: Subscription, dated: Dated| look(&[term], &SubscriptionRule { dated, ..rule() }).0[0].1.clone();
+        let dated = |subscription: Subscription, dated: Dated| {
+            look(&[subscription], &SubscriptionRule { dated, ..rule() }).0[0].1.clone()
+        };
         let all = Subscription {
             cancelled: day("2024-03-10"),
             ended: day("2024-03-20"),
             paid_until: day("2024-04-01"),
-            ..term("2024-01-01", 1000, 1)
+            ..subscription("2024-01-01", 1000, 1)
         };
         let ends = [Dated::PaidUntil, Dated::EndedAt, Dated::CancelledAt].map(|by| dated(all, by));
         assert_eq!(ends, ["2024-04-01", "2024-03-20", "2024-03-10"]);
@@ -521,12 +547,12 @@ mod tests {
 
     #[test]
     fn a_free_plan_is_live_where_it_goes_on_from_a_paid_one() {
-        let plan = |from: &str, to: &str, amount| Subscription { ended: day(to), ..term(from, amount, 1) };
-        let live = |terms: &[Subscription], gap_days| {
+        let plan = |from: &str, to: &str, amount| Subscription { ended: day(to), ..subscription(from, amount, 1) };
+        let live = |subscriptions: &[Subscription], gap_days| {
             let rule = SubscriptionRule { free_after_paid_is_live: true, gap_days, ..rule() };
-            let (ranges, dues, counts) = look(terms, &rule);
+            let (ranges, renewals_due, counts) = look(subscriptions, &rule);
             let text = ranges.iter().map(|(from, to, mrr)| format!("{}–{} {mrr}", &from[5..], &to[5..]));
-            (text.collect::<Vec<_>>().join(", "), dues.len(), counts.free)
+            (text.collect::<Vec<_>>().join(", "), renewals_due.len(), counts.free)
         };
         let paid = plan("2024-02-01", "2024-03-01", 1000);
         // One end of a paid term, and no term of a free plan.
@@ -542,12 +568,15 @@ mod tests {
 
     #[test]
     fn what_never_lives_is_counted() {
-        let same = Subscription { ended: day("2024-01-01"), ..term("2024-01-01", 1000, 1) };
-        let trial =
-            Subscription { trial_ends: day("2024-03-01"), ended: day("2024-02-01"), ..term("2024-01-01", 1000, 1) };
-        let late = term("2024-07-01", 1000, 1);
-        let (ranges, dues, counts) = look(&[same, trial, late, term("2024-01-01", 0, 1)], &rule());
-        assert_eq!((ranges.len(), dues.len()), (0, 0));
+        let same = Subscription { ended: day("2024-01-01"), ..subscription("2024-01-01", 1000, 1) };
+        let trial = Subscription {
+            trial_ends: day("2024-03-01"),
+            ended: day("2024-02-01"),
+            ..subscription("2024-01-01", 1000, 1)
+        };
+        let late = subscription("2024-07-01", 1000, 1);
+        let (ranges, renewals_due, counts) = look(&[same, trial, late, subscription("2024-01-01", 0, 1)], &rule());
+        assert_eq!((ranges.len(), renewals_due.len()), (0, 0));
         let expected = SubscriptionCounts {
             rows: 4,
             after_as_of: 1,

@@ -1,7 +1,7 @@
 //! Free trials, and whether they became paid.
 
 use super::lens::SubscriptionRule;
-use super::subscription_periods::{Range, Reach};
+use super::subscription_periods::{EndIndex, LiveRange};
 use crate::calendar::Day;
 use crate::rows::{PackedId, Subscription};
 
@@ -20,7 +20,7 @@ pub struct Trial {
 /// rows of one subscription with one date are one trial. It ends on that day, or with its last row before that. It was
 /// converted if something paid of the subscription is live there, or begins at most `gap_days` later; where the export
 /// has no subscription ids, if anything paid of the customer's is.
-pub fn trials(terms: &[Subscription], ranges: &[Range], rule: &SubscriptionRule, until: Day) -> Vec<Trial> {
+pub fn trials(subscriptions: &[Subscription], ranges: &[LiveRange], rule: &SubscriptionRule, until: Day) -> Vec<Trial> {
     let known = |day: Day| if day < until { day } else { Day::NEVER };
     let last = |t: &Subscription| match known(t.ended) {
         Day::NEVER => known(t.paid_until),
@@ -28,7 +28,7 @@ pub fn trials(terms: &[Subscription], ranges: &[Range], rule: &SubscriptionRule,
     };
     let is_trial = |t: &Subscription| t.trial_ends != Day::NEVER && t.started < t.trial_ends && t.started < until;
     // Rows without an id are told apart by their place.
-    let mut rows: Vec<(PackedId, usize, Day, Day)> = terms
+    let mut rows: Vec<(PackedId, usize, Day, Day)> = subscriptions
         .iter()
         .enumerate()
         .filter(|(_, t)| is_trial(t))
@@ -40,13 +40,13 @@ pub fn trials(terms: &[Subscription], ranges: &[Range], rule: &SubscriptionRule,
         return vec![];
     }
     rows.sort_unstable();
-    let paid = || ranges.iter().filter(|r| terms[r.row as usize].amount > 0);
-    let anybody = Reach::new(paid().map(|r| (0, (r.start, r.end))));
-    let same = Reach::new(paid().map(|r| (terms[r.row as usize].subscription, (r.start, r.end))));
+    let paid = || ranges.iter().filter(|r| subscriptions[r.row as usize].amount > 0);
+    let of_customer = EndIndex::new(paid().map(|r| (0, (r.start, r.end))));
+    let same = EndIndex::new(paid().map(|r| (subscriptions[r.row as usize].subscription, (r.start, r.end))));
     let trials = rows.chunk_by(|a, b| (a.0, a.1, a.2) == (b.0, b.1, b.2)).filter_map(|rows| {
         let subscription = rows[0].0;
         let ended = rows[rows.len() - 1].3;
-        let reach = if subscription == 0 { &anybody } else { &same };
+        let reach = if subscription == 0 { &of_customer } else { &same };
         let converted = reach.passes(subscription, ended.plus(rule.gap_days), ended);
         (ended < until).then_some(Trial { ended, converted })
     });
@@ -62,25 +62,25 @@ mod tests {
         Day::parse(text).unwrap()
     }
 
-    fn term(started: &str, trial_ends: &str, subscription: PackedId) -> Subscription {
+    fn subscription(started: &str, trial_ends: &str, subscription: PackedId) -> Subscription {
         Subscription { trial_ends: day(trial_ends), subscription, ..Subscription::running(day(started), 1000) }
     }
 
-    fn found(terms: &[Subscription]) -> Vec<(String, bool)> {
+    fn found(subscriptions: &[Subscription]) -> Vec<(String, bool)> {
         let rule = SubscriptionRule::default();
         let until = day("2024-07-01");
-        let (mut ranges, mut dues, mut counts) = (vec![], vec![], SubscriptionCounts::default());
-        live_ranges(terms, &rule, until, &mut ranges, &mut dues, &mut counts).unwrap();
-        trials(terms, &ranges, &rule, until).iter().map(|t| (t.ended.to_string(), t.converted)).collect()
+        let (mut ranges, mut renewals_due, mut counts) = (vec![], vec![], SubscriptionCounts::default());
+        live_ranges(subscriptions, &rule, until, &mut ranges, &mut renewals_due, &mut counts).unwrap();
+        trials(subscriptions, &ranges, &rule, until).iter().map(|t| (t.ended.to_string(), t.converted)).collect()
     }
 
     #[test]
     fn a_trial_becomes_paid_or_ends() {
-        let paid = term("2024-01-01", "2024-01-15", 1);
+        let paid = subscription("2024-01-01", "2024-01-15", 1);
         let came_to_nothing = Subscription { ended: day("2024-01-15"), ..paid };
         let called_off = Subscription { ended: day("2024-01-09"), ..paid };
-        let still_running = term("2024-06-20", "2024-07-04", 1);
-        let last_seen = term("2024-06-17", "2024-07-01", 1);
+        let still_running = subscription("2024-06-20", "2024-07-04", 1);
+        let last_seen = subscription("2024-06-17", "2024-07-01", 1);
         assert_eq!(found(&[paid]), [("2024-01-15".into(), true)]);
         assert_eq!(found(&[came_to_nothing]), [("2024-01-15".into(), false)]);
         assert_eq!(found(&[called_off]), [("2024-01-09".into(), false)]);
@@ -90,18 +90,18 @@ mod tests {
     #[test]
     fn rows_of_one_trial_are_one_and_later_rows_are_none() {
         // The plan changed on 8 January, and again when it was paid.
-        let first = Subscription { ended: day("2024-01-08"), ..term("2024-01-01", "2024-01-15", 1) };
-        let second = Subscription { ended: day("2024-03-15"), ..term("2024-01-08", "2024-01-15", 1) };
-        let third = term("2024-03-15", "2024-01-15", 1);
+        let first = Subscription { ended: day("2024-01-08"), ..subscription("2024-01-01", "2024-01-15", 1) };
+        let second = Subscription { ended: day("2024-03-15"), ..subscription("2024-01-08", "2024-01-15", 1) };
+        let third = subscription("2024-03-15", "2024-01-15", 1);
         assert_eq!(found(&[first, second, third]), [("2024-01-15".into(), true)]);
         // Another customer's trial of another subscription at the same time came to nothing.
-        let other = Subscription { ended: day("2024-01-15"), ..term("2024-01-01", "2024-01-15", 2) };
+        let other = Subscription { ended: day("2024-01-15"), ..subscription("2024-01-01", "2024-01-15", 2) };
         assert_eq!(found(&[second, other]), [("2024-01-15".into(), true), ("2024-01-15".into(), false)]);
     }
 
     #[test]
     fn a_free_trial_row_goes_on_as_a_paid_row() {
-        let trial = Subscription { amount: 0, ended: day("2024-01-15"), ..term("2024-01-01", "2024-01-15", 1) };
+        let trial = Subscription { amount: 0, ended: day("2024-01-15"), ..subscription("2024-01-01", "2024-01-15", 1) };
         let paid = Subscription { subscription: 1, ..Subscription::running(day("2024-01-15"), 1000) };
         let free = Subscription { amount: 0, ..paid };
         assert_eq!(found(&[trial, paid]), [("2024-01-15".into(), true)]);

@@ -5,13 +5,13 @@ use super::varint::{Reader, put, unzigzag, zigzag};
 use crate::calendar::Day;
 use crate::rows::NO_VALUE;
 
-pub fn put_uses(uses: &[UseRow], into: &mut Vec<u8>) {
-    if uses.is_empty() {
+pub fn put_uses(usage: &[UseRow], into: &mut Vec<u8>) {
+    if usage.is_empty() {
         return;
     }
-    put(into, uses.len() as u64);
+    put(into, usage.len() as u64);
     let mut before = 0;
-    for row in uses {
+    for row in usage {
         put(into, zigzag(i64::from(row.day.0) - before));
         put(into, zigzag(row.quantity));
         before = row.day.0.into();

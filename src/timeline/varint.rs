@@ -156,6 +156,8 @@ mod tests {
     use super::*;
 
     proptest! {
+        #![proptest_config(crate::properties::cases(256))]
+
         #[test]
         fn what_was_put_is_read(numbers in prop::collection::vec(any::<(u64, u128, i64, i128)>(), 0..20), shift in 0..128u32) {
             let mut bytes = vec![];

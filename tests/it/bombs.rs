@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::handmade::*;
+use crate::reference::malformed_files;
 use crate::support::{Outcome, Workspace};
 
 const PIPELINE: &str = r#"name = "bombs"
@@ -415,16 +416,9 @@ fn a_text_in_a_dictionary_may_be_longer_than_a_batch_could_be() {
 }
 
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn every_malformed_file_ends_with_a_sentence() {
-    let Some(folder) = std::env::var_os("TENURE_REFERENCE_DATA") else {
-        eprintln!("skipped: TENURE_REFERENCE_DATA is not set");
-        return;
-    };
-    let mut files = vec![];
-    for sub in ["bad_data", "fuzzing", "odd"] {
-        let folder = std::path::Path::new(&folder).join("malformed_parquet").join(sub);
-        files.extend(std::fs::read_dir(folder).expect("the corpus").map(|e| e.expect("an entry").path()));
-    }
+    let files = malformed_files();
     assert!(files.len() >= 162, "{} files", files.len());
     let mut sound = 0;
     for file in files {

@@ -137,7 +137,7 @@ fn millions_of_rows_without_a_number_are_counted_and_named() {
     let bad = vec![("who", whole(7, n)), ("at", days(n)), ("paid", texts("n/a", n))];
     write(&here.join("exports/transactions/bad.parquet"), 6, bad);
     let outcome = run_within(&here, 256, "2", &["--quiet"]);
-    outcome.exits(1).says(&["amount_not_numeric 6291456", "row 1 of", "row 5 of", "\"n/a\""]);
+    outcome.exits(1).says(&["amount_not_numeric 6,291,456", "row 1 of", "row 5 of", "\"n/a\""]);
 }
 
 #[test]
@@ -163,8 +163,20 @@ fn the_first_rejected_rows_are_kept_and_the_rest_counted_whatever_the_threads() 
     assert_eq!((&last["row"], &last["value"]), (&Value::Int(10_000), &Value::Text("n/a".into())));
     let said = detail(&here.table("checks"), "quarantine", "transactions");
     let (all, bad) = (3 * (30_000 + 2 * n + 1), 3 * (30_000 + 2 * n));
+    let (all, bad) = (grouped(all), grouped(bad));
     assert!(said.contains(&format!("({bad} of {all}: amount_not_numeric {bad})")), "{said}");
-    assert!(said.contains("holds the first 100000 of these rows; of all: amount_not_numeric in paid"), "{said}");
+    assert!(
+        said.contains("has the first 100,000 of these rows; all of them by column: amount_not_numeric in paid"),
+        "{said}"
+    );
+}
+
+/// A count of at least a thousand and less than a thousand millions, as people read it.
+fn grouped(n: impl std::fmt::Display) -> String {
+    let digits = n.to_string();
+    let (rest, last) = digits.split_at(digits.len() - 3);
+    let (millions, thousands) = rest.split_at(rest.len().saturating_sub(3));
+    if millions.is_empty() { format!("{thousands},{last}") } else { format!("{millions},{thousands},{last}") }
 }
 
 #[test]

@@ -163,7 +163,7 @@ fn a_filter_and_the_stages_decide_what_is_read() {
     for line in [
         "  transactions: 200 rows in 2 files",
         "    columns at, paid, who\n",
-        "    by the footers the filter leaves nothing of 8 of 10 row groups: 160 rows are not read\n",
+        "    the filter rules out 8 of 10 row groups by their footers: 160 rows are not read\n",
     ] {
         assert!(dry.stdout.contains(line), "{line:?} is missing\n{dry}");
     }
@@ -211,9 +211,38 @@ fn json_logs_are_one_object_a_line_and_quiet_is_quiet() {
     let quiet = here.tenure(&["run", "pipeline.toml", "--quiet"]);
     quiet.exits(0);
     assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
+    let both = here.tenure(&["run", "pipeline.toml", "--quiet", "--log-format", "json"]);
+    both.exits(0);
+    let names: Vec<Json> = both.stderr.lines().map(|line| json(line)["event"].clone()).collect();
+    assert_eq!(names, ["run_started", "published"], "{both}");
     let said = here.tenure(&["run", "pipeline.toml", "--threads", "1"]);
     said.exits(0);
     assert!(said.stdout.contains("published out/runs/") && said.stdout.contains("churn rate"), "{said}");
+}
+
+#[test]
+fn json_logs_count_customers_and_cover_dry_runs_and_wrong_command_lines() {
+    let here = shop();
+    let run = here.tenure(&["run", "pipeline.toml", "--log-format", "json"]);
+    let fold = run.stderr.lines().map(json).find(|e| e["event"] == "phase_started" && e["phase"] == "fold");
+    assert_eq!(fold.expect("a fold")["total"], 40, "customers, not customers times walks\n{run}");
+    let folded = run.stderr.lines().map(json).find(|e| e["event"] == "phase_finished" && e["phase"] == "fold");
+    assert!(folded.expect("its end")["rows"].as_u64().is_some_and(|n| (1..=40).contains(&n)), "{run}");
+    let dry = here.tenure(&["run", "pipeline.toml", "--dry-run", "--log-format", "json"]);
+    dry.exits(0);
+    let events: Vec<Json> = dry.stderr.lines().map(json).collect();
+    assert_eq!((dry.stdout.as_str(), events.len()), ("", 1), "{dry}");
+    assert_eq!((&events[0]["event"], &events[0]["sources"][1]["rows"]), (&"dry_run".into(), &200.into()), "{dry}");
+    for wrong in [&["--frobnicate"][..], &["--threads", "0"], &["--memory-limit", "4 gigs"]] {
+        let arguments = [&["run", "pipeline.toml", "--log-format", "json"][..], wrong].concat();
+        let refused = here.tenure(&arguments);
+        refused.exits(2);
+        let events: Vec<Json> = refused.stderr.lines().map(json).collect();
+        assert_eq!((events.len(), &events[0]["event"], &events[0]["status"]), (1, &"error".into(), &2.into()));
+        assert!(events[0]["what"].as_str().is_some_and(|what| what.contains(wrong[0])), "{refused}");
+        assert!(events[0]["help"].is_string(), "{refused}");
+    }
+    assert!(here.tenure(&["run", "--help", "--log-format", "json"]).stdout.contains("Usage"));
 }
 
 #[test]

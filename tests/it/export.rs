@@ -15,7 +15,7 @@ use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 
 use crate::days::{Day, civil, show};
-use crate::scenario::{Customer, Subscription, Transaction};
+use crate::scenario::{Cost, Customer, Subscription, Transaction};
 
 /// How an export types what it holds.
 #[derive(Clone, Copy, Debug)]
@@ -161,6 +161,13 @@ impl Shape {
             columns.push(("joined", self.times(rows.iter().map(|r| r.signed_up.map(|d| (d, 0))))));
         }
         columns
+    }
+
+    pub fn costs(&self, rows: &[Cost]) -> Vec<(&'static str, ArrayRef)> {
+        vec![
+            ("booked", self.times(rows.iter().map(|r| Some((r.day, 0))))),
+            ("spent", self.amounts(rows.iter().map(|r| r.cents))),
+        ]
     }
 }
 

@@ -18,12 +18,21 @@ pub fn purchases(seed: u64, by_days: bool) -> Scenario {
 }
 
 pub fn purchases_of(dice: &mut Dice, period: Period, by_days: bool) -> Scenario {
+    purchases_among(dice, period, by_days, (1, 14))
+}
+
+/// By so many that ten of them are at risk.
+pub fn many_purchases(seed: u64) -> Scenario {
+    purchases_among(&mut Dice::new(seed ^ 0x3A1C), Period::ALL[(seed % 5) as usize], seed.is_multiple_of(2), (30, 60))
+}
+
+fn purchases_among(dice: &mut Dice, period: Period, by_days: bool, (fewest, most): (i64, i64)) -> Scenario {
     let mean_days = (period.days().0 / period.days().1) as i64;
     let window = by_days.then(|| (mean_days * dice.pick(&[1, 2, 3, 6]) / 2).max(1) + dice.below(3));
     let mut scenario = Scenario::new(Rule::Transactions { window, every_row_counts: dice.percent(20) });
     let span = setting(&mut scenario, dice, period);
     let with_orders = dice.percent(50);
-    let customers = dice.between(1, 14);
+    let customers = dice.between(fewest, most);
     for customer in 0..customers {
         let mut shades = BTreeMap::new();
         for _ in 0..dice.between(0, 11) {
@@ -81,6 +90,15 @@ pub fn subscribers(seed: u64) -> Scenario {
 }
 
 pub fn subscribers_of(dice: &mut Dice, period: Period) -> Scenario {
+    subscribers_among(dice, period, (1, 12))
+}
+
+/// So many that ten of them are at risk.
+pub fn many_subscribers(seed: u64) -> Scenario {
+    subscribers_among(&mut Dice::new(seed ^ 0x3A1B), Period::ALL[(seed % 5) as usize], (30, 60))
+}
+
+fn subscribers_among(dice: &mut Dice, period: Period, (fewest, most): (i64, i64)) -> Scenario {
     let switches = Switches {
         ended_at_inclusive: dice.percent(25),
         gap_days: dice.pick(&[0, 0, 1, 3, 30]),
@@ -92,7 +110,7 @@ pub fn subscribers_of(dice: &mut Dice, period: Period) -> Scenario {
     let mut scenario = Scenario::new(Rule::Subscriptions(switches));
     let span = setting(&mut scenario, dice, period);
     let with_intervals = dice.percent(60);
-    let customers = dice.between(1, 12);
+    let customers = dice.between(fewest, most);
     let mut number = 0;
     for customer in 0..customers {
         let mut cursor = span.a_day(dice);
@@ -135,6 +153,50 @@ pub fn with_a_policy(dice: &mut Dice, mut scenario: Scenario) -> Scenario {
         if dice.percent(15) {
             row.cents = 0;
         }
+    }
+    scenario
+}
+
+/// A company over so many periods that they can be forecast from: customers come, change their price and leave, some of
+/// them by the season.
+pub fn company(seed: u64) -> Scenario {
+    let mut dice = Dice::new(seed ^ 0xC0_4A);
+    let period = dice.pick(&[Period::Week, Period::Month, Period::Month, Period::Quarter]);
+    let periods = dice.between(9, if period == Period::Quarter { 20 } else { 34 });
+    let first = period.start(day("2019-01-01") + dice.below(700), Weekday::Monday);
+    let (leaving, season, coming) = (dice.pick(&[1, 4, 10, 25]), dice.pick(&[0, 0, 3]), dice.pick(&[0, 2, 5]));
+    let mut live: Vec<(i64, Day, i64)> = vec![];
+    let (mut rows, mut customers) = (vec![], 0);
+    for number in 0..periods {
+        let (start, next) = (period.after(first, number), period.after(first, number + 1));
+        let coming = if number == 0 { dice.between(15, 60) } else { dice.between(0, coming) };
+        for _ in 0..coming {
+            live.push((customers, dice.between(start, next - 1), dice.pick(&[9_00, 19_00, 49_00])));
+            customers += 1;
+        }
+        let chance = leaving * if number % 4 == 2 { 1 + season } else { 1 };
+        for (customer, since, cents) in std::mem::take(&mut live) {
+            let on = dice.between(start, next - 1);
+            let (leaves, changes) = (dice.percent(chance), dice.percent(4));
+            if on <= since || !(leaves || changes) {
+                live.push((customer, since, cents));
+                continue;
+            }
+            rows.push(Subscription { ended: Some(on), ..Subscription::new(customer, since, None, cents) });
+            if !leaves {
+                live.push((customer, on, dice.pick(&[9_00, 19_00, 49_00])));
+            }
+        }
+    }
+    rows.extend(live.into_iter().map(|(customer, since, cents)| Subscription::new(customer, since, None, cents)));
+    for (number, row) in (1..).zip(&mut rows) {
+        row.number = number;
+        row.plan = Some(if row.customer % 3 == 0 { "pro" } else { "basic" });
+    }
+    let mut scenario = Scenario::subscribers(rows).period(period);
+    scenario.as_of = Some(period.after(first, periods) + dice.pick(&[0, 0, 3]));
+    if dice.percent(40) {
+        scenario.segments = vec![Segment { name: "plan", attribute: Attribute::Plan, at: At::First }];
     }
     scenario
 }

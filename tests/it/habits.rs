@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::days::{Day, day};
-use crate::published::{cents, float, int, path_text, reference, rows_of};
+use crate::published::{cents, float, int, path_text, rows_of};
+use crate::reference::reference;
 use crate::support::{Row, Table, Value, Workspace, whole};
 
 /// Days with their net cents, and whether something was bought on them.
@@ -223,8 +224,9 @@ fn of_a_music_shop() {
 
 /// 541,909 real lines, cancellations among them: the windows of the classes come in the order of their names.
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn of_online_retail() {
-    let Some(export) = reference("online_retail/online_retail.parquet") else { return };
+    let export = reference("online_retail/online_retail.parquet");
     let here = Workspace::new();
     let columns =
         "customer_id = \"CustomerID\", occurred_at = \"InvoiceDate\", amount = { sql = \"Quantity * UnitPrice\" }";

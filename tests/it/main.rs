@@ -2,10 +2,13 @@
 //!
 //! - [`models`], [`survival_published`]: the statistics alone, against figures that others have printed.
 //! - [`published`], [`published_fits`], [`worked`]: figures that others have printed, and every worked example of the definitions.
-//! - [`oracle`]: random histories against [`naive`], the definitions written down a second time.
+//! - [`oracle`]: random histories against [`naive`], the definitions written down a second time; [`settled`]: what was meant
+//!   where they leave room, and who says so.
 //! - [`fitted`]: models of buying against the same definitions, and against sums over all customers there could be
 //!   ([`integrals`]).
-//! - [`forecast`]: what is expected, and how past expectations fared.
+//! - [`maxima`]: fitted parameters against naive likelihoods: the greatest, and of the right counts.
+//! - [`lifetimes`]: what customers are worth, by the methods without a fit, against the same definitions.
+//! - [`forecast`]: what is expected, and how past expectations fared: cases by hand, and naive smoothing.
 //! - [`habits`]: learned windows, scores and shares, recomputed with every customer in memory.
 //! - [`answers`]: what customers answered and did afterwards, recomputed the same way on random histories.
 //! - [`currencies`]: amounts in several currencies, converted by hand and recomputed on random histories.
@@ -25,6 +28,8 @@
 //! - [`secrets`]: what the environment holds is shown nowhere.
 //! - [`terminals`]: what a terminal would obey is escaped everywhere.
 //! - [`mistakes`], [`signals`]: what goes wrong is said, and leaves nothing behind.
+//! - [`remedies`]: what messages tell to do, done as printed.
+//! - [`samples`]: the pipeline files that README and docs show.
 //! - [`links`]: planted links are not followed, and permissions are bounded; [`truth`]: messages and exit status say what
 //!   has happened.
 //! - [`replaced`]: exports that change while they are read, and files that are none.
@@ -57,9 +62,11 @@ mod hostile;
 mod integrals;
 mod laws;
 mod ledger;
+mod lifetimes;
 mod links;
 mod looked_at;
 mod loyal;
+mod maxima;
 mod memory;
 mod mistakes;
 mod models;
@@ -70,10 +77,14 @@ mod policies;
 mod published;
 mod published_fits;
 mod reconcile;
+mod reference;
+mod remedies;
 mod replaced;
 mod risk;
+mod samples;
 mod scenario;
 mod secrets;
+mod settled;
 mod signals;
 mod small;
 mod support;

@@ -10,6 +10,7 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray};
 
 use crate::days::day;
 use crate::export;
+use crate::reference::malformed_files;
 use crate::scenario::{Attribute, Customer, Scenario, Segment, Transaction};
 use crate::support::{Outcome, Workspace};
 
@@ -214,16 +215,9 @@ fn a_file_that_is_broken_is_named() {
 
 /// 163 files that have broken other readers: an answer or an error, never a panic, an abort or half a result.
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn files_that_broke_other_readers() {
-    let Some(folder) = std::env::var_os("TENURE_REFERENCE_DATA") else {
-        eprintln!("skipped: TENURE_REFERENCE_DATA does not name the folder of the reference data");
-        return;
-    };
-    let mut files = vec![];
-    for kind in ["bad_data", "fuzzing", "odd"] {
-        let listed = std::fs::read_dir(Path::new(&folder).join("malformed_parquet").join(kind));
-        files.extend(listed.expect("the malformed files").flatten().map(|f| f.path()));
-    }
+    let mut files = malformed_files();
     files.retain(|f| f.extension().is_none_or(|e| e != "md"));
     assert!(files.len() > 100, "only {} malformed files", files.len());
     let (most, mut refused) = (files.len() * 3 / 4, 0);

@@ -1,11 +1,9 @@
 //! Models of buying against published figures, from the data they were published with.
 //!
-//! The data is not part of the repository: the tests read the folder named by `TENURE_REFERENCE_DATA`, and say that
-//! they are skipped where it is not set.
+//! The data is not part of the repository; see [`crate::reference`].
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::PathBuf;
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Date32Type, Float64Type, Int64Type};
@@ -14,15 +12,13 @@ use tenure::stats::buyers::{BgNbd, BuyerCell, BuyerHistories, BuyerModel, MbgNbd
 use tenure::stats::fit::{Fit, Parametric};
 use tenure::stats::gammagamma::{GammaGamma, SpendCell, Spends};
 
-/// The batches of a file of the reference data, if there is any.
-fn reference(name: &str) -> Option<Vec<RecordBatch>> {
-    let Some(folder) = std::env::var_os("TENURE_REFERENCE_DATA") else {
-        eprintln!("skipped: TENURE_REFERENCE_DATA does not name the folder of the reference data");
-        return None;
-    };
-    let file = File::open(PathBuf::from(folder).join(name)).expect("a file of the reference data");
+use crate::reference::reference;
+
+/// The batches of a file of the reference data.
+fn batches(name: &str) -> Vec<RecordBatch> {
+    let file = File::open(reference(name)).expect("a file of the reference data");
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("Parquet").build().expect("Parquet");
-    Some(reader.map(|batch| batch.expect("a readable batch")).collect())
+    reader.map(|batch| batch.expect("a readable batch")).collect()
 }
 
 fn ints(batches: &[RecordBatch], column: &str) -> Vec<i64> {
@@ -51,20 +47,20 @@ fn counted(histories: impl Iterator<Item = (u32, u32, u32)>) -> Vec<BuyerCell> {
 }
 
 /// REFERENCES' input A: weeks to two decimals.
-fn by_weeks() -> Option<BuyerHistories> {
-    let rows = reference("cdnow/cdnow_customers_summary.parquet")?;
+fn by_weeks() -> BuyerHistories {
+    let rows = batches("cdnow/cdnow_customers_summary.parquet");
     let hundredths = |weeks: f64| (weeks * 100.0).round() as u32;
     let (x, recency, age) = (ints(&rows, "frequency"), floats(&rows, "recency"), floats(&rows, "T"));
     let histories = (0..x.len()).map(|i| (x[i] as u32, hundredths(recency[i]), hundredths(age[i])));
-    Some(BuyerHistories { cells: counted(histories), per_unit: 100.0 })
+    BuyerHistories { cells: counted(histories), per_unit: 100.0 }
 }
 
 /// 1997-09-30, the last day of the calibration, as days from 1970-01-01.
 const CALIBRATED: i32 = 10_134;
 
 /// Days on which each customer bought.
-fn days() -> Option<BTreeMap<i64, Vec<i32>>> {
-    let rows = reference("cdnow/cdnow_sample.parquet")?;
+fn days() -> BTreeMap<i64, Vec<i32>> {
+    let rows = batches("cdnow/cdnow_sample.parquet");
     let mut days: BTreeMap<i64, Vec<i32>> = BTreeMap::new();
     for (id, day) in ints(&rows, "customer_id").into_iter().zip(dates(&rows, "date")) {
         days.entry(id).or_default().push(day);
@@ -73,17 +69,17 @@ fn days() -> Option<BTreeMap<i64, Vec<i32>>> {
         of_one.sort_unstable();
         of_one.dedup();
     }
-    Some(days)
+    days
 }
 
 /// REFERENCES' input B: purchases of one customer-day merged, days.
-fn by_days() -> Option<BuyerHistories> {
+fn by_days() -> BuyerHistories {
     let history = |days: &Vec<i32>| {
         let seen: Vec<i32> = days.iter().copied().filter(|d| *d <= CALIBRATED).collect();
         let (first, last) = (seen[0], seen[seen.len() - 1]);
         (seen.len() as u32 - 1, (last - first) as u32, (CALIBRATED - first) as u32)
     };
-    Some(BuyerHistories { cells: counted(days()?.values().map(history)), per_unit: 7.0 })
+    BuyerHistories { cells: counted(days().values().map(history)), per_unit: 7.0 }
 }
 
 fn estimates<M: Parametric>(fit: &Fit<M>) -> Vec<f64> {
@@ -109,8 +105,9 @@ fn history(frequency: u32, recency: f64, age: f64) -> PurchaseHistory {
 }
 
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn bgnbd_of_cdnow() {
-    let (Some(a), Some(b)) = (by_weeks(), by_days()) else { return };
+    let (a, b) = (by_weeks(), by_days());
     let fit = BgNbd::fit(&b);
     assert_eq!(fit.customers, 2357);
     // CLVTools test_correctness_bgnbd.R.
@@ -134,8 +131,9 @@ fn bgnbd_of_cdnow() {
 }
 
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn mbgnbd_of_cdnow() {
-    let Some(a) = by_weeks() else { return };
+    let a = by_weeks();
     let fit = MbgNbd::fit(&a);
     // BTYDplus, by way of Lifetimes' tests.
     let got = estimates(&fit);
@@ -146,8 +144,9 @@ fn mbgnbd_of_cdnow() {
 }
 
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn paretonbd_of_cdnow() {
-    let Some(b) = by_days() else { return };
+    let b = by_days();
     let fit = ParetoNbd::fit(&b);
     // CLVTools test_correctness_pnbd.R.
     assert!((fit.log_likelihood.expect("a fit") + 9_594.976).abs() < 0.01);
@@ -161,20 +160,21 @@ fn paretonbd_of_cdnow() {
 }
 
 /// Repeat spends as whole cents: the mean of a summary is exact to the cent once multiplied.
-fn spends() -> Option<Spends> {
-    let rows = reference("cdnow/cdnow_customers_summary_with_transactions.parquet")?;
+fn spends() -> Spends {
+    let rows = batches("cdnow/cdnow_customers_summary_with_transactions.parquet");
     let (x, mean) = (ints(&rows, "x"), floats(&rows, "zbar"));
     let cell = |i: usize| SpendCell {
         frequency: x[i] as u32,
         total: (mean[i] * x[i] as f64 * 100.0).round() as i64,
         customers: 1,
     };
-    Some(Spends { cells: (0..x.len()).map(cell).collect(), minor_per_major: 100.0 })
+    Spends { cells: (0..x.len()).map(cell).collect(), minor_per_major: 100.0 }
 }
 
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn gammagamma_of_cdnow() {
-    let Some(spends) = spends() else { return };
+    let spends = spends();
     let fit = GammaGamma::fit(&spends);
     assert_eq!(fit.customers, 946);
     let got = estimates(&fit);
@@ -197,8 +197,9 @@ fn gammagamma_of_cdnow() {
 /// Lifetimes' tests: cumulative repeat transactions at the ends of weeks 20 to 25, whose days are counted from the first
 /// purchase of all, 1997-01-01.
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn weekly_tracking_of_cdnow() {
-    let (Some(b), Some(days)) = (by_days(), days()) else { return };
+    let (b, days) = (by_days(), days());
     let model = ParetoNbd::fit(&b).model.expect("a model");
     let start = days.values().map(|d| d[0]).min().expect("a customer");
     let (actual, expected) = ([1359, 1414, 1484, 1517, 1573, 1672], [1309, 1385, 1460, 1533, 1604, 1674]);
@@ -213,10 +214,11 @@ fn weekly_tracking_of_cdnow() {
 
 /// Twelve months of 30/7 weeks at 1 % a month.
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn value_of_cdnow_customers() {
-    let (Some(a), Some(spends)) = (by_weeks(), spends()) else { return };
+    let (a, spends) = (by_weeks(), spends());
     let (buying, spending) = (BgNbd::fit(&a).model.expect("a model"), GammaGamma::fit(&spends).model.expect("a model"));
-    let rows = reference("cdnow/cdnow_customers_summary_with_transactions.parquet").expect("the reference data");
+    let rows = batches("cdnow/cdnow_customers_summary_with_transactions.parquet");
     let (x, recency, age, mean) = (ints(&rows, "x"), floats(&rows, "t_x"), floats(&rows, "T"), floats(&rows, "zbar"));
     for (i, want) in [35.8710, 4.5840, 8.2436, 8.2436, 8.2436, 280.4839].into_iter().enumerate() {
         let h = history(x[i] as u32, recency[i], age[i]);

@@ -1,7 +1,6 @@
 //! Published figures, from the data they were published with.
 //!
-//! The data is not part of the repository: the tests read the folder named by `TENURE_REFERENCE_DATA`, and say that
-//! they are skipped where it is not set.
+//! The data is not part of the repository; see [`crate::reference`].
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,19 +11,9 @@ use crate::export::{Amounts, Ids, Shape};
 use crate::ledger::{Ledger, complete};
 use crate::naive;
 use crate::oracle::differences_of;
+use crate::reference::reference;
 use crate::scenario::{At, Attribute, Rule, Scenario, Segment, Subscription, Transaction};
 use crate::support::{Row, Table, Value, Workspace, read_rows, whole};
-
-/// A file of the reference data, if there is any.
-pub fn reference(name: &str) -> Option<PathBuf> {
-    let Some(folder) = std::env::var_os("TENURE_REFERENCE_DATA") else {
-        eprintln!("skipped: TENURE_REFERENCE_DATA does not name the folder of the reference data");
-        return None;
-    };
-    let path = PathBuf::from(folder).join(name);
-    assert!(path.exists(), "TENURE_REFERENCE_DATA is set, but {} is not there", path.display());
-    Some(path)
-}
 
 pub fn rows_of(path: &std::path::Path) -> Vec<Row> {
     let mut rows = vec![];
@@ -77,9 +66,10 @@ dir = "out"
 
 /// REFERENCES §2: the whole published triangle, 91 cells, and nothing beyond it.
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn online_retail_triangle() {
-    let Some(export) = reference("online_retail/online_retail.parquet") else { return };
-    let Some(published) = reference("online_retail/online_retail_cohort_customers_published.csv") else { return };
+    let export = reference("online_retail/online_retail.parquet");
+    let published = reference("online_retail/online_retail_cohort_customers_published.csv");
     let here = Workspace::new();
     let pipeline = format!(
         r#"
@@ -149,8 +139,9 @@ fn retail(export: &std::path::Path) -> Scenario {
 
 /// REFERENCES §2: without cancellations, to the tenth of a penny.
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn online_retail_totals() {
-    let Some(export) = reference("online_retail/online_retail.parquet") else { return };
+    let export = reference("online_retail/online_retail.parquet");
     let here = Workspace::new();
     let pipeline = format!(
         r#"
@@ -179,8 +170,8 @@ columns = {{ customer_id = "CustomerID", occurred_at = "InvoiceDate", amount = {
     assert_eq!(sum("revenue"), 8_911_407_904, "revenue in tenths of a penny");
 }
 
-fn playbook() -> Option<Scenario> {
-    let rows = rows_of(&reference("dbt_mrr_playbook/subscription_periods.parquet")?);
+fn playbook() -> Scenario {
+    let rows = rows_of(&reference("dbt_mrr_playbook/subscription_periods.parquet"));
     let subscription = |r: &Row| Subscription {
         number: int(r, "subscription_id"),
         ..Subscription::new(
@@ -194,16 +185,17 @@ fn playbook() -> Option<Scenario> {
     // would close on 2 January, a day after the newest start, and the last ends would not be known.
     let mut scenario = Scenario::subscribers(rows.iter().map(subscription).collect()).known_until("2020-03-01");
     scenario.shape = Shape { ids: Ids::Integer, ..Shape::default() };
-    Some(scenario)
+    scenario
 }
 
 /// REFERENCES §6: every month per movement, and every customer in every month.
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn mrr_playbook_full_history() {
-    let Some(scenario) = playbook() else { return };
-    let Some(export) = reference("dbt_mrr_playbook/subscription_periods.parquet") else { return };
-    let Some(by_month) = reference("dbt_mrr_playbook/expected_monthly_movements_full_history.csv") else { return };
-    let Some(by_customer) = reference("dbt_mrr_playbook/expected_mrr_full_history.parquet") else { return };
+    let scenario = playbook();
+    let export = reference("dbt_mrr_playbook/subscription_periods.parquet");
+    let by_month = reference("dbt_mrr_playbook/expected_monthly_movements_full_history.csv");
+    let by_customer = reference("dbt_mrr_playbook/expected_mrr_full_history.parquet");
     let here = Workspace::new();
     let pipeline = format!(
         r#"
@@ -287,9 +279,10 @@ columns = {{ customer_id = "customer_id", started_at = "start_date", ended_at = 
 
 /// The naive model against the same published figures: it may judge the program only if it passes itself.
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn the_naive_model_reproduces_the_playbook() {
-    let Some(scenario) = playbook() else { return };
-    let Some(by_month) = reference("dbt_mrr_playbook/expected_monthly_movements_full_history.csv") else { return };
+    let scenario = playbook();
+    let by_month = reference("dbt_mrr_playbook/expected_monthly_movements_full_history.csv");
     let tables = naive::tables(&scenario);
     for month in csv(&by_month) {
         for (ours, theirs) in [
@@ -308,9 +301,10 @@ fn the_naive_model_reproduces_the_playbook() {
 }
 
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn the_naive_model_reproduces_the_triangle() {
-    let Some(export) = reference("online_retail/online_retail.parquet") else { return };
-    let Some(published) = reference("online_retail/online_retail_cohort_customers_published.csv") else { return };
+    let export = reference("online_retail/online_retail.parquet");
+    let published = reference("online_retail/online_retail_cohort_customers_published.csv");
     let tables = naive::tables(&retail(&export));
     for published in csv(&published) {
         let key = [("cohort", published["cohort_month"].as_str()), ("age", &published["month_offset"])];
@@ -326,8 +320,9 @@ fn cell(rows: &[WantRow], key: &[(&str, &str)], column: &str) -> Value {
 
 /// REFERENCES §5: a snapshot told as subscriptions.
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn telco_churn_rates() {
-    let Some(snapshot) = reference("telco_churn/telco_churn.parquet") else { return };
+    let snapshot = reference("telco_churn/telco_churn.parquet");
     let contracts = ["Month-to-month", "One year", "Two year"];
     let rows = rows_of(&snapshot);
     let mut scenario = Scenario::subscribers(vec![]).known_until("2020-02-01");
@@ -362,8 +357,9 @@ fn telco_churn_rates() {
 
 /// CDNOW's tenth: duplicates are purchases, zero amounts are activity; then every cell by the naive definition.
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn cdnow_sample() {
-    let Some(export) = reference("cdnow/cdnow_sample.parquet") else { return };
+    let export = reference("cdnow/cdnow_sample.parquet");
     for window in [None, Some(90)] {
         let mut scenario = Scenario::purchases(vec![]);
         scenario.rule = Rule::Transactions { window, every_row_counts: true };

@@ -1,11 +1,13 @@
-//! Figures that others have printed of models of buying and of survival, through the program (skipped without the data,
-//! as in `published`).
+//! Figures that others have printed of models of buying and of survival, through the program.
+//!
+//! The data is not part of the repository; see [`crate::reference`].
 
 use std::path::PathBuf;
 
 use crate::days::{Day, day, plus_months};
 use crate::fitted::contradictions;
-use crate::published::{cents, float, int, path_text, reference, rows_of};
+use crate::published::{cents, float, int, path_text, rows_of};
+use crate::reference::reference;
 use crate::scenario::{At, Attribute, Scenario, Segment, Stage, Subscription};
 use crate::support::{Table, Value, Workspace, whole};
 
@@ -27,20 +29,21 @@ fn fitted(fits: &Table, model: &str, published: &[(&str, f64)], relative: f64, l
 }
 
 /// The pipeline that ships, run on the tenth of CDNOW that models have been published on.
-fn cdnow() -> Option<Workspace> {
-    let export = reference("cdnow/cdnow_sample.parquet")?;
+fn cdnow() -> Workspace {
+    let export = reference("cdnow/cdnow_sample.parquet");
     let pipeline = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("pipelines/cdnow.toml");
     let here = Workspace::new();
     let set = format!("sources.transactions.path={:?}", path_text(&export));
     let (pipeline, out) = (path_text(&pipeline), path_text(&here.join("out")));
     here.tenure(&["run", &pipeline, "--quiet", "--set", &set, "--out", &out]).exits(0);
-    Some(here)
+    here
 }
 
 /// REFERENCES §1 (B): the tenth of CDNOW, weeks, fitted to 30 September 1997.
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn cdnow_models() {
-    let Some(here) = cdnow() else { return };
+    let here = cdnow();
 
     let fits = here.table("model_fits");
     let bgnbd = [("r", 0.242_594_5), ("alpha", 4.413_601_9), ("a", 0.792_919_9), ("b", 2.425_888_1)];
@@ -80,8 +83,9 @@ fn cdnow_models() {
 
 /// REFERENCES §1: 946 repeat buyers' spend. Published of customer-days, money up to 30 September 1997.
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn cdnow_spend() {
-    let Some(here) = cdnow() else { return };
+    let here = cdnow();
     let fits = here.table("model_fits");
     let of = |parameter| {
         fits.row(&[("segment", "all"), ("model", "gammagamma"), ("window", "calibration"), ("parameter", parameter)])
@@ -94,8 +98,8 @@ fn cdnow_spend() {
 }
 
 /// Kaplan–Meier of the telephone customers by contract, in months.
-fn telephone(as_of: Day, started: impl Fn(i64) -> Day, ended: Day) -> Option<Workspace> {
-    let snapshot = reference("telco_churn/telco_churn.parquet")?;
+fn telephone(as_of: Day, started: impl Fn(i64) -> Day, ended: Day) -> Workspace {
+    let snapshot = reference("telco_churn/telco_churn.parquet");
     let contracts = ["Month-to-month", "One year", "Two year"];
     let mut scenario = Scenario::subscribers(vec![]);
     scenario.as_of = Some(as_of);
@@ -111,7 +115,7 @@ fn telephone(as_of: Day, started: impl Fn(i64) -> Day, ended: Day) -> Option<Wor
     scenario.stages = vec![Stage { name: "survival", kind: "survival", period: None, options: "unit = \"month\"" }];
     let here = Workspace::of(&scenario);
     here.run().exits(0);
-    Some(here)
+    here
 }
 
 /// `later`: months by which the mapping lengthens everybody.
@@ -137,17 +141,19 @@ fn telephone_figures(here: &Workspace, later: i64, customers: i64) {
 /// REFERENCES §4 by §5: everybody began on 31 December less their months and is seen into the next, so all lengths,
 /// of ends (rounded up) and of those who stay (down), are a month longer than in the snapshot.
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn telephone_customers_as_in_the_snapshot() {
     let started = |months: i64| plus_months(day("2019-12-31"), -months);
-    let Some(here) = telephone(day("2020-02-01"), started, day("2020-01-15")) else { return };
+    let here = telephone(day("2020-02-01"), started, day("2020-01-15"));
     telephone_figures(&here, 1, 7_043);
 }
 
 /// REFERENCES §4 to the month: all lengths end on the day of the snapshot, which was seen to its end.
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn telephone_customers_to_the_month() {
     let started = |months: i64| plus_months(day("2020-02-01"), -months);
-    let Some(here) = telephone(day("2020-02-02"), started, day("2020-02-01")) else { return };
+    let here = telephone(day("2020-02-02"), started, day("2020-02-01"));
     telephone_figures(&here, 0, 7_043);
 }
 

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::compare::differences;
 use crate::generate;
+use crate::naive;
+use crate::naive::lifetime::Terms;
 use crate::scenario::{Scenario, Stage};
 use crate::small::{Business, shows};
 use crate::support::{Table, Value, Workspace, whole};
@@ -291,4 +294,28 @@ fn parts_are_what_flipping_one_switch_after_the_other_changes() {
     // In one currency exchange rates move nothing; all else makes a difference somewhere.
     let idle: Vec<&str> = changed.iter().filter(|(_, n)| **n == 0).map(|(switch, _)| *switch).collect();
     assert_eq!(idle, ["exchange_rate_moves"], "{changed:?}");
+}
+
+/// Every figure and every part, against the naive model under each policy: the pipeline's own too where it is none of the
+/// presets.
+#[test]
+fn policies_are_recomputed_from_the_rows() {
+    let mut report = vec![];
+    for seed in 3000..3020_u64 {
+        let mut scenario = if seed.is_multiple_of(2) { history(seed) } else { generate::by_policy(seed) };
+        scenario.segments.clear();
+        scenario.stages = vec![Stage::plain("reconcile")];
+        let here = Workspace::of(&scenario);
+        let outcome = here.run();
+        let found = match outcome.code {
+            Some(0) => differences(&naive::reconcile::table(&scenario, &Terms::default()), &here.table("reconcile")),
+            _ => vec![format!("the run failed: {outcome}")],
+        };
+        if !found.is_empty() {
+            let lines: Vec<String> = found.iter().take(12).cloned().collect();
+            let kept = here.keep();
+            report.push(format!("seed {seed}, {} in {}:\n  {}", found.len(), kept.display(), lines.join("\n  ")));
+        }
+    }
+    assert!(report.is_empty(), "the program and the naive model differ:\n{}", report.join("\n\n"));
 }

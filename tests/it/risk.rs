@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use crate::days::{Day, Period, civil, day, plus_months, show};
 use crate::dice::Dice;
-use crate::published::{float, int, path_text, reference, rows_of};
+use crate::published::{float, int, path_text, rows_of};
+use crate::reference::reference;
 use crate::small::{Business, Rows, shows};
 use crate::support::{Row, Table, Value, Workspace};
 
@@ -513,8 +514,9 @@ fn cdnow_and_the_grocery_chain_are_told_more_than_silence() {
 }
 
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn online_retail_is_told_more_than_silence() {
-    let Some(export) = reference("online_retail/online_retail.parquet") else { return };
+    let export = reference("online_retail/online_retail.parquet");
     let here = Workspace::new();
     let columns =
         "customer_id = \"CustomerID\", occurred_at = \"InvoiceDate\", amount = { sql = \"Quantity * UnitPrice\" }";

@@ -17,6 +17,7 @@ pub struct Scenario {
     pub transactions: Vec<Transaction>,
     pub subscriptions: Vec<Subscription>,
     pub customers: Vec<Customer>,
+    pub costs: Vec<Cost>,
     pub segments: Vec<Segment>,
     pub stages: Vec<Stage>,
     /// Further keys of `[money]`.
@@ -163,6 +164,13 @@ pub struct Customer {
     pub signed_up: Option<Day>,
 }
 
+/// What was spent to win customers, booked to a day.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cost {
+    pub day: Day,
+    pub cents: i64,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Attribute {
     /// Of each transaction.
@@ -215,6 +223,7 @@ impl Scenario {
             transactions: vec![],
             subscriptions: vec![],
             customers: vec![],
+            costs: vec![],
             segments: vec![],
             stages: ["churn", "cohort", "revenue_churn"].map(Stage::plain).to_vec(),
             money: "",
@@ -294,6 +303,9 @@ impl Scenario {
         if !self.customers.is_empty() {
             t += &source("customers", CUSTOMERS, names(self.shape.customers(&self.customers)));
         }
+        if !self.costs.is_empty() {
+            t += &source("acquisition_costs", COSTS, names(self.shape.costs(&self.costs)));
+        }
         if !self.segments.is_empty() {
             t += "\n[segments]\n";
         }
@@ -331,3 +343,4 @@ const SUBSCRIPTIONS: &[(&str, &str)] = &[
     ("past_due_since", "overdue"),
 ];
 const CUSTOMERS: &[(&str, &str)] = &[("customer_id", "who"), ("signed_up_at", "joined")];
+const COSTS: &[(&str, &str)] = &[("period_start", "booked"), ("amount", "spent")];

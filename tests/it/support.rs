@@ -27,6 +27,7 @@ impl Workspace {
         here.write_transactions(&scenario.shape, &scenario.transactions);
         here.write_subscriptions(&scenario.shape, &scenario.subscriptions);
         here.write_customers(&scenario.shape, &scenario.customers);
+        here.parts("acquisition_costs", &scenario.shape, &scenario.costs, |rows| scenario.shape.costs(rows));
         here
     }
 

@@ -1,10 +1,10 @@
 //! Published figures of survival analysis and of contracts, from the data they were published with.
 //!
-//! Skipped where `TENURE_REFERENCE_DATA` does not name its folder, as in `published`.
+//! The data is not part of the repository; see [`crate::reference`].
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
+use crate::reference::reference;
 use crate::support::{Row, Value, read_rows, whole};
 
 use tenure::stats::renewals::Renewal;
@@ -14,14 +14,10 @@ use tenure::stats::survival::compare::{Comparison, Weights, compare};
 use tenure::stats::survival::kaplan_meier::{Confidence, Curve};
 use tenure::stats::survival::{EventTable, ObservedSpell};
 
-fn rows_of(name: &str) -> Option<Vec<Row>> {
-    let Some(folder) = std::env::var_os("TENURE_REFERENCE_DATA") else {
-        eprintln!("skipped: TENURE_REFERENCE_DATA does not name the folder of the reference data");
-        return None;
-    };
+fn rows_of(name: &str) -> Vec<Row> {
     let mut rows = vec![];
-    read_rows(&PathBuf::from(folder).join(name), &mut rows);
-    Some(rows)
+    read_rows(&reference(name), &mut rows);
+    rows
 }
 
 /// A whole number, however it is stored.
@@ -71,8 +67,9 @@ fn survives(curve: &Curve, points: &[(u32, f64)], tolerance: f64) {
 }
 
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn leukaemia_by_treatment() {
-    let Some(rows) = rows_of("survival/leukemia_anderson.parquet") else { return };
+    let rows = rows_of("survival/leukemia_anderson.parquet");
     let arms = lives(&rows, "Rx", "t", |r| number(r, "status") == 1);
     let found = tested(&arms);
     statistic(&found, Weights::LogRank, 16.792941, 1e-6);
@@ -88,16 +85,18 @@ fn leukaemia_by_treatment() {
 }
 
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn lymphoma_by_stage() {
-    let Some(rows) = rows_of("survival/lymphoma.parquet") else { return };
+    let rows = rows_of("survival/lymphoma.parquet");
     let found = tested(&lives(&rows, "Stage_group", "Time", |r| number(r, "Censor") == 1));
     statistic(&found, Weights::LogRank, 6.70971, 5e-6);
     near(found.test(Weights::LogRank).p_value.expect("a test"), 0.0096, 5e-5);
 }
 
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn governments_by_regime() {
-    let Some(rows) = rows_of("survival/dd.parquet") else { return };
+    let rows = rows_of("survival/dd.parquet");
     let event = |r: &Row| number(r, "observed") == 1;
     let found = tested(&lives(&rows, "regime", "duration", event));
     statistic(&found, Weights::LogRank, 322.5991, 5e-5);
@@ -106,16 +105,18 @@ fn governments_by_regime() {
 }
 
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn glioma_by_therapy() {
-    let Some(rows) = rows_of("survival/g3.parquet") else { return };
+    let rows = rows_of("survival/g3.parquet");
     // Of the grade III patients in the file.
     let found = tested(&lives(&rows, "group", "time", |r| number(r, "event") == 1));
     near(found.test(Weights::LogRank).p_value.expect("a test"), 0.0138, 5e-5);
 }
 
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn aml_by_maintenance() {
-    let Some(rows) = rows_of("survival/aml.parquet") else { return };
+    let rows = rows_of("survival/aml.parquet");
     let arms = lives(&rows, "x", "time", |r| number(r, "status") == 1);
     let found = tested(&arms);
     statistic(&found, Weights::LogRank, 3.396389, 1e-6);
@@ -137,8 +138,9 @@ fn aml_by_maintenance() {
 }
 
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn fruit_flies_by_micro_rna() {
-    let Some(rows) = rows_of("survival/waltons.parquet") else { return };
+    let rows = rows_of("survival/waltons.parquet");
     let event = |r: &Row| number(r, "E") == 1;
     let groups = lives(&rows, "group", "T", event);
     statistic(&tested(&groups), Weights::LogRank, 122.249126, 1e-6);
@@ -148,8 +150,9 @@ fn fruit_flies_by_micro_rna() {
 }
 
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn recidivism_by_financial_aid() {
-    let Some(rows) = rows_of("survival/rossi.parquet") else { return };
+    let rows = rows_of("survival/rossi.parquet");
     let event = |r: &Row| number(r, "arrest") == 1;
     statistic(&tested(&lives(&rows, "fin", "week", event)), Weights::LogRank, 3.837570, 1e-6);
     let all = curve(&lives(&rows, "", "week", event)["all"]);
@@ -160,8 +163,9 @@ fn recidivism_by_financial_aid() {
 }
 
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn telephone_customers_by_contract() {
-    let Some(rows) = rows_of("telco_churn/telco_churn.parquet") else { return };
+    let rows = rows_of("telco_churn/telco_churn.parquet");
     let event = |r: &Row| r["Churn"].to_string() == "Yes";
     let contracts = lives(&rows, "Contract", "tenure", event);
     let found = tested(&contracts);
@@ -177,8 +181,9 @@ fn telephone_customers_by_contract() {
 
 /// REFERENCES §3: the customers of Fader & Hardie 2007, one by one, over seven renewals.
 #[test]
+#[cfg_attr(not(reference_data), ignore = "needs TENURE_REFERENCE_DATA")]
 fn subscribers_by_segment() {
-    let Some(rows) = rows_of("sbg_fader_hardie/individuals_n1000_7years.parquet") else { return };
+    let rows = rows_of("sbg_fader_hardie/individuals_n1000_7years.parquet");
     for (segment, alpha, beta, ll, bdw) in [
         ("High End", 0.668, 3.806, -1611.158, ([0.214253, 1.426575, 1.723565], -1605.314)),
         ("Regular", 0.704, 1.182, -1680.265, ([0.455614, 0.779326, 1.283451], -1679.603)),

@@ -70,7 +70,7 @@ fn a_killed_run_is_told_to_whoever_runs_next() {
     for point in ["after-lock", "after-folder", "before-manifest", "before-latest", "within-latest"] {
         killed_at(point);
         let outcome = here.run();
-        outcome.exits(0).says(&["warning: the last `tenure run`", "did not end by itself", "pid "]);
+        outcome.exits(0).says(&["warning: the previous `tenure run`", "did not end", "pid "]);
         killed_at(point);
         let events = here.tenure(&["run", "pipeline.toml", "--log-format", "json"]);
         assert!(events.stderr.contains(r#"{"event":"last_run_did_not_end","#), "{point}: {events}");

@@ -10,7 +10,7 @@ use super::quiet::or_panics;
 
 pub fn run(bytes: &[u8]) {
     let Some((id, mut rows)) = or_panics(|| read_all(bytes)) else { return };
-    let size = rows.days.len() + rows.orders.len() + rows.terms.len() + rows.values.len() + rows.uses.len();
+    let size = rows.days.len() + rows.orders.len() + rows.subscriptions.len() + rows.values.len() + rows.usage.len();
     assert!(size + rows.answers.len() <= bytes.len(), "{} bytes became {size} rows and more", bytes.len());
     // Sums of money beyond what sources can hold are a panic, too.
     if or_panics(|| rows.combine()).is_none() {

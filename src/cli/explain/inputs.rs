@@ -1,4 +1,4 @@
-//! What a pipeline reads: the exports and what each of their columns is taken for.
+//! The exports that a pipeline reads, and how their columns are mapped.
 
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -9,39 +9,39 @@ use crate::source;
 use crate::source_kind;
 
 #[derive(Serialize)]
-pub(super) struct Input {
+pub(super) struct ExplainedInput {
     pub source: &'static str,
-    /// As the file says it: references to the environment stay as they are.
+    /// As written in the file: references to the environment are not filled in.
     pub path: Vec<String>,
     pub filter: Option<String>,
-    pub columns: Vec<Mapped>,
+    pub columns: Vec<MappedColumn>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Mapped {
-    /// The canonical column, or `segment NAME`.
+pub(super) struct MappedColumn {
+    /// The name of the source's column in tenure, or `segment NAME`.
     pub name: String,
-    /// The export's column or SQL expression, as the file says it.
+    /// The export's column or SQL expression, as written in the file.
     pub from: String,
     pub doc: String,
-    /// Whether the run reads it; a column that nothing asks for stays in the file.
+    /// False if no stage and no segment uses the column; it is then not read.
     pub read: bool,
 }
 
-pub(super) fn inputs(pipeline: &Pipeline, blueprint: &RunPlan) -> Vec<Input> {
+pub(super) fn inputs(pipeline: &Pipeline, blueprint: &RunPlan) -> Vec<ExplainedInput> {
     let needs = blueprint.plan.needs();
     let input = |(kind, source): (&SourceKind, &crate::config::SourceSettings)| {
         let written = &pipeline.resolved["sources"][kind.name()];
         let columns = source::mapped(pipeline, source, needs).into_iter().map(|field| match field.segment {
             Some(i) => segment(pipeline, i),
-            None => Mapped {
+            None => MappedColumn {
                 from: mapping(&written["columns"][&field.name]),
                 doc: doc(*kind, &field.name),
                 name: field.name,
                 read: field.read,
             },
         });
-        Input {
+        ExplainedInput {
             source: kind.name(),
             path: match &written["path"] {
                 Json::Array(list) => list.iter().map(plain).collect(),
@@ -54,11 +54,11 @@ pub(super) fn inputs(pipeline: &Pipeline, blueprint: &RunPlan) -> Vec<Input> {
     pipeline.sources.iter().map(input).collect()
 }
 
-fn segment(pipeline: &Pipeline, i: usize) -> Mapped {
+fn segment(pipeline: &Pipeline, i: usize) -> MappedColumn {
     let name = &pipeline.segments[i].name;
     let column = plain(&pipeline.resolved["segments"][name]["column"]);
     let from = column.split_once('.').map_or(column.as_str(), |(_, column)| column).to_owned();
-    Mapped { name: format!("segment {name}"), from, doc: "values that the tables are split by".into(), read: true }
+    MappedColumn { name: format!("segment {name}"), from, doc: "the tables are split by its values".into(), read: true }
 }
 
 fn mapping(written: &Json) -> String {

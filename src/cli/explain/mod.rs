@@ -1,4 +1,4 @@
-//! `tenure explain PIPELINE.toml [STAGE]`: what a pipeline computes and how, without looking at its data.
+//! `tenure explain PIPELINE.toml [STAGE]`: what a pipeline computes and how. It does not read the exports.
 
 mod inputs;
 mod plan;
@@ -8,26 +8,27 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use self::inputs::Input;
+use self::inputs::ExplainedInput;
 use self::plan::PlanDoc;
 use super::pipeline::PipelineArgs;
 use super::schemas::TableDoc;
-use super::stdout::{self, Format};
+use super::stdout::{self, OutputFormat};
 use crate::config::{self, Basis, Pipeline};
 use crate::error::{Error, Errors, ExitStatus};
 use crate::job::{self, RunPlan};
 use crate::nearest::suggestion;
 use crate::tables::{customers, ledger};
 
-/// Explain what a pipeline computes: inputs, settings, formulas, and every column that it will write
+/// Explain what a pipeline computes: its inputs, settings, formulas, tables and columns
 #[derive(clap::Args, Clone, Debug)]
-pub struct Args {
+pub struct ExplainArgs {
     #[command(flatten)]
     pub pipeline: PipelineArgs,
-    /// Only this stage, or one of `customers` and `ledger`, which every run writes
+    /// Explain only this stage; or `customers` or `ledger`, which every run writes
     pub stage: Option<String>,
+    /// Print text for people, or JSON for programs
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub format: OutputFormat,
 }
 
 #[derive(Serialize)]
@@ -35,26 +36,26 @@ struct Explained {
     pipeline: String,
     basis: &'static str,
     period: &'static str,
-    /// When a customer is live.
+    /// The rule that says when a customer is live.
     liveness: String,
-    inputs: Vec<Input>,
-    /// Those of stages stand with the stage.
+    inputs: Vec<ExplainedInput>,
+    /// Settings of the whole pipeline; a stage's own are in `parts`.
     settings: Vec<SettingDoc>,
-    parts: Vec<Part>,
+    parts: Vec<ExplainedPart>,
     plan: PlanDoc,
-    /// Tables of every run that no part writes.
+    /// Tables that every run writes and that belong to no part.
     tables: Vec<TableDoc>,
 }
 
-/// A stage, or a table of every run with a definition of its own.
+/// A stage, or `customers` or `ledger`.
 #[derive(Serialize)]
-struct Part {
+struct ExplainedPart {
     name: String,
-    /// `None`: not a stage.
+    /// `None` for `customers` and `ledger`, which are no stages.
     kind: Option<&'static str>,
     period: &'static str,
     segments: Vec<String>,
-    /// What it measures, formulas, edge cases, when it misleads.
+    /// The definition: what it measures, formulas, edge cases, when it misleads.
     doc: &'static str,
     settings: Vec<SettingDoc>,
     tables: Vec<TableDoc>,
@@ -63,7 +64,7 @@ struct Part {
 #[derive(Serialize)]
 struct SettingDoc {
     key: String,
-    /// As TOML writes it; what holds instead where it is not set.
+    /// As TOML; or a sentence that begins with `not set`.
     value: String,
     default: bool,
     doc: &'static str,
@@ -71,7 +72,7 @@ struct SettingDoc {
 
 /// # Errors
 /// Pipeline: the file is wrong, or has no such stage.
-pub fn run(args: &Args, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
+pub fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     let pipeline = args.pipeline.load()?;
     let mut explained = explain(&pipeline)?;
     if let Some(name) = &args.stage {
@@ -83,13 +84,13 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
             return Err(e.help(suggestion(name, &names, "it explains")).into());
         };
         return match args.format {
-            Format::Text => stdout::text(out, text::part(&part)),
-            Format::Json => stdout::json(out, &part),
+            OutputFormat::Text => stdout::text(out, text::part(&part)),
+            OutputFormat::Json => stdout::json(out, &part),
         };
     }
     match args.format {
-        Format::Text => stdout::text(out, text::whole(&explained)),
-        Format::Json => stdout::json(out, &explained),
+        OutputFormat::Text => stdout::text(out, text::whole(&explained)),
+        OutputFormat::Json => stdout::json(out, &explained),
     }
 }
 
@@ -128,9 +129,9 @@ fn explain(pipeline: &Pipeline) -> Result<Explained, Errors> {
     })
 }
 
-fn parts(pipeline: &Pipeline, blueprint: &RunPlan, settings: &dyn Fn(&str) -> Vec<SettingDoc>) -> Vec<Part> {
+fn parts(pipeline: &Pipeline, blueprint: &RunPlan, settings: &dyn Fn(&str) -> Vec<SettingDoc>) -> Vec<ExplainedPart> {
     let digits = Some(pipeline.money.digits);
-    let stages = blueprint.specs.iter().map(|(kind, spec)| Part {
+    let stages = blueprint.specs.iter().map(|(kind, spec)| ExplainedPart {
         name: spec.name.clone(),
         kind: Some(kind.name),
         period: spec.period.name(),
@@ -141,7 +142,7 @@ fn parts(pipeline: &Pipeline, blueprint: &RunPlan, settings: &dyn Fn(&str) -> Ve
     });
     let of_customers = customers::schema(&blueprint.setting, vec![]);
     let of_every_run = [(customers::DOC, of_customers), (ledger::DOC, ledger::schema(None))];
-    let of_every_run = of_every_run.into_iter().map(|(doc, schema)| Part {
+    let of_every_run = of_every_run.into_iter().map(|(doc, schema)| ExplainedPart {
         name: schema.name.clone(),
         kind: None,
         period: blueprint.setting.period.name(),

@@ -1,4 +1,4 @@
-//! How a pipeline is computed: walks over the customers, lenses, and what is folded in each walk.
+//! How a pipeline is computed: the walks over the customers, the lenses, and the folds of each walk.
 
 use serde::Serialize;
 
@@ -9,28 +9,28 @@ use crate::job::{self, RunPlan};
 
 #[derive(Serialize)]
 pub(super) struct PlanDoc {
-    /// How often the customers are walked over at most, the writing of per-customer tables included: where a fold turns
-    /// out to have nothing to look for, those that wait for it come earlier.
+    /// The most walks over the customers that the run may take, including the one that writes per-customer tables. A run
+    /// takes fewer where a fold turns out to have nothing to do.
     pub walks: usize,
     pub lenses: Vec<String>,
     pub folds: Vec<FoldDoc>,
-    /// Length of the window that the cells are counted for.
+    /// The days of observation that `cells` is counted for.
     pub window_days: i32,
-    /// The file does not say the window.
+    /// True if the pipeline file does not fix the window.
     pub window_assumed: bool,
 }
 
 #[derive(Serialize)]
 pub(super) struct FoldDoc {
-    /// From 1, at the latest.
+    /// The latest walk in which it is folded, from 1.
     pub walk: usize,
     pub fold: &'static str,
     pub params: String,
-    /// From 1, into `lenses`.
+    /// Position in `lenses`, from 1.
     pub lens: usize,
-    /// At most, in each thread's tally, with as many values of each segment as its cap allows.
+    /// The most cells that each thread's tally can hold, if every segment has as many values as its cap allows.
     pub cells: u64,
-    /// The stages that share it; none: every run folds it.
+    /// The stages that share it; empty if every run folds it.
     pub stages: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ pub(super) fn plan(pipeline: &Pipeline, blueprint: &RunPlan) -> Result<PlanDoc> 
         .iter()
         .map(|(_, spec)| Ok((spec.name.as_str(), job::blueprint(pipeline, Some(std::slice::from_ref(&spec.name)))?)))
         .collect::<Result<_>>()?;
-    // Nodes are numbered differently in another plan; all else says whether it is the same fold.
+    // Compared without their node numbers, which differ from plan to plan.
     let same = |a: &FoldSpec, b: &FoldSpec| (a.kind, &a.params, a.lens) == (b.kind, &b.params, b.lens);
     let folds_it = |blueprint: &RunPlan, spec: &FoldSpec| blueprint.plan.folds().any(|(_, other)| same(spec, other));
     let lenses = blueprint.plan.lenses();

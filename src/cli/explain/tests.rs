@@ -22,20 +22,20 @@ segments = []
 trailing = 4
 "#;
 
-fn explained(stage: Option<&str>, format: Format) -> Result<String, Errors> {
+fn explained(stage: Option<&str>, format: OutputFormat) -> Result<String, Errors> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("shop.toml");
     std::fs::write(&path, SHOP).unwrap();
     let pipeline = PipelineArgs { pipeline: path, as_of: None, set: vec![] };
     let mut out = vec![];
-    run(&Args { pipeline, stage: stage.map(Into::into), format }, &mut out)?;
+    run(&ExplainArgs { pipeline, stage: stage.map(Into::into), format }, &mut out)?;
     Ok(String::from_utf8(out).unwrap())
 }
 
 /// The text up to the tables, which their own tests cover.
 #[test]
 fn a_pipeline_is_explained_without_its_data() {
-    let text = explained(None, Format::Text).unwrap();
+    let text = explained(None, OutputFormat::Text).unwrap();
     let (head, _) = text.split_once("STAGES AND TABLES").unwrap();
     insta::assert_snapshot!(head);
     for table in ["churn", "weekly", "customers", "ledger", "segments", "dates", "checks", "quarantine"] {
@@ -45,22 +45,22 @@ fn a_pipeline_is_explained_without_its_data() {
 
 #[test]
 fn a_stage_is_explained_with_its_formulas_settings_and_columns() {
-    let text = explained(Some("weekly"), Format::Text).unwrap();
+    let text = explained(Some("weekly"), OutputFormat::Text).unwrap();
     let (title, _) = text.split_once('\n').unwrap();
     assert_eq!(title, "weekly: stage of kind churn, by week");
     assert!(text.contains("churn_rate = churned / opening"), "{text}");
     let settings = text.split_once("  Settings").unwrap().1.split_once("  Table").unwrap().0;
     insta::assert_snapshot!(settings);
     assert!(text.contains("too near to observed_from"), "{text}");
-    assert!(explained(Some("ledger"), Format::Text).unwrap().contains("Every movement of every customer"));
-    let errors: Vec<Error> = explained(Some("wekly"), Format::Text).unwrap_err().into();
+    assert!(explained(Some("ledger"), OutputFormat::Text).unwrap().contains("Every movement of every customer"));
+    let errors: Vec<Error> = explained(Some("wekly"), OutputFormat::Text).unwrap_err().into();
     assert_eq!(errors[0].what, "the pipeline has no stage `wekly`");
     assert!(errors[0].help.as_ref().unwrap().starts_with("did you mean `weekly`?"), "{:?}", errors[0].help);
 }
 
 #[test]
 fn programs_read_the_same() {
-    let json: serde_json::Value = serde_json::from_str(&explained(None, Format::Json).unwrap()).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&explained(None, OutputFormat::Json).unwrap()).unwrap();
     assert_eq!(json["inputs"][0]["path"][0], "${EXPORTS:-exports}/tx/*.parquet", "the environment stays out");
     let columns = json["inputs"][0]["columns"].as_array().unwrap();
     let read = |name: &str| columns.iter().find(|c| c["name"] == name).map(|c| c["read"].as_bool());

@@ -1,11 +1,11 @@
-//! The explanation as a person reads it.
+//! The explanation as text for people.
 
-use super::inputs::Input;
+use super::inputs::ExplainedInput;
 use super::plan::PlanDoc;
-use super::{Explained, Part, SettingDoc};
-use crate::cli::numbers::{count, grouped, size};
+use super::{Explained, ExplainedPart, SettingDoc};
 use crate::cli::schemas::{WIDTH, columns, indented};
 use crate::engine::estimate::CELL_BYTES;
+use crate::numbers::{count, grouped, size};
 use crate::terminal::escaped;
 
 pub(super) fn whole(explained: &Explained) -> String {
@@ -14,7 +14,7 @@ pub(super) fn whole(explained: &Explained) -> String {
     for input in &explained.inputs {
         text += &format!("{}\n", inputs(input));
     }
-    // The columns stand above, with what each is.
+    // The mapped columns are listed under INPUTS.
     let (_, shown): (Vec<_>, Vec<_>) = explained.settings.iter().partition(|s| s.key.ends_with(".columns"));
     text += &format!("SETTINGS (* is the default)\n\n{}\n", settings(&shown, 2));
     text += &format!("PLAN\n\n{}\n", plan(&explained.plan));
@@ -24,7 +24,7 @@ pub(super) fn whole(explained: &Explained) -> String {
     text + &parts.chain(tables).collect::<Vec<_>>().join("\n")
 }
 
-fn inputs(input: &Input) -> String {
+fn inputs(input: &ExplainedInput) -> String {
     let (read, left): (Vec<_>, Vec<_>) = input.columns.iter().partition(|c| c.read);
     let mut text = format!("  {}: {}\n", input.source, escaped(&input.path.join(", ")));
     if let Some(filter) = &input.filter {
@@ -34,18 +34,18 @@ fn inputs(input: &Input) -> String {
         &columns(read.iter().map(|c| [escaped(&c.name).into_owned(), escaped(&c.from).into_owned(), c.doc.clone()]), 4);
     if !left.is_empty() {
         let names: Vec<&str> = left.iter().map(|c| c.name.as_str()).collect();
-        text += &format!("    mapped, and not read by this run: {}\n", escaped(&names.join(", ")));
+        text += &format!("    mapped but not used by any stage: {}\n", escaped(&names.join(", ")));
     }
     text
 }
 
-/// As the file would have them, the default marked, with what each means beside it or, where it is long, below.
+/// Settings as lines of TOML, defaults marked with `*`, the meaning beside or, if the line is long, below.
 fn settings(settings: &[&SettingDoc], indent: usize) -> String {
     const DOC_AT: usize = 48;
     let mut text = String::new();
     for SettingDoc { key, value, default, doc } in settings {
         let mark = if *default { '*' } else { ' ' };
-        // What holds instead of a value is a sentence, not TOML.
+        // `not set …` is a sentence, not TOML.
         let equals = if value.starts_with("not set") { " is" } else { " =" };
         let line = format!("{:indent$}{mark} {key}{equals} {value}", "");
         let gap = DOC_AT.saturating_sub(line.chars().count());
@@ -55,7 +55,7 @@ fn settings(settings: &[&SettingDoc], indent: usize) -> String {
     text
 }
 
-/// Words on lines of [`WIDTH`], the second and later behind an indent.
+/// Text wrapped at [`WIDTH`]; the second and later lines are indented.
 fn wrapped(words: &str, indent: usize) -> String {
     let (mut text, mut column) = (String::new(), indent);
     for word in words.split(' ') {
@@ -74,7 +74,7 @@ fn wrapped(words: &str, indent: usize) -> String {
 
 fn plan(plan: &PlanDoc) -> String {
     let mut text = format!(
-        "  At most {} over the customers, through {}\n",
+        "  At most {} over the customers, with {}\n",
         count(plan.walks as u64, "walk"),
         if plan.lenses.len() == 1 { "1 lens".into() } else { format!("{} lenses", plan.lenses.len()) }
     );
@@ -87,17 +87,17 @@ fn plan(plan: &PlanDoc) -> String {
     });
     text += &columns([header].into_iter().chain(folds), 2);
     let bytes = plan.folds.iter().map(|f| f.cells).fold(0, u64::saturating_add).saturating_mul(CELL_BYTES);
-    let assumed = if plan.window_assumed { ", assumed because the file leaves the window open" } else { "" };
+    let assumed = if plan.window_assumed { " (assumed: the file sets no window)" } else { "" };
     text + &format!(
-        "\n  Cells for {} of observation{assumed}, each segment with\n  as many values as its cap allows: {} in each thread \
-         if every cell were filled.\n",
+        "\n  The cells are an upper bound for {} of observation{assumed},\n  with as many values of each segment as its cap \
+         allows: at most {} in each thread.\n",
         count(plan.window_days.unsigned_abs().into(), "day"),
         size(bytes)
     )
 }
 
-/// A stage, or a table of every run.
-pub(super) fn part(part: &Part) -> String {
+/// A stage, or `customers` or `ledger`.
+pub(super) fn part(part: &ExplainedPart) -> String {
     let mut title = match part.kind {
         Some(kind) if kind != part.name => format!("{}: stage of kind {kind}, by {}", part.name, part.period),
         Some(_) => format!("{}: stage, by {}", part.name, part.period),

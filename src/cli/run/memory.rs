@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::LogFormat;
-use crate::cli::numbers::size;
 use crate::error::{Error, ExitStatus, Result};
 use crate::job::{BESIDE_ROWS, FEWEST_ROW_BYTES};
 use crate::memory::{self, MemoryLimit, OutOfMemoryMessages, PROGRAM};
+use crate::numbers::size;
 
 /// No run is tried with less.
 const LEAST: u64 = PROGRAM + FEWEST_ROW_BYTES + 2 * BESIDE_ROWS;

@@ -1,4 +1,4 @@
-//! `tenure run PIPELINE.toml`: load, fold, finish, check, publish.
+//! `tenure run PIPELINE.toml`: reads the exports, computes the tables, checks them, publishes them.
 
 mod dry_run;
 mod memory;
@@ -24,50 +24,50 @@ use crate::publish::{Publication, PublishOptions, Reservation, RunId};
 use crate::source;
 use crate::timeline::store::Store;
 
-/// Run a pipeline: read the exports, compute its tables, publish them
+/// Read the exports, compute the tables of a pipeline and publish them
 #[derive(clap::Args, Clone, Debug)]
 pub struct RunArgs {
     #[command(flatten)]
     pub pipeline: PipelineArgs,
-    /// Only these stages; such a run never becomes `latest`
+    /// Compute only these stages; such a run does not become `latest`
     #[arg(long, value_name = "STAGE,…", value_delimiter = ',')]
     pub only: Option<Vec<String>>,
-    /// Output folder, instead of output.dir; relative to where you are
+    /// Output folder, instead of output.dir; relative to the current folder
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Threads to use [default: one per processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// Memory to use, such as 4GiB: rows beyond it go to a temporary file [default: four fifths of the least of machine,
-    /// container and `ulimit -v`]
+    /// Memory to use, such as 4GiB; rows that do not fit go to a temporary file [default: four fifths of what the
+    /// machine, the container and `ulimit -v` allow]
     #[arg(long, value_name = "SIZE", value_parser = memory::bytes)]
     pub memory_limit: Option<u64>,
-    /// Say what would be read, needed and written, and do nothing
+    /// Print what would be read, how much time and memory it takes, and what would be written; then stop
     #[arg(long)]
     pub dry_run: bool,
-    /// Neither progress nor summary: errors, and warnings about the output folder
+    /// Print no progress and no summary, only errors and warnings about the output folder
     #[arg(long, short)]
     pub quiet: bool,
-    /// How progress is told on standard error
+    /// How to report progress, warnings and errors on standard error
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// A progress bar on a terminal, warnings as sentences
+    /// A progress bar on a terminal, and sentences
     Text,
-    /// One JSON object a line and event
+    /// One JSON object per event and line; no summary on standard output
     Json,
 }
 
 impl RunArgs {
-    /// Whoever reads standard error wants one JSON object a line, errors included.
+    /// True if standard error is to consist of JSON objects, one a line, errors included.
     pub fn wants_events(&self) -> bool {
         self.log_format == LogFormat::Json
     }
 
-    /// The pipeline as this command line wants it.
+    /// The pipeline file with the command line's overrides applied.
     fn load(&self) -> Result<Pipeline, Errors> {
         let mut pipeline = self.pipeline.load()?;
         if let Some(out) = &self.out {
@@ -81,7 +81,7 @@ impl RunArgs {
 pub fn run(args: &RunArgs, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Errors> {
     let interrupt = Interrupt::listen()?;
     if args.wants_events() {
-        interrupt.tell_as_event();
+        interrupt.report_as_event();
     }
     let pipeline = args.load()?;
     memory::limit(args.memory_limit, args.log_format)?;
@@ -96,7 +96,7 @@ pub fn run(args: &RunArgs, out: &mut (dyn Write + Send)) -> Result<ExitStatus, E
     used.install(|| run_pipeline(args, &pipeline, &blueprint, &inspected, allowed, &interrupt, out))
 }
 
-/// A pool of so many threads, or of fewer where the operating system starts no more.
+/// A pool of `threads` threads, or of fewer if the operating system does not start that many.
 fn pool(threads: usize) -> Result<rayon::ThreadPool> {
     let mut wanted = threads;
     loop {
@@ -126,7 +126,8 @@ fn run_pipeline(
     let limit = job::for_rows(threads, a_thread);
     let store = Store::new(limit, &job::temporary(pipeline)?);
     if args.dry_run {
-        return dry_run::print(pipeline, blueprint, inspected, args.memory_limit, out);
+        let report = dry_run::DryRun::new(pipeline, blueprint, inspected, args.memory_limit);
+        return if args.wants_events() { report.emit() } else { report.print(out) };
     }
     let options = PublishOptions {
         started,
@@ -139,7 +140,7 @@ fn run_pipeline(
     let unended = reservation.unended().map(str::to_owned);
     let leftovers = reservation.clean()?;
     let publication = interrupt.begin(reservation)?;
-    let progress = RunReport::new(args.quiet, args.log_format, interrupt.clone());
+    let progress = RunReport::new(args, blueprint.plan.rounds(), interrupt.clone());
     progress.begun(pipeline, publication.run_id());
     progress.last_run(pipeline, unended.as_deref(), &leftovers);
     if threads < allowed {
@@ -149,7 +150,7 @@ fn run_pipeline(
     interrupt.ended();
     progress.finish();
     let finished = outcome?;
-    // The run is published, so whatever fails from here on is a warning.
+    // The run is published: an error from here on is only a warning.
     progress.published(&finished);
     if !args.quiet && args.log_format == LogFormat::Text {
         let printed = panics::guarded(|| summary::print(&finished, pipeline, out));

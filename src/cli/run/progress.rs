@@ -1,4 +1,4 @@
-//! What a run tells while it runs: a bar on a terminal, or one JSON object a line and event.
+//! Progress of a run on standard error: a bar on a terminal, or JSON events, one object a line.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
@@ -9,33 +9,33 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::LogFormat;
+use super::RunArgs;
 use crate::check::Status;
 use crate::cli::interrupt::Interrupt;
-use crate::cli::numbers::grouped;
 use crate::cli::pipeline::{shown, shown_output};
 use crate::cli::secrets;
 use crate::config::Pipeline;
 use crate::error::{Error, Errors, Result};
 use crate::job::PublishedRun;
+use crate::numbers::grouped;
 use crate::progress::{Phase, Progress};
 use crate::publish::RunId;
 use crate::publish::manifest::Timing;
 use crate::publish::publication::Leftover;
 use crate::terminal::{escaped, escaped_json};
 
-/// One JSON object a line, with `event` and `at` first.
-fn emit(event: &str, fields: Value) {
+/// Prints one event: a JSON object on a line, with `event` and `at` first.
+pub(super) fn emit(event: &str, fields: Value) {
     let mut line = json!({ "event": event, "at": Timestamp::now().to_string() });
     if let (Value::Object(line), Value::Object(fields)) = (&mut line, fields) {
         line.extend(fields);
     }
     secrets::hide_json(&mut line);
-    // Nobody is left to be told if standard error is gone.
+    // A failure is ignored: there is no other place to report that standard error is closed.
     let _ = writeln!(std::io::stderr().lock(), "{}", escaped_json(&line.to_string()));
 }
 
-/// Errors as events, for who asked for events: of very many the first, and how many more there are.
+/// Prints errors as events: the first fifty, and how many more there are.
 pub fn emit_errors(errors: &Errors) {
     let (first, more) = errors.first();
     for error in first {
@@ -48,7 +48,7 @@ pub fn emit_errors(errors: &Errors) {
     }
 }
 
-/// An error and what it was caused by, in one line.
+/// An error and its causes, in one line.
 fn reasons(error: &Error) -> String {
     let causes = std::iter::successors(error.source.as_deref().map(|e| e as &dyn std::error::Error), |e| e.source());
     causes.fold(error.what.clone(), |text, cause| format!("{text}: {cause}"))
@@ -58,24 +58,40 @@ pub struct RunReport {
     interrupt: Interrupt,
     json: bool,
     quiet: bool,
+    /// How often the fold goes over the customers, at most.
+    walks: u64,
     bar: ProgressBar,
+    /// What one unit shown on the bar is worth in the current phase.
+    walks_now: AtomicU64,
+    /// Rows, or customers times walks, that this phase has done.
     done: AtomicU64,
-    current: Mutex<Current>,
+    current: Mutex<CurrentPhase>,
 }
 
 #[derive(Default)]
-struct Current {
+struct CurrentPhase {
     phase: Option<(Phase, Instant)>,
     timings: Vec<Timing>,
 }
 
 impl RunReport {
-    pub fn new(quiet: bool, format: LogFormat, interrupt: Interrupt) -> RunReport {
-        let shown = !quiet && format == LogFormat::Text && std::io::stderr().is_terminal();
+    /// `walks`: how often the fold goes over the customers, at most.
+    pub fn new(args: &RunArgs, walks: usize, interrupt: Interrupt) -> RunReport {
+        let (quiet, json) = (args.quiet, args.wants_events());
+        let shown = !quiet && !json && std::io::stderr().is_terminal();
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
-        let json = format == LogFormat::Json;
-        RunReport { interrupt, json, quiet, bar, done: AtomicU64::new(0), current: Mutex::default() }
+        let walks = walks.max(1) as u64;
+        RunReport {
+            interrupt,
+            json,
+            quiet,
+            walks,
+            bar,
+            walks_now: AtomicU64::new(1),
+            done: AtomicU64::new(0),
+            current: Mutex::default(),
+        }
     }
 
     fn event(&self, event: &str, fields: Value) {
@@ -84,7 +100,14 @@ impl RunReport {
         }
     }
 
-    /// A phase uses fewer threads than it may, because memory has no room for more.
+    /// An event that `--quiet` leaves out.
+    fn detail(&self, event: &str, fields: Value) {
+        if !self.quiet {
+            self.event(event, fields);
+        }
+    }
+
+    /// Reports that a phase uses fewer threads than it may, because the memory limit has no room for more.
     pub fn fewer_threads(&self, phase: &str, used: usize, threads: usize) {
         self.say(&format!("{phase}: {used} of {threads} threads, as many as the memory limit has room for"));
         self.event("fewer_threads", json!({ "phase": phase, "used": used, "threads": threads }));
@@ -98,7 +121,7 @@ impl RunReport {
         }
     }
 
-    /// What has to be known even by who wants no progress.
+    /// A warning, printed with `--quiet` too.
     fn warn(&self, sentence: &str) {
         if !self.json {
             self.bar.suspend(|| {
@@ -111,37 +134,36 @@ impl RunReport {
         self.event("run_started", json!({ "pipeline": pipeline.name.written(), "run_id": run_id.to_string() }));
     }
 
-    /// Whether the last run into the output folder ended, and what it left. `unended`: the process that held the
-    /// folder and did not end by itself.
+    /// Reports a previous run that was killed, and which of its files were removed. `unended`: the process that held
+    /// the output folder.
     pub fn last_run(&self, pipeline: &Pipeline, unended: Option<&str>, leftovers: &[Leftover]) {
         if unended.is_none() && leftovers.is_empty() {
             return;
         }
         let holder = unended.map(|who| format!(" ({who})")).unwrap_or_default();
         self.warn(&format!(
-            "the last `tenure run` or `tenure gc` in {} did not end by itself{holder}: it was killed, or the machine \
-             stopped",
+            "the previous `tenure run` or `tenure gc` in {} did not end{holder}: it was killed, or the machine stopped",
             shown_output(pipeline)
         ));
         self.event("last_run_did_not_end", json!({ "folder": shown_output(pipeline), "process": unended }));
         for leftover in leftovers {
             let path = shown(&leftover.path);
             match &leftover.removed {
-                Ok(()) => self.say(&format!("removed {path}, which it had left")),
-                Err(e) => self.warn(&format!("{path}, which it had left, cannot be removed: {e}")),
+                Ok(()) => self.say(&format!("removed {path}, a leftover of that run")),
+                Err(e) => self.warn(&format!("cannot remove {path}, a leftover of that run: {e}")),
             }
             let path = leftover.path.display().to_string();
             self.event("leftover", json!({ "path": path, "removed": leftover.removed.is_ok() }));
         }
     }
 
-    /// The summary could not be printed; the run is published all the same.
+    /// Reports that the summary could not be printed although the run is published.
     pub fn summary_failed(&self, finished: &PublishedRun, errors: &Errors) {
         let why: Vec<String> = errors.iter().map(reasons).collect();
         self.warn(&format!("the run is published in {}, but {}", shown(&finished.folder), why.join("; ")));
     }
 
-    /// Ends the phase under way.
+    /// Ends the current phase and removes the bar.
     pub fn finish(&self) {
         self.end_phase();
         self.bar.finish_and_clear();
@@ -157,7 +179,7 @@ impl RunReport {
             self.event("warning", json!({ "check": check.check, "subject": check.subject, "expected": check.expected, "actual": check.actual, "detail": check.detail }));
         }
         for table in &finished.tables {
-            self.event("table", json!({ "table": table.name, "rows": table.rows, "bytes": table.bytes }));
+            self.detail("table", json!({ "table": table.name, "rows": table.rows, "bytes": table.bytes }));
         }
         self.event(
             "published",
@@ -177,12 +199,18 @@ impl RunReport {
         self.current.lock().map(|c| c.timings.clone()).unwrap_or_default()
     }
 
+    /// How often a phase goes over what it counts: progress is told in customers, not in customers times walks.
+    fn walks_of(&self, phase: Phase) -> u64 {
+        if phase == Phase::Fold { self.walks } else { 1 }
+    }
+
     fn end_phase(&self) {
         let Ok(mut current) = self.current.lock() else { return };
         if let Some((phase, since)) = current.phase.take() {
             let (seconds, done) = (since.elapsed().as_secs_f64(), self.done.swap(0, Ordering::Relaxed));
+            let done = done.div_ceil(self.walks_of(phase));
             let rows = (done > 0).then_some(done);
-            self.event("phase_finished", json!({ "phase": phase.name(), "rows": rows, "seconds": seconds }));
+            self.detail("phase_finished", json!({ "phase": phase.name(), "rows": rows, "seconds": seconds }));
             current.timings.push(Timing { stage: phase.name().into(), seconds, rows });
         }
     }
@@ -191,18 +219,20 @@ impl RunReport {
 impl Progress for RunReport {
     fn phase(&self, phase: Phase, total: Option<u64>) {
         self.end_phase();
+        self.walks_now.store(self.walks_of(phase), Ordering::Relaxed);
         if let Ok(mut current) = self.current.lock() {
             current.phase = Some((phase, Instant::now()));
         }
         let unit = if phase == Phase::Scan { "rows" } else { "customers" };
-        self.event("phase_started", json!({ "phase": phase.name(), "unit": unit, "total": total }));
+        let total = total.map(|total| total / self.walks_of(phase));
+        self.detail("phase_started", json!({ "phase": phase.name(), "unit": unit, "total": total }));
         self.bar.reset();
         self.bar.set_length(total.unwrap_or(0));
         let counted = format!("{{prefix:8}} {{wide_bar}} {{human_pos}}/{{human_len}} {unit}, {{rate}}, {{eta}} left");
         let template = if total.is_some() { counted.as_str() } else { "{prefix:8} {spinner}" };
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style.with_key("rate", |state: &ProgressState, to: &mut dyn std::fmt::Write| {
-                // A bar that cannot be drawn is no reason to stop.
+                // A bar that cannot be drawn must not stop the run.
                 let _ = write!(to, "{}/s", grouped(state.per_sec() as i64));
             }));
         }
@@ -210,8 +240,8 @@ impl Progress for RunReport {
     }
 
     fn advance(&self, amount: u64) {
-        self.done.fetch_add(amount, Ordering::Relaxed);
-        self.bar.inc(amount);
+        let done = self.done.fetch_add(amount, Ordering::Relaxed) + amount;
+        self.bar.set_position(done / self.walks_now.load(Ordering::Relaxed));
     }
 
     fn stopped(&self) -> Result<()> {

@@ -1,17 +1,17 @@
-//! What a run says at its end.
+//! The summary that a run prints when it is published.
 
 use std::io::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 
 use crate::check::{Check, Status};
-use crate::cli::numbers::{amount, count, grouped, size};
 use crate::cli::pipeline::shown;
 use crate::cli::stdout;
 use crate::config::Pipeline;
 use crate::error::{Errors, ExitStatus};
 use crate::job::PublishedRun;
 use crate::money;
+use crate::numbers::{amount, count, grouped, size};
 use crate::stage::MetricValue;
 use crate::terminal::escaped;
 
@@ -42,7 +42,7 @@ fn right(table: &mut Table, columns: impl IntoIterator<Item = usize>) {
     }
 }
 
-/// What was read, rejected and written, how long it took, and the headline figures of the last complete period.
+/// Prints what was read, rejected and written, the key figures of the last complete period, warnings, time and memory.
 pub fn print(finished: &PublishedRun, pipeline: &Pipeline, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     let latest = if finished.is_latest { ", now `latest`" } else { "; `latest` stays as it was (--only)" };
     let place = format!("published {}{latest}\n", escaped(&shown(&finished.folder)));
@@ -52,7 +52,7 @@ pub fn print(finished: &PublishedRun, pipeline: &Pipeline, out: &mut dyn Write) 
 fn text(finished: &PublishedRun, pipeline: &Pipeline) -> String {
     let (from, until) = finished.window;
     let mut text = format!(
-        "{}: {}, observed from {from} up to {} (as_of {until})\n\n",
+        "{}: {}, {from} to {} (as_of {until})\n\n",
         pipeline.name,
         count(finished.customers, "customer"),
         until.plus(-1)
@@ -60,7 +60,7 @@ fn text(finished: &PublishedRun, pipeline: &Pipeline) -> String {
     let mut read = plain(&["read", "rows", "left out", "rejected", "newest"]);
     for (kind, report) in &finished.reports {
         if !report.read {
-            read.add_row([kind.name(), "not read", "", "", ""]);
+            read.add_row([kind.name(), "not used", "", "", ""]);
             continue;
         }
         read.add_row([
@@ -88,33 +88,38 @@ fn text(finished: &PublishedRun, pipeline: &Pipeline) -> String {
         text += &format!("{headlines}\n\n");
     }
     text += &warnings(&finished.checks);
-    let memory = finished.peak_memory.map(|b| format!(", {} of memory at most", size(b))).unwrap_or_default();
+    let memory = finished.peak_memory.map(|b| format!(", at most {} of memory", size(b))).unwrap_or_default();
     let temporary = match finished.temporary {
         0 => String::new(),
         bytes => format!(", {} in temporary files", size(bytes)),
     };
-    text += &format!("{}; {:.2} seconds{memory}{temporary}\n", tally(&finished.checks), finished.seconds);
+    text += &format!("{}; {:.2} s{memory}{temporary}\n", check_counts(&finished.checks), finished.seconds);
     text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
-/// A sentence each, and behind it which check says so.
+/// Each warning as a sentence, followed by the check that raised it.
 fn warnings(checks: &[Check]) -> String {
     let mut text = String::new();
     for check in checks.iter().filter(|c| c.status == Status::Warn) {
-        let actual = check.actual.as_deref().unwrap_or("nothing known");
-        let expected = check.expected.as_ref().map(|e| format!(", expected {e}")).unwrap_or_default();
+        let actual = check.actual.as_deref().map_or("nothing known".into(), readable);
+        let expected = check.expected.as_ref().map(|e| format!(", expected {}", readable(e))).unwrap_or_default();
         text += &format!("warning: {}\n", check.detail);
-        text += &format!("         (check {} of {}: found {actual}{expected})\n", check.check, check.subject);
+        text += &format!("         (check `{}` of {}: found {actual}{expected})\n", check.check, check.subject);
     }
     if text.is_empty() { text } else { text + "\n" }
 }
 
-/// How the checks went; a run with one that failed is not published.
-fn tally(checks: &[Check]) -> String {
+/// A whole number with thousands separators; other text as it is.
+fn readable(text: &str) -> String {
+    text.parse::<i64>().map_or_else(|_| text.to_owned(), grouped)
+}
+
+/// How many checks passed and warned; a run with a failed check prints no summary.
+fn check_counts(checks: &[Check]) -> String {
     let passed = checks.iter().filter(|c| c.status == Status::Pass).count();
     match checks.len() - passed {
-        0 => format!("{} passed, none warned", count(passed as u64, "check")),
-        warned => format!("{} passed, {warned} warned", count(passed as u64, "check")),
+        0 => format!("{} passed, no warnings", count(passed as u64, "check")),
+        warned => format!("{} passed, {}", count(passed as u64, "check"), count(warned as u64, "warning")),
     }
 }
 
@@ -135,12 +140,12 @@ mod tests {
         let checks = [check(Status::Warn, Some("0")), check(Status::Pass, None), check(Status::Warn, None)];
         insta::assert_snapshot!(warnings(&checks), @"
         warning: customers of the basis source are missing
-                 (check missing of customers: found 3, expected 0)
+                 (check `missing` of customers: found 3, expected 0)
         warning: customers of the basis source are missing
-                 (check missing of customers: found 3)
+                 (check `missing` of customers: found 3)
         ");
         assert_eq!(warnings(&checks[1..2]), "");
-        assert_eq!(tally(&checks), "1 check passed, 2 warned");
-        assert_eq!(tally(&checks[1..2]), "1 check passed, none warned");
+        assert_eq!(check_counts(&checks), "1 check passed, 2 warnings");
+        assert_eq!(check_counts(&checks[1..2]), "1 check passed, no warnings");
     }
 }

@@ -87,11 +87,11 @@ fn compile(sql: &str, schema: &SchemaRef) -> Result<RowFilter> {
     }))
 }
 
-fn args(dir: &Path, words: &[&str]) -> Args {
+fn args(dir: &Path, words: &[&str]) -> ShowArgs {
     #[derive(clap::Parser)]
     struct Cli {
         #[command(flatten)]
-        args: Args,
+        args: ShowArgs,
     }
     let words = ["show", dir.to_str().unwrap()].into_iter().chain(words.iter().copied());
     <Cli as clap::Parser>::try_parse_from(words).unwrap_or_else(|e| panic!("{e}")).args
@@ -192,9 +192,9 @@ fn parts_are_shown_in_order_and_heads_are_short() {
     assert_eq!(csv.lines().next_back(), Some("c000004,"));
     let text = shown(dir.path(), &["customers"]);
     assert_eq!(text.lines().count(), 2 + 20 + 1);
-    assert!(text.ends_with("20 of 20005 rows (--head N shows more)\n"), "{text}");
+    assert!(text.ends_with("20 of 20,005 rows (--head N shows more)\n"), "{text}");
     let text = shown(dir.path(), &["customers", "--head", "0"]);
-    assert!(text.starts_with(" customer_id") && text.ends_with("0 of 20005 rows (--head N shows more)\n"), "{text}");
+    assert!(text.starts_with(" customer_id") && text.ends_with("0 of 20,005 rows (--head N shows more)\n"), "{text}");
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn a_closed_pipe_is_no_error_and_a_full_disk_is() {
 
 #[test]
 fn a_segment_is_a_name_and_a_value() {
-    assert_eq!(segment("a=b=c").unwrap(), Segment { name: "a".into(), value: "b=c".into() });
+    assert_eq!(segment("a=b=c").unwrap(), SegmentFilter { name: "a".into(), value: "b=c".into() });
     assert_eq!(segment("a=").unwrap().value, "");
     assert!(segment("a").is_err() && segment("=b").is_err());
 }

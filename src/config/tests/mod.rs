@@ -15,7 +15,7 @@ use crate::options::{Days, Months};
 use crate::stage::churn::ChurnOptions;
 use crate::stage::cohort::CohortOptions;
 use crate::stage::ltv::LtvOptions;
-use crate::timeline::purchases::Transactions;
+use crate::timeline::purchases::TransactionUnit;
 
 fn env(name: &str) -> Option<String> {
     match name {
@@ -88,7 +88,7 @@ fn a_complete_pipeline_is_read_in_all_its_parts() {
     assert_eq!((cohort.age_unit, cohort.max_age), (Some(Days(30)), None));
     let ltv = p.stages[2].options.of::<LtvOptions>().unwrap();
     assert_eq!(ltv.calibrate_until, Day::parse("2011-06-30"));
-    assert_eq!((ltv.horizon, ltv.transactions_by), (Months(60), Transactions::ByOrder));
+    assert_eq!((ltv.horizon, ltv.transactions_by), (Months(60), TransactionUnit::ByOrder));
     assert_eq!(p.stages[0].options.of::<ChurnOptions>().unwrap().excellent, 0.02);
     assert_eq!(p.stages[0].segments, [0, 1]);
     assert_eq!(p.output.dir, Path::new("pipelines/results"));

@@ -24,6 +24,8 @@ fn syntax_errors_are_all_reported_and_raise_no_phantoms() {
 }
 
 proptest::proptest! {
+    #![proptest_config(crate::properties::cases(256))]
+
     /// Whatever stands in the file, it is a pipeline or a list of errors that can be shown.
     #[test]
     fn no_text_makes_the_decoder_panic(

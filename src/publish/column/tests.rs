@@ -189,7 +189,7 @@ fn holds(table: &Table) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(crate::properties::cases(40))]
 
     #[test]
     fn what_is_written_is_read_and_within_its_bounds(

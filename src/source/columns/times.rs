@@ -1,4 +1,4 @@
-//! Dates and times of every type, as local days and instants.
+//! Reads columns of dates and times, whatever their type, as local days and instants.
 
 use std::sync::Arc;
 
@@ -13,32 +13,20 @@ use super::faults::Faults;
 use super::iso::{self, MICROS_A_DAY};
 use crate::calendar::Day;
 use crate::source::Reason;
-
-/// What a column's dates are for, which decides what NULL and dates out of range mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// When a row happened: required, within 1870-01-01 to 2299-12-31.
-    When,
-    /// A date that may be missing; out of range is a fault.
-    Maybe,
-    /// An end that may be missing. One beyond 2299-12-31, such as 9999-12-31, is how systems write "none".
-    EndOrNever,
-    /// As before, but far in the future is kept as 2299-12-31: a trial without end is not the same as no trial.
-    EndOrFar,
-}
+use crate::source_kind::TimeRole;
 
 /// Days and, for the order within a day, instants. NULL is [`Day::NEVER`].
 #[derive(Clone, Debug)]
 pub struct Times {
     pub days: Vec<Day>,
-    /// Microseconds since the epoch. Of wall-clock times in the calendar's own zone: as if that zone were UTC.
+    /// Microseconds since the epoch. Wall-clock times in the calendar's own zone count as if that zone were UTC.
     pub instants: Vec<i64>,
-    /// `instants` are wall-clock times.
+    /// Whether `instants` are such wall-clock times.
     pub wall: bool,
 }
 
 /// Reads a column that [`Class`](super::Class) found to hold times; faults are marked in order of rows.
-pub fn read(array: &ArrayRef, role: Role, clock: &mut Clock, label: &Arc<str>, faults: &mut Faults) -> Times {
+pub fn read(array: &ArrayRef, role: TimeRole, clock: &mut Clock, label: &Arc<str>, faults: &mut Faults) -> Times {
     let mut times = match array.data_type() {
         DataType::Date32 => dates(array.as_primitive::<Date32Type>(), i64::from),
         DataType::Date64 => dates(array.as_primitive::<Date64Type>(), |ms| ms.div_euclid(86_400_000)),
@@ -77,13 +65,13 @@ pub fn read(array: &ArrayRef, role: Role, clock: &mut Clock, label: &Arc<str>, f
     times
 }
 
-fn unusual(array: &ArrayRef, row: usize, day: Day, role: Role, label: &Arc<str>, faults: &mut Faults) -> Day {
+fn unusual(array: &ArrayRef, row: usize, day: Day, role: TimeRole, label: &Arc<str>, faults: &mut Faults) -> Day {
     let missing = array.is_null(row) || day == Day::NEVER;
     match role {
-        Role::When if missing => faults.mark(row, Reason::NoTime, label),
+        TimeRole::When if missing => faults.mark(row, Reason::NoTime, label),
         _ if missing => return Day::NEVER,
-        Role::EndOrNever if day > Day::LATEST => return Day::NEVER,
-        Role::EndOrFar if day > Day::LATEST => return Day::LATEST,
+        TimeRole::EndOrNever if day > Day::LATEST => return Day::NEVER,
+        TimeRole::EndOrFar if day > Day::LATEST => return Day::LATEST,
         _ => faults.mark_value(row, Reason::TimeOutOfRange, label, array),
     }
     Day::EARLIEST
@@ -119,7 +107,7 @@ fn texts(array: &ArrayRef, clock: &mut Clock, label: &Arc<str>, faults: &mut Fau
     let texts = array.as_string_view();
     let (mut days, mut instants) = (Vec::with_capacity(texts.len()), Vec::with_capacity(texts.len()));
     for (row, text) in texts.iter().enumerate() {
-        // An empty text is how files without NULLs write none.
+        // An export without NULLs writes an empty text instead.
         let Some(text) = text.filter(|t| !t.is_empty()) else {
             days.push(Day::NEVER);
             instants.push(0);
@@ -159,7 +147,7 @@ mod tests {
         Clock::new(&zone, &zone)
     }
 
-    fn days(array: ArrayRef, role: Role, clock: &mut Clock) -> (Vec<String>, Vec<(usize, Reason)>) {
+    fn days(array: ArrayRef, role: TimeRole, clock: &mut Clock) -> (Vec<String>, Vec<(usize, Reason)>) {
         let mut faults = Faults::default();
         let times = read(&array, role, clock, &"at".into(), &mut faults);
         let days = times.days.iter().map(|d| if *d == Day::NEVER { "-".into() } else { d.to_string() }).collect();
@@ -182,7 +170,7 @@ mod tests {
             Arc::new(StringViewArray::from(vec!["2011-07-02T00:30:00+02:00"])),
         ];
         for array in naive {
-            assert_eq!(days(array.clone(), Role::When, &mut london()).0, ["2011-07-01"], "{}", array.data_type());
+            assert_eq!(days(array.clone(), TimeRole::When, &mut london()).0, ["2011-07-01"], "{}", array.data_type());
         }
         let zoned: Vec<ArrayRef> = vec![
             Arc::new(TimestampSecondArray::from(vec![s]).with_timezone("UTC")),
@@ -190,7 +178,7 @@ mod tests {
             Arc::new(StringViewArray::from(vec!["2011-07-01T23:30:00Z"])),
         ];
         for array in zoned {
-            assert_eq!(days(array.clone(), Role::When, &mut london()).0, ["2011-07-02"], "{}", array.data_type());
+            assert_eq!(days(array.clone(), TimeRole::When, &mut london()).0, ["2011-07-02"], "{}", array.data_type());
         }
     }
 
@@ -208,31 +196,31 @@ mod tests {
             ]))
         };
         use Reason::*;
-        let (_, faults) = days(array(), Role::When, &mut london());
+        let (_, faults) = days(array(), TimeRole::When, &mut london());
         assert_eq!(faults, [(0, NoTime), (1, NoTime), (2, TimeOutOfRange), (3, TimeOutOfRange), (6, TimeNotIso)]);
-        let (got, faults) = days(array(), Role::EndOrNever, &mut london());
+        let (got, faults) = days(array(), TimeRole::EndOrNever, &mut london());
         assert_eq!(got[..2], ["-", "-"]);
         assert_eq!(got[3..6], ["-", "1870-01-01", "2299-12-31"]);
         assert_eq!(faults, [(2, TimeOutOfRange), (6, TimeNotIso)]);
-        assert_eq!(days(array(), Role::EndOrFar, &mut london()).0[3], "2299-12-31");
-        let (_, faults) = days(array(), Role::Maybe, &mut london());
+        assert_eq!(days(array(), TimeRole::EndOrFar, &mut london()).0[3], "2299-12-31");
+        let (_, faults) = days(array(), TimeRole::Maybe, &mut london());
         assert_eq!(faults, [(2, TimeOutOfRange), (3, TimeOutOfRange), (6, TimeNotIso)]);
         let extreme: ArrayRef = Arc::new(TimestampSecondArray::from(vec![i64::MIN, i64::MAX]).with_timezone("UTC"));
-        assert_eq!(days(extreme, Role::When, &mut london()).1.len(), 2);
+        assert_eq!(days(extreme, TimeRole::When, &mut london()).1.len(), 2);
         let extreme: ArrayRef = Arc::new(Date64Array::from(vec![i64::MIN, i64::MAX]));
-        assert_eq!(days(extreme, Role::When, &mut london()).1.len(), 2);
+        assert_eq!(days(extreme, TimeRole::When, &mut london()).1.len(), 2);
         let extreme: ArrayRef = Arc::new(Date32Array::from(vec![i32::MIN, i32::MAX]));
-        assert_eq!(days(extreme, Role::When, &mut london()).1.len(), 2);
+        assert_eq!(days(extreme, TimeRole::When, &mut london()).1.len(), 2);
     }
 
     #[test]
     fn instants_order_rows_within_a_day_and_say_whether_they_are_wall_clock() {
         let mut faults = Faults::default();
         let naive: ArrayRef = Arc::new(TimestampMillisecondArray::from(vec![5, 3]));
-        let times = read(&naive, Role::When, &mut london(), &"at".into(), &mut faults);
+        let times = read(&naive, TimeRole::When, &mut london(), &"at".into(), &mut faults);
         assert_eq!((times.instants, times.wall), (vec![5000, 3000], true));
         let mut other = Clock::new(&TimeZone::get("Asia/Tokyo").unwrap(), &TimeZone::UTC);
-        let times = read(&naive, Role::When, &mut other, &"at".into(), &mut faults);
+        let times = read(&naive, TimeRole::When, &mut other, &"at".into(), &mut faults);
         assert_eq!((times.days[0], times.wall), (Day(-1), false));
     }
 }

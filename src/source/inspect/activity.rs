@@ -1,14 +1,16 @@
-//! Which transactions make a customer live: `customers.activity`, over canonical columns.
+//! `customers.activity`: the condition, over canonical columns, under which a transaction makes a customer live.
 
 use jiff::tz::TimeZone;
 
-use super::fields::{self, Field};
+use super::fields::Field;
 use crate::config::Pipeline;
 use crate::error::Error;
 use crate::source::columns::Class;
 use crate::source::columns::ids::IdKind;
-use crate::source::expression::{Compiled, Parsed, Type};
+use crate::source::expression::{Compiled, ParsedSql, SqlType};
+use crate::source_kind::ColumnKind;
 
+/// Which transactions make a customer live.
 #[derive(Clone, Debug)]
 pub enum Activity {
     /// `amount > 0`, the default.
@@ -16,28 +18,32 @@ pub enum Activity {
     /// `TRUE`: every row.
     Every,
     /// Any other condition, with the canonical columns that it names in order.
-    Sql(Box<Compiled>, Vec<Canonical>),
+    Sql(Box<Compiled>, Vec<ActivityInput>),
 }
 
-/// A canonical column as an activity sees it.
+/// A canonical column as the condition is given it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Canonical {
+pub enum ActivityInput {
     /// A decimal number of major units.
     Amount,
-    /// The local date, where the export has dates, else the local wall-clock time.
+    /// The local date, where the export has dates.
     Date,
+    /// The local wall-clock time, where the export has times.
     Timestamp,
     /// As read from the export: index into the fields.
     Field(usize),
 }
 
-/// The canonical columns that the expression names; none if it cannot be parsed, which [`compile`] reports.
+/// The canonical columns that the condition names; none if it cannot be parsed, which [`compile`] reports.
 pub fn names(pipeline: &Pipeline) -> Vec<String> {
-    let parsed = pipeline.customers.activity.as_ref().and_then(|a| Parsed::new(&a.sql).ok());
+    let parsed = pipeline.customers.activity.as_ref().and_then(|a| ParsedSql::new(&a.sql).ok());
     parsed.map_or(vec![], |p| p.columns().map(str::to_string).collect())
 }
 
-/// `classes`: what each field holds.
+/// Compiles the condition. `classes`: what each field holds; `ids`: the type of customer ids.
+///
+/// # Errors
+/// Pipeline: it cannot be parsed, names an unknown column, or is no condition.
 pub fn compile(
     pipeline: &Pipeline,
     fields: &[Field],
@@ -51,35 +57,35 @@ pub fn compile(
         _ => {}
     }
     let place = |e: Error| e.at(&pipeline.file, Some(activity.span.clone()));
-    let refused = |r: crate::source::expression::Refusal| {
+    let refused = |r: crate::source::expression::SqlRefusal| {
         let e = Error::pipeline(format!("customers.activity: {}", r.what));
         place(if let Some(help) = r.help { e.help(help) } else { e })
     };
-    let parsed = Parsed::new(&activity.sql).map_err(refused)?;
+    let parsed = ParsedSql::new(&activity.sql).map_err(refused)?;
     let mut available = vec![];
     let mut columns = vec![];
     for (index, field) in fields.iter().enumerate().filter(|(_, f)| f.segment.is_none()) {
         let class = classes.get(index).cloned().flatten().unwrap_or(Class::Null);
-        let (kind, canonical) = match field.role {
-            fields::Role::Amount => (Type::Decimal { scale: pipeline.money.digits }, Canonical::Amount),
-            fields::Role::Time(_) if class == Class::Date => (Type::Date, Canonical::Date),
-            fields::Role::Time(_) => (Type::Timestamp, Canonical::Timestamp),
-            fields::Role::CustomerId if ids == Some(IdKind::Integer) => (whole(), Canonical::Field(index)),
-            fields::Role::Opaque | fields::Role::Label => match class {
-                Class::Integer => (whole(), Canonical::Field(index)),
-                Class::Bool => (Type::Bool, Canonical::Field(index)),
-                Class::Float => (Type::Float, Canonical::Field(index)),
-                Class::Date => (Type::Date, Canonical::Field(index)),
-                Class::Text | Class::Null => (Type::Text, Canonical::Field(index)),
+        let (kind, canonical) = match field.kind {
+            ColumnKind::Amount => (SqlType::Decimal { scale: pipeline.money.digits }, ActivityInput::Amount),
+            ColumnKind::Time(_) if class == Class::Date => (SqlType::Date, ActivityInput::Date),
+            ColumnKind::Time(_) => (SqlType::Timestamp, ActivityInput::Timestamp),
+            ColumnKind::CustomerId if ids == Some(IdKind::Integer) => (whole(), ActivityInput::Field(index)),
+            ColumnKind::Opaque | ColumnKind::Label => match class {
+                Class::Integer => (whole(), ActivityInput::Field(index)),
+                Class::Bool => (SqlType::Bool, ActivityInput::Field(index)),
+                Class::Float => (SqlType::Float, ActivityInput::Field(index)),
+                Class::Date => (SqlType::Date, ActivityInput::Field(index)),
+                Class::Text | Class::Null => (SqlType::Text, ActivityInput::Field(index)),
                 _ => continue,
             },
-            _ => (Type::Text, Canonical::Field(index)),
+            _ => (SqlType::Text, ActivityInput::Field(index)),
         };
         available.push((field.name.clone(), Some(kind)));
         columns.push(canonical);
     }
     let compiled = Compiled::new(&parsed, &available, &TimeZone::UTC).map_err(refused)?;
-    if !matches!(compiled.kind(), Type::Bool | Type::Null) {
+    if !matches!(compiled.kind(), SqlType::Bool | SqlType::Null) {
         let what = format!("customers.activity is a {}, not a condition", compiled.kind().name());
         return Err(place(Error::pipeline(what).help("write a comparison, such as `amount > 0`")));
     }
@@ -88,6 +94,6 @@ pub fn compile(
     Ok(Activity::Sql(Box::new(compiled), inputs))
 }
 
-fn whole() -> Type {
-    Type::Int { bits: 63 }
+fn whole() -> SqlType {
+    SqlType::Int { bits: 63 }
 }

@@ -1,4 +1,4 @@
-//! Mappings matched with the columns that the files have.
+//! Matches the mappings of a source with the columns that its files have.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,68 +6,31 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Fields};
 use parquet::file::statistics::Statistics;
 
-use super::fields::{self, Field, Role};
+use super::activity::{self, Activity};
+use super::fields::{self, Field};
+use super::inspected::{InspectedFile, InspectedSource};
+use super::layout::{ColumnOrigin, FieldInput, FileLayout, SqlInput};
+use super::open::Opened;
 use super::prune::Prune;
-use super::{Activity, InspectedFile, InspectedSource, Opened, activity};
-use crate::config::{Mapping, Pipeline, SourceSettings, Text};
+use crate::config::{Mapping, Pipeline, SourceKind, SourceSettings, Text};
 use crate::error::Error;
 use crate::nearest::{nearest, nearest_first};
-use crate::rows::Needs;
 use crate::source::InputFile;
 use crate::source::columns::Class;
 use crate::source::columns::ids::IdKind;
-use crate::source::expression::{Compiled, Parsed, Refusal, Type};
+use crate::source::expression::{Compiled, ParsedSql, SqlRefusal, SqlType};
 use crate::source::pages::FileColumn;
-
-/// Where a column of a layout comes from in one file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// Index among the file's top-level columns.
-    File(usize),
-    /// Said by a folder's name, the same in every row.
-    Folder(Option<String>),
-    /// A column that nests too deep to be looked at. No mapping accepts it.
-    TooDeep,
-}
-
-/// The types of the columns read, shared by all files that have them alike, with everything compiled against them.
-#[derive(Clone, Debug)]
-pub struct Layout {
-    /// In the order of [`InspectedSource::columns`].
-    pub types: Vec<DataType>,
-    pub filter: Option<SqlInput>,
-    /// What tells row groups that the filter leaves nothing of; none where statistics cannot tell.
-    pub prune: Option<Prune>,
-    /// One for each field.
-    pub inputs: Vec<Input>,
-}
-
-/// Where the values of a field come from.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// Not needed by this run.
-    Unread,
-    /// Index into [`Layout::types`].
-    Column(usize),
-    Sql(SqlInput),
-}
-
-/// An expression and the columns of the layout that it is given, in order.
-#[derive(Clone, Debug)]
-pub struct SqlInput {
-    pub compiled: Compiled,
-    pub columns: Vec<usize>,
-}
+use crate::source_kind::{ColumnKind, Needs};
 
 pub(super) struct Bound {
     pub source: InspectedSource,
-    /// Whether this source's customer ids are integers that fit BIGINT; `None` if it has no ids.
+    /// True if this source's customer ids are integers that fit BIGINT; `None` if it has no ids.
     pub integer_ids: Option<bool>,
 }
 
 /// The columns that one file offers.
 struct Offer {
-    columns: Vec<(String, DataType, Origin)>,
+    columns: Vec<(String, DataType, ColumnOrigin)>,
 }
 
 pub(super) fn bind(
@@ -81,7 +44,7 @@ pub(super) fn bind(
     let offers = offers(&opened);
     let fields = fields::of(pipeline, source, needs, &activity::names(pipeline));
     let mut binder = Binder { pipeline, source, opened: &opened, offers: &offers, errors };
-    let parsed: Vec<Option<Parsed>> = fields
+    let parsed: Vec<Option<ParsedSql>> = fields
         .iter()
         .map(|f| match &f.mapping {
             Mapping::Sql(sql) => binder.parse(sql, &f.name, &f.span),
@@ -90,7 +53,7 @@ pub(super) fn bind(
         .collect();
     let filter = source.filter.as_ref().and_then(|f| binder.parse(&f.sql, "filter", &f.span));
 
-    // Every column that anything names, where it is named first, and how the file writes it there.
+    // Every column that a field or the filter names: where it is named first, and how the pipeline file writes it there.
     let mut named: BTreeMap<&str, (std::ops::Range<usize>, String)> = BTreeMap::new();
     let mut read: BTreeSet<&str> = BTreeSet::new();
     for (field, parsed) in fields.iter().zip(&parsed) {
@@ -116,20 +79,20 @@ pub(super) fn bind(
         binder.present_and_alike(column, written, span);
     }
     if binder.errors.len() > before {
-        // Types are judged once every column is there, lest one mistake be reported twice.
+        // Types are checked once every column exists, so that one mistake is not reported twice.
         return None;
     }
 
     let columns: Vec<String> = read.iter().map(ToString::to_string).collect();
     let written = read.iter().filter_map(|column| Some(named.get(column)?.1.clone())).collect();
-    let mut layouts: Vec<Layout> = vec![];
+    let mut layouts: Vec<FileLayout> = vec![];
     let mut classes: Vec<Option<Class>> = vec![None; fields.len()];
     let mut places = vec![];
     for offer in &offers {
-        let found: Vec<&(String, DataType, Origin)> =
+        let found: Vec<&(String, DataType, ColumnOrigin)> =
             columns.iter().filter_map(|c| offer.columns.iter().find(|(n, ..)| n == c)).collect();
         let types: Vec<DataType> = found.iter().map(|(_, t, _)| t.clone()).collect();
-        let origins: Vec<Origin> = found.iter().map(|(_, _, o)| o.clone()).collect();
+        let origins: Vec<ColumnOrigin> = found.iter().map(|(_, _, o)| o.clone()).collect();
         let layout = match layouts.iter().position(|l| l.types == types) {
             Some(i) => i,
             None => {
@@ -142,7 +105,7 @@ pub(super) fn bind(
     }
     let integer_ids = binder.integer_ids(&fields, &classes);
     let ids = integer_ids.map(|i| if i { IdKind::Integer } else { IdKind::Text });
-    let activity = if source.kind == crate::config::SourceKind::Transactions {
+    let activity = if source.kind == SourceKind::Transactions {
         activity::compile(pipeline, &fields, &classes, ids).unwrap_or_else(|e| {
             binder.errors.push(e);
             Activity::Positive
@@ -153,7 +116,7 @@ pub(super) fn bind(
     if binder.errors.len() > before {
         return None;
     }
-    let columns_of = |(file, (_, origins)): (&Opened, &(usize, Vec<Origin>))| file_columns(file, origins);
+    let columns_of = |(file, (_, origins)): (&Opened, &(usize, Vec<ColumnOrigin>))| file_columns(file, origins);
     let file_columns = match opened.iter().zip(&places).map(columns_of).collect::<Result<Vec<_>, Error>>() {
         Ok(columns) => columns,
         Err(e) => {
@@ -187,11 +150,11 @@ pub(super) fn bind(
     Some(Bound { source: InspectedSource { files, columns, written, fields, layouts, activity }, integer_ids })
 }
 
-/// The columns that are read of a file, in order.
-fn file_columns(file: &Opened, origins: &[Origin]) -> Result<Vec<FileColumn>, Error> {
+/// The columns of a file that are read, in order.
+fn file_columns(file: &Opened, origins: &[ColumnOrigin]) -> Result<Vec<FileColumn>, Error> {
     let roots = origins.iter().filter_map(|origin| match origin {
-        Origin::File(root) => Some(*root),
-        Origin::Folder(_) | Origin::TooDeep => None,
+        ColumnOrigin::File(root) => Some(*root),
+        ColumnOrigin::Folder(_) | ColumnOrigin::TooDeep => None,
     });
     let roots: BTreeSet<usize> = roots.collect();
     let column = |root| {
@@ -217,13 +180,13 @@ fn offers(opened: &[Opened]) -> Vec<Offer> {
             let schema = file.footer.schema();
             let own = schema.fields().iter().enumerate();
             let mut columns: Vec<_> =
-                own.map(|(i, f)| (f.name().clone(), f.data_type().clone(), Origin::File(i))).collect();
+                own.map(|(i, f)| (f.name().clone(), f.data_type().clone(), ColumnOrigin::File(i))).collect();
             let nested = || DataType::Struct(Fields::empty());
-            columns.extend(file.footer.too_deep.iter().map(|name| (name.clone(), nested(), Origin::TooDeep)));
+            columns.extend(file.footer.too_deep.iter().map(|name| (name.clone(), nested(), ColumnOrigin::TooDeep)));
             for (key, value) in &file.found.keys {
                 if !columns.iter().any(|(name, ..)| name == key) {
                     let kind = if integers[key.as_str()] { DataType::Int64 } else { DataType::Utf8View };
-                    columns.push((key.clone(), kind, Origin::Folder(value.clone())));
+                    columns.push((key.clone(), kind, ColumnOrigin::Folder(value.clone())));
                 }
             }
             Offer { columns }
@@ -240,7 +203,7 @@ struct Binder<'a> {
 }
 
 impl Binder<'_> {
-    /// Files of different layouts may give the same mistake; it is reported once.
+    /// Files of different layouts may have the same mistake, which is reported once.
     fn push(&mut self, error: Error, span: &std::ops::Range<usize>) {
         let error = error.at(&self.pipeline.file, Some(span.clone()));
         if !self.errors.iter().any(|e| e.what == error.what && e.place == error.place) {
@@ -248,21 +211,21 @@ impl Binder<'_> {
         }
     }
 
-    fn refuse(&mut self, refusal: Refusal, name: &str, span: &std::ops::Range<usize>) {
+    fn refuse(&mut self, refusal: SqlRefusal, name: &str, span: &std::ops::Range<usize>) {
         let error = Error::pipeline(format!("sources.{}.{name}: {}", self.source.kind.name(), refusal.what));
         self.push(if let Some(help) = refusal.help { error.help(help) } else { error }, span);
     }
 
-    fn parse(&mut self, sql: &Text, name: &str, span: &std::ops::Range<usize>) -> Option<Parsed> {
-        Parsed::new(sql).map_err(|refusal| self.refuse(refusal, name, span)).ok()
+    fn parse(&mut self, sql: &Text, name: &str, span: &std::ops::Range<usize>) -> Option<ParsedSql> {
+        ParsedSql::new(sql).map_err(|refusal| self.refuse(refusal, name, span)).ok()
     }
 
-    /// The column has to be in every file, and to hold the same class of values in all.
+    /// Checks that every file has the column, with the same class of values.
     fn present_and_alike(&mut self, column: &str, written: &str, span: &std::ops::Range<usize>) {
         let find = |offer: &Offer| offer.columns.iter().find(|(n, ..)| n == column).map(|(_, t, _)| t.clone());
         let Some((first, kind)) = self.offers.iter().enumerate().find_map(|(i, o)| Some((i, find(o)?))) else {
             let names = || self.offers[0].columns.iter().map(|(n, ..)| n.as_str());
-            // What the environment gave is not compared with anything in public.
+            // A name from the environment may be secret, so no similar name is suggested for it.
             let asked = if written == column { column } else { "" };
             let meant = nearest(asked, names()).map_or(String::new(), |n| format!("; did you mean `{n}`?"));
             let files = match self.opened {
@@ -274,7 +237,7 @@ impl Binder<'_> {
                 .help(format!("the columns are {}", nearest_first(asked, names())));
             return self.push(error, span);
         };
-        // Of files that say nothing of a type, because it has no values in them, any other is the measure.
+        // A file in which the column has no values says nothing about its type, so the files are compared with another.
         let measure = self.offers.iter().enumerate().filter_map(|(i, o)| Some((i, find(o)?)));
         let (measure, class) = measure
             .map(|(i, t)| (i, Class::of(&t)))
@@ -304,13 +267,13 @@ impl Binder<'_> {
         columns: &[String],
         types: Vec<DataType>,
         fields: &[Field],
-        parsed: &[Option<Parsed>],
-        parsed_filter: Option<&Parsed>,
+        parsed: &[Option<ParsedSql>],
+        parsed_filter: Option<&ParsedSql>,
         classes: &mut [Option<Class>],
-    ) -> Layout {
-        let available: Vec<(String, Option<Type>)> =
-            offer.columns.iter().map(|(n, t, _)| (n.clone(), Type::of_column(t))).collect();
-        let compile = |binder: &mut Self, parsed: &Parsed, name: &str, span: &std::ops::Range<usize>| {
+    ) -> FileLayout {
+        let available: Vec<(String, Option<SqlType>)> =
+            offer.columns.iter().map(|(n, t, _)| (n.clone(), SqlType::of_column(t))).collect();
+        let compile = |binder: &mut Self, parsed: &ParsedSql, name: &str, span: &std::ops::Range<usize>| {
             let compiled = Compiled::new(parsed, &available, &binder.source.timezone);
             let compiled = compiled.map_err(|refusal| binder.refuse(refusal, name, span)).ok()?;
             let named = available.iter().filter(|(n, k)| k.is_some() && parsed.columns().any(|c| c == n));
@@ -323,30 +286,30 @@ impl Binder<'_> {
                 (Mapping::Column(name), _) => {
                     let class = offer.columns.iter().find(|(n, ..)| n == name.value()).map(|(_, t, _)| Class::of(t));
                     let index = columns.iter().position(|c| c == name.value());
-                    (class, index.map_or(Input::Unread, Input::Column))
+                    (class, index.map_or(FieldInput::Unread, FieldInput::Column))
                 }
                 (_, Some(parsed)) => match compile(self, parsed, &field.name, &field.span) {
-                    Some(sql) => (Some(fields::class_of(sql.compiled.kind())), Input::Sql(sql)),
-                    None => (None, Input::Unread),
+                    Some(sql) => (Some(fields::class_of(sql.compiled.kind())), FieldInput::Sql(sql)),
+                    None => (None, FieldInput::Unread),
                 },
-                _ => (None, Input::Unread),
+                _ => (None, FieldInput::Unread),
             };
             if let Some(class) = class {
                 if let Err(e) = field.accepts(&class, self.source.kind) {
                     self.push(e, &field.span);
                 }
-                // The measure of the field is the first file that says something.
+                // The class of a field is that of the first file that has values in it.
                 if matches!(classes[i], None | Some(Class::Null)) {
                     classes[i] = Some(class);
                 }
             }
-            inputs.push(if field.read { input } else { Input::Unread });
+            inputs.push(if field.read { input } else { FieldInput::Unread });
         }
         let filter = match (parsed_filter, &self.source.filter) {
             (Some(parsed), Some(written)) => {
                 let sql = compile(self, parsed, "filter", &written.span);
                 if let Some(kind) = sql.as_ref().map(|s| s.compiled.kind())
-                    && !matches!(kind, Type::Bool | Type::Null)
+                    && !matches!(kind, SqlType::Bool | SqlType::Null)
                 {
                     let what =
                         format!("sources.{}.filter is a {}, not a condition", self.source.kind.name(), kind.name());
@@ -359,13 +322,13 @@ impl Binder<'_> {
         };
         let prune = filter.as_ref().and(parsed_filter);
         let prune = prune.and_then(|p| Prune::new(p, &available, columns, &self.source.timezone));
-        Layout { types, filter, prune, inputs }
+        FileLayout { types, filter, prune, inputs }
     }
 
-    /// Whether the source's customer ids are whole numbers that fit BIGINT, judged by type and, for unsigned 64-bit
-    /// ones, by the statistics in the footers.
+    /// True if the source's customer ids are whole numbers that fit BIGINT. Types decide, and for unsigned 64-bit integers
+    /// the statistics in the footers.
     fn integer_ids(&self, fields: &[Field], classes: &[Option<Class>]) -> Option<bool> {
-        let index = fields.iter().position(|f| f.role == Role::CustomerId)?;
+        let index = fields.iter().position(|f| f.kind == ColumnKind::CustomerId)?;
         if classes[index] == Some(Class::Null) {
             return None;
         }
@@ -376,7 +339,7 @@ impl Binder<'_> {
         let fits = |(file, offer): (&Opened, &Offer)| {
             let found = offer.columns.iter().find(|(n, ..)| n == name.value());
             match found {
-                Some((_, DataType::UInt64, Origin::File(root))) => unsigned_fit(file, *root),
+                Some((_, DataType::UInt64, ColumnOrigin::File(root))) => unsigned_fit(file, *root),
                 _ => true,
             }
         };

@@ -1,12 +1,13 @@
-//! How much memory a thread takes while it reads a row group.
+//! Estimates the memory that a thread takes while it reads a row group.
 
-use super::{Inspected, InspectedSource, Origin};
+use super::inspected::{Inspected, InspectedSource};
+use super::layout::ColumnOrigin;
 
-/// A page of a column, compressed and not, and the dictionary: writers keep each at about a mebibyte.
+/// Bytes of a page of a column, compressed and decompressed, and of its dictionary. Writers keep each at about a mebibyte.
 const PAGES: u64 = 4 << 20;
-/// A value of a decoded column, and what it becomes.
+/// Bytes of a decoded value, and of the canonical value that it becomes.
 const VALUE: u64 = 24;
-/// What a thread keeps beside columns: hashes of ids, places of rows.
+/// Bytes that a thread keeps beside columns: hashes of ids, places of rows.
 const BESIDE: u64 = 2 << 20;
 
 impl Inspected {
@@ -25,7 +26,7 @@ impl InspectedSource {
             let schema = metadata.file_metadata().schema_descr();
             let is_read = |leaf: usize| {
                 let root = schema.get_column_root_idx(leaf);
-                file.origins.iter().any(|origin| matches!(origin, Origin::File(read) if *read == root))
+                file.origins.iter().any(|origin| matches!(origin, ColumnOrigin::File(read) if *read == root))
             };
             let leaves: Vec<usize> = (0..schema.num_columns()).filter(|leaf| is_read(*leaf)).collect();
             // Neighbouring row groups are read together until they fill a batch.

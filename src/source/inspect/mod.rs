@@ -1,135 +1,37 @@
-//! What a run will read: files, columns and expressions, checked against the exports' footers before any row is decoded.
+//! Finds what a run will read: files, columns and expressions, checked against the footers before any row is decoded.
 //!
-//! Every problem is found in one go and placed where the pipeline file says it; `check`, `--dry-run` and the scan itself
-//! all begin here.
+//! All problems are found together, each with its place in the pipeline file. `check`, `--dry-run` and the scan begin here.
 
 mod activity;
 mod bind;
 mod fields;
 mod footprint;
+mod inspected;
+mod layout;
 mod open;
 mod prune;
+mod ruled_out;
 
 use std::collections::BTreeMap;
 
-use rayon::prelude::*;
+pub use activity::{Activity, ActivityInput};
+pub use fields::Field;
+pub use inspected::{Inspected, InspectedFile, InspectedSource};
+pub use layout::{ColumnOrigin, FieldInput, FileLayout, SqlInput};
+pub use ruled_out::RuledOut;
 
-pub use activity::{Activity, Canonical};
-pub use bind::{Input, Layout, Origin, SqlInput};
-pub use fields::{Field, Role};
-pub(crate) use open::Opened;
-pub use prune::RuledOut;
-
-use super::InputFile;
+use self::open::Opened;
 use super::columns::ids::IdKind;
 use super::files;
-use super::footer::{Footer, FooterMemory};
-use super::handle::{FileState, InputHandle};
-use super::pages::FileColumn;
+use super::footer::FooterMemory;
 use crate::config::{Pipeline, SourceKind, SourceSettings};
 use crate::error::{Error, Errors, Result};
-use crate::rows::Needs;
+use crate::source_kind::Needs;
 
-/// The exports of a run, found, opened and matched with the pipeline file.
-#[derive(Clone, Debug)]
-pub struct Inspected {
-    pub sources: BTreeMap<SourceKind, InspectedSource>,
-    /// What customer ids are in every source.
-    pub ids: IdKind,
-}
-
-#[derive(Clone, Debug)]
-pub struct InspectedSource {
-    /// In order of path.
-    pub files: Vec<InspectedFile>,
-    /// Columns of the export that are read, in order of name.
-    pub columns: Vec<String>,
-    /// The same columns as the pipeline file names them: how to show them.
-    pub written: Vec<String>,
-    pub fields: Vec<Field>,
-    pub layouts: Vec<Layout>,
-    /// Which transactions make a customer live.
-    pub activity: Activity,
-}
-
-#[derive(Clone, Debug)]
-pub struct InspectedFile {
-    pub input: InputFile,
-    pub footer: Footer,
-    /// The state that the footer describes.
-    pub(crate) state: FileState,
-    /// Open since the footer was read, where there are few files.
-    pub(crate) kept: Option<InputHandle>,
-    /// Index into [`InspectedSource::layouts`].
-    pub layout: usize,
-    /// Where each column of the layout comes from.
-    pub origins: Vec<Origin>,
-    /// The columns that are read of it, in order of [`FileColumn::root`].
-    pub columns: Vec<FileColumn>,
-}
-
-impl InspectedSource {
-    /// Whether anything of it is: of what the run's stages do not ask for, the schemas alone are looked at.
-    pub fn is_read(&self) -> bool {
-        self.fields.iter().any(|f| f.read)
-    }
-
-    /// Rows by the footers.
-    pub fn rows(&self) -> u64 {
-        self.files.iter().map(|f| f.input.rows).fold(0, u64::saturating_add)
-    }
-}
-
-impl InspectedFile {
-    /// Rows of a row group by the footer.
-    pub fn rows_of(&self, group: usize) -> u64 {
-        u64::try_from(self.footer.metadata.metadata().row_group(group).num_rows()).unwrap_or(0)
-    }
-
-    /// Bytes of the columns that are read of a row group, after decompression, by the footer.
-    pub(crate) fn bytes_of(&self, group: usize) -> u64 {
-        let group = self.footer.metadata.metadata().row_group(group);
-        let bytes = self.columns.iter().map(|c| u64::try_from(group.column(c.leaf).uncompressed_size()).unwrap_or(0));
-        bytes.fold(0, u64::saturating_add)
-    }
-
-    pub fn group_count(&self) -> usize {
-        self.footer.metadata.metadata().num_row_groups()
-    }
-
-    /// A handle on the file that the footer describes.
-    ///
-    /// # Errors
-    /// If its path leads to no such file any more, or the file has changed since.
-    pub(crate) fn open(&self) -> Result<InputHandle> {
-        match &self.kept {
-            Some(handle) => handle.unchanged(&self.input.shown).map(|()| handle.clone()),
-            None => self.reopen(),
-        }
-    }
-
-    fn reopen(&self) -> Result<InputHandle> {
-        InputHandle::reopen(&self.input.path, &self.input.shown, &self.state)
-    }
-}
-
-impl Inspected {
-    /// To be called after the last read: makes sure that every file is what it was when its footer was read. Then no row
-    /// came from another file or another version of it, also if nothing of a file had to be read. Paths are opened
-    /// again, because network file systems look at the server then.
-    ///
-    /// # Errors
-    /// The first file that was replaced, changed or deleted.
-    pub fn confirm(&self) -> Result<()> {
-        let files: Vec<&InspectedFile> = self.sources.values().flat_map(|source| &source.files).collect();
-        files.par_iter().find_map_first(|file| file.reopen().err()).map_or(Ok(()), Err)
-    }
-}
-
-/// So many files at most stay open from their inspection to the end: a system may allow a process as few as 256.
+/// At most so many files stay open from their inspection to the end: a system may allow a process as few as 256.
 const MOST_KEPT_OPEN: usize = 128;
 
-/// The memory that the footers of all exports may take, unless the caller says otherwise.
+/// Bytes that the footers of all exports may take where the caller gives no limit.
 pub const FOOTER_MEMORY: u64 = 1 << 30;
 
 /// Finds and opens every file of every source and matches them with the pipeline file, without decoding any data.
@@ -140,10 +42,10 @@ pub fn inspect(pipeline: &Pipeline, needs: Needs) -> Result<Inspected, Errors> {
     inspect_within(pipeline, needs, FOOTER_MEMORY)
 }
 
-/// As [`inspect`]; the decoded footers of all files take at most about `memory` bytes.
+/// As [`inspect`]; the decoded footers of all files may take about `memory` bytes.
 ///
 /// # Errors
-/// As [`inspect`]; and one if the footers take more.
+/// As [`inspect`], and one if the footers take more.
 pub fn inspect_within(pipeline: &Pipeline, needs: Needs, memory: u64) -> Result<Inspected, Errors> {
     let memory = FooterMemory::new(memory);
     let mut errors = vec![];
@@ -165,12 +67,12 @@ pub fn inspect_within(pipeline: &Pipeline, needs: Needs, memory: u64) -> Result<
     Errors::unless_empty(errors, Inspected { sources, ids })
 }
 
-/// The canonical columns of a source and its segments' columns, and which of them a run reads: known without its files.
+/// The fields of a source and which of them a run reads. This follows from the pipeline file alone.
 pub fn mapped(pipeline: &Pipeline, source: &SourceSettings, needs: Needs) -> Vec<Field> {
     fields::of(pipeline, source, needs, &activity::names(pipeline))
 }
 
-/// `keep`: how many of the files stay open.
+/// Opens the files of a source, of which `keep` stay open. Adds what goes wrong to `errors`.
 fn open(
     pipeline: &Pipeline,
     kind: SourceKind,
@@ -180,7 +82,7 @@ fn open(
     errors: &mut Vec<Error>,
 ) -> Vec<Opened> {
     let (mut found, mut lost) = files::resolve(&source.paths, &pipeline.base, &pipeline.file);
-    // What lies below a folder may bear a name that the environment holds for something else.
+    // A file below a folder may have a name that a variable of the environment also holds, and which may be secret.
     let redactor = pipeline.redactor();
     for file in &mut found {
         file.shown = redactor.hide(&file.shown).into_owned();
@@ -198,7 +100,7 @@ fn open(
     for result in open::open_all(&found, keep, memory) {
         match result {
             Ok(file) => opened.push(file),
-            // That the footers take too much memory is said once, not of every file.
+            // That the footers take too much memory is reported once, not for every file.
             Err(e) if errors.iter().any(|known| known.what == e.what) => {}
             Err(e) => errors.push(e.at(&pipeline.file, Some(place.clone()))),
         }

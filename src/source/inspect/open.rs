@@ -1,4 +1,4 @@
-//! Opening the files of a source and reading their footers, each in a state that counts.
+//! Opens the files of a source and reads their footers, each in a state in which later changes are noticed.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,10 +9,10 @@ use crate::source::files::Found;
 use crate::source::footer::{self, Footer, FooterMemory};
 use crate::source::handle::{FileState, InputHandle, replaced};
 
-/// Looks at a file that somebody writes to before it is given up.
+/// A file that is being written to is looked at so many times before it is given up.
 const MOST_LOOKS: usize = 3;
 
-/// A file with its footer, not yet matched with anything.
+/// A file with its footer, not yet matched with the pipeline file.
 #[derive(Clone, Debug)]
 pub(crate) struct Opened {
     pub found: Found,
@@ -23,10 +23,10 @@ pub(crate) struct Opened {
     pub kept: Option<InputHandle>,
 }
 
-/// What one look at a file gave.
+/// The result of one look at a file.
 enum Look {
     Done(Result<Opened>),
-    /// It changed a moment ago: to be looked at again after `wait`.
+    /// It changed a moment ago, and has to be looked at again after `wait`.
     Again {
         state: FileState,
         wait: Duration,

@@ -1,36 +1,31 @@
-//! Row groups of which the filter leaves nothing, told from the footers alone.
+//! Finds the row groups of which the filter leaves nothing, from the statistics in the footers.
 //!
-//! Such a group is not read, and its rows count as left out, as they would if they had been read. Only what is wrong with
-//! it stays unseen: damage, and values on which another part of the filter would have failed.
+//! Such a group is not read, and its rows count as left out, as they would if they had been read. Its faults go unnoticed:
+//! damage, and values on which another part of the filter would have failed.
 
 use std::ops::Range;
 
+use crate::source::expression::{Compiled, Fact, ParsedSql, SqlType, necessary, stand_in};
+use crate::source::guard::guarded;
+use crate::source::statistics::Facts;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::compute::concat;
 use jiff::tz::TimeZone;
-use rayon::prelude::*;
 
-use super::bind::Origin;
-use super::{InspectedFile, InspectedSource};
-use crate::source::expression::{Compiled, Fact, Parsed, Type, necessary, stand_in};
-use crate::source::files::constant;
-use crate::source::guard::guarded;
-use crate::source::statistics::Facts;
-
-/// What has to hold of a row group for the filter to leave a row of it.
+/// A condition on the statistics of a row group that holds if the filter leaves a row of it.
 #[derive(Clone, Debug)]
 pub struct Prune {
     necessary: Compiled,
-    /// What it is given: indices of columns in the layout, and the facts of each.
+    /// The inputs of the condition: indices of columns in the layout, and the facts that are used of each.
     facts: Vec<(usize, Vec<Fact>)>,
-    zone: TimeZone,
+    pub zone: TimeZone,
 }
 
 impl Prune {
-    /// `filter` has been compiled against `available`; `columns`: those of the layout. `None` where nothing can be told.
+    /// `filter` was compiled against `available`; `columns` are those of the layout. `None` where statistics cannot tell.
     pub(super) fn new(
-        filter: &Parsed,
-        available: &[(String, Option<Type>)],
+        filter: &ParsedSql,
+        available: &[(String, Option<SqlType>)],
         columns: &[String],
         zone: &TimeZone,
     ) -> Option<Prune> {
@@ -41,7 +36,7 @@ impl Prune {
             let kind = available.iter().find(|(column, _)| column == name)?.1;
             given.extend(of_one.iter().map(|(_, fact)| match fact {
                 Fact::Least | Fact::Greatest => (stand_in(name, *fact), kind),
-                Fact::Valued | Fact::Null => (stand_in(name, *fact), Some(Type::Bool)),
+                Fact::Valued | Fact::Null => (stand_in(name, *fact), Some(SqlType::Bool)),
             }));
             facts.push((columns.iter().position(|c| c == name)?, of_one.iter().map(|(_, fact)| *fact).collect()));
         }
@@ -49,9 +44,9 @@ impl Prune {
         Some(Prune { necessary, facts, zone: zone.clone() })
     }
 
-    /// Of each of `count` row groups, whether it certainly does not hold. Facts that it fails on, such as values too large
-    /// for a cast, are no certainty. `of_column`: the facts of a column in a row group.
-    fn are_false(&self, count: usize, of_column: impl Fn(usize, usize) -> Facts) -> Vec<bool> {
+    /// For each of `count` row groups, true if the condition certainly does not hold. If it fails on a group, for example
+    /// because a value is too large for a cast, nothing is certain. `of_column`: the facts of a column in a row group.
+    pub fn are_false(&self, count: usize, of_column: impl Fn(usize, usize) -> Facts) -> Vec<bool> {
         let known: Vec<Vec<Facts>> =
             self.facts.iter().map(|(column, _)| (0..count).map(|group| of_column(*column, group)).collect()).collect();
         let all = |groups: Range<usize>| -> Option<BooleanArray> {
@@ -69,42 +64,8 @@ impl Prune {
         let is_false = |holds: &BooleanArray, i: usize| holds.is_valid(i) && !holds.value(i);
         match all(0..count) {
             Some(holds) => (0..count).map(|i| is_false(&holds, i)).collect(),
-            // One group's facts fail; the others are judged without it.
+            // The condition fails on one group; the others are judged one by one.
             None => (0..count).map(|i| all(i..i + 1).is_some_and(|holds| is_false(&holds, 0))).collect(),
         }
-    }
-}
-
-/// What the filter rules out of a source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RuledOut {
-    pub groups: usize,
-    pub rows: u64,
-}
-
-impl InspectedSource {
-    /// Of each of these row groups of a file, whether the footer proves that no row of it satisfies the filter.
-    pub fn rules_out(&self, file: usize, groups: Range<usize>) -> Vec<bool> {
-        let file = &self.files[file];
-        let layout = &self.layouts[file.layout];
-        let Some(prune) = &layout.prune else { return vec![false; groups.len()] };
-        let first = groups.start;
-        prune.are_false(groups.len(), |column, group| match (&file.origins[column], &layout.types[column]) {
-            (Origin::Folder(value), kind) => Facts::constant(&constant(value.as_deref(), kind, 1)),
-            (Origin::TooDeep, kind) => Facts::unknown(kind),
-            (Origin::File(root), kind) => {
-                Facts::of_group(file.footer.metadata.metadata(), first + group, *root, kind, &prune.zone)
-            }
-        })
-    }
-
-    /// The row groups that a scan passes over.
-    pub fn ruled_out(&self) -> RuledOut {
-        let of_file = |(index, file): (usize, &InspectedFile)| {
-            let groups = (0..file.group_count()).zip(self.rules_out(index, 0..file.group_count()));
-            groups.filter(|(_, out)| *out).map(|(group, _)| file.rows_of(group)).collect::<Vec<u64>>()
-        };
-        let rows: Vec<u64> = self.files.par_iter().enumerate().flat_map_iter(of_file).collect();
-        RuledOut { groups: rows.len(), rows: rows.into_iter().fold(0, u64::saturating_add) }
     }
 }

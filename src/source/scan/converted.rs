@@ -10,10 +10,10 @@ use crate::config::Pipeline;
 use crate::config::SourceKind::*;
 use crate::error::Error;
 use crate::progress::NoProgress;
-use crate::rows::Needs;
 use crate::source::Reason::*;
 use crate::source::testing::*;
 use crate::source::{ReadLimits, inspect, scan};
+use crate::source_kind::Needs;
 
 fn texts(values: &[Option<&str>]) -> ArrayRef {
     Arc::new(StringArray::from(values.to_vec()))
@@ -24,9 +24,9 @@ fn dates(values: &[&str]) -> ArrayRef {
 }
 
 /// Currency, date and rate, each as text.
-type Rates<'a> = &'a [(Option<&'a str>, Option<&'a str>, Option<&'a str>)];
+type ExchangeRates<'a> = &'a [(Option<&'a str>, Option<&'a str>, Option<&'a str>)];
 
-fn write_rates(dir: &TempDir, rates: Rates<'_>) {
+fn write_rates(dir: &TempDir, rates: ExchangeRates<'_>) {
     write(
         &dir.path().join("rates.parquet"),
         vec![
@@ -78,7 +78,7 @@ const USD: Option<&str> = Some("USD");
 
 #[test]
 fn each_amount_is_converted_at_its_own_date_and_rounded_once() {
-    let rates: Rates<'_> = &[
+    let rates: ExchangeRates<'_> = &[
         (USD, Some("2011-03-01"), Some("0.50")),
         (USD, Some("2011-03-06"), Some("0.505")),
         (Some("KWD"), Some("2011-03-01"), Some("2.5678")),
@@ -215,7 +215,7 @@ fn a_long_rate_is_kept_to_eighteen_digits_and_said() {
 
 #[test]
 fn what_has_no_rate_is_named_with_its_row_and_date() {
-    let says = |purchase: &str, currency: &str, rates: Rates<'_>| {
+    let says = |purchase: &str, currency: &str, rates: ExchangeRates<'_>| {
         let (dir, mut p) = shop(&[("2011-01-01", float(1.0), None), (purchase, float(1.0), Some(currency))]);
         write_rates(&dir, rates);
         with_rates(&mut p);
@@ -227,7 +227,7 @@ fn what_has_no_rate_is_named_with_its_row_and_date() {
             }
         }
     };
-    let rates: Rates<'_> = &[(USD, Some("2011-03-01"), Some("0.8")), (USD, Some("2011-03-20"), Some("0.9"))];
+    let rates: ExchangeRates<'_> = &[(USD, Some("2011-03-01"), Some("0.8")), (USD, Some("2011-03-20"), Some("0.9"))];
     assert_eq!(says("2011-03-08", "USD", rates), "[100, 80]");
     let late = says("2011-03-09", "USD", rates);
     let expected = "row 2 of tx.parquet: there is no exchange rate of USD on 2011-03-09, nor of the 7 days before; \
@@ -285,7 +285,7 @@ fn what_a_rate_makes_too_large_is_set_aside() {
 
 #[test]
 fn rates_that_contradict_each_other_are_refused() {
-    let refused = |rates: Rates<'_>| {
+    let refused = |rates: ExchangeRates<'_>| {
         let (dir, mut p) = shop(&[("2011-03-01", float(1.0), USD)]);
         write_rates(&dir, rates);
         with_rates(&mut p);

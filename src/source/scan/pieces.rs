@@ -1,13 +1,13 @@
-//! A batch in pieces whose texts are not too large when they are written out.
+//! Splits a batch into pieces whose texts are not too large when they are written out row by row.
 //!
-//! A text of a megabyte that stands in a dictionary once costs nothing to repeat in every row. An expression that joins it
-//! with another, or upper-cases it, writes it out for each row.
+//! A text of a megabyte that is once in a dictionary costs nothing to repeat in every row. An expression that joins it with
+//! another, or upper-cases it, writes it out for each row.
 
 use std::ops::Range;
 
 use arrow::array::{ArrayRef, AsArray};
 
-/// Ranges of rows whose texts take at most `most` bytes together, or a single row. `rows`: of every column.
+/// Ranges of rows whose texts take at most `most` bytes together, or a single row. Every column has `rows` rows.
 pub(super) fn pieces(columns: &[ArrayRef], rows: usize, most: u64) -> Vec<Range<usize>> {
     // The lower half of a view is the length of its text.
     let views: Vec<&[u128]> = columns.iter().filter_map(|c| Some(c.as_string_view_opt()?.views().as_ref())).collect();

@@ -297,7 +297,7 @@ fn nothing_tells(export: &Export, filter: &Filter) -> Result<usize, TestCaseErro
 
 #[test]
 fn nothing_tells_whether_row_groups_were_ruled_out() {
-    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig { source_file: Some(file!()), ..crate::properties::cases(256) };
     let cases = config.cases as usize;
     let ruled_out = Cell::new(0);
     let outcome = TestRunner::new(config).run(&(exports(), filters()), |(export, filter)| {

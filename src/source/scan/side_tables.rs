@@ -1,4 +1,4 @@
-//! Costs and rates as they are gathered: small tables, whatever files they come from.
+//! Acquisition costs and exchange rates, gathered from all files into small tables.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -11,28 +11,28 @@ use crate::money;
 use crate::rows::{Cost, ValueCode};
 use crate::source::budget::Budget;
 
-/// Bytes that the costs of a day and channel take, here and in what is made of them.
+/// Bytes that the costs of a day and channel take, here and in the tables made from them.
 const COST_BYTES: usize = 128;
-/// Bytes that a rate takes, and a currency beside its name.
+/// Bytes that a rate takes, and a currency in addition to its name.
 const RATE_BYTES: usize = 192;
 
 /// Acquisition costs, summed by day and channel.
 #[derive(Debug)]
 pub(super) struct Costs<'a> {
     budget: &'a Budget,
-    sums: Mutex<BTreeMap<(Day, ValueCode), Sum>>,
+    sums: Mutex<BTreeMap<(Day, ValueCode), CostSum>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Sum {
+struct CostSum {
     rows: u64,
     amount: i128,
-    /// Of the amounts without their signs.
+    /// The sum of the amounts without their signs.
     size: i128,
 }
 
-impl Sum {
-    fn add(&mut self, other: Sum) {
+impl CostSum {
+    fn add(&mut self, other: CostSum) {
         self.rows += other.rows;
         self.amount += other.amount;
         self.size += other.size;
@@ -44,13 +44,13 @@ impl<'a> Costs<'a> {
         Costs { budget, sums: Mutex::default() }
     }
 
-    /// Adds rows: a day, a channel and an amount in minor units each.
+    /// Adds rows, each of a day, a channel and an amount in minor units.
     ///
     /// # Errors
     /// Input: there are too many different days and channels.
     pub fn add(&self, rows: impl Iterator<Item = (Day, ValueCode, i64)>) -> Result<()> {
         let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut put = |key: (Day, ValueCode), sum: Sum| {
+        let mut put = |key: (Day, ValueCode), sum: CostSum| {
             let known = sums.len();
             match sums.entry(key) {
                 Entry::Occupied(mut before) => before.get_mut().add(sum),
@@ -64,10 +64,10 @@ impl<'a> Costs<'a> {
             Ok(())
         };
         // Rows of one day and channel mostly stand one behind the other.
-        let mut open: Option<((Day, ValueCode), Sum)> = None;
+        let mut open: Option<((Day, ValueCode), CostSum)> = None;
         for (day, channel, amount) in rows {
             let amount = i128::from(amount);
-            let row = Sum { rows: 1, amount, size: amount.abs() };
+            let row = CostSum { rows: 1, amount, size: amount.abs() };
             match &mut open {
                 Some((key, sum)) if *key == (day, channel) => sum.add(row),
                 _ => {
@@ -93,7 +93,7 @@ impl<'a> Costs<'a> {
         let mut costs: Vec<Cost> = sums
             .into_iter()
             .map(|((period_start, channel), sum)| {
-                // The size of all fits.
+                // The sum of all sizes fits, so each amount does.
                 Cost { period_start, amount: sum.amount as i64, rows: sum.rows, channel }
             })
             .collect();
@@ -109,7 +109,7 @@ pub(super) struct RatesRead<'a> {
     rates: Mutex<BTreeMap<Arc<str>, BTreeMap<Day, OfDay>>>,
 }
 
-/// The least rate of a day, and the next one where rows contradict each other: enough to say so.
+/// The least rate of a day, and the second least where rows contradict each other. Two are enough to report it.
 type OfDay = (Rate, Option<Rate>);
 
 impl<'a> RatesRead<'a> {
@@ -157,7 +157,7 @@ impl<'a> RatesRead<'a> {
         Err(full("exchange_rates", known, "currencies and days", self.budget))
     }
 
-    /// The rates, and contradictions among them, in order; none are left.
+    /// Takes out all rates, in order. Where rows of a day contradict each other, the day has two.
     pub fn take(&self) -> Vec<RateRow> {
         let rates = std::mem::take(&mut *self.rates.lock().unwrap_or_else(PoisonError::into_inner));
         let of_currency = |(currency, days): (Arc<str>, BTreeMap<Day, OfDay>)| {
@@ -170,11 +170,11 @@ impl<'a> RatesRead<'a> {
     }
 }
 
-/// A side table that is none.
+/// The error about a table that does not fit its memory.
 fn full(source: &str, rows: usize, what: &str, budget: &Budget) -> Error {
     Error::input(format!(
-        "source {source} has too many rows of different {what}: the first {rows} do not fit the {budget} that there are \
-         for small tables"
+        "source {source} has too many rows of different {what}: the first {rows} do not fit the {budget} that small \
+         tables may take"
     ))
     .help(format!("check the mapping and the filter of sources.{source}, or raise --memory-limit"))
 }

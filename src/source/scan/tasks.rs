@@ -5,15 +5,16 @@ use std::ops::Range;
 use crate::config::SourceKind;
 use crate::source::inspect::InspectedSource;
 
-/// So many row groups at most are one task, however few rows they hold: a task ends before another thread waits for it.
+/// A task has at most so many row groups, however few rows they hold. With larger tasks a thread would wait for another at
+/// the end of the scan.
 const MOST_GROUPS: usize = 1024;
 
-/// So many bytes at most of row groups that are read together: larger ones are better shared among threads.
+/// Row groups are read together up to so many bytes. Beyond that it is better to share them among threads.
 const MOST_BYTES: u64 = 1 << 20;
 
 /// Consecutive row groups of a file that one thread reads, with one handle and into common batches.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Task {
+pub(super) struct ReadTask {
     pub kind: SourceKind,
     /// Index into [`InspectedSource::files`].
     pub file: usize,
@@ -24,10 +25,10 @@ pub(super) struct Task {
 
 /// All row groups of a source in order. Small ones are read together until they fill a batch of `batch_rows`, so that a row
 /// costs the same whatever the size of the row groups.
-pub(super) fn tasks(kind: SourceKind, source: &InspectedSource, batch_rows: usize) -> Vec<Task> {
+pub(super) fn tasks(kind: SourceKind, source: &InspectedSource, batch_rows: usize) -> Vec<ReadTask> {
     let mut tasks = vec![];
     for (file, about) in source.files.iter().enumerate() {
-        let mut task = Task { kind, file, groups: 0..0, first_row: 0 };
+        let mut task = ReadTask { kind, file, groups: 0..0, first_row: 0 };
         let (mut rows, mut bytes, mut before) = (0, 0u64, 0);
         for group in 0..about.group_count() {
             let (more_rows, more_bytes) = (about.rows_of(group), about.bytes_of(group));

@@ -139,8 +139,8 @@ impl Ltv {
                 let over = ForLife::of(&shares, self.spec.options.trailing, self.spec.setting.policy);
                 let churn_rate = over.and_then(|life| life.rate);
                 let margin = arpa.map(|arpa| arpa * self.margin());
-                // What a customer brings in the time that the rate is for.
-                let earned = margin.map(|m| in_periods(m, self.spec.period, of_rates));
+                // Margin in the time that the rate is for: a month's of thirty-day rates, and a month has 52/12 weeks.
+                let earned = margin.map(|m| m * in_periods(1.0, of_rates, self.spec.period));
                 let discount = self.spec.setting.discount_rate.map(|d| per_period(d, of_rates.per_year()));
                 let value = earned.zip(churn_rate).and_then(|(m, r)| ratio(m, r, discount));
                 let bounds = over.and_then(|life| life.interval);

@@ -31,12 +31,13 @@ use crate::tally::period_series::PeriodSeries;
 use crate::tally::renewals::RenewalsTally;
 use crate::tally::spell_durations::{self, WhichSpells};
 use crate::tally::{self, series};
-use crate::timeline::purchases::{Transactions, Until};
+use crate::timeline::purchases::{TransactionUnit, Until};
 
-const TRANSACTIONS: [(&str, Transactions); 2] = [("day", Transactions::ByDay), ("order_id", Transactions::ByOrder)];
+const TRANSACTIONS: [(&str, TransactionUnit); 2] =
+    [("day", TransactionUnit::ByDay), ("order_id", TransactionUnit::ByOrder)];
 
 word_option!(TimeUnit, TimeUnit::ALL);
-word_option!(Transactions, TRANSACTIONS);
+word_option!(TransactionUnit, TRANSACTIONS);
 
 options! {
     /// Options of kind `ltv`.
@@ -60,7 +61,7 @@ options! {
         /// how far the fitted methods look ahead
         horizon: Months = Accepts::Months, Default::Value("\"3 years\"");
         /// what the buying models count as one transaction: a day with activity, or an order
-        transactions_by: Transactions = word(&names(&TRANSACTIONS)), Default::Value("\"day\"");
+        transactions_by: TransactionUnit = word(&names(&TRANSACTIONS)), Default::Value("\"day\"");
         /// last day that the backtest of fitted methods learns from
         calibrate_until: Option<Day> = Accepts::Date, Default::Unset("by `calibrate_share`");
         /// share of the window that the backtest learns from, down to the end of a period
@@ -170,7 +171,7 @@ struct Ltv {
 /// What the models of buying are fitted to, and the fits.
 struct Buying {
     unit: TimeUnit,
-    transactions: Transactions,
+    transactions: TransactionUnit,
     full: Ref<fits::BuyerFits>,
     calibrated: Ref<fits::BuyerFits>,
     buyers: Ref<buyers::BuyersTally>,

@@ -13,13 +13,13 @@ use crate::stats::renewals::bdw::Bdw;
 use crate::stats::renewals::sbg::Sbg;
 use crate::stats::renewals::{Renewal, RenewalModel};
 use crate::tally::renewals::RenewalCounts;
-use crate::timeline::renewal_events::Interval;
+use crate::timeline::renewal_events::BillingInterval;
 use crate::timeline::segments::CellId;
 
 /// A fit of either model of renewals, with what is computed of it.
 pub(super) struct Fitted {
     pub cell: CellId,
-    pub interval: Interval,
+    pub interval: BillingInterval,
     /// `sbg month`, `bdw year`.
     pub method: String,
     pub fit: AnyFit,

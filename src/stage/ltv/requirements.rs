@@ -3,7 +3,7 @@
 use super::{BUYING, LtvOptions, RENEWING};
 use crate::source_kind::SourceKind;
 use crate::stage::{Refusal, StageCheck};
-use crate::timeline::purchases::Transactions;
+use crate::timeline::purchases::TransactionUnit;
 
 pub fn check(stage: &StageCheck<'_, LtvOptions>) -> Vec<Refusal> {
     let (options, inputs) = (stage.options, stage.inputs);
@@ -30,7 +30,7 @@ pub fn check(stage: &StageCheck<'_, LtvOptions>) -> Vec<Refusal> {
         let what = format!("names \"{model}\", a model of renewals, on basis transactions");
         refuse("models", what, "name \"bgnbd\", \"mbgnbd\" or \"paretonbd\" for customers without a contract");
     }
-    if options.transactions_by == Transactions::ByOrder
+    if options.transactions_by == TransactionUnit::ByOrder
         && inputs.has(SourceKind::Transactions)
         && !inputs.maps(SourceKind::Transactions, "order_id")
     {

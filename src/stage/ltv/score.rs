@@ -15,7 +15,7 @@ use crate::stage::{Scorer, StageKind, StageSpec, TimeUnit};
 use crate::stats::buyers::{self, AliveProbability, BgNbd, BuyerModel, FuturePurchases, discounted};
 use crate::table::{Cell, ColumnSpec, Type, column};
 use crate::tally::buyers::{HistoryKey, HistoryWeight};
-use crate::timeline::purchases::{Purchases, Transactions};
+use crate::timeline::purchases::{Purchases, TransactionUnit};
 use crate::timeline::segments::ALL;
 use crate::timeline::view::{CustomerContext, Needs};
 
@@ -40,7 +40,7 @@ struct BuyerScorer {
     columns: Vec<ColumnSpec>,
     lens: usize,
     unit: TimeUnit,
-    transactions: Transactions,
+    transactions: TransactionUnit,
     major: f64,
     margin: f64,
     /// Months ahead, a month in units of time, and the discount rate of one.

@@ -117,7 +117,8 @@ pub fn figures(
                     flow(MoneyColumn::Closing),
                 );
                 let margin = arpa.map(|arpa| arpa * spec.setting.gross_margin.unwrap_or(1.0));
-                let earned = margin.map(|margin| in_periods(margin, spec.period, of_rates));
+                // As in stage `ltv`: margin in the time that the rate is for.
+                let earned = margin.map(|margin| margin * in_periods(1.0, of_rates, spec.period));
                 let churn = ForLife::of(&past, TRAILING, seen.policy).and_then(|life| life.rate);
                 let value = earned.zip(churn).and_then(|(earned, churn)| lifetime_value(earned, churn, None));
                 Amount::Real(value.map(|value| value.ltv))

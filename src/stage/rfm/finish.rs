@@ -12,7 +12,7 @@ use crate::stage::rows::{ratio, segment_cells};
 use crate::stage::{Finished, MetricValue, Scorer, Stage, StageKind, SummaryMetric};
 use crate::table::{Cell, ColumnSpec, Table};
 use crate::tally::rfm::{QUINTILES, RfmCounts};
-use crate::timeline::scores::{Bought, RFM_NAMES, Rfm, Scores, rfm_name};
+use crate::timeline::scores::{RFM_NAMES, Rfm, RfmMeasures, Scores, rfm_name};
 use crate::timeline::segments::{ALL, CellId};
 use crate::timeline::view::CustomerContext;
 
@@ -87,7 +87,7 @@ impl Scorer for RfmScorer {
 
     fn score<'a>(&'a self, person: &CustomerContext<'_>, push: &mut dyn FnMut(Cell<'a>)) {
         let view = person.through(self.lens, Needs { orders: true, ..Needs::default() });
-        let scored = Bought::of(view.days(), view.shape().as_of).map(|bought| self.scores.of(&bought));
+        let scored = RfmMeasures::of(view.days(), view.shape().as_of).map(|bought| self.scores.of(&bought));
         push(scored.map(|s| s.r).into());
         push(scored.map(|s| s.f).into());
         push(scored.map(|s| s.m).into());

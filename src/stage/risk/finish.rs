@@ -13,7 +13,7 @@ use crate::stats::logistic::Logistic;
 use crate::stats::ranking_quality::{RankingQuality, ScoreGroup, squared_errors};
 use crate::table::{Cell, Table};
 use crate::tally::risk::{ChurnOutcome, RiskTally};
-use crate::timeline::risk_features::{Cut, Feature, FeatureSpec};
+use crate::timeline::risk_features::{Cutoff, Feature, FeatureSpec};
 
 /// What a signal came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -27,18 +27,18 @@ pub struct Judged {
 pub type Backtested = BTreeMap<&'static str, Option<Judged>>;
 
 /// Judges every signal at a cut, with what was known by then.
-pub fn verdict(watch: &FeatureSpec, cuts: &[Cut], tally: &RiskTally, number: usize) -> Backtested {
+pub fn verdict(watch: &FeatureSpec, cuts: &[Cutoff], tally: &RiskTally, number: usize) -> Backtested {
     let known = pooled(tally, &known_before(cuts, cuts[number].day));
     let here = pooled(tally, &[number]);
-    let judged = |signs: &[usize]| -> Option<Judged> {
-        let model = fit(watch, &known, signs)?;
-        let groups = groups(watch, &here, &model, signs);
+    let judged = |features: &[usize]| -> Option<Judged> {
+        let model = fit(watch, &known, features)?;
+        let groups = groups(watch, &here, &model, features);
         Some(Judged { ranked: RankingQuality::of(&groups), squared: Some(squared_errors(&groups)) })
     };
-    let all: Vec<usize> = (0..watch.signs.len()).collect();
+    let all: Vec<usize> = (0..watch.features.len()).collect();
     let mut verdict = Backtested::new();
     verdict.insert(SCORE, judged(&all));
-    for (i, sign) in watch.signs.iter().enumerate().filter(|(_, sign)| **sign != Feature::Silence) {
+    for (i, sign) in watch.features.iter().enumerate().filter(|(_, sign)| **sign != Feature::Silence) {
         verdict.insert(sign.name(), judged(&[i]));
     }
     // Silence and chance rank without a model; only their probabilities are learned.
@@ -54,7 +54,7 @@ pub fn verdict(watch: &FeatureSpec, cuts: &[Cut], tally: &RiskTally, number: usi
     let squared = (before.customers > 0).then(|| squared_errors(&one));
     verdict
         .insert(CHANCE, Some(Judged { ranked: RankingQuality::of(&[ScoreGroup { score: 0.0, ..one[0] }]), squared }));
-    let silence = watch.signs.iter().position(|sign| *sign == Feature::Silence).map(|sign| {
+    let silence = watch.features.iter().position(|sign| *sign == Feature::Silence).map(|sign| {
         let at = number as u8;
         let shares = tally.silence.range((at, 0)..=(at, u16::MAX));
         let group = |(key, o): (&(u8, u16), &ChurnOutcome)| ScoreGroup {
@@ -73,10 +73,10 @@ fn groups(
     watch: &FeatureSpec,
     here: &BTreeMap<u32, ChurnOutcome>,
     model: &Logistic,
-    signs: &[usize],
+    features: &[usize],
 ) -> Vec<ScoreGroup> {
     let group = |(kind, o): (&u32, &ChurnOutcome)| ScoreGroup {
-        score: model.probability(levels_of(watch, *kind, signs)),
+        score: model.probability(levels_of(watch, *kind, features)),
         customers: o.customers,
         events: o.left,
     };
@@ -148,7 +148,7 @@ impl RiskStage {
     }
 
     /// Whether there is a score at all.
-    fn taught(&self, cuts: &[Cut], outlook: Option<&RiskModel>) -> Check {
+    fn taught(&self, cuts: &[Cutoff], outlook: Option<&RiskModel>) -> Check {
         let detail = match outlook {
             Some(o) => format!(
                 "past dates of which it is known who left; risk_score is learned from the last {} of them, at which {} left \
@@ -173,7 +173,7 @@ impl RiskStage {
     /// Whether the score tells more than what costs nothing.
     fn beats(&self, whole: Option<&Backtested>, dates: usize) -> Check {
         let name = "risk_beats_silence";
-        let has_silence = self.watch.signs.contains(&Feature::Silence);
+        let has_silence = self.watch.features.contains(&Feature::Silence);
         let (rival, called) = match has_silence {
             true => (Feature::Silence.name(), "the longest silence for their churn window"),
             false => (CHANCE, "chance, as nothing shows when customers are silent"),

@@ -126,17 +126,17 @@ struct RiskStage {
 fn watch(spec: &StageSpec<RiskOptions>) -> FeatureSpec {
     let setting = &spec.setting;
     let does = [Feature::Silence, Feature::PurchaseRhythm, Feature::Level];
-    let mut signs = match setting.basis {
+    let mut features = match setting.basis {
         Basis::Transactions => [does.as_slice(), &[Feature::Purchases, Feature::Lately, Feature::Pace]].concat(),
         Basis::Subscriptions if setting.has_usage || setting.has_transactions => {
             [does.as_slice(), &[Feature::Tenure, Feature::Renewal, Feature::Notice]].concat()
         }
         Basis::Subscriptions => vec![Feature::Tenure, Feature::Renewal, Feature::Notice],
     };
-    signs.extend(setting.has_surveys.then_some(Feature::Survey));
+    features.extend(setting.has_surveys.then_some(Feature::Survey));
     let [nps, csat, _] = setting.scales;
     FeatureSpec {
-        signs,
+        features,
         window: spec.options.window.0,
         calendar: setting.period,
         period: spec.period,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::calendar::Day;
 use crate::stats::logistic::{Logistic, LogisticCell};
 use crate::tally::risk::{ChurnOutcome, RiskTally};
-use crate::timeline::risk_features::{Cut, FeatureSpec};
+use crate::timeline::risk_features::{Cutoff, FeatureSpec};
 
 /// Fewer dates teach nothing.
 pub const LEAST_CUTS: usize = 3;
@@ -27,7 +27,7 @@ pub struct RiskModel {
 }
 
 /// Numbers of the cuts that a prediction on a day may learn from: of which it was known by then who left.
-pub fn known_before(cuts: &[Cut], day: Day) -> Vec<usize> {
+pub fn known_before(cuts: &[Cutoff], day: Day) -> Vec<usize> {
     let known: Vec<usize> = (0..cuts.len()).filter(|i| cuts[*i].ends <= day).collect();
     let last = known[known.len().saturating_sub(TAUGHT)..].to_vec();
     if last.len() < LEAST_CUTS { vec![] } else { last }
@@ -45,28 +45,28 @@ pub fn pooled(tally: &RiskTally, cuts: &[usize]) -> BTreeMap<u32, ChurnOutcome> 
 }
 
 /// The numbers of a kind's levels, of these signs, among all levels.
-pub fn levels_of(watch: &FeatureSpec, kind: u32, signs: &[usize]) -> Vec<usize> {
+pub fn levels_of(watch: &FeatureSpec, kind: u32, features: &[usize]) -> Vec<usize> {
     let (levels, offsets) = (watch.levels(kind), watch.offsets());
-    signs.iter().map(|sign| offsets[*sign] + levels[*sign]).collect()
+    features.iter().map(|sign| offsets[*sign] + levels[*sign]).collect()
 }
 
 /// A model of some of the signs, by number.
-pub fn fit(watch: &FeatureSpec, pooled: &BTreeMap<u32, ChurnOutcome>, signs: &[usize]) -> Option<Logistic> {
+pub fn fit(watch: &FeatureSpec, pooled: &BTreeMap<u32, ChurnOutcome>, features: &[usize]) -> Option<Logistic> {
     let mut alike: BTreeMap<Vec<usize>, ChurnOutcome> = BTreeMap::new();
     for (kind, outcome) in pooled {
-        *alike.entry(levels_of(watch, *kind, signs)).or_default() += *outcome;
+        *alike.entry(levels_of(watch, *kind, features)).or_default() += *outcome;
     }
     let cell =
         |(levels, o): (Vec<usize>, ChurnOutcome)| LogisticCell { levels, customers: o.customers, events: o.left };
     let cells: Vec<LogisticCell> = alike.into_iter().map(cell).collect();
-    Logistic::fit(&cells, watch.signs.iter().map(|sign| sign.levels()).sum(), RIDGE)
+    Logistic::fit(&cells, watch.features.iter().map(|sign| sign.levels()).sum(), RIDGE)
 }
 
 impl RiskModel {
     /// What a run on that day would say; `None` where too little was known by then.
-    pub fn at(day: Day, watch: &FeatureSpec, cuts: &[Cut], tally: &RiskTally) -> Option<RiskModel> {
+    pub fn at(day: Day, watch: &FeatureSpec, cuts: &[Cutoff], tally: &RiskTally) -> Option<RiskModel> {
         let pooled = pooled(tally, &known_before(cuts, day));
-        let all: Vec<usize> = (0..watch.signs.len()).collect();
+        let all: Vec<usize> = (0..watch.features.len()).collect();
         let model = fit(watch, &pooled, &all)?;
         let mut sum = ChurnOutcome::default();
         let mut usual = vec![0.0; all.len()];

@@ -8,7 +8,7 @@ use crate::table::{Cell, ColumnSpec, Type, column};
 use crate::tally::risk::needs;
 use crate::timeline::lens::LiveRule;
 use crate::timeline::risk_features::Horizon;
-use crate::timeline::risk_features::{Cut, FeatureReader, FeatureSpec, FeatureValues, Windows};
+use crate::timeline::risk_features::{Cutoff, FeatureReader, FeatureSpec, FeatureValues, Windows};
 use crate::timeline::shape::{Basis, Shape};
 use crate::timeline::view::CustomerContext;
 
@@ -41,7 +41,7 @@ pub struct RiskScorer {
     columns: Vec<ColumnSpec>,
     lens: usize,
     watch: FeatureSpec,
-    now: Cut,
+    now: Cutoff,
     offsets: Vec<usize>,
     outlook: Option<RiskModel>,
 }
@@ -59,7 +59,7 @@ impl RiskScorer {
     }
 
     fn score_of(&self, outlook: &RiskModel, standing: &FeatureValues) -> (f64, Option<String>) {
-        let levels: Vec<usize> = self.watch.signs.iter().map(|sign| standing.level(*sign, &self.watch)).collect();
+        let levels: Vec<usize> = self.watch.features.iter().map(|sign| standing.level(*sign, &self.watch)).collect();
         let placed = || self.offsets.iter().zip(&levels).map(|(offset, level)| offset + level);
         let mut reasons: Vec<(f64, usize)> = placed()
             .zip(&outlook.usual)
@@ -69,7 +69,7 @@ impl RiskScorer {
             .collect();
         // The strongest first; of two alike the one that is told first.
         reasons.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        let said = |(_, sign): (f64, usize)| words::of(self.watch.signs[sign], levels[sign], standing, &self.watch);
+        let said = |(_, sign): (f64, usize)| words::of(self.watch.features[sign], levels[sign], standing, &self.watch);
         (outlook.model.probability(placed()), reasons.into_iter().find_map(said))
     }
 }

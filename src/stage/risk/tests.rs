@@ -9,13 +9,13 @@ use crate::calendar::{Day, Period};
 use crate::tally::risk::{ChurnOutcome, RiskTally};
 use crate::timeline::purchase_frequency::PurchaseRhythm;
 use crate::timeline::risk_features::{
-    ALWAYS_DUE, Cut, DUE, Feature, FeatureSpec, FeatureValues, Level, NOT_DUE, Sentiment,
+    ALWAYS_DUE, Cutoff, DUE, Feature, FeatureSpec, FeatureValues, Level, NOT_DUE, Sentiment,
 };
 use crate::timeline::rows::{AnswerKind, AnswerRow};
 
-fn watch(signs: &[Feature], by_use: bool) -> FeatureSpec {
+fn watch(features: &[Feature], by_use: bool) -> FeatureSpec {
     FeatureSpec {
-        signs: signs.to_vec(),
+        features: features.to_vec(),
         window: 30,
         calendar: Period::Month,
         period: Period::Month,
@@ -25,13 +25,13 @@ fn watch(signs: &[Feature], by_use: bool) -> FeatureSpec {
     }
 }
 
-fn cut(day: i32, ends: i32) -> Cut {
-    Cut { day: Day(day), ends: Day(ends), last_period: Day(day - 30) }
+fn cut(day: i32, ends: i32) -> Cutoff {
+    Cutoff { day: Day(day), ends: Day(ends), last_period: Day(day - 30) }
 }
 
 #[test]
 fn a_date_learns_from_the_last_twelve_that_were_over() {
-    let cuts: Vec<Cut> = (0..20).map(|n| cut(30 * n, 30 * n + 60)).collect();
+    let cuts: Vec<Cutoff> = (0..20).map(|n| cut(30 * n, 30 * n + 60)).collect();
     assert_eq!(known_before(&cuts, Day(119)), [0usize; 0]);
     // Those of day 0, 30 and 60 ended on 60, 90 and 120.
     assert_eq!(known_before(&cuts, Day(120)), [0, 1, 2]);
@@ -39,7 +39,7 @@ fn a_date_learns_from_the_last_twelve_that_were_over() {
 }
 
 /// Of `survey` alone: at each date of four 80 without an answer, of whom 8 leave, and 20 with a low one, of whom 10 do.
-fn four_dates() -> (FeatureSpec, Vec<Cut>, RiskTally) {
+fn four_dates() -> (FeatureSpec, Vec<Cutoff>, RiskTally) {
     let watch = watch(&[Feature::Silence, Feature::Survey], false);
     let cuts = (0..4).map(|n| cut(30 * n, 30 * n + 30)).collect();
     let mut tally = RiskTally::default();

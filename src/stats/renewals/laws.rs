@@ -68,6 +68,8 @@ fn sane<M: Parametric>(fit: &Fit<M>) -> bool {
 }
 
 proptest! {
+    #![proptest_config(crate::properties::cases(256))]
+
     #[test]
     fn likelihoods_have_the_slopes_they_say(counts in renewals(12), alpha in scale(0.01, 100.0), beta in scale(0.01, 100.0), c in scale(0.2, 4.0)) {
         // Digamma functions round to about 1e-15, and 1/(1 − r) of it counts for each that is lost.

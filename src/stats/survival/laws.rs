@@ -91,6 +91,8 @@ fn groups_of(comparison: &Comparison, weights: Weights) -> (f64, u64, f64) {
 }
 
 proptest! {
+    #![proptest_config(crate::properties::cases(256))]
+
     #[test]
     fn curves_are_those_of_the_definition(spells in spells(12)) {
         let curve = Curve::new(&event_table(&spells), Confidence::Log);

@@ -11,7 +11,7 @@ use crate::tally::cohorts::revenue_of;
 use crate::timeline::history::CustomerId;
 use crate::timeline::lens::LiveRule;
 use crate::timeline::purchases::Purchases;
-use crate::timeline::segments::{At, SegmentIndex};
+use crate::timeline::segments::{SegmentAt, SegmentIndex};
 use crate::timeline::shape::Basis;
 use crate::timeline::view::{CustomerContext, Needs, View};
 
@@ -129,13 +129,13 @@ impl PerCustomer for CustomersTable {
         for segment in 0..self.setting.segments.len() {
             let steps = view.segment(segment);
             let rank = match view.shape().dictionary.segments[segment].at {
-                At::First => steps.first(),
-                At::Opening | At::Latest => steps.latest(),
+                SegmentAt::First => steps.first(),
+                SegmentAt::Opening | SegmentAt::Latest => steps.latest(),
             };
             row = row.text(Some(&self.index.cells[self.index.cell(segment, rank) as usize].value));
         }
         if self.setting.learning.is_some() {
-            let habits = view.shape().learned.habits.as_ref();
+            let habits = view.shape().learned.frequency_classes.as_ref();
             row = row.int(habits.filter(|_| first.is_some()).map(|h| i64::from(h.window(view.days()))));
         }
         self.scorers.iter().for_each(|s| s.score(person, &mut |cell| row.push(cell)));

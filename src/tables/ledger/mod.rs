@@ -9,7 +9,7 @@ use crate::engine::plan::Needs;
 use crate::table::{ColumnSpec, Table, TableSchema, Type, column};
 use crate::timeline::history::CustomerId;
 use crate::timeline::lens::LiveRule;
-use crate::timeline::movements::{Run, State};
+use crate::timeline::movements::{CustomerState, MovementRun};
 use crate::timeline::view::{CustomerContext, View};
 
 pub const DOC: &str = include_str!("definition.md");
@@ -81,7 +81,7 @@ impl PerCustomer for Ledger {
             let from = run.from.max(view.frame().window);
             // Orders of who is not live (a shop beside subscriptions) have rows of their own.
             idle((next, from), &mut orders_left, &mut lines);
-            self::run(&view, &Run { from, ..*run }, &mut orders_left, &mut lines);
+            self::run(&view, &MovementRun { from, ..*run }, &mut orders_left, &mut lines);
             next = run.to;
         }
         idle((next, view.frame().len()), &mut orders_left, &mut lines);
@@ -103,7 +103,7 @@ fn orders_by_period(view: &View<'_>) -> SmallVec<[(usize, i64); 16]> {
 }
 
 /// A run, split where its orders change and where the last period is not decided.
-fn run(view: &View<'_>, run: &Run, orders: &mut &[(usize, i64)], lines: &mut LedgerRows<'_, '_>) {
+fn run(view: &View<'_>, run: &MovementRun, orders: &mut &[(usize, i64)], lines: &mut LedgerRows<'_, '_>) {
     let frame = view.frame();
     let undecided = (*view.rule() == LiveRule::Period && frame.last_is_partial()).then(|| frame.len() - 1);
     let mut from = run.from;
@@ -129,10 +129,10 @@ fn idle((from, to): (usize, usize), orders: &mut &[(usize, i64)], lines: &mut Le
     if from >= to {
         return;
     }
-    let nothing = Run {
+    let nothing = MovementRun {
         from,
         to,
-        state: State::Idle,
+        state: CustomerState::Idle,
         opening: 0,
         closing: 0,
         valued: 0,
@@ -153,7 +153,7 @@ fn idle((from, to): (usize, usize), orders: &mut &[(usize, i64)], lines: &mut Le
 struct LedgerRow {
     from: usize,
     to: usize,
-    state: State,
+    state: CustomerState,
     opening: i64,
     closing: i64,
     valued: i64,
@@ -164,8 +164,8 @@ struct LedgerRow {
 }
 
 impl LedgerRow {
-    fn new((from, to): (usize, usize), run: &Run, orders: i64, undecided: bool) -> LedgerRow {
-        let Run { state, opening, closing, valued, unallocated, passing, .. } = *run;
+    fn new((from, to): (usize, usize), run: &MovementRun, orders: i64, undecided: bool) -> LedgerRow {
+        let MovementRun { state, opening, closing, valued, unallocated, passing, .. } = *run;
         LedgerRow { from, to, state, opening, closing, valued, unallocated, passing, orders, undecided }
     }
 }
@@ -201,7 +201,7 @@ impl LedgerRows<'_, '_> {
         let Some(line) = self.open.take() else { return };
         let LedgerRow { from, to, state, opening: m0, closing, valued: m1, unallocated, passing, orders, undecided } =
             line;
-        let only = |which: State, amount: i64| if state == which { amount } else { 0 };
+        let only = |which: CustomerState, amount: i64| if state == which { amount } else { 0 };
         let decided = |amount: i64| (!undecided).then_some(amount);
         let grid = &self.view.frame().grid;
         let row = match self.view.id() {
@@ -214,11 +214,11 @@ impl LedgerRows<'_, '_> {
             .date(Some(grid.start(to)))
             .text(state.name())
             .money(Some(if state.in_opening() { m0 } else { 0 }))
-            .money(Some(only(State::New, m1) + only(State::IntraNew, passing)))
-            .money(Some(only(State::Retained, (m1 - m0).max(0))))
-            .money(decided(only(State::Retained, (m1 - m0).min(0))))
-            .money(decided(only(State::Churned, -m0) - passing))
-            .money(Some(only(State::Returned, m1) + only(State::IntraReturned, passing)))
+            .money(Some(only(CustomerState::New, m1) + only(CustomerState::IntraNew, passing)))
+            .money(Some(only(CustomerState::Retained, (m1 - m0).max(0))))
+            .money(decided(only(CustomerState::Retained, (m1 - m0).min(0))))
+            .money(decided(only(CustomerState::Churned, -m0) - passing))
+            .money(Some(only(CustomerState::Returned, m1) + only(CustomerState::IntraReturned, passing)))
             .money(Some(closing - m1))
             .money(decided(if state.in_closing() { closing } else { 0 }))
             .money(Some(unallocated))

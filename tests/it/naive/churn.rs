@@ -24,11 +24,11 @@ struct Counts {
 
 /// Churned customers of those who could.
 #[derive(Clone, Copy)]
-struct Share {
-    churned: i64,
-    of: i64,
+pub struct Share {
+    pub churned: i64,
+    pub of: i64,
     /// The churned are all among them.
-    is_share: bool,
+    pub is_share: bool,
 }
 
 /// By the policy, as far as it can be known.
@@ -143,7 +143,7 @@ fn row(
     let contract = |n: i64| if book.on_contracts() { Want::Int(n) } else { Want::Null };
     let renewal =
         if complete && book.on_contracts() { rate((c.due - c.lost).into(), c.due.into()) } else { Want::Null };
-    let trailing = if complete { trailing(history, mean_of_rates) } else { None };
+    let trailing = if complete { trailing(history, 6, mean_of_rates) } else { None };
     let of_rates = if book.switches().policy.of_thirty_days { Period::Month } else { lens.period };
     let annual = trailing.map(|r| annualise(r, of_rates));
     let periods = f64::from(lens.period.per_year()) / f64::from(of_rates.per_year());
@@ -193,13 +193,9 @@ impl Book<'_> {
     }
 }
 
-/// The trailing rate over the last six periods, as far as they are complete and at least three are.
-fn trailing(history: &[Option<Share>], mean_of_rates: bool) -> Option<f64> {
-    let last = history.len();
-    let window: Vec<Share> = history[last.saturating_sub(6)..].iter().flatten().copied().collect();
-    if window.len() < 3 {
-        return None;
-    }
+/// The trailing rate over the last `most` periods, as far as they are complete and at least three are.
+fn trailing(history: &[Option<Share>], most: usize, mean_of_rates: bool) -> Option<f64> {
+    let window = window(history, most)?;
     if mean_of_rates {
         let open = window.iter().filter(|s| s.of > 0);
         let rates: Vec<f64> = open.map(|s| s.churned as f64 / s.of as f64).collect();
@@ -210,6 +206,26 @@ fn trailing(history: &[Option<Share>], mean_of_rates: bool) -> Option<f64> {
     (opening > 0).then(|| churned as f64 / opening as f64)
 }
 
+/// The shares of the last `most` periods as far as they are known; nothing if fewer than three are, or than `most`.
+pub fn window(history: &[Option<Share>], most: usize) -> Option<Vec<Share>> {
+    let known: Vec<Share> = history[history.len().saturating_sub(most)..].iter().flatten().copied().collect();
+    (known.len() >= most.min(3)).then_some(known)
+}
+
+/// What can be known of the churn of one segment value, period by period.
+pub fn shares(
+    book: &Book,
+    lens: &Lens,
+    dimension: Option<&crate::scenario::Segment>,
+    slice: &Slice,
+) -> Vec<Option<Share>> {
+    let share = |range: &Range| {
+        let counts = count(&moments(book, lens, *range, dimension), slice);
+        share(book, lens, *range, (dimension, slice), &counts)
+    };
+    lens.ranges.iter().map(share).collect()
+}
+
 /// churn_rate_trailing of one segment value, in the period of this number.
 pub fn trailing_rate(
     book: &Book,
@@ -218,12 +234,7 @@ pub fn trailing_rate(
     slice: &Slice,
     period: usize,
 ) -> Option<f64> {
-    let ranges = &lens.ranges[..=period];
-    let shares = ranges.iter().map(|r| {
-        let counts = count(&moments(book, lens, *r, dimension), slice);
-        share(book, lens, *r, (dimension, slice), &counts)
-    });
-    trailing(&shares.collect::<Vec<_>>(), false)
+    trailing(&shares(book, lens, dimension, slice)[..=period], 6, false)
 }
 
 fn annualise(r: f64, period: Period) -> f64 {

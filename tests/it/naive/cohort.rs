@@ -53,7 +53,7 @@ pub fn table(book: &Book, lens: &Lens, mode: &str) -> Vec<WantRow> {
 }
 
 /// Everyone whose first spell begins in the period.
-fn members<'a>(
+pub fn members<'a>(
     book: &'a Book,
     lens: &Lens,
     born: Range,
@@ -132,7 +132,7 @@ pub fn orders(book: &Book, person: &Person, range: Range) -> i64 {
     (loose + dated.len()) as i64
 }
 
-fn revenue(book: &Book, lens: &Lens, person: &Person, range: Range) -> i128 {
+pub fn revenue(book: &Book, lens: &Lens, person: &Person, range: Range) -> i128 {
     if !book.scenario.on_subscriptions() {
         return revenue_in(person, (range.0, book.closing(range)));
     }

@@ -142,7 +142,7 @@ fn interval(s: &Subscription) -> (i64, i64) {
 }
 
 /// The `k`-th renewal of the paid term.
-fn renewal(s: &Subscription, k: i64) -> Day {
+pub fn renewal(s: &Subscription, k: i64) -> Day {
     let (months, days) = interval(s);
     plus_months(paid_from(s), months * k) + days * k
 }

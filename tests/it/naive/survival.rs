@@ -11,7 +11,7 @@ const Z: f64 = 1.959_963_984_540_054;
 
 /// A spell as it was observed, in units: at risk at t where entry < t ≤ length.
 #[derive(Clone, Copy, Debug)]
-struct Seen {
+pub struct Seen {
     entry: i64,
     length: i64,
     ended: bool,
@@ -134,6 +134,31 @@ fn steps(seen: &[Seen], confidence: &str) -> Vec<Step> {
         }
     };
     times.iter().map(step).collect()
+}
+
+/// First spells of a slice in the stage's periods, as `ltv` counts them.
+pub fn observed_lives(book: &Book, lens: &Lens, dimension: Option<&Segment>, slice: &Slice) -> Vec<Seen> {
+    let by_period = matches!(book.scenario.rule, Rule::Transactions { window: None, .. });
+    seen(book, lens.period, by_period, true, dimension, slice)
+}
+
+/// S(0), S(1) … of at most `most` periods, as long as ten are at risk, and the standard error of their sum (Irwin 1949).
+/// Nothing where no spell was seen from its beginning, or fewer than ten were at risk at the first end.
+pub fn paid_by_survival(seen: &[Seen], most: i64) -> Option<(Vec<f64>, f64)> {
+    let steps = steps(seen, "plain");
+    let whole = seen.iter().any(|s| s.entry == 0 && s.length > 0);
+    steps.first().filter(|first| whole && first.at_risk >= 10)?;
+    let share = |t: i64| steps.iter().rfind(|s| s.time <= t).map_or(1.0, |s| s.survival);
+    let thin = |t: i64| steps.iter().any(|s| s.time <= t && s.at_risk < 10);
+    let last = steps.last().map_or(0, |s| s.time);
+    let shares: Vec<f64> = (0..most).take_while(|t| *t == 0 || *t <= last && !thin(*t)).map(share).collect();
+    let part = |s: &Step| {
+        let (n, d) = (s.at_risk as f64, s.events as f64);
+        let right: f64 = shares.iter().skip(s.time as usize).sum();
+        if n > d { right * right * d / (n * (n - d)) } else { 0.0 }
+    };
+    let variance: f64 = steps.iter().filter(|s| (s.time as usize) < shares.len()).map(part).sum();
+    Some((shares, variance.sqrt()))
 }
 
 fn key(slice: &Slice) -> Vec<(&'static str, Want)> {

@@ -1,9 +1,9 @@
-//! Numbers as people read them.
+//! Numbers formatted for people.
 
 use crate::money;
 
-/// 1234567 as 1,234,567.
-pub(super) fn grouped(n: impl Into<i128>) -> String {
+/// With thousands separators: 1234567 as `1,234,567`.
+pub fn grouped(n: impl Into<i128>) -> String {
     let n: i128 = n.into();
     let digits = n.unsigned_abs().to_string();
     let mut text = String::new();
@@ -17,12 +17,12 @@ pub(super) fn grouped(n: impl Into<i128>) -> String {
 }
 
 /// `1 file`, `1,234 files`.
-pub(super) fn count(n: u64, what: &str) -> String {
+pub fn count(n: u64, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{} {what}s", grouped(n)) }
 }
 
-/// Minor units: `-1,234.50 EUR`.
-pub(super) fn amount(units: i128, digits: u8, currency: &str) -> String {
+/// An amount in minor units: `-1,234.50 EUR`.
+pub fn amount(units: i128, digits: u8, currency: &str) -> String {
     let text = money::format(units.abs(), digits);
     let (whole, fraction) = text.split_once('.').map_or((text.as_str(), None), |(w, f)| (w, Some(f)));
     let whole = whole.parse::<i128>().map_or_else(|_| whole.to_owned(), grouped);
@@ -31,8 +31,8 @@ pub(super) fn amount(units: i128, digits: u8, currency: &str) -> String {
     format!("{sign}{whole}{fraction} {currency}")
 }
 
-/// Bytes with three or four digits and a binary unit.
-pub(super) fn size(bytes: u64) -> String {
+/// Bytes in a binary unit: `1.4 KiB`.
+pub fn size(bytes: u64) -> String {
     let mut value = bytes as f64;
     for unit in ["B", "KiB", "MiB", "GiB"] {
         if value < 1024.0 {

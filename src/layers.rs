@@ -30,6 +30,7 @@ const ORDER: &[&str] = &[
     "money",
     "calendar",
     "nearest",
+    "leb128",
     "memory",
     "regular_file",
     "terminal",
@@ -44,7 +45,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("toml", &["config"]),
     ("clap", &["cli"]),
     // Of timeline, the store alone: buckets may spill.
-    ("std::fs", &["config", "regular_file", "source", "timeline", "publish", "cli"]),
+    ("std::fs", &["config", "memory", "regular_file", "source", "timeline", "publish", "cli"]),
     ("std::env", &["job", "publish", "library", "cli"]),
 ];
 

@@ -28,6 +28,7 @@ mod laws;
 #[cfg(test)]
 mod layers;
 mod library;
+mod leb128;
 pub mod memory;
 pub mod money;
 mod nearest;

@@ -267,7 +267,7 @@ fn check(part: &Part, rows: &[Row]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(crate::properties::cases(2_000))]
 
     #[test]
     fn rows_fail_and_have_values_as_if_each_were_computed_alone(

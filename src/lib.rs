@@ -27,8 +27,8 @@ pub mod job;
 mod laws;
 #[cfg(test)]
 mod layers;
-mod library;
 mod leb128;
+mod library;
 pub mod memory;
 pub mod money;
 mod nearest;

@@ -182,6 +182,8 @@ impl Refusal {
 /// Values of options by their name, `None` where one is not set and has no default.
 pub type OptionValues<'a> = &'a mut dyn FnMut(&'static str) -> Option<Setting>;
 
+type CheckOptions = fn(&AnyOptions, &Inputs<'_>, &dyn Fn(&str) -> bool) -> Vec<Refusal>;
+
 /// An entry of the registry: all that the rest of the program knows of a kind of stage. See [`StageKind`].
 pub struct Kind {
     pub name: &'static str,
@@ -191,7 +193,7 @@ pub struct Kind {
     pub further_tables: &'static [&'static str],
     pub shared_tables: &'static [&'static str],
     read: fn(OptionValues<'_>) -> std::result::Result<AnyOptions, &'static str>,
-    check: fn(&AnyOptions, &Inputs<'_>, &dyn Fn(&str) -> bool) -> Vec<Refusal>,
+    check: CheckOptions,
     tables: fn(&AnySpec) -> Vec<TableSchema>,
     customer_columns: fn(&AnySpec) -> Vec<ColumnSpec>,
     customer_measures: fn(&AnyOptions) -> Option<CustomerMeasures>,

@@ -223,7 +223,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let spill = Spill::new(folder.path());
         spill.write(b"another piece", None).unwrap();
-        let bytes: Vec<u8> = (0..2 * BLOCK + 99).map(|i| (i * i >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..2 * BLOCK + 99).map(|i| ((i * i) >> 3) as u8).collect();
         let piece = spill.write(&bytes, None).unwrap();
         let read = |from: usize, to: usize| {
             let mut read = vec![0; to - from];

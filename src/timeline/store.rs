@@ -342,7 +342,7 @@ mod tests {
                 // Runs are not read again once they are merged.
                 Ok(read) => assert!(at < runs && read == expected, "byte {at}"),
                 Err(error) => {
-                    assert!(at >= runs && error.what.contains("changed on disk"), "byte {at}: {}", error.what)
+                    assert!(at >= runs && error.what.contains("changed on disk"), "byte {at}: {}", error.what);
                 }
             }
             store.spill.damage(at);

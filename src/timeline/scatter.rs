@@ -20,7 +20,7 @@ pub struct Scatter<'a> {
 }
 
 impl<'a> Scatter<'a> {
-    /// `identity`: hashes customer ids; all rows of a run need the same.
+    /// `hasher`: hashes customer ids; all rows of a run need the same one.
     pub fn new(hasher: CustomerHasher, store: &'a Store) -> Self {
         Scatter { hasher, store }
     }

@@ -29,6 +29,7 @@ const ORDER: &[&str] = &[
     "money",
     "calendar",
     "nearest",
+    "leb128",
     "memory",
     "regular_file",
     "terminal",

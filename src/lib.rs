@@ -27,6 +27,7 @@ pub mod job;
 mod laws;
 #[cfg(test)]
 mod layers;
+mod leb128;
 pub mod memory;
 pub mod money;
 mod nearest;

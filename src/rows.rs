@@ -151,7 +151,8 @@ pub struct Subscription {
     pub months: i32,
     /// Billing interval in days where `months` is 0.
     pub days: i32,
-    /// Price for each interval, in minor units of `currency`, which has as many digits as [`ExchangeRates::digits`](crate::exchange::Rates::digits) says.
+    /// Price for each interval, in minor units of `currency`, which has as many digits as
+    /// [`ExchangeRates::digits`](crate::exchange::ExchangeRates::digits) says.
     pub amount: i64,
     pub currency: CurrencyCode,
     /// 0 where subscription_id is not mapped or NULL.

@@ -3,6 +3,8 @@
 //!
 //! Source: the specification of Parquet, "Run Length Encoding / Bit-Packing Hybrid (RLE = 3)".
 
+use crate::leb128;
+
 /// Numbers of a group.
 const GROUP: usize = 8;
 
@@ -30,7 +32,7 @@ pub(super) fn put(numbers: &[u32], width: u32, into: &mut Vec<u8>) {
 
 /// Appends a run: `number`, `count` times.
 pub(super) fn put_run(number: u32, count: usize, width: u32, into: &mut Vec<u8>) {
-    put_varint((count as u64) << 1, into);
+    leb128::put((count as u64) << 1, into);
     into.extend_from_slice(&number.to_le_bytes()[..width.div_ceil(8) as usize]);
 }
 
@@ -39,7 +41,7 @@ fn pack(numbers: &[u32], width: u32, into: &mut Vec<u8>) {
         return;
     }
     let groups = numbers.len().div_ceil(GROUP);
-    put_varint((groups as u64) << 1 | 1, into);
+    leb128::put((groups as u64) << 1 | 1, into);
     let bytes = width as usize;
     let mut end = into.len();
     into.resize(end + groups * bytes + WORD, 0);
@@ -79,15 +81,6 @@ fn wide(group: &[u32; GROUP], width: u32) -> (u128, u128) {
     let (low, high) = group.split_at(GROUP / 2);
     let (low, high, shift) = (half(low), half(high), width * 4);
     (low | high.checked_shl(shift).unwrap_or(0), high >> (u128::BITS - shift))
-}
-
-/// Appends a number as LEB128 (seven bits a byte, the lowest first), as in Parquet's runs and Thrift's compact protocol.
-pub(super) fn put_varint(mut value: u64, into: &mut Vec<u8>) {
-    while value >= 0x80 {
-        into.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    into.push(value as u8);
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use parquet::basic::Encoding;
 use parquet::errors::Result;
 
-use super::hybrid::put_varint;
+use crate::leb128;
 
 /// What a page holds.
 #[derive(Clone, Copy)]
@@ -81,7 +81,7 @@ impl ThriftStruct {
     fn int(&mut self, id: u8, value: i32) {
         self.field(id, I32);
         // Zigzag: small numbers of either sign take few bytes.
-        put_varint((value << 1 ^ value >> 31).cast_unsigned().into(), &mut self.bytes);
+        leb128::put((value << 1 ^ value >> 31).cast_unsigned().into(), &mut self.bytes);
     }
 
     fn nested(&mut self, id: u8, inner: ThriftStruct) {

@@ -1,4 +1,4 @@
-//! Arrow arrays to Polars series and back, through the Arrow C data interface: buffers change hands, nothing is copied.
+//! Converts Arrow arrays to Polars series and back, through the Arrow C data interface. Buffers are shared, not copied.
 //!
 //! Polars keeps an Arrow implementation of its own; the structs of the C data interface have one layout everywhere, so
 //! that moving such a struct's bytes moves the array. The only file of the crate with unsafe code.

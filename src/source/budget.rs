@@ -1,10 +1,10 @@
-//! Memory for what a scan keeps beside rows.
+//! The memory for what a scan keeps beside rows.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bytes that a scan may take for the texts of segments, channels and reasons, for costs and for rates, all together.
-/// Rows are not counted here: they have the store's own limit, and go to a temporary file beyond it.
+/// The bytes that a scan may keep of texts of segments, channels and reasons, of costs and of rates, all together. Rows are
+/// not counted here: the store has a limit for them, and writes them to a temporary file beyond it.
 #[derive(Debug)]
 pub struct Budget {
     limit: usize,
@@ -16,14 +16,14 @@ impl Budget {
         Budget { limit, spent: AtomicUsize::new(0) }
     }
 
-    /// Takes so many bytes; false if there are no longer as many.
+    /// Takes bytes from the budget; false, and nothing taken, if fewer are left.
     pub fn spend(&self, bytes: usize) -> bool {
         let taken = |spent: usize| spent.checked_add(bytes).filter(|spent| *spent <= self.limit);
         self.spent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_ok()
     }
 }
 
-/// How much there is in all.
+/// The whole budget, in MiB.
 impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} MiB", self.limit >> 20)

@@ -4,7 +4,7 @@ use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use arrow::datatypes::Schema;
 use jiff::tz::TimeZone;
 
-use super::expression::{Compiled, Parsed, Type};
+use super::expression::{Compiled, ParsedSql, SqlType};
 use crate::error::{Error, Result};
 
 /// A condition over the columns of a table.
@@ -18,15 +18,15 @@ impl Condition {
     /// # Errors
     /// What is not allowed, or not there, and what is.
     pub fn new(sql: &str, schema: &Schema) -> Result<Condition> {
-        let refused = |r: super::expression::Refusal| {
+        let refused = |r: super::expression::SqlRefusal| {
             let e = Error::pipeline(r.what);
             if let Some(help) = r.help { e.help(help) } else { e }
         };
-        let parsed = Parsed::new(sql).map_err(refused)?;
+        let parsed = ParsedSql::new(sql).map_err(refused)?;
         let fields = schema.fields().iter();
-        let available: Vec<_> = fields.map(|f| (f.name().clone(), Type::of_column(f.data_type()))).collect();
+        let available: Vec<_> = fields.map(|f| (f.name().clone(), SqlType::of_column(f.data_type()))).collect();
         let compiled = Compiled::new(&parsed, &available, &TimeZone::UTC).map_err(refused)?;
-        if !matches!(compiled.kind(), Type::Bool | Type::Null) {
+        if !matches!(compiled.kind(), SqlType::Bool | SqlType::Null) {
             return Err(Error::pipeline(format!("`{sql}` is a {}, not a condition", compiled.kind().name()))
                 .help("write a comparison, such as churned > 0"));
         }

@@ -1,4 +1,4 @@
-//! The footer of a Parquet file: what it holds, without decoding any of it.
+//! The footer of a Parquet file: its schema, its row groups and their statistics, read before any data.
 
 mod arrow_schema;
 mod outline;
@@ -21,14 +21,14 @@ use super::pages::{in_words, size};
 use super::unreadable::unreadable;
 use crate::error::{Error, Result};
 
-/// A file as its footer describes it.
+/// What the footer says of a file.
 #[derive(Clone)]
 pub struct Footer {
     pub metadata: ArrowReaderMetadata,
     pub rows: u64,
     /// XXH3-64 of the footer's bytes, hexadecimal.
     pub checksum: String,
-    /// Columns that nest too deep to be looked at; the metadata is without them.
+    /// Names of columns that nest too deep to be decoded; the metadata does not have them.
     pub too_deep: Vec<String>,
 }
 
@@ -40,7 +40,7 @@ pub struct FooterMemory {
 }
 
 impl FooterMemory {
-    /// `bytes`: of all footers, decoded.
+    /// `bytes`: the most that all decoded footers may take.
     pub fn new(bytes: u64) -> FooterMemory {
         FooterMemory { all: bytes, left: AtomicU64::new(bytes) }
     }
@@ -62,7 +62,7 @@ impl std::fmt::Debug for Footer {
 }
 
 impl Footer {
-    /// Columns as they will be read: strings as views, timestamps of the old 96-bit kind in microseconds.
+    /// The columns as the scan reads them: strings as views, the old 96-bit timestamps in microseconds.
     pub fn schema(&self) -> &Schema {
         self.metadata.schema()
     }
@@ -77,7 +77,7 @@ const REWRITE: &str = "have the export written again, and delivered under its na
 /// A sentence with a remedy if it cannot be read, is not Parquet, is broken, or changes meanwhile.
 pub fn read(handle: &InputHandle, shown: &str, memory: &FooterMemory) -> Result<Footer> {
     let footer = decode(handle, shown, memory);
-    // What is wrong with a file that changes is that it changes.
+    // If the file has changed, that is the error to report.
     handle.unchanged(shown)?;
     footer
 }
@@ -87,7 +87,7 @@ fn decode(handle: &InputHandle, shown: &str, memory: &FooterMemory) -> Result<Fo
     let broken = |what: String| Error::input(format!("{shown} is not a readable Parquet file: {what}")).help(REWRITE);
     let outline = outline::outline(&footer).map_err(broken)?;
     memory.take(outline.memory)?;
-    // Nobody asks for sizes of levels and counts of encodings, which can be long lists.
+    // Sizes of levels and counts of encodings are not needed and can be long lists.
     let options = ParquetMetaDataOptions::new()
         .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
         .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll);
@@ -144,7 +144,7 @@ fn footer_bytes(handle: &InputHandle, shown: &str, memory: &FooterMemory) -> Res
     Ok(footer)
 }
 
-/// Whether the writer called a column text; if not, its bytes need not be UTF-8.
+/// Whether the writer declared a column to be text. If not, its bytes may not be UTF-8.
 pub fn is_called_text(metadata: &ParquetMetaData, root: usize) -> bool {
     let schema = metadata.file_metadata().schema_descr();
     schema.root_schema().get_fields().get(root).is_some_and(|field| {
@@ -153,7 +153,7 @@ pub fn is_called_text(metadata: &ParquetMetaData, root: usize) -> bool {
     })
 }
 
-/// Asks the reader for the types that the rest of the scan wants.
+/// The metadata with the types that the scan reads: strings as views, old timestamps in microseconds.
 fn with_views(metadata: Arc<ParquetMetaData>) -> parquet::errors::Result<ArrowReaderMetadata> {
     // A writer's own schema says what Parquet's types cannot, such as timestamps in seconds; a broken one is left out.
     let skip = !arrow_schema::is_modest(&metadata);

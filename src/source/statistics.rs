@@ -1,7 +1,7 @@
-//! What a footer says for certain of a column in one row group.
+//! The statistics of a column in one row group, as far as they can be relied on.
 //!
-//! Statistics were written by many programs, and some wrote them wrong: minima of texts in the order of signed bytes,
-//! NaN among the bounds, decimals cut short. What is not beyond doubt by the rules of the format is not known here.
+//! Many programs write statistics, and some wrote them wrong: minima of texts in the order of signed bytes, NaN among the
+//! bounds, decimals cut short. A statistic that the rules of the format leave in doubt counts as unknown.
 //! Source: parquet.thrift (Statistics, ColumnOrder) of the Apache Parquet project.
 
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use parquet::file::statistics::Statistics;
 use super::expression::Fact;
 use super::guard::guarded;
 
-/// The facts of a column in one row group, each an array of one row: NULL is unknown.
+/// The facts of a column in one row group. Each is an array of one row; NULL means that it is not known.
 #[derive(Debug)]
 pub struct Facts {
-    /// Of the type that the column is read as.
+    /// Bounds of the values, in the type that the column is read as.
     least: ArrayRef,
     greatest: ArrayRef,
     valued: Option<bool>,
@@ -32,22 +32,23 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Of a column with the same value in every row.
+    /// The facts of a column with the same value in every row. `value`: an array of one row.
     pub fn constant(value: &ArrayRef) -> Facts {
         let null = value.is_null(0);
         Facts { least: value.clone(), greatest: value.clone(), valued: Some(!null), null: Some(null) }
     }
 
-    /// Of a column of which nothing is known.
+    /// The facts of a column without statistics, all unknown.
     pub fn unknown(kind: &DataType) -> Facts {
         let null = new_null_array(kind, 1);
         Facts { least: null.clone(), greatest: null, valued: None, null: None }
     }
 
-    /// Of a column of a file, the `root`th, that is read as `kind`. `zone`: where its instants become wall-clock times.
+    /// The facts of a column of a file. `root`: its index among the top-level columns. `kind`: the type that it is read as.
+    /// `zone`: the time zone in which its instants become wall-clock times.
     pub fn of_group(metadata: &ParquetMetaData, group: usize, root: usize, kind: &DataType, zone: &TimeZone) -> Facts {
         let unknown = || Facts::unknown(kind);
-        // A footer may say anything.
+        // A broken footer can make the crate panic.
         let facts = guarded(|| {
             let schema = metadata.file_metadata().schema_descr();
             let leaf = (0..schema.num_columns()).find(|leaf| schema.get_column_root_idx(*leaf) == root)?;

@@ -3,6 +3,8 @@
 //!
 //! Source: thrift-compact-protocol.md of the Apache Thrift project.
 
+use crate::leb128;
+
 /// Types of fields and of list elements.
 pub mod kind {
     pub const TRUE: u8 = 1;
@@ -47,15 +49,7 @@ impl<'a> Thrift<'a> {
     }
 
     pub fn varint(&mut self) -> Option<u64> {
-        let mut value = 0u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7F) << shift;
-            if byte & 0x80 == 0 {
-                return Some(value);
-            }
-        }
-        None
+        leb128::read(self.bytes, &mut self.at)
     }
 
     /// A signed integer of any width.

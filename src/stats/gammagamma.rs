@@ -312,7 +312,7 @@ mod tests {
         }
     }
 
-    /// As for the models of buying: 14 or fewer of 20 would be one chance in three thousand.
+    /// For correct 95 % intervals 14 of 20 or fewer would have a probability of one in three thousand.
     #[test]
     fn fits_recover_what_was_simulated() {
         let truth = [4.0, 3.0, 20.0];

@@ -138,7 +138,7 @@ fn dates_as_americans_and_as_europeans_write_them() {
 
 #[test]
 fn amounts_with_a_sign_of_currency() {
-    let texts = (0..ROWS).map(|n| Some(format!("£1,0{:02}.50", n))).collect::<StringArray>();
+    let texts = (0..ROWS).map(|n| Some(format!("£1,0{n:02}.50"))).collect::<StringArray>();
     let shop = Shop::with(Some(("paid", Arc::new(texts))));
     let sql = printed(&shop.fails(1), "is converted by SQL, such as ", "; the first rows");
     let shop = shop.edited("amount = \"paid\"", &format!("amount = {sql}"));

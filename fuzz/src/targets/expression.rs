@@ -11,7 +11,7 @@ use arrow::array::{
 };
 use arrow::util::display::array_value_to_string;
 use jiff::tz::TimeZone;
-use tenure::source::expression::{Compiled, Parsed, Type};
+use tenure::source::expression::{Compiled, ParsedSql, SqlType};
 
 const ROWS: usize = 4;
 
@@ -39,9 +39,9 @@ static COLUMNS: LazyLock<Vec<(&'static str, ArrayRef)>> = LazyLock::new(|| {
 
 pub fn run(bytes: &[u8]) {
     let Ok(sql) = std::str::from_utf8(bytes) else { return };
-    let Ok(parsed) = Parsed::new(sql) else { return };
+    let Ok(parsed) = ParsedSql::new(sql) else { return };
     let available: Vec<_> =
-        COLUMNS.iter().map(|(name, array)| ((*name).to_string(), Type::of_column(array.data_type()))).collect();
+        COLUMNS.iter().map(|(name, array)| ((*name).to_string(), SqlType::of_column(array.data_type()))).collect();
     let compiled = match Compiled::new(&parsed, &available, &TimeZone::UTC) {
         Ok(compiled) => compiled,
         Err(refusal) => {

@@ -1,4 +1,4 @@
-//! Amounts of every type, as exact minor units.
+//! Reads columns of amounts, whatever their type, as exact minor units (cents).
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::widen;
 use crate::money::{self, AmountError, ExactDecimal, MAX_MINOR, MinorUnits};
 use crate::source::Reason;
 
-/// Minor units, and which of them had to be rounded to one.
+/// Amounts in minor units, and for each whether it was rounded to one.
 #[derive(Clone, Debug, Default)]
 pub struct Amounts {
     pub units: Vec<i64>,
@@ -83,7 +83,7 @@ fn fill(
     let mut amounts = Amounts { units: Vec::with_capacity(array.len()), rounded: Vec::with_capacity(array.len()) };
     let nulls = array.logical_nulls();
     for (row, value) in values.enumerate() {
-        // What lies under a NULL is arbitrary, so it is not judged.
+        // The value under a NULL is arbitrary and is not checked.
         let null = nulls.as_ref().is_some_and(|n| n.is_null(row));
         let minor = match value {
             Ok(minor) if !null => minor,
@@ -150,7 +150,7 @@ pub fn exact(array: &dyn Array, row: usize) -> Option<Result<ExactDecimal, Amoun
     })
 }
 
-/// Whether a row holds nothing: NULL, or a text without letters.
+/// Whether a row has no value: NULL or an empty text.
 pub fn is_blank(array: &dyn Array, row: usize) -> bool {
     array.logical_nulls().is_some_and(|n| n.is_null(row))
         || array.as_string_view_opt().is_some_and(|texts| texts.value(row).is_empty())
@@ -177,7 +177,7 @@ fn texts(array: &ArrayRef, digits: u8, label: &Arc<str>, faults: &mut Faults) ->
     amounts
 }
 
-/// Digits kept after the point: more than money and rates have, and one more that says whether anything follows.
+/// Digits kept after the point: more than money and rates have, and one more for whether other digits than 0 follow.
 const FRACTION: usize = 19;
 
 fn parse(text: &str, digits: u8) -> Option<Result<MinorUnits, AmountError>> {
@@ -220,7 +220,7 @@ fn number(text: &str) -> Option<Result<ExactDecimal, AmountError>> {
     }
     let Ok(unscaled) = significant.parse::<i128>() else { return Some(Err(AmountError::Overflow)) };
     let unscaled = if negative { -unscaled } else { unscaled };
-    // Beyond every scale there is nothing to be seen.
+    // A scale beyond 32 bits: the number is too small to be seen.
     let scale = i32::try_from(kept.len()).ok().and_then(|n| n.checked_sub(exponent)).unwrap_or(i32::MAX);
     Some(Ok(ExactDecimal { unscaled, scale }))
 }

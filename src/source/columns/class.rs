@@ -1,9 +1,9 @@
-//! What kind of column an export offers, as far as a mapping cares.
+//! The classes of columns that mappings tell apart.
 
 use arrow::datatypes::DataType;
 
-/// The kinds of columns. Files of one source have to agree in them; all numbers are alike, because a writer may choose
-/// the width of whole numbers by file, and turns them into floats where a file has NULLs.
+/// The class of a column. The files of one source have to agree in it. All numbers agree with one another, because a writer
+/// may choose the width of whole numbers file by file, and writes floats where a file has NULLs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Class {
     /// A column without any value.
@@ -40,7 +40,7 @@ impl Class {
         }
     }
 
-    /// Whether two files may differ in this way.
+    /// Whether one file of a source may have a column of this class where another has one of the other.
     pub fn agrees(&self, other: &Class) -> bool {
         let number = |c: &Class| matches!(c, Class::Integer | Class::Float | Class::Decimal);
         let local = |c: &Class| matches!(c, Class::Date | Class::Naive);
@@ -50,7 +50,7 @@ impl Class {
             || local(self) && local(other)
     }
 
-    /// In the middle of a sentence.
+    /// The class as a message names it in the middle of a sentence.
     pub fn name(&self) -> &'static str {
         match self {
             Class::Null => "without values",

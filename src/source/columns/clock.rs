@@ -1,4 +1,4 @@
-//! Points of time to local days, by the zones of the source and of the calendar.
+//! Converts instants and wall-clock times to local days, in the time zones of the source and of the calendar.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -7,7 +7,7 @@ use jiff::{Timestamp, ToSpan};
 use super::iso::MICROS_A_DAY;
 use crate::calendar::{Day, LocalDays};
 
-/// What a task knows of time zones; it remembers the last offset, as exports are mostly in time order.
+/// The two time zones of a scan. It remembers the last offset, because exports are mostly in the order of time.
 #[derive(Clone, Debug)]
 pub struct Clock {
     local: LocalDays,
@@ -40,8 +40,8 @@ impl Clock {
         self.local.day(instant.div_euclid(1_000_000))
     }
 
-    /// The instant that a clock in the source's zone showed as `wall`, both in microseconds. Of a time that the clock
-    /// showed twice, the first; a time that it skipped is moved by the length of the gap.
+    /// The instant at which a clock in the source's zone showed `wall`, both in microseconds. Where the clock showed a time
+    /// twice, the first is taken. A time that it skipped is moved forward by the length of the gap.
     pub fn instant(&mut self, wall: i64) -> i64 {
         let (seconds, rest) = (wall.div_euclid(1_000_000), wall.rem_euclid(1_000_000));
         self.wall.instant(seconds).saturating_mul(1_000_000).saturating_add(rest)
@@ -74,7 +74,7 @@ impl WallClock {
         if (self.from..self.until).contains(&wall) {
             return wall - self.offset;
         }
-        // Beyond the years that a calendar date can have all is out of range, wherever exactly.
+        // Years beyond the range of civil dates are clamped: they are out of range in any case.
         let known = wall.clamp(-377_000_000_000, 253_000_000_000);
         let civil = DateTime::constant(1970, 1, 1, 0, 0, 0, 0).checked_add(known.seconds());
         let Ok(at) = civil.and_then(|c| self.zone.to_ambiguous_timestamp(c).compatible()) else { return wall };
@@ -83,7 +83,7 @@ impl WallClock {
         let after = at.saturating_add(1.nanoseconds()).unwrap_or(at);
         let begin = self.zone.preceding(after).next().map_or(Timestamp::MIN, |t| t.timestamp());
         let end = self.zone.following(at).next().map_or(Timestamp::MAX, |t| t.timestamp());
-        // A day's distance from both transitions keeps clear of times shown twice or never.
+        // The range ends a day before each transition, which keeps out the times that are shown twice or never.
         self.from = begin.as_second() + offset + SECONDS_A_DAY;
         self.until = end.as_second() + offset - SECONDS_A_DAY;
         self.offset = offset;

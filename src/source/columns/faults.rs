@@ -1,4 +1,4 @@
-//! The faulty rows of a batch, each with the first fault found.
+//! The faulty rows of a batch, each with the first fault that was found in it.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -12,29 +12,29 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::source::Reason;
 
-/// Rows of the current batch that cannot be used. Columns are looked at in a fixed order, and the first fault stays.
+/// The rows of a batch that cannot be used. Columns are read in a fixed order, and a row keeps its first fault.
 ///
-/// A row costs a few bytes here, however long its value is: values stay in their arrays until somebody asks for them.
+/// A row takes a few bytes here however long its value is: a value stays in its array until it is asked for.
 #[derive(Debug, Default)]
 pub struct Faults {
     /// Row → index into `causes`.
     rows: BTreeMap<usize, usize>,
-    causes: Vec<Cause>,
+    causes: Vec<FaultCause>,
 }
 
-/// What rows have in common that are faulty in the same way.
+/// The reason, the column and the array of values that several faulty rows share.
 #[derive(Debug)]
-struct Cause {
+struct FaultCause {
     reason: Reason,
     column: Arc<str>,
-    /// Where the values stand; `None` where a row has none.
+    /// The array with the values; `None` if these rows have no value.
     values: Option<ArrayRef>,
     rows: u64,
 }
 
 /// A faulty row.
 #[derive(Clone, Copy, Debug)]
-pub struct Fault<'a> {
+pub struct RowFault<'a> {
     pub row: usize,
     pub reason: Reason,
     /// The export's column, or the expression.
@@ -42,23 +42,23 @@ pub struct Fault<'a> {
     values: Option<&'a ArrayRef>,
 }
 
-impl Fault<'_> {
+impl RowFault<'_> {
     /// The value at fault as text, cut after [`LONGEST_VALUE`] characters; `None` where there is none.
     pub fn value(&self) -> Option<String> {
         shown(self.values?, self.row)
     }
 }
 
-/// Characters of a value that the quarantine shows. A longer one is cut here and ends in `…`.
+/// The most characters of a value that the quarantine shows. A longer value is cut and ends in `…`.
 pub const LONGEST_VALUE: usize = 1000;
 
 impl Faults {
-    /// Marks a row that has no value.
+    /// Marks a row as faulty that has no value to show.
     pub fn mark(&mut self, row: usize, reason: Reason, column: &Arc<str>) {
         self.put(row, reason, column, None);
     }
 
-    /// Marks the row with the value that stands in `values`, NULL for none.
+    /// Marks a row as faulty. Its value is read from `values` if it is asked for; NULL there means that it has none.
     pub fn mark_value(&mut self, row: usize, reason: Reason, column: &Arc<str>, values: &ArrayRef) {
         self.put(row, reason, column, Some(values));
     }
@@ -67,7 +67,7 @@ impl Faults {
         if self.contains(row) {
             return;
         }
-        let same = |cause: &Cause| {
+        let same = |cause: &FaultCause| {
             let same_values = match (&cause.values, values) {
                 (Some(a), Some(b)) => Arc::ptr_eq(a, b),
                 (a, b) => a.is_none() && b.is_none(),
@@ -75,7 +75,7 @@ impl Faults {
             cause.reason == reason && same_values && cause.column == *column
         };
         let cause = self.causes.iter().position(same).unwrap_or_else(|| {
-            self.causes.push(Cause { reason, column: column.clone(), values: values.cloned(), rows: 0 });
+            self.causes.push(FaultCause { reason, column: column.clone(), values: values.cloned(), rows: 0 });
             self.causes.len() - 1
         });
         self.causes[cause].rows += 1;
@@ -95,10 +95,10 @@ impl Faults {
     }
 
     /// In order of row.
-    pub fn iter(&self) -> impl Iterator<Item = Fault<'_>> {
+    pub fn iter(&self) -> impl Iterator<Item = RowFault<'_>> {
         self.rows.iter().map(|(row, cause)| {
-            let Cause { reason, column, values, .. } = &self.causes[*cause];
-            Fault { row: *row, reason: *reason, column, values: values.as_ref() }
+            let FaultCause { reason, column, values, .. } = &self.causes[*cause];
+            RowFault { row: *row, reason: *reason, column, values: values.as_ref() }
         })
     }
 
@@ -117,7 +117,7 @@ pub fn shown(array: &dyn Array, row: usize) -> Option<String> {
     if array.logical_nulls().is_some_and(|n| n.is_null(row)) {
         return None;
     }
-    let mut text = Cut::default();
+    let mut text = Truncated::default();
     let written = match array.data_type() {
         // Instants are printed by their offset, as names of zones need a database.
         DataType::Timestamp(unit, Some(_)) => {
@@ -131,21 +131,21 @@ pub fn shown(array: &dyn Array, row: usize) -> Option<String> {
     Some(text.0)
 }
 
-fn write_value(array: &dyn Array, row: usize, into: &mut Cut) -> Result<(), ArrowError> {
+fn write_value(array: &dyn Array, row: usize, into: &mut Truncated) -> Result<(), ArrowError> {
     let options = FormatOptions::default();
     let formatter = ArrayFormatter::try_new(array, &options)?;
-    // The only error of `Cut` says that it is full.
+    // The only error of `Truncated` says that it is full.
     let _ = write!(into, "{}", formatter.value(row));
     Ok(())
 }
 
 /// Takes the first characters of what is written and refuses the rest, so that a long value is never copied whole.
 #[derive(Default)]
-struct Cut(String, usize);
+struct Truncated(String, usize);
 
-impl Write for Cut {
+impl Write for Truncated {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let Cut(kept, length) = self;
+        let Truncated(kept, length) = self;
         let room = LONGEST_VALUE.saturating_sub(*length);
         match text.char_indices().nth(room) {
             None => {

@@ -10,23 +10,23 @@ use super::faults::Faults;
 use crate::rows::{Ids, TextBuffer};
 use crate::source::Reason;
 
-/// What customer ids are throughout a run.
+/// The type of customer ids in a run, the same for all sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdKind {
     /// BIGINT: every source has whole numbers that fit it.
     Integer,
-    /// VARCHAR; whole numbers of a source that has them stand in decimal.
+    /// VARCHAR. A source with whole numbers has them written in decimal.
     Text,
 }
 
-/// Bytes of a customer id, at most. Every customer's is kept, and stands in tables of one row a customer and period.
+/// The most bytes of a customer id. The id of every customer is kept in memory, and is written to tables with one row a
+/// customer and period.
 pub const LONGEST_ID: usize = 512;
 
-/// Reads a column of texts or whole numbers; NULL and the empty text are no customer, and a text longer than [`LONGEST_ID`]
-/// is no id.
+/// Reads a column of texts or whole numbers. A row is marked faulty if its id is NULL, empty or longer than [`LONGEST_ID`].
 ///
 /// # Errors
-/// The row, and a sentence, for an id that no table can hold.
+/// The row and a sentence, if an id fits no table: a whole number beyond 64 bits with a sign.
 pub fn read(array: &ArrayRef, kind: IdKind, label: &Arc<str>, faults: &mut Faults) -> Result<Ids, (usize, String)> {
     macro_rules! integers {
         ($type:ty) => {{

@@ -4,12 +4,12 @@ use super::texts::LONGEST;
 
 /// Whole months, or days where `months` is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interval {
+pub struct PlanInterval {
     pub months: i32,
     pub days: i32,
 }
 
-pub const MONTH: Interval = Interval { months: 1, days: 0 };
+pub const MONTH: PlanInterval = PlanInterval { months: 1, days: 0 };
 
 const UNITS: &[(&[&str], i32, i32)] = &[
     (&["day", "days", "daily", "d"], 0, 1),
@@ -21,11 +21,11 @@ const UNITS: &[(&[&str], i32, i32)] = &[
     (&["year", "years", "yearly", "annual", "annually", "annum", "y", "yr"], 12, 0),
 ];
 
-/// The longest interval that is believed: a century.
+/// A longer interval is taken for an error: a century.
 const LONGEST_MONTHS: i64 = 1200;
 
 /// `month`, `Yearly`, `3 months`, `2weeks`, `every 6 months`, `P1Y`; `None` for anything else.
-pub fn parse(text: &str) -> Option<Interval> {
+pub fn parse(text: &str) -> Option<PlanInterval> {
     if text.len() > LONGEST {
         return None;
     }
@@ -49,14 +49,14 @@ pub fn parse(text: &str) -> Option<Interval> {
     scaled(if count.is_empty() { "1" } else { count }, unit.trim_start_matches([' ', '-', '_']))
 }
 
-fn scaled(count: &str, unit: &str) -> Option<Interval> {
+fn scaled(count: &str, unit: &str) -> Option<PlanInterval> {
     let count: i64 = count.parse().ok().filter(|n| *n > 0)?;
     let (_, months, days) = UNITS.iter().find(|(names, ..)| names.contains(&unit))?;
     let (months, days) = (count.checked_mul(i64::from(*months))?, count.checked_mul(i64::from(*days))?);
     if months > LONGEST_MONTHS || days > LONGEST_MONTHS * 31 {
         return None;
     }
-    Some(Interval { months: months as i32, days: days as i32 })
+    Some(PlanInterval { months: months as i32, days: days as i32 })
 }
 
 #[cfg(test)]
@@ -82,7 +82,7 @@ mod tests {
             ("P1Y", 12, 0),
             ("P30D", 0, 30),
         ] {
-            assert_eq!(parse(text), Some(Interval { months, days }), "{text}");
+            assert_eq!(parse(text), Some(PlanInterval { months, days }), "{text}");
         }
         for text in [
             "",

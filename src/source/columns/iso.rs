@@ -1,10 +1,10 @@
-//! ISO 8601 dates and times, read by their form alone.
+//! Parses ISO 8601 dates and times. Nothing is guessed: a text of another form is refused.
 
 use super::texts::LONGEST;
 
-/// A point of time as written.
+/// A date, or a date and time, as the text gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment {
+pub struct IsoTime {
     /// Days since 1970-01-01.
     pub day: i32,
     /// Microseconds since midnight; further digits are cut.
@@ -16,7 +16,7 @@ pub struct Moment {
 
 pub const MICROS_A_DAY: i64 = 86_400_000_000;
 
-impl Moment {
+impl IsoTime {
     /// Wall-clock microseconds since 1970-01-01T00:00.
     pub fn wall_micros(&self) -> i64 {
         i64::from(self.day) * MICROS_A_DAY + self.micros
@@ -25,7 +25,7 @@ impl Moment {
 
 /// `2011-12-09`, `2011-12-09T12:50`, `2011-12-09 12:50:00.123`, with `Z`, `+01`, `+0100` or `+01:00` behind a time.
 /// Nothing else: no other order, no other separators, no surrounding blanks, no more bytes than [`LONGEST`].
-pub fn parse(text: &[u8]) -> Option<Moment> {
+pub fn parse(text: &[u8]) -> Option<IsoTime> {
     if !(10..=LONGEST).contains(&text.len()) || text[4] != b'-' || text[7] != b'-' {
         return None;
     }
@@ -33,7 +33,7 @@ pub fn parse(text: &[u8]) -> Option<Moment> {
     let day = day_of(year, month, date)?;
     let mut rest = &text[10..];
     if rest.is_empty() {
-        return Some(Moment { day, micros: 0, offset: None, date_only: true });
+        return Some(IsoTime { day, micros: 0, offset: None, date_only: true });
     }
     if !matches!(rest[0], b'T' | b't' | b' ') || rest.len() < 6 || rest[3] != b':' {
         return None;
@@ -76,7 +76,7 @@ pub fn parse(text: &[u8]) -> Option<Moment> {
         }
         _ => return None,
     };
-    Some(Moment { day, micros, offset, date_only: false })
+    Some(IsoTime { day, micros, offset, date_only: false })
 }
 
 fn number(digits: &[u8]) -> Option<i32> {

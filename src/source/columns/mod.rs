@@ -1,7 +1,7 @@
-//! From an Arrow column to the typed values of canonical rows, one tight loop per type.
+//! Converts the columns of an export to the typed values of canonical rows, with one tight loop for each type.
 //!
-//! A value that cannot be used marks its row as faulty and leaves a placeholder; the row is dropped later, so that the
-//! columns stay aligned without branches.
+//! A value that cannot be used marks its row as faulty and leaves a placeholder, so that all columns keep one length. The
+//! faulty rows are dropped later.
 
 pub mod amounts;
 pub mod class;

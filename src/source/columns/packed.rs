@@ -43,7 +43,7 @@ pub fn read(array: &dyn Array) -> Vec<PackedId> {
     }
 }
 
-/// Rows with the view of the row before have its text, which is then not looked at again, however long it is.
+/// A row with the same view as the row before has the same text, which is then not read again: it may be long.
 fn texts(texts: &StringViewArray) -> Vec<PackedId> {
     let (mut before, mut packed) = (0, pack(b""));
     (0..texts.len())

@@ -1,4 +1,4 @@
-//! Values as text, for segments and attributes.
+//! Values as text, and the dictionaries of the values of segments, channels and reasons.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,13 +13,13 @@ use crate::error::{Error, Result};
 use crate::rows::{NO_VALUE, ValueCode};
 use crate::source::budget::Budget;
 
-/// Bytes of a text that a run keeps or reads something from, at most: values of segments, channels, reasons, currencies,
-/// numbers and times as text. A longer one is a fault of its row. Customer ids have their own bound,
+/// The most bytes of a text that is kept or parsed: a value of a segment, a channel, a reason, a currency, and a number or
+/// time written as text. A longer text makes its row faulty. The bound of customer ids is
 /// [`LONGEST_ID`](super::ids::LONGEST_ID).
 pub const LONGEST: usize = 4096;
 
-/// A column whose values can be had as text: texts as they are, whole numbers and decimals plain, floats as their
-/// shortest decimal, booleans as `true` and `false`, dates as ISO 8601.
+/// The values of a column as text: texts as they are, whole numbers and decimals in digits, floats as their shortest
+/// decimal, booleans as `true` and `false`, dates as ISO 8601.
 pub struct AsText<'a>(&'a ArrayRef);
 
 impl<'a> AsText<'a> {
@@ -44,21 +44,21 @@ impl<'a> AsText<'a> {
     }
 }
 
-/// A whole float as a whole number, which it is in a column that became floating-point for its NULLs.
+/// A whole number without `.0`: writers turn a column of whole numbers into floats if it has NULLs.
 fn plain(x: f64) -> String {
     if x == 0.0 { "0".to_string() } else { x.to_string() }
 }
 
-/// The values of one segment, or of channels or reasons, numbered in the order in which the scan met them.
+/// The values of one segment, or all channels or reasons, numbered in the order in which the scan found them.
 #[derive(Debug)]
-pub struct Dictionary<'a> {
+pub struct ValueDictionary<'a> {
     /// What the values are, for messages.
     name: String,
     budget: &'a Budget,
     known: Mutex<Known>,
 }
 
-/// Bytes that a value takes beside its text: here, in the order of all values, and in the counts of each thread.
+/// The bytes that a value takes beside its text: here, in the sorted list of all values, and in the counts of each thread.
 const VALUE_BYTES: usize = 256;
 
 #[derive(Debug, Default)]
@@ -67,10 +67,10 @@ struct Known {
     values: Vec<Arc<str>>,
 }
 
-impl<'a> Dictionary<'a> {
+impl<'a> ValueDictionary<'a> {
     /// `name`: what the values are, as messages say it. `budget`: what their texts may take in memory.
-    pub fn new(name: String, budget: &'a Budget) -> Dictionary<'a> {
-        Dictionary { name, budget, known: Mutex::default() }
+    pub fn new(name: String, budget: &'a Budget) -> ValueDictionary<'a> {
+        ValueDictionary { name, budget, known: Mutex::default() }
     }
 
     /// # Errors
@@ -109,22 +109,22 @@ impl<'a> Dictionary<'a> {
     }
 }
 
-/// What one worker knows of a dictionary, so that the lock is mostly taken once per worker and value.
+/// One worker's copy of a dictionary, so that each worker takes the lock about once a value.
 pub struct Coder<'a> {
-    dictionary: &'a Dictionary<'a>,
+    dictionary: &'a ValueDictionary<'a>,
     known: HashMap<Arc<str>, ValueCode>,
-    /// String views seen in this batch, by a hash of the view: equal views are equal texts.
+    /// The string views of this batch by a hash of the view. Equal views are equal texts.
     views: Vec<(u128, ValueCode)>,
 }
 
 const VIEWS: usize = 512;
-/// Values that a worker knows by itself, at most: with more, it forgets them and asks again.
+/// The most values that a worker keeps. With more it clears its copy and asks the dictionary again.
 const KNOWN: usize = 1 << 15;
-/// No view: a length beyond every string's.
+/// Stands for an empty slot: a view with a length that no string has.
 const NO_VIEW: u128 = u128::MAX;
 
 impl<'a> Coder<'a> {
-    pub fn new(dictionary: &'a Dictionary<'a>) -> Self {
+    pub fn new(dictionary: &'a ValueDictionary<'a>) -> Self {
         Coder { dictionary, known: HashMap::new(), views: vec![(NO_VIEW, 0); VIEWS] }
     }
 
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn workers_share_codes_and_long_values_do_not_collide_across_batches() {
         let budget = Budget::new(usize::MAX);
-        let dictionary = Dictionary::new("segment country has".into(), &budget);
+        let dictionary = ValueDictionary::new("segment country has".into(), &budget);
         let (mut one, mut two) = (Coder::new(&dictionary), Coder::new(&dictionary));
         let batch = |texts: Vec<Option<&str>>| -> ArrayRef { Arc::new(StringViewArray::from(texts)) };
         let codes = |coder: &mut Coder<'_>, texts| coder.codes(&batch(texts), &mut |_| panic!("short")).unwrap();
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn a_text_beyond_the_longest_has_no_code() {
         let budget = Budget::new(usize::MAX);
-        let dictionary = Dictionary::new("segment country has".into(), &budget);
+        let dictionary = ValueDictionary::new("segment country has".into(), &budget);
         let texts = [LONGEST, LONGEST + 1, LONGEST + 1].map(|n| "x".repeat(n));
         let array: ArrayRef = Arc::new(StringViewArray::from_iter_values(texts.iter()));
         let mut long = vec![];
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn more_values_than_fit_are_an_error_and_known_ones_are_not() {
         let budget = Budget::new(3 * (VALUE_BYTES + 2));
-        let dictionary = Dictionary::new("segment country has".into(), &budget);
+        let dictionary = ValueDictionary::new("segment country has".into(), &budget);
         let mut coder = Coder::new(&dictionary);
         let batch = |texts: &[&str]| -> ArrayRef { Arc::new(StringViewArray::from_iter_values(texts)) };
         for _ in 0..3 {
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn a_worker_that_forgets_asks_again() {
         let budget = Budget::new(usize::MAX);
-        let dictionary = Dictionary::new("segment country has".into(), &budget);
+        let dictionary = ValueDictionary::new("segment country has".into(), &budget);
         let mut coder = Coder::new(&dictionary);
         let values: Vec<String> = (0..2 * KNOWN + 5).map(|n| n.to_string()).collect();
         let array: ArrayRef = Arc::new(StringViewArray::from_iter_values(&values));

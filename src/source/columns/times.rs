@@ -1,4 +1,4 @@
-//! Dates and times of every type, as local days and instants.
+//! Reads columns of dates and times, whatever their type, as local days and instants.
 
 use std::sync::Arc;
 
@@ -19,9 +19,9 @@ use crate::source_kind::TimeRole;
 #[derive(Clone, Debug)]
 pub struct Times {
     pub days: Vec<Day>,
-    /// Microseconds since the epoch. Of wall-clock times in the calendar's own zone: as if that zone were UTC.
+    /// Microseconds since the epoch. Wall-clock times in the calendar's own zone count as if that zone were UTC.
     pub instants: Vec<i64>,
-    /// `instants` are wall-clock times.
+    /// Whether `instants` are such wall-clock times.
     pub wall: bool,
 }
 
@@ -107,7 +107,7 @@ fn texts(array: &ArrayRef, clock: &mut Clock, label: &Arc<str>, faults: &mut Fau
     let texts = array.as_string_view();
     let (mut days, mut instants) = (Vec::with_capacity(texts.len()), Vec::with_capacity(texts.len()));
     for (row, text) in texts.iter().enumerate() {
-        // An empty text is how files without NULLs write none.
+        // An export without NULLs writes an empty text instead.
         let Some(text) = text.filter(|t| !t.is_empty()) else {
             days.push(Day::NEVER);
             instants.push(0);

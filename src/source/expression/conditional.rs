@@ -5,10 +5,10 @@ use polars::prelude::{Expr, coalesce, when};
 use sqlparser::ast::{BinaryOperator as Op, CaseWhen, Expr as Sql};
 
 use super::lower::{Lowered, Lowering, boolean};
-use super::node::{Node, coerce, common_type};
+use super::node::{TypedExpr, coerce, common_type};
 use super::steps::{GuardId, Passes};
-use super::types::Type;
-use super::{Refusal, literal};
+use super::types::SqlType;
+use super::{SqlRefusal, literal};
 
 /// Flattens a chain of AND or OR, however long, and joins it as a balanced tree.
 pub fn chain(l: &mut Lowering, op: &Op, sql: &Sql) -> Lowered {
@@ -22,7 +22,7 @@ pub fn chain(l: &mut Lowering, op: &Op, sql: &Sql) -> Lowered {
             other => {
                 let node = l.lower(other)?;
                 let operand = l.condition(node)?;
-                let operand = l.steps.decides(operand, Type::Bool);
+                let operand = l.steps.decides(operand, SqlType::Bool);
                 l.steps.narrow(operand, passes);
                 operands.push(operand);
             }
@@ -30,7 +30,7 @@ pub fn chain(l: &mut Lowering, op: &Op, sql: &Sql) -> Lowered {
     }
     l.steps.enter(outer);
     let operands = operands.into_iter().map(|operand| l.steps.value(operand)).collect();
-    joined(op, operands).map(|e| Node::new(e, Type::Bool)).ok_or_else(|| Refusal::new("an empty condition"))
+    joined(op, operands).map(|e| TypedExpr::new(e, SqlType::Bool)).ok_or_else(|| SqlRefusal::new("an empty condition"))
 }
 
 /// `CASE`, with an operand that each branch is compared with, or without.
@@ -45,7 +45,7 @@ pub fn case(l: &mut Lowering, operand: Option<&Sql>, branches: &[CaseWhen], othe
             Some(operand) => l.binary(operand.clone(), &Op::Eq, condition)?.expr,
             None => l.condition(condition)?,
         };
-        let test = l.steps.decides(test, Type::Bool);
+        let test = l.steps.decides(test, SqlType::Bool);
         tests.push(test);
         let unless = l.steps.current();
         l.steps.narrow(test, Passes::True);
@@ -55,7 +55,7 @@ pub fn case(l: &mut Lowering, operand: Option<&Sql>, branches: &[CaseWhen], othe
     }
     let last = match otherwise {
         Some(e) => l.lower(e)?,
-        None => Node::new(literal::null(Type::Null), Type::Null),
+        None => TypedExpr::new(literal::null(SqlType::Null), SqlType::Null),
     };
     results.push((last, l.steps.current()));
     l.steps.enter(outer);
@@ -64,7 +64,7 @@ pub fn case(l: &mut Lowering, operand: Option<&Sql>, branches: &[CaseWhen], othe
     let tests: Vec<Expr> = tests.into_iter().map(|test| l.steps.value(test)).collect();
     let pairs = tests.into_iter().zip(results).rev();
     let expr = pairs.fold(last, |rest, (test, result)| when(test).then(result).otherwise(rest));
-    Ok(Node::new(expr, kind))
+    Ok(TypedExpr::new(expr, kind))
 }
 
 /// `COALESCE`: an argument is evaluated where all before it are NULL.
@@ -80,11 +80,11 @@ pub fn first_value(l: &mut Lowering, name: &str, arguments: &[&Sql]) -> Lowered 
     l.steps.enter(outer);
     let nodes = nodes.into_iter().map(|(node, decider, guard)| {
         let expr = l.steps.value(decider);
-        (Node { expr, ..node }, guard)
+        (TypedExpr { expr, ..node }, guard)
     });
     let nodes = nodes.collect();
     let (kind, exprs) = alike_in_turn(l, name, nodes)?;
-    Ok(Node::new(coalesce(&exprs), kind))
+    Ok(TypedExpr::new(coalesce(&exprs), kind))
 }
 
 /// `value BETWEEN low AND high`, which is `value >= low AND value <= high`.
@@ -93,7 +93,7 @@ pub fn between(l: &mut Lowering, value: &Sql, low: &Sql, high: &Sql, negated: bo
     let value = l.steps.once_node(value);
     let low = l.lower(low)?;
     let from = l.binary(value.clone(), &Op::GtEq, low)?.expr;
-    let from = l.steps.decides(from, Type::Bool);
+    let from = l.steps.decides(from, SqlType::Bool);
     let outer = l.steps.current();
     l.steps.narrow(from, Passes::NotFalse);
     let high = l.lower(high)?;
@@ -111,13 +111,13 @@ pub fn in_list(l: &mut Lowering, value: &Sql, list: &[Sql], negated: bool) -> Lo
     for item in list {
         let item = l.lower(item)?;
         let test = l.binary(value.clone(), &Op::Eq, item)?.expr;
-        let test = l.steps.decides(test, Type::Bool);
+        let test = l.steps.decides(test, SqlType::Bool);
         l.steps.narrow(test, Passes::NotTrue);
         tests.push(test);
     }
     l.steps.enter(outer);
     let tests = tests.into_iter().map(|test| l.steps.value(test)).collect();
-    let any = joined(&Op::Or, tests).ok_or_else(|| Refusal::new("the list after IN is empty"))?;
+    let any = joined(&Op::Or, tests).ok_or_else(|| SqlRefusal::new("the list after IN is empty"))?;
     Ok(boolean(any, negated))
 }
 
@@ -125,8 +125,8 @@ pub fn in_list(l: &mut Lowering, value: &Sql, list: &[Sql], negated: bool) -> Lo
 fn alike_in_turn(
     l: &mut Lowering,
     of: &str,
-    nodes: Vec<(Node, Option<GuardId>)>,
-) -> Result<(Type, Vec<Expr>), Refusal> {
+    nodes: Vec<(TypedExpr, Option<GuardId>)>,
+) -> Result<(SqlType, Vec<Expr>), SqlRefusal> {
     let kind = common_type(of, &nodes.iter().map(|(node, _)| node).collect::<Vec<_>>())?;
     let outer = l.steps.current();
     let mut exprs = vec![];

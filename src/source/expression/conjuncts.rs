@@ -1,25 +1,27 @@
-//! What a filter asks of a whole group of rows, said over the little that is known of the group.
+//! The pruning predicate of a filter: a condition over the statistics of a row group that is FALSE only if no row of the
+//! group satisfies the filter.
 //!
-//! A row satisfies a filter only if each of its conjuncts is true. A comparison of a column with a literal is true in
-//! some row only if it is true of the least or of the greatest value of the column there, because values keep their order
-//! on the way to the type in which they are compared. So the filter is weakened to a condition over facts such as these,
-//! one row of them a group, which is lowered and evaluated like any other: types, literals and NULLs mean the same. Where
-//! it is FALSE, no row of the group satisfies the filter. NULL stands for a fact that is not known, and what cannot be
-//! said over facts is left out.
+//! A row satisfies a filter only if each of its conjuncts is true. A comparison of a column with a literal is true in some
+//! row only if it is true of the least or of the greatest value of the column, because values keep their order when they
+//! are converted to the type in which they are compared. So each conjunct is replaced by a condition over such facts, or
+//! left out if there is none. The predicate is lowered and evaluated like any expression, with one row a group, so types,
+//! literals and NULLs mean the same. NULL stands for a fact that is not known.
+//!
+//! A group that is ruled out is not read, and a cast that would have failed there does not.
 //! Source: the pruning predicates of Apache DataFusion.
 
 use std::collections::BTreeSet;
 
 use sqlparser::ast::{BinaryOperator as Op, Expr as Sql, Ident, UnaryOperator, Value, ValueWithSpan};
 
-use super::parse::Parsed;
+use super::parse::ParsedSql;
 
-/// What may be known of a column in a group of rows.
+/// What the statistics may say of a column in a row group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fact {
-    /// A value that none is less than; of floats, NaN is the greatest.
+    /// A lower bound of its values. Among floats, NaN is the greatest.
     Least,
-    /// A value that none is greater than.
+    /// An upper bound of its values.
     Greatest,
     /// Whether some row has a value.
     Valued,
@@ -27,11 +29,11 @@ pub enum Fact {
     Null,
 }
 
-/// A condition over facts without which no row of a group satisfies a filter.
+/// A pruning predicate: where it is FALSE, no row of the group satisfies the filter.
 #[derive(Clone, Debug)]
 pub struct Necessary {
     /// Its columns are facts, under the names of [`stand_in`].
-    pub parsed: Parsed,
+    pub parsed: ParsedSql,
     /// The facts that it names and the columns that they are of.
     pub facts: Vec<(String, Fact)>,
 }
@@ -41,8 +43,8 @@ pub fn stand_in(column: &str, fact: Fact) -> String {
     format!("{fact:?} {column}")
 }
 
-/// Weakens a filter that is known to be allowed; `None` if nothing of it can be said over facts.
-pub fn necessary(filter: &Parsed) -> Option<Necessary> {
+/// The pruning predicate of a filter that has been compiled; `None` if statistics cannot tell anything about it.
+pub fn necessary(filter: &ParsedSql) -> Option<Necessary> {
     let mut weakening = Weakening::default();
     let parsed = filter.instead(weakening.condition(&filter.tree)?);
     let named: BTreeSet<&str> = parsed.columns().collect();
@@ -56,7 +58,7 @@ struct Weakening {
 }
 
 impl Weakening {
-    /// What has to hold of a group for `sql` to be true in one of its rows; `None` if that cannot be said.
+    /// What has to be true of a group for `sql` to be true in one of its rows; `None` if statistics cannot tell.
     fn condition(&mut self, sql: &Sql) -> Option<Sql> {
         match sql {
             Sql::Nested(inner) | Sql::IsTrue(inner) => self.condition(inner),
@@ -94,7 +96,7 @@ impl Weakening {
         }
     }
 
-    /// Of a column on the left and a literal on the right.
+    /// The same for a comparison with a column on the left and a literal on the right.
     fn comparison(&mut self, left: &Sql, op: &Op, right: &Sql) -> Option<Sql> {
         let column = column(left)?;
         if !is_literal(right) {
@@ -187,7 +189,7 @@ mod tests {
     use super::*;
 
     fn weakened(sql: &str) -> Option<String> {
-        let found = necessary(&Parsed::new(sql).unwrap())?;
+        let found = necessary(&ParsedSql::new(sql).unwrap())?;
         Some(found.parsed.tree.to_string())
     }
 
@@ -239,7 +241,7 @@ mod tests {
 
     #[test]
     fn facts_that_came_to_nothing_are_not_asked_for() {
-        let found = necessary(&Parsed::new("i < 3 AND (j > 4 OR s LIKE 'x')").unwrap()).unwrap();
+        let found = necessary(&ParsedSql::new("i < 3 AND (j > 4 OR s LIKE 'x')").unwrap()).unwrap();
         assert_eq!(found.facts, [("i".to_string(), Fact::Least), ("i".to_string(), Fact::Valued)]);
     }
 

@@ -1,4 +1,4 @@
-//! A compiled expression and its value for a batch of rows.
+//! Compiles an expression against the columns of a file, and computes its values for batches of rows.
 
 use std::sync::Arc;
 
@@ -11,21 +11,21 @@ use polars_expr::prelude::{ExecutionState, PhysicalExpr};
 use polars_expr::{ExpressionConversionState, create_physical_expr};
 use polars_plan::plans::{ExprToIRContext, to_expr_ir};
 
-use super::Refusal;
+use super::SqlRefusal;
 use super::lower::{Lowering, internal_name};
-use super::parse::{Parsed, shorten};
+use super::parse::{ParsedSql, shorten};
 use super::steps::Step;
-use super::types::Type;
+use super::types::SqlType;
 use crate::config::Text;
 use crate::source::bridge;
 use crate::source::guard::guarded;
 
-/// An expression that is allowed and fits the columns it names.
+/// An expression whose parts are all allowed and fit the types of the columns that they name.
 #[derive(Clone)]
 pub struct Compiled {
     sql: Text,
-    columns: Vec<Given>,
-    kind: Type,
+    columns: Vec<NamedColumn>,
+    kind: SqlType,
     /// Columns computed before the value, each from the columns before it.
     steps: Vec<CompiledStep>,
     value: Arc<dyn PhysicalExpr>,
@@ -34,10 +34,10 @@ pub struct Compiled {
 
 /// A column that the expression names.
 #[derive(Clone, Debug)]
-struct Given {
+struct NamedColumn {
     name: String,
     internal: PlSmallStr,
-    kind: Type,
+    kind: SqlType,
 }
 
 #[derive(Clone)]
@@ -58,18 +58,26 @@ impl std::fmt::Debug for Compiled {
 impl Compiled {
     /// `available`: the columns that may be named; `None`: there, but of a type that expressions cannot use.
     /// `zone`: where timestamps that carry a zone become wall-clock times.
-    pub fn new(parsed: &Parsed, available: &[(String, Option<Type>)], zone: &TimeZone) -> Result<Compiled, Refusal> {
+    pub fn new(
+        parsed: &ParsedSql,
+        available: &[(String, Option<SqlType>)],
+        zone: &TimeZone,
+    ) -> Result<Compiled, SqlRefusal> {
         Self::compile(parsed, available, zone).map_err(|refusal| refusal.hiding(parsed.sql()))
     }
 
-    fn compile(parsed: &Parsed, available: &[(String, Option<Type>)], zone: &TimeZone) -> Result<Compiled, Refusal> {
+    fn compile(
+        parsed: &ParsedSql,
+        available: &[(String, Option<SqlType>)],
+        zone: &TimeZone,
+    ) -> Result<Compiled, SqlRefusal> {
         let mut lowering = Lowering::new(available);
         let node = lowering.lower(&parsed.tree)?;
         let steps = lowering.steps.into_steps();
         let named = available.iter().enumerate().filter(|(_, (name, _))| parsed.columns().any(|c| c == name));
-        let columns: Vec<Given> = named
+        let columns: Vec<NamedColumn> = named
             .filter_map(|(i, (name, kind))| {
-                Some(Given { name: name.clone(), internal: internal_name(i), kind: (*kind)? })
+                Some(NamedColumn { name: name.clone(), internal: internal_name(i), kind: (*kind)? })
             })
             .collect();
         let inputs = columns.iter().map(|c| Field::new(c.internal.clone(), c.kind.polars()));
@@ -87,7 +95,8 @@ impl Compiled {
             Ok(Err(e)) => Err(e.to_string()),
             Err(panic) => Err(panic),
         };
-        let failed = |e: String| Refusal::new(format!("`{}` cannot be computed: {e}", shorten(parsed.sql().written())));
+        let failed =
+            |e: String| SqlRefusal::new(format!("`{}` cannot be computed: {e}", shorten(parsed.sql().written())));
         let kind = node.kind;
         let mut compiled_steps: Vec<CompiledStep> = vec![];
         for Step { name, expr, kind, origin } in steps {
@@ -108,7 +117,7 @@ impl Compiled {
         Ok(compiled)
     }
 
-    pub fn kind(&self) -> Type {
+    pub fn kind(&self) -> SqlType {
         self.kind
     }
 
@@ -122,7 +131,7 @@ impl Compiled {
     /// # Errors
     /// A sentence, if a value could not be cast or a decimal overflowed.
     pub fn evaluate(&self, inputs: &[ArrayRef], rows: usize) -> Result<ArrayRef, String> {
-        if self.kind == Type::Null {
+        if self.kind == SqlType::Null {
             return Ok(Arc::new(NullArray::new(rows)));
         }
         let mut columns: Vec<Column> = Vec::with_capacity(inputs.len());
@@ -141,12 +150,12 @@ impl Compiled {
         let value = run(&*self.value, &frame, rows).map_err(|e| self.in_the_users_words(&e))?;
         let value = bridge::from_polars(&value).map_err(|e| e.to_string())?;
         Ok(match value.as_primitive_opt::<TimestampMicrosecondType>() {
-            Some(micros) if self.kind == Type::Instant => Arc::new(micros.clone().with_timezone("UTC")),
+            Some(micros) if self.kind == SqlType::Instant => Arc::new(micros.clone().with_timezone("UTC")),
             _ => value,
         })
     }
 
-    /// Polars' message without its advice on Polars, and with the names that the user gave to columns.
+    /// The first line of Polars' message, which is without its advice on Polars, with the names of the export's columns.
     fn in_the_users_words(&self, message: &str) -> String {
         if self.sql.is_filled_in() {
             return "the environment is filled in, so that the value is not shown".into();

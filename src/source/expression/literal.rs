@@ -3,12 +3,12 @@
 use polars::prelude::{AnyValue, DataType, Expr, LiteralValue, Scalar, TimeUnit};
 use polars_plan::prelude::typed_lit;
 
-use super::Refusal;
-use super::types::Type;
+use super::SqlRefusal;
+use super::types::SqlType;
 use crate::source::columns::iso;
 
 /// The NULL of a type.
-pub fn null(kind: Type) -> Expr {
+pub fn null(kind: SqlType) -> Expr {
     scalar(kind.polars(), AnyValue::Null)
 }
 
@@ -17,19 +17,19 @@ fn scalar(dtype: DataType, value: AnyValue<'static>) -> Expr {
 }
 
 /// A number as written: whole numbers are BIGINT, others exact decimals, those with an exponent DOUBLE.
-pub fn number(text: &str) -> Result<(Expr, Type), Refusal> {
+pub fn number(text: &str) -> Result<(Expr, SqlType), SqlRefusal> {
     let unusable = || {
-        Refusal::new(format!("the number {text} is too large for an expression"))
+        SqlRefusal::new(format!("the number {text} is too large for an expression"))
             .help("write it with an exponent (1e30) to make it a DOUBLE")
     };
     if text.contains(['e', 'E']) {
-        return Ok((float(text)?, Type::Float));
+        return Ok((float(text)?, SqlType::Float));
     }
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if !text.contains('.') {
         let value: i64 = whole.parse().map_err(|_| unusable())?;
         let bits = (64 - value.unsigned_abs().leading_zeros()).min(63) as u8;
-        return Ok((typed_lit(value), Type::Int { bits }));
+        return Ok((typed_lit(value), SqlType::Int { bits }));
     }
     let scale = u8::try_from(fraction.len()).ok().filter(|s| *s <= 18).ok_or_else(unusable)?;
     let digits = format!("{whole}{fraction}");
@@ -37,38 +37,42 @@ pub fn number(text: &str) -> Result<(Expr, Type), Refusal> {
         return Err(unusable());
     }
     let unscaled: i128 = digits.parse().map_err(|_| unusable())?;
-    let kind = Type::Decimal { scale };
+    let kind = SqlType::Decimal { scale };
     Ok((scalar(kind.polars(), AnyValue::Decimal(unscaled, 38, usize::from(scale))), kind))
 }
 
 /// A number as the nearest double.
-pub fn float(text: &str) -> Result<Expr, Refusal> {
-    let value: f64 = text.parse().map_err(|_| Refusal::new(format!("`{text}` is not a number")))?;
-    if value.is_finite() { Ok(typed_lit(value)) } else { Err(Refusal::new(format!("the number {text} is too large"))) }
+pub fn float(text: &str) -> Result<Expr, SqlRefusal> {
+    let value: f64 = text.parse().map_err(|_| SqlRefusal::new(format!("`{text}` is not a number")))?;
+    if value.is_finite() {
+        Ok(typed_lit(value))
+    } else {
+        Err(SqlRefusal::new(format!("the number {text} is too large")))
+    }
 }
 
 /// `DATE '2011-12-09'`, or a text beside a date.
-pub fn date(text: &str) -> Result<Expr, Refusal> {
+pub fn date(text: &str) -> Result<Expr, SqlRefusal> {
     match iso::parse(text.as_bytes()) {
         Some(moment) if moment.date_only => Ok(scalar(DataType::Date, AnyValue::Date(moment.day))),
-        _ => Err(Refusal::new(format!("'{text}' is not a date")).help("write dates as '2011-12-09'")),
+        _ => Err(SqlRefusal::new(format!("'{text}' is not a date")).help("write dates as '2011-12-09'")),
     }
 }
 
 /// `TIMESTAMP '2011-12-09 12:50:00'`, or a text beside a timestamp.
-pub fn timestamp(text: &str) -> Result<Expr, Refusal> {
+pub fn timestamp(text: &str) -> Result<Expr, SqlRefusal> {
     match iso::parse(text.as_bytes()) {
         Some(moment) if moment.offset.is_none() => {
             let value = AnyValue::Datetime(moment.wall_micros(), TimeUnit::Microseconds, None);
-            Ok(scalar(Type::Timestamp.polars(), value))
+            Ok(scalar(SqlType::Timestamp.polars(), value))
         }
-        _ => Err(Refusal::new(format!("'{text}' is not a timestamp without zone"))
+        _ => Err(SqlRefusal::new(format!("'{text}' is not a timestamp without zone"))
             .help("write timestamps as '2011-12-09 12:50:00'")),
     }
 }
 
 /// The decimal with its sign turned.
-pub fn negated(expr: Expr, kind: Type) -> Expr {
+pub fn negated(expr: Expr, kind: SqlType) -> Expr {
     match &expr {
         Expr::Literal(LiteralValue::Scalar(value)) => match value.value() {
             AnyValue::Decimal(unscaled, p, s) => scalar(kind.polars(), AnyValue::Decimal(-unscaled, *p, *s)),

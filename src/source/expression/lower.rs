@@ -1,51 +1,51 @@
-//! The walk over the syntax tree that types an expression and lowers it to Polars, refusing what it does not know.
+//! The walk over the syntax tree: it gives each part a type, lowers it to Polars, and refuses what it does not know.
 
 use polars::prelude::{Expr, PlSmallStr, col};
 use polars_plan::prelude::{lit, typed_lit};
 use sqlparser::ast::{
-    BinaryOperator as Op, CastKind, CeilFloorKind, DataType as SqlType, DateTimeField, ExactNumberInfo, Expr as Sql,
+    BinaryOperator as Op, CastKind, CeilFloorKind, DataType as AstType, DateTimeField, ExactNumberInfo, Expr as Sql,
     TimezoneInfo, TrimWhereField, TypedString, UnaryOperator, Value, ValueWithSpan,
 };
 
-use super::node::{Literal, Node, alike, number};
+use super::node::{Literal, TypedExpr, alike, number};
 use super::parse::shorten;
-use super::steps::Steps;
-use super::types::{INT, Type};
-use super::{Refusal, conditional, functions, literal, nesting, operators};
+use super::steps::LoweredSteps;
+use super::types::{INT, SqlType};
+use super::{SqlRefusal, conditional, functions, literal, nesting, operators};
 use crate::nearest::nearest;
 
 /// How deep an expression may nest; chains of AND and OR do not count.
 const DEEPEST: usize = 64;
 
-pub type Lowered = Result<Node, Refusal>;
+pub type Lowered = Result<TypedExpr, SqlRefusal>;
 
 /// The state of the walk.
 pub struct Lowering<'a> {
     /// Name and type of the columns that may be named; `None`: there, but of a type that expressions cannot use.
-    pub columns: &'a [(String, Option<Type>)],
-    pub steps: Steps,
+    pub columns: &'a [(String, Option<SqlType>)],
+    pub steps: LoweredSteps,
     depth: usize,
 }
 
-/// The name that a column has inside Polars, where the user's name could be read as a pattern.
+/// The name of a column inside Polars, which could read the user's name as a pattern.
 pub fn internal_name(index: usize) -> PlSmallStr {
     format!("c{index}").into()
 }
 
 impl<'a> Lowering<'a> {
-    pub fn new(columns: &'a [(String, Option<Type>)]) -> Self {
-        Lowering { columns, steps: Steps::default(), depth: 0 }
+    pub fn new(columns: &'a [(String, Option<SqlType>)]) -> Self {
+        Lowering { columns, steps: LoweredSteps::default(), depth: 0 }
     }
 
-    /// What can fail, NULL in rows that SQL does not evaluate, so that it cannot fail there. A literal fails in no row or
-    /// in all, and does so when the expression is compiled.
-    pub fn guarded(&mut self, node: Node) -> Node {
-        if node.literal.is_some() { node } else { Node::new(self.steps.guarded(node.expr, node.kind), node.kind) }
+    /// The part with NULL in the rows in which SQL does not evaluate it, so that a cast of it cannot fail there. A literal
+    /// stays as it is: it fails when the expression is compiled, or never.
+    pub fn guarded(&mut self, node: TypedExpr) -> TypedExpr {
+        if node.literal.is_some() { node } else { TypedExpr::new(self.steps.guarded(node.expr, node.kind), node.kind) }
     }
 
     pub fn lower(&mut self, sql: &Sql) -> Lowered {
         if self.depth == DEEPEST {
-            return Err(Refusal::new(format!("the expression nests deeper than {DEEPEST} levels"))
+            return Err(SqlRefusal::new(format!("the expression nests deeper than {DEEPEST} levels"))
                 .help("compute part of it in the export"));
         }
         self.depth += 1;
@@ -60,7 +60,7 @@ impl<'a> Lowering<'a> {
             Sql::Identifier(name) => self.column(&name.value),
             Sql::CompoundIdentifier(parts) => {
                 let last = parts.last().map_or("", |p| p.value.as_str());
-                Err(Refusal::new(format!("`{sql}` names a table, and an expression sees one row of one source"))
+                Err(SqlRefusal::new(format!("`{sql}` names a table, and an expression sees one row of one source"))
                     .help(format!("write \"{last}\" alone; a name with a point in it stands in double quotes")))
             }
             Sql::Value(value) => value_of(value),
@@ -69,9 +69,9 @@ impl<'a> Lowering<'a> {
                     return Err(not_allowed("this literal"));
                 };
                 match data_type {
-                    SqlType::Date => Ok(Node::new(literal::date(text)?, Type::Date)),
-                    SqlType::Timestamp(None, TimezoneInfo::None) | SqlType::Datetime(None) => {
-                        Ok(Node::new(literal::timestamp(text)?, Type::Timestamp))
+                    AstType::Date => Ok(TypedExpr::new(literal::date(text)?, SqlType::Date)),
+                    AstType::Timestamp(None, TimezoneInfo::None) | AstType::Datetime(None) => {
+                        Ok(TypedExpr::new(literal::timestamp(text)?, SqlType::Timestamp))
                     }
                     other => Err(not_allowed(&format!("a literal of type {other}"))),
                 }
@@ -82,8 +82,8 @@ impl<'a> Lowering<'a> {
                 let (left, right) = (self.lower(left)?, self.lower(right)?);
                 self.binary(left, op, right)
             }
-            Sql::IsNull(e) => Ok(Node::new(self.lower(e)?.expr.is_null(), Type::Bool)),
-            Sql::IsNotNull(e) => Ok(Node::new(self.lower(e)?.expr.is_not_null(), Type::Bool)),
+            Sql::IsNull(e) => Ok(TypedExpr::new(self.lower(e)?.expr.is_null(), SqlType::Bool)),
+            Sql::IsNotNull(e) => Ok(TypedExpr::new(self.lower(e)?.expr.is_not_null(), SqlType::Bool)),
             Sql::IsTrue(e) => self.is(e, true, false),
             Sql::IsNotTrue(e) => self.is(e, true, true),
             Sql::IsFalse(e) => self.is(e, false, false),
@@ -143,7 +143,7 @@ impl<'a> Lowering<'a> {
             Sql::Function(call) => functions::lower(self, call),
             Sql::Subquery(_) | Sql::Exists { .. } | Sql::InSubquery { .. } => Err(nesting::subquery()),
             Sql::Wildcard(_) | Sql::QualifiedWildcard(..) => Err(not_allowed("`*`")),
-            Sql::Interval(_) => Err(Refusal::new("INTERVAL is not allowed in an expression")
+            Sql::Interval(_) => Err(SqlRefusal::new("INTERVAL is not allowed in an expression")
                 .help("add whole days to a DATE instead: CAST(\"end\" AS DATE) + 1")),
             _ => Err(not_allowed(&format!("`{}`", shorten(&sql.to_string())))),
         }
@@ -152,14 +152,14 @@ impl<'a> Lowering<'a> {
     fn column(&self, name: &str) -> Lowered {
         match self.columns.iter().position(|(n, _)| n == name) {
             Some(i) => match self.columns[i].1 {
-                Some(kind) => Ok(Node::new(col(internal_name(i)), kind)),
-                None => Err(Refusal::new(format!("the type of column `{name}` cannot be used in an expression"))
+                Some(kind) => Ok(TypedExpr::new(col(internal_name(i)), kind)),
+                None => Err(SqlRefusal::new(format!("the type of column `{name}` cannot be used in an expression"))
                     .help("nested and binary columns have to be unpacked in the export")),
             },
             None => {
                 let names = || self.columns.iter().map(|(n, _)| n.as_str());
                 let meant = nearest(name, names()).map_or(String::new(), |n| format!("; did you mean \"{n}\"?"));
-                Err(Refusal::new(format!("there is no column `{name}`{meant}"))
+                Err(SqlRefusal::new(format!("there is no column `{name}`{meant}"))
                     .help(format!("the columns are {}", list(names()))))
             }
         }
@@ -168,32 +168,32 @@ impl<'a> Lowering<'a> {
     fn unary(&mut self, op: &UnaryOperator, sql: &Sql) -> Lowered {
         let node = self.lower(sql)?;
         match op {
-            UnaryOperator::Not => Ok(Node::new(self.condition(node)?.not(), Type::Bool)),
+            UnaryOperator::Not => Ok(TypedExpr::new(self.condition(node)?.not(), SqlType::Bool)),
             UnaryOperator::Plus if node.kind.is_number() => Ok(node),
             UnaryOperator::Minus if node.kind.is_number() => {
                 if let Some(Literal::Number(text)) = &node.literal {
                     let text = text.strip_prefix('-').map_or_else(|| format!("-{text}"), str::to_string);
                     return number(&text);
                 }
-                let zero = Node::new(typed_lit(0i64), Type::Int { bits: 0 });
+                let zero = TypedExpr::new(typed_lit(0i64), SqlType::Int { bits: 0 });
                 self.binary(zero, &Op::Minus, node)
             }
             UnaryOperator::Plus | UnaryOperator::Minus => {
-                Err(Refusal::new(format!("a sign stands before {}, which is no number", node.kind.name())))
+                Err(SqlRefusal::new(format!("a sign stands before {}, which is no number", node.kind.name())))
             }
             other => Err(not_allowed(&format!("the operator {other}"))),
         }
     }
 
-    pub fn binary(&mut self, left: Node, op: &Op, right: Node) -> Lowered {
+    pub fn binary(&mut self, left: TypedExpr, op: &Op, right: TypedExpr) -> Lowered {
         match op {
             Op::Eq | Op::NotEq | Op::Lt | Op::LtEq | Op::Gt | Op::GtEq => {
                 let (kind, mut both) = alike(self, &format!("`{op}`"), vec![left, right])?;
-                if kind == Type::Null {
-                    return Ok(Node::new(literal::null(Type::Bool), Type::Bool));
+                if kind == SqlType::Null {
+                    return Ok(TypedExpr::new(literal::null(SqlType::Bool), SqlType::Bool));
                 }
                 let (Some(r), Some(l)) = (both.pop(), both.pop()) else {
-                    return Err(Refusal::new("an operand is missing"));
+                    return Err(SqlRefusal::new("an operand is missing"));
                 };
                 let expr = match op {
                     Op::Eq => l.eq(r),
@@ -203,12 +203,12 @@ impl<'a> Lowering<'a> {
                     Op::Gt => l.gt(r),
                     _ => l.gt_eq(r),
                 };
-                Ok(Node::new(expr, Type::Bool))
+                Ok(TypedExpr::new(expr, SqlType::Bool))
             }
             Op::Plus | Op::Minus | Op::Multiply | Op::Divide => operators::arithmetic(self, left, op, right),
             Op::StringConcat => {
                 let (left, right) = (self.as_text(left)?, self.as_text(right)?);
-                Ok(Node::new(left + right, Type::Text))
+                Ok(TypedExpr::new(left + right, SqlType::Text))
             }
             other => Err(not_allowed(&format!("the operator {other}"))
                 .help("allowed are + - * / || = <> < <= > >= AND OR NOT, BETWEEN, IN, LIKE, ILIKE and IS NULL")),
@@ -224,15 +224,15 @@ impl<'a> Lowering<'a> {
     fn distinct(&mut self, a: &Sql, b: &Sql, distinct: bool) -> Lowered {
         let both = vec![self.lower(a)?, self.lower(b)?];
         let (_, mut both) = alike(self, "IS DISTINCT FROM", both)?;
-        let (Some(b), Some(a)) = (both.pop(), both.pop()) else { return Err(Refusal::new("an operand is missing")) };
-        Ok(Node::new(if distinct { a.neq_missing(b) } else { a.eq_missing(b) }, Type::Bool))
+        let (Some(b), Some(a)) = (both.pop(), both.pop()) else { return Err(SqlRefusal::new("an operand is missing")) };
+        Ok(TypedExpr::new(if distinct { a.neq_missing(b) } else { a.eq_missing(b) }, SqlType::Bool))
     }
 
     fn like(&mut self, sql: &Sql, pattern: &Sql, negated: bool, flags: &str) -> Lowered {
         let value = self.lower(sql)?;
         let pattern = self.lower(pattern)?;
         let Some(pattern) = pattern.text() else {
-            return Err(Refusal::new("the pattern after LIKE has to be a text in 'single quotes'"));
+            return Err(SqlRefusal::new("the pattern after LIKE has to be a text in 'single quotes'"));
         };
         let value = self.text(value, "LIKE")?;
         let mut regex = format!("^{flags}");
@@ -250,29 +250,29 @@ impl<'a> Lowering<'a> {
         Ok(boolean(value.str().contains(typed_lit(regex), true), negated))
     }
 
-    fn cast(&mut self, node: Node, to: &SqlType, strict: bool) -> Lowered {
+    fn cast(&mut self, node: TypedExpr, to: &AstType, strict: bool) -> Lowered {
         let kind = match to {
-            SqlType::BigInt(_) | SqlType::Integer(_) | SqlType::Int(_) | SqlType::SmallInt(_) | SqlType::Int64 => INT,
-            SqlType::Double(_)
-            | SqlType::DoublePrecision
-            | SqlType::Float(ExactNumberInfo::None)
-            | SqlType::Float64 => Type::Float,
-            SqlType::Decimal(ExactNumberInfo::PrecisionAndScale(p, s))
-            | SqlType::Numeric(ExactNumberInfo::PrecisionAndScale(p, s))
+            AstType::BigInt(_) | AstType::Integer(_) | AstType::Int(_) | AstType::SmallInt(_) | AstType::Int64 => INT,
+            AstType::Double(_)
+            | AstType::DoublePrecision
+            | AstType::Float(ExactNumberInfo::None)
+            | AstType::Float64 => SqlType::Float,
+            AstType::Decimal(ExactNumberInfo::PrecisionAndScale(p, s))
+            | AstType::Numeric(ExactNumberInfo::PrecisionAndScale(p, s))
                 if *p <= 38 && *s >= 0 && *s as u64 <= *p =>
             {
-                Type::Decimal { scale: *s as u8 }
+                SqlType::Decimal { scale: *s as u8 }
             }
-            SqlType::Decimal(_) | SqlType::Numeric(_) => {
-                return Err(Refusal::new(format!("CAST to {to} needs a precision of at most 38 and a scale"))
+            AstType::Decimal(_) | AstType::Numeric(_) => {
+                return Err(SqlRefusal::new(format!("CAST to {to} needs a precision of at most 38 and a scale"))
                     .help("write, for instance, DECIMAL(18, 2)"));
             }
-            SqlType::Varchar(None) | SqlType::Text | SqlType::String(None) => Type::Text,
-            SqlType::Date => Type::Date,
-            SqlType::Timestamp(None, TimezoneInfo::None) | SqlType::Datetime(None) => Type::Timestamp,
-            SqlType::Boolean | SqlType::Bool => Type::Bool,
+            AstType::Varchar(None) | AstType::Text | AstType::String(None) => SqlType::Text,
+            AstType::Date => SqlType::Date,
+            AstType::Timestamp(None, TimezoneInfo::None) | AstType::Datetime(None) => SqlType::Timestamp,
+            AstType::Boolean | AstType::Bool => SqlType::Bool,
             other => {
-                return Err(Refusal::new(format!("CAST to {other} is not allowed in an expression"))
+                return Err(SqlRefusal::new(format!("CAST to {other} is not allowed in an expression"))
                     .help("the types are BIGINT, DOUBLE, DECIMAL(p, s), VARCHAR, DATE, TIMESTAMP and BOOLEAN"));
             }
         };
@@ -280,39 +280,41 @@ impl<'a> Lowering<'a> {
     }
 
     /// The node as a condition.
-    pub fn condition(&self, node: Node) -> Result<Expr, Refusal> {
+    pub fn condition(&self, node: TypedExpr) -> Result<Expr, SqlRefusal> {
         match node.kind {
-            Type::Bool => Ok(node.expr),
-            Type::Null => Ok(literal::null(Type::Bool)),
-            other => Err(Refusal::new(format!("a condition is expected where a {} stands", other.name()))
+            SqlType::Bool => Ok(node.expr),
+            SqlType::Null => Ok(literal::null(SqlType::Bool)),
+            other => Err(SqlRefusal::new(format!("a condition is expected where a {} stands", other.name()))
                 .help("compare it with something, as in `\"Quantity\" <> 0`")),
         }
     }
 
     /// The node as text, for the functions of texts.
-    pub fn text(&self, node: Node, of: &str) -> Result<Expr, Refusal> {
+    pub fn text(&self, node: TypedExpr, of: &str) -> Result<Expr, SqlRefusal> {
         match node.kind {
-            Type::Text => Ok(node.expr),
-            Type::Null => Ok(literal::null(Type::Text)),
-            other => Err(Refusal::new(format!("{of} works on text, not on {}", other.name()))
+            SqlType::Text => Ok(node.expr),
+            SqlType::Null => Ok(literal::null(SqlType::Text)),
+            other => Err(SqlRefusal::new(format!("{of} works on text, not on {}", other.name()))
                 .help("CAST(… AS VARCHAR) makes a text of it")),
         }
     }
 
     /// The node written as text, for concatenation.
-    pub fn as_text(&mut self, node: Node) -> Result<Expr, Refusal> {
-        Ok(operators::cast(self, node, Type::Text, true)?.expr)
+    pub fn as_text(&mut self, node: TypedExpr) -> Result<Expr, SqlRefusal> {
+        Ok(operators::cast(self, node, SqlType::Text, true)?.expr)
     }
 }
 
 fn value_of(value: &ValueWithSpan) -> Lowered {
     match &value.value {
         Value::Number(text, _) => number(text),
-        Value::SingleQuotedString(text) => {
-            Ok(Node { expr: typed_lit(text.clone()), kind: Type::Text, literal: Some(Literal::Text(text.clone())) })
-        }
-        Value::Boolean(b) => Ok(Node::new(lit(*b), Type::Bool)),
-        Value::Null => Ok(Node::new(literal::null(Type::Null), Type::Null)),
+        Value::SingleQuotedString(text) => Ok(TypedExpr {
+            expr: typed_lit(text.clone()),
+            kind: SqlType::Text,
+            literal: Some(Literal::Text(text.clone())),
+        }),
+        Value::Boolean(b) => Ok(TypedExpr::new(lit(*b), SqlType::Bool)),
+        Value::Null => Ok(TypedExpr::new(literal::null(SqlType::Null), SqlType::Null)),
         other => Err(not_allowed(&format!("the literal {other}"))),
     }
 }
@@ -322,8 +324,8 @@ fn field_name(field: &DateTimeField) -> String {
 }
 
 /// A condition, or its opposite.
-pub fn boolean(expr: Expr, negated: bool) -> Node {
-    Node::new(if negated { expr.not() } else { expr }, Type::Bool)
+pub fn boolean(expr: Expr, negated: bool) -> TypedExpr {
+    TypedExpr::new(if negated { expr.not() } else { expr }, SqlType::Bool)
 }
 
 fn escape(letter: char) -> String {
@@ -334,8 +336,8 @@ fn escape(letter: char) -> String {
     }
 }
 
-pub fn not_allowed(what: &str) -> Refusal {
-    Refusal::new(format!("{what} is not allowed in an expression"))
+pub fn not_allowed(what: &str) -> SqlRefusal {
+    SqlRefusal::new(format!("{what} is not allowed in an expression"))
         .help("an expression makes one value from the columns of one row")
 }
 

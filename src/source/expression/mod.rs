@@ -48,21 +48,21 @@ mod types;
 pub use conjuncts::{Fact, Necessary, necessary, stand_in};
 pub use evaluate::Compiled;
 pub use functions::allowed_functions;
-pub use parse::Parsed;
-pub use types::Type;
+pub use parse::ParsedSql;
+pub use types::SqlType;
 
 use crate::config::Text;
 
 /// Why an expression cannot be used, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct SqlRefusal {
     pub what: String,
     pub help: Option<String>,
 }
 
-impl Refusal {
+impl SqlRefusal {
     fn new(what: impl Into<String>) -> Self {
-        Refusal { what: what.into(), help: None }
+        SqlRefusal { what: what.into(), help: None }
     }
     fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -70,7 +70,7 @@ impl Refusal {
     }
     /// Without what the environment gave to the expression.
     fn hiding(self, text: &Text) -> Self {
-        Refusal { what: text.hide(&self.what), help: self.help.map(|help| text.hide(&help)) }
+        SqlRefusal { what: text.hide(&self.what), help: self.help.map(|help| text.hide(&help)) }
     }
 }
 

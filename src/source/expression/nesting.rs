@@ -1,9 +1,9 @@
-//! How deep a text nests, counted over its tokens before anything recursive is done with it.
+//! Counts how deep a text nests, over its tokens, before anything walks it recursively.
 
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, Word};
 
-use super::Refusal;
+use super::SqlRefusal;
 
 /// How many brackets, CASEs and signs may stand within one another. The parser gives up at 50 levels of its own, of which
 /// a bracket behind a sign takes two.
@@ -15,7 +15,7 @@ const LONGEST_CHAIN: usize = 200;
 
 /// # Errors
 /// The text nests deeper than [`DEEPEST`], or has a subquery, which is refused before it is parsed.
-pub fn check<'a>(tokens: impl Iterator<Item = &'a Token>) -> Result<(), Refusal> {
+pub fn check<'a>(tokens: impl Iterator<Item = &'a Token>) -> Result<(), SqlRefusal> {
     let mut levels = Levels::default();
     for token in tokens.filter(|t| !matches!(t, Token::Whitespace(_))) {
         levels.take(token)?;
@@ -27,13 +27,14 @@ pub fn check<'a>(tokens: impl Iterator<Item = &'a Token>) -> Result<(), Refusal>
 }
 
 /// The refusal of an expression whose parts stand too deep within one another.
-pub fn too_deep() -> Refusal {
-    Refusal::new(format!("the expression nests deeper than {DEEPEST} levels")).help("compute part of it in the export")
+pub fn too_deep() -> SqlRefusal {
+    SqlRefusal::new(format!("the expression nests deeper than {DEEPEST} levels"))
+        .help("compute part of it in the export")
 }
 
 /// The refusal of a query within an expression.
-pub fn subquery() -> Refusal {
-    Refusal::new("a subquery is not allowed: an expression sees one row of one source")
+pub fn subquery() -> SqlRefusal {
+    SqlRefusal::new("a subquery is not allowed: an expression sees one row of one source")
         .help("join in the export, and map the joined column")
 }
 
@@ -56,7 +57,7 @@ impl Levels {
         self.depth + self.prefixes
     }
 
-    fn take(&mut self, token: &Token) -> Result<(), Refusal> {
+    fn take(&mut self, token: &Token) -> Result<(), SqlRefusal> {
         let generic = std::mem::take(&mut self.generic);
         self.chain += 1;
         match token {

@@ -1,4 +1,4 @@
-//! Text to syntax tree, and the columns it names.
+//! Parses the text of an expression, and finds the columns that it names.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -8,35 +8,35 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::dialect::Metered;
-use super::{Refusal, nesting};
+use super::{SqlRefusal, nesting};
 use crate::config::Text;
 
 /// Longer texts are refused: a syntax tree is walked recursively.
 const LONGEST: usize = 8_000;
 
-/// An expression that is SQL, though perhaps not SQL that may be used here.
+/// The syntax tree of an expression. Whether its parts are allowed is decided when it is compiled.
 #[derive(Clone, Debug)]
-pub struct Parsed {
+pub struct ParsedSql {
     pub(super) tree: Expr,
     sql: Text,
     columns: BTreeSet<String>,
 }
 
-impl Parsed {
-    pub fn new(sql: impl Into<Text>) -> Result<Parsed, Refusal> {
+impl ParsedSql {
+    pub fn new(sql: impl Into<Text>) -> Result<ParsedSql, SqlRefusal> {
         let text = sql.into();
         parse(&text).map_err(|refusal| refusal.hiding(&text))
     }
 
-    fn of(tree: Expr, sql: &Text) -> Parsed {
+    fn of(tree: Expr, sql: &Text) -> ParsedSql {
         let mut names = Names::default();
         let _ = tree.visit(&mut names);
-        Parsed { tree, sql: sql.clone(), columns: names.0 }
+        ParsedSql { tree, sql: sql.clone(), columns: names.0 }
     }
 
     /// Another tree, made from this one.
-    pub(super) fn instead(&self, tree: Expr) -> Parsed {
-        Parsed::of(tree, &self.sql)
+    pub(super) fn instead(&self, tree: Expr) -> ParsedSql {
+        ParsedSql::of(tree, &self.sql)
     }
 
     /// The columns it names, sorted, each once.
@@ -49,17 +49,17 @@ impl Parsed {
     }
 }
 
-fn parse(text: &Text) -> Result<Parsed, Refusal> {
+fn parse(text: &Text) -> Result<ParsedSql, SqlRefusal> {
     let sql = text.value();
     if sql.trim().is_empty() {
-        return Err(Refusal::new("the SQL expression is empty").help("write a value, such as `TRUE` or a column"));
+        return Err(SqlRefusal::new("the SQL expression is empty").help("write a value, such as `TRUE` or a column"));
     }
     if sql.len() > LONGEST {
-        return Err(Refusal::new(format!("the SQL expression is longer than {LONGEST} bytes"))
+        return Err(SqlRefusal::new(format!("the SQL expression is longer than {LONGEST} bytes"))
             .help("compute the column in the export instead"));
     }
     let not_sql = |e: &dyn std::fmt::Display| {
-        Refusal::new(format!("`{}` is not a SQL expression: {e}", shorten(text.written())))
+        SqlRefusal::new(format!("`{}` is not a SQL expression: {e}", shorten(text.written())))
             .help("text stands in 'single quotes', column names with capitals or spaces in \"double quotes\"")
     };
     let tokens = Tokenizer::new(&Metered::new(0), sql).tokenize_with_location();
@@ -75,7 +75,7 @@ fn parse(text: &Text) -> Result<Parsed, Refusal> {
     if rest.token != Token::EOF {
         return Err(not_sql(&format!("nothing is expected from `{}` on", rest.token)));
     }
-    Ok(Parsed::of(tree, text))
+    Ok(ParsedSql::of(tree, text))
 }
 
 #[derive(Default)]

@@ -12,15 +12,15 @@ use polars::prelude::{Expr, PlSmallStr, col, when};
 use polars_plan::prelude::lit;
 
 use super::literal;
-use super::node::Node;
-use super::types::Type;
+use super::node::TypedExpr;
+use super::types::SqlType;
 
 /// A column that is computed from those before it.
 #[derive(Clone, Debug)]
 pub struct Step {
     pub name: PlSmallStr,
     pub expr: Expr,
-    pub kind: Type,
+    pub kind: SqlType,
     /// The only column of the export that it is computed from, if it is one.
     pub origin: Option<PlSmallStr>,
 }
@@ -57,31 +57,31 @@ struct Guard {
 
 /// The steps of one expression, in the order of their computation.
 #[derive(Debug, Default)]
-pub struct Steps {
+pub struct LoweredSteps {
     steps: Vec<Step>,
-    deciders: Vec<(Expr, Type)>,
+    deciders: Vec<(Expr, SqlType)>,
     guards: Vec<Guard>,
     /// The guard of the part that is being lowered.
     current: Option<GuardId>,
 }
 
-impl Steps {
+impl LoweredSteps {
     pub fn into_steps(self) -> Vec<Step> {
         self.steps
     }
 
     /// The value as a column, so that naming it twice does not compute it twice. Columns and literals stay as they are.
-    pub fn once(&mut self, expr: Expr, kind: Type) -> Expr {
+    pub fn once(&mut self, expr: Expr, kind: SqlType) -> Expr {
         if matches!(expr, Expr::Column(_) | Expr::Literal(_)) { expr } else { self.column(expr, kind) }
     }
 
     /// The same of a node.
-    pub fn once_node(&mut self, node: Node) -> Node {
-        Node { expr: self.once(node.expr, node.kind), ..node }
+    pub fn once_node(&mut self, node: TypedExpr) -> TypedExpr {
+        TypedExpr { expr: self.once(node.expr, node.kind), ..node }
     }
 
     /// The value as a column that has a value a row even if it is a constant.
-    pub fn column(&mut self, expr: Expr, kind: Type) -> Expr {
+    pub fn column(&mut self, expr: Expr, kind: SqlType) -> Expr {
         // Names of columns of the export begin with another letter.
         let name: PlSmallStr = format!("s{}", self.steps.len()).into();
         let origin = self.origin(&expr);
@@ -90,7 +90,7 @@ impl Steps {
     }
 
     /// Notes a value that decides whether parts behind it are evaluated.
-    pub fn decides(&mut self, expr: Expr, kind: Type) -> Decider {
+    pub fn decides(&mut self, expr: Expr, kind: SqlType) -> Decider {
         self.deciders.push((expr, kind));
         Decider(self.deciders.len() - 1)
     }
@@ -117,7 +117,7 @@ impl Steps {
     }
 
     /// A value that what follows can fail on: NULL in rows in which the present part is not evaluated.
-    pub fn guarded(&mut self, expr: Expr, kind: Type) -> Expr {
+    pub fn guarded(&mut self, expr: Expr, kind: SqlType) -> Expr {
         // Polars' message names a column, and calls many a computed value 'literal'.
         let expr = if is_constant(&expr) { expr } else { self.once(expr, kind) };
         match self.guard() {
@@ -163,7 +163,7 @@ impl Steps {
                 Some(around) => around.and(here),
                 None => here,
             };
-            let column = self.column(all, Type::Bool);
+            let column = self.column(all, SqlType::Bool);
             self.guards[id.0].column = Some(column.clone());
             around = Some(column);
         }

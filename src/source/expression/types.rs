@@ -1,4 +1,4 @@
-//! The types that expressions know, and how the columns of an export become them.
+//! The types of expressions, and the conversion of an export's columns to them.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::calendar::LocalDays;
 
 /// The type of an expression. Every column is brought to one of these before it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Type {
+pub enum SqlType {
     /// The type of a bare NULL, which fits everywhere.
     Null,
     Bool,
@@ -33,85 +33,85 @@ pub enum Type {
     Instant,
 }
 
-pub const INT: Type = Type::Int { bits: 63 };
+pub const INT: SqlType = SqlType::Int { bits: 63 };
 
-impl Type {
-    /// As it is called in messages.
+impl SqlType {
+    /// Its name in messages.
     pub fn name(self) -> String {
         match self {
-            Type::Null => "NULL".into(),
-            Type::Bool => "BOOLEAN".into(),
-            Type::Int { .. } => "BIGINT".into(),
-            Type::Decimal { scale } => format!("DECIMAL(38, {scale})"),
-            Type::Float => "DOUBLE".into(),
-            Type::Text => "VARCHAR".into(),
-            Type::Date => "DATE".into(),
-            Type::Timestamp => "TIMESTAMP".into(),
-            Type::Instant => "TIMESTAMP WITH TIME ZONE".into(),
+            SqlType::Null => "NULL".into(),
+            SqlType::Bool => "BOOLEAN".into(),
+            SqlType::Int { .. } => "BIGINT".into(),
+            SqlType::Decimal { scale } => format!("DECIMAL(38, {scale})"),
+            SqlType::Float => "DOUBLE".into(),
+            SqlType::Text => "VARCHAR".into(),
+            SqlType::Date => "DATE".into(),
+            SqlType::Timestamp => "TIMESTAMP".into(),
+            SqlType::Instant => "TIMESTAMP WITH TIME ZONE".into(),
         }
     }
 
     pub fn is_number(self) -> bool {
-        matches!(self, Type::Int { .. } | Type::Decimal { .. } | Type::Float)
+        matches!(self, SqlType::Int { .. } | SqlType::Decimal { .. } | SqlType::Float)
     }
 
     pub(super) fn polars(self) -> DataType {
         match self {
             // Of a column without values only its NULLs are ever asked for.
-            Type::Null => DataType::Boolean,
-            Type::Bool => DataType::Boolean,
-            Type::Int { .. } => DataType::Int64,
-            Type::Decimal { scale } => DataType::Decimal(38, usize::from(scale)),
-            Type::Float => DataType::Float64,
-            Type::Text => DataType::String,
-            Type::Date => DataType::Date,
-            Type::Timestamp => DataType::Datetime(PolarsUnit::Microseconds, None),
+            SqlType::Null => DataType::Boolean,
+            SqlType::Bool => DataType::Boolean,
+            SqlType::Int { .. } => DataType::Int64,
+            SqlType::Decimal { scale } => DataType::Decimal(38, usize::from(scale)),
+            SqlType::Float => DataType::Float64,
+            SqlType::Text => DataType::String,
+            SqlType::Date => DataType::Date,
+            SqlType::Timestamp => DataType::Datetime(PolarsUnit::Microseconds, None),
             // Built without its time zones, Polars carries instants as plain microseconds; `evaluate` gives the zone back.
-            Type::Instant => DataType::Datetime(PolarsUnit::Microseconds, None),
+            SqlType::Instant => DataType::Datetime(PolarsUnit::Microseconds, None),
         }
     }
 
-    /// No values of the type.
+    /// An array without values, of this type.
     pub(super) fn empty(self) -> ArrayRef {
         arrow::array::new_empty_array(&match self {
-            Type::Null => ArrowType::Boolean,
-            Type::Bool => ArrowType::Boolean,
-            Type::Int { .. } => ArrowType::Int64,
-            Type::Decimal { scale } => ArrowType::Decimal128(38, scale as i8),
-            Type::Float => ArrowType::Float64,
-            Type::Text => ArrowType::Utf8View,
-            Type::Date => ArrowType::Date32,
-            Type::Timestamp => ArrowType::Timestamp(TimeUnit::Microsecond, None),
-            Type::Instant => ArrowType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            SqlType::Null => ArrowType::Boolean,
+            SqlType::Bool => ArrowType::Boolean,
+            SqlType::Int { .. } => ArrowType::Int64,
+            SqlType::Decimal { scale } => ArrowType::Decimal128(38, scale as i8),
+            SqlType::Float => ArrowType::Float64,
+            SqlType::Text => ArrowType::Utf8View,
+            SqlType::Date => ArrowType::Date32,
+            SqlType::Timestamp => ArrowType::Timestamp(TimeUnit::Microsecond, None),
+            SqlType::Instant => ArrowType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         })
     }
 
     /// The type that a column of an export has in expressions; `None` for those that cannot be used in them.
-    pub fn of_column(arrow: &ArrowType) -> Option<Type> {
+    pub fn of_column(arrow: &ArrowType) -> Option<SqlType> {
         Some(match arrow {
-            ArrowType::Null => Type::Null,
-            ArrowType::Boolean => Type::Bool,
-            ArrowType::Int8 => Type::Int { bits: 7 },
-            ArrowType::UInt8 => Type::Int { bits: 8 },
-            ArrowType::Int16 => Type::Int { bits: 15 },
-            ArrowType::UInt16 => Type::Int { bits: 16 },
-            ArrowType::Int32 => Type::Int { bits: 31 },
-            ArrowType::UInt32 => Type::Int { bits: 32 },
+            ArrowType::Null => SqlType::Null,
+            ArrowType::Boolean => SqlType::Bool,
+            ArrowType::Int8 => SqlType::Int { bits: 7 },
+            ArrowType::UInt8 => SqlType::Int { bits: 8 },
+            ArrowType::Int16 => SqlType::Int { bits: 15 },
+            ArrowType::UInt16 => SqlType::Int { bits: 16 },
+            ArrowType::Int32 => SqlType::Int { bits: 31 },
+            ArrowType::UInt32 => SqlType::Int { bits: 32 },
             ArrowType::Int64 => INT,
-            ArrowType::UInt64 => Type::Decimal { scale: 0 },
+            ArrowType::UInt64 => SqlType::Decimal { scale: 0 },
             ArrowType::Decimal32(_, s)
             | ArrowType::Decimal64(_, s)
             | ArrowType::Decimal128(_, s)
-            | ArrowType::Decimal256(_, s) => Type::Decimal { scale: u8::try_from(*s).ok().filter(|s| *s <= 38)? },
-            ArrowType::Float32 | ArrowType::Float64 => Type::Float,
-            ArrowType::Utf8 | ArrowType::LargeUtf8 | ArrowType::Utf8View => Type::Text,
-            ArrowType::Date32 | ArrowType::Date64 => Type::Date,
-            ArrowType::Timestamp(_, _) => Type::Timestamp,
+            | ArrowType::Decimal256(_, s) => SqlType::Decimal { scale: u8::try_from(*s).ok().filter(|s| *s <= 38)? },
+            ArrowType::Float32 | ArrowType::Float64 => SqlType::Float,
+            ArrowType::Utf8 | ArrowType::LargeUtf8 | ArrowType::Utf8View => SqlType::Text,
+            ArrowType::Date32 | ArrowType::Date64 => SqlType::Date,
+            ArrowType::Timestamp(_, _) => SqlType::Timestamp,
             _ => return None,
         })
     }
 
-    /// The column's values in the layout that [`Type::of_column`] promises.
+    /// The column's values in the layout that [`SqlType::of_column`] promises.
     ///
     /// Timestamps with a zone become wall-clock times in `zone`; single-precision floats the double nearest to their
     /// shortest decimal, so that 0.1 stays 0.1.
@@ -119,19 +119,19 @@ impl Type {
         let options = CastOptions { safe: false, ..Default::default() };
         let cast = |to: &ArrowType| cast_with_options(array, to, &options).map_err(|e| e.to_string());
         match (self, array.data_type()) {
-            (Type::Null, _) => Ok(arrow::array::new_null_array(&ArrowType::Boolean, array.len())),
-            (Type::Bool, _) => cast(&ArrowType::Boolean),
-            (Type::Int { .. }, _) => cast(&ArrowType::Int64),
-            (Type::Decimal { scale }, _) => cast(&ArrowType::Decimal128(38, scale as i8)),
-            (Type::Float, ArrowType::Float32) => {
+            (SqlType::Null, _) => Ok(arrow::array::new_null_array(&ArrowType::Boolean, array.len())),
+            (SqlType::Bool, _) => cast(&ArrowType::Boolean),
+            (SqlType::Int { .. }, _) => cast(&ArrowType::Int64),
+            (SqlType::Decimal { scale }, _) => cast(&ArrowType::Decimal128(38, scale as i8)),
+            (SqlType::Float, ArrowType::Float32) => {
                 let widen = |x: f32| super::super::columns::widen(x);
                 Ok(Arc::new(array.as_primitive::<Float32Type>().unary::<_, arrow::datatypes::Float64Type>(widen)))
             }
-            (Type::Float, _) => cast(&ArrowType::Float64),
-            (Type::Text, _) => cast(&ArrowType::Utf8View),
-            (Type::Date, ArrowType::Date32) => Ok(array.clone()),
-            (Type::Date, _) => cast(&ArrowType::Date32),
-            (Type::Timestamp, ArrowType::Timestamp(_, zoned)) => {
+            (SqlType::Float, _) => cast(&ArrowType::Float64),
+            (SqlType::Text, _) => cast(&ArrowType::Utf8View),
+            (SqlType::Date, ArrowType::Date32) => Ok(array.clone()),
+            (SqlType::Date, _) => cast(&ArrowType::Date32),
+            (SqlType::Timestamp, ArrowType::Timestamp(_, zoned)) => {
                 let micros = cast(&ArrowType::Timestamp(TimeUnit::Microsecond, zoned.clone()))?;
                 let micros = micros.as_primitive::<TimestampMicrosecondType>();
                 if zoned.is_none() {
@@ -158,16 +158,16 @@ mod tests {
     fn columns_come_in_the_promised_layout() {
         let zone = TimeZone::get("Europe/Berlin").unwrap();
         let floats: ArrayRef = Arc::new(Float32Array::from(vec![0.1, 16_777_216.0]));
-        let got = Type::Float.bring(&floats, &zone).unwrap();
+        let got = SqlType::Float.bring(&floats, &zone).unwrap();
         assert_eq!(got.as_primitive::<arrow::datatypes::Float64Type>().values(), &[0.1, 16_777_216.0]);
 
         let big: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX]));
-        let got = Type::of_column(big.data_type()).unwrap().bring(&big, &zone).unwrap();
+        let got = SqlType::of_column(big.data_type()).unwrap().bring(&big, &zone).unwrap();
         assert_eq!(got.as_primitive::<arrow::datatypes::Decimal128Type>().value(0), i128::from(u64::MAX));
 
         // 2011-07-01T23:30Z is half past one on 2 July in Berlin.
         let zoned: ArrayRef = Arc::new(TimestampSecondArray::from(vec![1_309_563_000]).with_timezone("UTC"));
-        let got = Type::Timestamp.bring(&zoned, &zone).unwrap();
+        let got = SqlType::Timestamp.bring(&zoned, &zone).unwrap();
         assert_eq!(got.as_primitive::<TimestampMicrosecondType>().value(0), 1_309_570_200_000_000);
         assert_eq!(got.data_type(), &ArrowType::Timestamp(TimeUnit::Microsecond, None));
     }

@@ -1,15 +1,15 @@
-//! Whether the Arrow schema that a writer left in the footer is as large as it looks.
+//! Checks that the Arrow schema in a footer does not become much larger when it is decoded.
 //!
-//! It is a flatbuffer, whose parts may be shared: a thousand fields may have one name of a megabyte. Decoded, each has its
-//! own. The crate would allow two gigabytes of it; here a schema that becomes much larger than its bytes is left out, as a
-//! broken one is, and Parquet's own types say what the columns are.
+//! The schema is a flatbuffer, whose parts may be shared: a thousand fields may share one name of a megabyte, and each gets
+//! its own copy when it is decoded. The crate allows two gigabytes. Here a schema that grows too much is ignored, as a broken
+//! one is, and Parquet's own types say what the columns are.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use flatbuffers::VerifierOptions;
 use parquet::file::metadata::ParquetMetaData;
 
-/// How much larger it may become: writers share the layouts of equal tables, and nothing else.
+/// How many times larger it may become. Writers share the layouts of equal tables, and nothing else.
 const GROWTH: usize = 8;
 
 /// Whether the footer has no Arrow schema, or one that is about as large as its bytes.

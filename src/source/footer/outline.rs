@@ -1,4 +1,4 @@
-//! A look at a footer's bytes before the `parquet` crate decodes them.
+//! Checks the bytes of a footer before the `parquet` crate decodes them.
 //!
 //! The crate allocates what a footer claims, and follows its schema by recursion, which overflows the stack where columns
 //! nest some hundred levels deep. So the schema is walked here, without recursion and without allocating for claims:
@@ -12,14 +12,15 @@ use std::ops::Range;
 
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
+use crate::leb128;
 use crate::source::thrift::{Thrift, kind};
 
 /// A column that nests deeper is left out. The crate needs a few kilobytes of stack for each level.
 pub const DEEPEST: usize = 64;
 
-/// What an element of the schema takes, decoded, as a field of an Arrow schema too, without its names.
+/// Bytes of a decoded schema element, with its field in the Arrow schema and without its names.
 const SCHEMA_ELEMENT: u64 = 1024;
-/// What a name in a path takes beside its letters.
+/// Bytes that a name in a path takes beside its letters.
 const NAME: u64 = 40;
 const KEY_VALUE: u64 = 64;
 
@@ -29,7 +30,7 @@ pub struct Outline<'a> {
     pub bytes: Cow<'a, [u8]>,
     /// Names of the columns that were cut out.
     pub too_deep: Vec<String>,
-    /// Bytes that the decoded footer takes, at most about.
+    /// About the most bytes that the decoded footer takes.
     pub memory: u64,
 }
 
@@ -67,24 +68,24 @@ pub fn outline(footer: &[u8]) -> Result<Outline<'_>, String> {
     Ok(Outline { bytes, too_deep, memory })
 }
 
-/// A list in the footer: where its elements begin, and how many there are.
+/// A list in the footer: the place of its first element, and the number of elements.
 #[derive(Clone, Copy, Debug, Default)]
-struct List {
+struct ThriftList {
     start: usize,
     len: u64,
 }
 
-/// The lists of the footer that matter here.
+/// The lists of the footer that decide about its size.
 #[derive(Debug, Default)]
-struct Parts {
-    schema: List,
-    row_groups: List,
+struct FooterParts {
+    schema: ThriftList,
+    row_groups: ThriftList,
     key_values: u64,
 }
 
-fn parts(footer: &[u8]) -> Option<Parts> {
+fn parts(footer: &[u8]) -> Option<FooterParts> {
     let mut thrift = Thrift::new(footer);
-    let mut parts = Parts::default();
+    let mut parts = FooterParts::default();
     let mut last = 0;
     while let Some((id, kind)) = thrift.field(last)? {
         last = id;
@@ -95,7 +96,7 @@ fn parts(footer: &[u8]) -> Option<Parts> {
                 if kind != kind::LIST || (element != kind::STRUCT && len > 0) {
                     return None;
                 }
-                let list = List { start: ahead.position(), len };
+                let list = ThriftList { start: ahead.position(), len };
                 match id {
                     2 => parts.schema = list,
                     4 => parts.row_groups = list,
@@ -162,14 +163,14 @@ fn element<'a>(thrift: &mut Thrift<'a>) -> Option<Element<'a>> {
 }
 
 /// Groups that are still open: how many children are to come, and the bytes of the names down to it.
-struct Open {
+struct OpenElement {
     children: u64,
     path_bytes: u64,
 }
 
-fn schema(footer: &[u8], list: List) -> Result<SchemaOutline<'_>, String> {
+fn schema(footer: &[u8], list: ThriftList) -> Result<SchemaOutline<'_>, String> {
     let unclear = || "its schema cannot be understood".to_owned();
-    let List { start, len } = list;
+    let ThriftList { start, len } = list;
     let mut thrift = Thrift::new(footer.get(start..).ok_or_else(unclear)?);
     if len == 0 {
         return Err("its footer has no schema".into());
@@ -179,7 +180,7 @@ fn schema(footer: &[u8], list: List) -> Result<SchemaOutline<'_>, String> {
     if top.children >= len {
         return Err(format!("its schema claims {} columns and has {len} elements", top.children));
     }
-    let mut open = vec![Open { children: top.children, path_bytes: 0 }];
+    let mut open = vec![OpenElement { children: top.children, path_bytes: 0 }];
     for i in 1..len {
         while open.last().is_some_and(|group| group.children == 0) {
             open.pop();
@@ -209,7 +210,7 @@ fn schema(footer: &[u8], list: List) -> Result<SchemaOutline<'_>, String> {
                     element.children
                 ));
             }
-            open.push(Open { children: element.children, path_bytes });
+            open.push(OpenElement { children: element.children, path_bytes });
         } else if element.has_type {
             outline.leaves += 1;
             if let Some(root) = outline.roots.last_mut() {
@@ -242,10 +243,10 @@ fn without_deep(footer: &[u8], schema: &SchemaOutline<'_>) -> Option<Vec<u8>> {
                 let elements = 1 + kept.iter().map(|root| root.elements).sum::<u64>();
                 list(&mut out, kind::STRUCT, elements);
                 field(&mut out, 4, kind::BINARY);
-                varint(&mut out, schema.name.len() as u64);
+                leb128::put(schema.name.len() as u64, &mut out);
                 out.extend_from_slice(schema.name);
                 field(&mut out, 5, kind::I32);
-                varint(&mut out, 2 * kept.len() as u64);
+                leb128::put(2 * kept.len() as u64, &mut out);
                 out.push(0);
                 kept.iter().for_each(|root| out.extend_from_slice(&footer[root.bytes.clone()]));
                 thrift.skip(kind)?;
@@ -316,20 +317,12 @@ fn copy(footer: &[u8], thrift: &mut Thrift<'_>, kind: u8, out: &mut Vec<u8>) -> 
 /// A field's head, with its id written out, since the field before it may have been left out.
 fn field(out: &mut Vec<u8>, id: i64, kind: u8) {
     out.push(kind);
-    varint(out, ((id << 1) ^ (id >> 63)) as u64);
+    leb128::put(((id << 1) ^ (id >> 63)) as u64, out);
 }
 
 fn list(out: &mut Vec<u8>, element: u8, len: u64) {
     out.push(0xF0 | element);
-    varint(out, len);
-}
-
-fn varint(out: &mut Vec<u8>, mut value: u64) {
-    while value > 0x7F {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
+    leb128::put(len, out);
 }
 
 #[cfg(test)]
@@ -339,7 +332,7 @@ mod tests {
 
     fn int(out: &mut Vec<u8>, id: i64, n: u64) {
         field(out, id, kind::I32);
-        varint(out, 2 * n);
+        leb128::put(2 * n, out);
     }
 
     fn schema_element(name: &str, children: u64) -> Vec<u8> {
@@ -349,7 +342,7 @@ mod tests {
         }
         int(&mut out, 3, 1);
         field(&mut out, 4, kind::BINARY);
-        varint(&mut out, name.len() as u64);
+        leb128::put(name.len() as u64, &mut out);
         out.extend(name.as_bytes());
         if children > 0 {
             int(&mut out, 5, children);
@@ -361,22 +354,22 @@ mod tests {
     fn chunk(start: u64) -> Vec<u8> {
         let mut out = vec![];
         field(&mut out, 2, kind::I64);
-        varint(&mut out, 2 * start);
+        leb128::put(2 * start, &mut out);
         field(&mut out, 3, kind::STRUCT);
         int(&mut out, 1, 1);
         field(&mut out, 2, kind::LIST);
         list(&mut out, kind::I32, 1);
-        varint(&mut out, 0);
+        leb128::put(0, &mut out);
         field(&mut out, 3, kind::LIST);
         list(&mut out, kind::BINARY, 1);
         out.extend([1, b'x']);
         int(&mut out, 4, 0);
         for id in [5, 6, 7] {
             field(&mut out, id, kind::I64);
-            varint(&mut out, 2 * 7);
+            leb128::put(2 * 7, &mut out);
         }
         field(&mut out, 9, kind::I64);
-        varint(&mut out, 2 * start);
+        leb128::put(2 * start, &mut out);
         out.extend([0, 0]);
         out
     }
@@ -395,7 +388,7 @@ mod tests {
         list(&mut out, kind::STRUCT, elements.len() as u64);
         out.extend(elements.concat());
         field(&mut out, 3, kind::I64);
-        varint(&mut out, 2 * 14);
+        leb128::put(2 * 14, &mut out);
         field(&mut out, 4, kind::LIST);
         list(&mut out, kind::STRUCT, 2);
         for group in 0..2 {
@@ -404,7 +397,7 @@ mod tests {
             (0..4).for_each(|leaf| out.extend(chunk(100 * group + leaf)));
             for id in [2, 3] {
                 field(&mut out, id, kind::I64);
-                varint(&mut out, 2 * 7);
+                leb128::put(2 * 7, &mut out);
             }
             // Sorted by the last column.
             field(&mut out, 4, kind::LIST);

@@ -7,7 +7,7 @@ use crate::config::Pipeline;
 use crate::error::Error;
 use crate::source::columns::Class;
 use crate::source::columns::ids::IdKind;
-use crate::source::expression::{Compiled, Parsed, Type};
+use crate::source::expression::{Compiled, ParsedSql, SqlType};
 use crate::source_kind::ColumnKind;
 
 /// Which transactions make a customer live.
@@ -36,7 +36,7 @@ pub enum ActivityInput {
 
 /// The canonical columns that the condition names; none if it cannot be parsed, which [`compile`] reports.
 pub fn names(pipeline: &Pipeline) -> Vec<String> {
-    let parsed = pipeline.customers.activity.as_ref().and_then(|a| Parsed::new(&a.sql).ok());
+    let parsed = pipeline.customers.activity.as_ref().and_then(|a| ParsedSql::new(&a.sql).ok());
     parsed.map_or(vec![], |p| p.columns().map(str::to_string).collect())
 }
 
@@ -57,35 +57,35 @@ pub fn compile(
         _ => {}
     }
     let place = |e: Error| e.at(&pipeline.file, Some(activity.span.clone()));
-    let refused = |r: crate::source::expression::Refusal| {
+    let refused = |r: crate::source::expression::SqlRefusal| {
         let e = Error::pipeline(format!("customers.activity: {}", r.what));
         place(if let Some(help) = r.help { e.help(help) } else { e })
     };
-    let parsed = Parsed::new(&activity.sql).map_err(refused)?;
+    let parsed = ParsedSql::new(&activity.sql).map_err(refused)?;
     let mut available = vec![];
     let mut columns = vec![];
     for (index, field) in fields.iter().enumerate().filter(|(_, f)| f.segment.is_none()) {
         let class = classes.get(index).cloned().flatten().unwrap_or(Class::Null);
         let (kind, canonical) = match field.kind {
-            ColumnKind::Amount => (Type::Decimal { scale: pipeline.money.digits }, ActivityInput::Amount),
-            ColumnKind::Time(_) if class == Class::Date => (Type::Date, ActivityInput::Date),
-            ColumnKind::Time(_) => (Type::Timestamp, ActivityInput::Timestamp),
+            ColumnKind::Amount => (SqlType::Decimal { scale: pipeline.money.digits }, ActivityInput::Amount),
+            ColumnKind::Time(_) if class == Class::Date => (SqlType::Date, ActivityInput::Date),
+            ColumnKind::Time(_) => (SqlType::Timestamp, ActivityInput::Timestamp),
             ColumnKind::CustomerId if ids == Some(IdKind::Integer) => (whole(), ActivityInput::Field(index)),
             ColumnKind::Opaque | ColumnKind::Label => match class {
                 Class::Integer => (whole(), ActivityInput::Field(index)),
-                Class::Bool => (Type::Bool, ActivityInput::Field(index)),
-                Class::Float => (Type::Float, ActivityInput::Field(index)),
-                Class::Date => (Type::Date, ActivityInput::Field(index)),
-                Class::Text | Class::Null => (Type::Text, ActivityInput::Field(index)),
+                Class::Bool => (SqlType::Bool, ActivityInput::Field(index)),
+                Class::Float => (SqlType::Float, ActivityInput::Field(index)),
+                Class::Date => (SqlType::Date, ActivityInput::Field(index)),
+                Class::Text | Class::Null => (SqlType::Text, ActivityInput::Field(index)),
                 _ => continue,
             },
-            _ => (Type::Text, ActivityInput::Field(index)),
+            _ => (SqlType::Text, ActivityInput::Field(index)),
         };
         available.push((field.name.clone(), Some(kind)));
         columns.push(canonical);
     }
     let compiled = Compiled::new(&parsed, &available, &TimeZone::UTC).map_err(refused)?;
-    if !matches!(compiled.kind(), Type::Bool | Type::Null) {
+    if !matches!(compiled.kind(), SqlType::Bool | SqlType::Null) {
         let what = format!("customers.activity is a {}, not a condition", compiled.kind().name());
         return Err(place(Error::pipeline(what).help("write a comparison, such as `amount > 0`")));
     }
@@ -94,6 +94,6 @@ pub fn compile(
     Ok(Activity::Sql(Box::new(compiled), inputs))
 }
 
-fn whole() -> Type {
-    Type::Int { bits: 63 }
+fn whole() -> SqlType {
+    SqlType::Int { bits: 63 }
 }

@@ -18,7 +18,7 @@ use crate::nearest::{nearest, nearest_first};
 use crate::source::InputFile;
 use crate::source::columns::Class;
 use crate::source::columns::ids::IdKind;
-use crate::source::expression::{Compiled, Parsed, Refusal, Type};
+use crate::source::expression::{Compiled, ParsedSql, SqlRefusal, SqlType};
 use crate::source::pages::FileColumn;
 use crate::source_kind::{ColumnKind, Needs};
 
@@ -44,7 +44,7 @@ pub(super) fn bind(
     let offers = offers(&opened);
     let fields = fields::of(pipeline, source, needs, &activity::names(pipeline));
     let mut binder = Binder { pipeline, source, opened: &opened, offers: &offers, errors };
-    let parsed: Vec<Option<Parsed>> = fields
+    let parsed: Vec<Option<ParsedSql>> = fields
         .iter()
         .map(|f| match &f.mapping {
             Mapping::Sql(sql) => binder.parse(sql, &f.name, &f.span),
@@ -211,13 +211,13 @@ impl Binder<'_> {
         }
     }
 
-    fn refuse(&mut self, refusal: Refusal, name: &str, span: &std::ops::Range<usize>) {
+    fn refuse(&mut self, refusal: SqlRefusal, name: &str, span: &std::ops::Range<usize>) {
         let error = Error::pipeline(format!("sources.{}.{name}: {}", self.source.kind.name(), refusal.what));
         self.push(if let Some(help) = refusal.help { error.help(help) } else { error }, span);
     }
 
-    fn parse(&mut self, sql: &Text, name: &str, span: &std::ops::Range<usize>) -> Option<Parsed> {
-        Parsed::new(sql).map_err(|refusal| self.refuse(refusal, name, span)).ok()
+    fn parse(&mut self, sql: &Text, name: &str, span: &std::ops::Range<usize>) -> Option<ParsedSql> {
+        ParsedSql::new(sql).map_err(|refusal| self.refuse(refusal, name, span)).ok()
     }
 
     /// Checks that every file has the column, with the same class of values.
@@ -267,13 +267,13 @@ impl Binder<'_> {
         columns: &[String],
         types: Vec<DataType>,
         fields: &[Field],
-        parsed: &[Option<Parsed>],
-        parsed_filter: Option<&Parsed>,
+        parsed: &[Option<ParsedSql>],
+        parsed_filter: Option<&ParsedSql>,
         classes: &mut [Option<Class>],
     ) -> FileLayout {
-        let available: Vec<(String, Option<Type>)> =
-            offer.columns.iter().map(|(n, t, _)| (n.clone(), Type::of_column(t))).collect();
-        let compile = |binder: &mut Self, parsed: &Parsed, name: &str, span: &std::ops::Range<usize>| {
+        let available: Vec<(String, Option<SqlType>)> =
+            offer.columns.iter().map(|(n, t, _)| (n.clone(), SqlType::of_column(t))).collect();
+        let compile = |binder: &mut Self, parsed: &ParsedSql, name: &str, span: &std::ops::Range<usize>| {
             let compiled = Compiled::new(parsed, &available, &binder.source.timezone);
             let compiled = compiled.map_err(|refusal| binder.refuse(refusal, name, span)).ok()?;
             let named = available.iter().filter(|(n, k)| k.is_some() && parsed.columns().any(|c| c == n));
@@ -309,7 +309,7 @@ impl Binder<'_> {
             (Some(parsed), Some(written)) => {
                 let sql = compile(self, parsed, "filter", &written.span);
                 if let Some(kind) = sql.as_ref().map(|s| s.compiled.kind())
-                    && !matches!(kind, Type::Bool | Type::Null)
+                    && !matches!(kind, SqlType::Bool | SqlType::Null)
                 {
                     let what =
                         format!("sources.{}.filter is a {}, not a condition", self.source.kind.name(), kind.name());

@@ -3,7 +3,7 @@
 use crate::config::{Mapping, Pipeline, SourceKind, SourceSettings};
 use crate::error::Error;
 use crate::source::columns::Class;
-use crate::source::expression::Type;
+use crate::source::expression::SqlType;
 use crate::source_kind::{self, ColumnKind, Needs};
 
 /// A canonical column that the pipeline file maps, or a column of the export that a segment names.
@@ -81,17 +81,17 @@ pub fn of(pipeline: &Pipeline, source: &SourceSettings, needs: Needs, activity: 
 }
 
 /// The class of what an expression gives.
-pub fn class_of(kind: Type) -> Class {
+pub fn class_of(kind: SqlType) -> Class {
     match kind {
-        Type::Null => Class::Null,
-        Type::Bool => Class::Bool,
-        Type::Int { .. } => Class::Integer,
-        Type::Decimal { .. } => Class::Decimal,
-        Type::Float => Class::Float,
-        Type::Text => Class::Text,
-        Type::Date => Class::Date,
-        Type::Timestamp => Class::Naive,
-        Type::Instant => Class::Zoned,
+        SqlType::Null => Class::Null,
+        SqlType::Bool => Class::Bool,
+        SqlType::Int { .. } => Class::Integer,
+        SqlType::Decimal { .. } => Class::Decimal,
+        SqlType::Float => Class::Float,
+        SqlType::Text => Class::Text,
+        SqlType::Date => Class::Date,
+        SqlType::Timestamp => Class::Naive,
+        SqlType::Instant => Class::Zoned,
     }
 }
 

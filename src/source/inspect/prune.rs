@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::source::expression::{Compiled, Fact, Parsed, Type, necessary, stand_in};
+use crate::source::expression::{Compiled, Fact, ParsedSql, SqlType, necessary, stand_in};
 use crate::source::guard::guarded;
 use crate::source::statistics::Facts;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
@@ -24,8 +24,8 @@ pub struct Prune {
 impl Prune {
     /// `filter` was compiled against `available`; `columns` are those of the layout. `None` where statistics cannot tell.
     pub(super) fn new(
-        filter: &Parsed,
-        available: &[(String, Option<Type>)],
+        filter: &ParsedSql,
+        available: &[(String, Option<SqlType>)],
         columns: &[String],
         zone: &TimeZone,
     ) -> Option<Prune> {
@@ -36,7 +36,7 @@ impl Prune {
             let kind = available.iter().find(|(column, _)| column == name)?.1;
             given.extend(of_one.iter().map(|(_, fact)| match fact {
                 Fact::Least | Fact::Greatest => (stand_in(name, *fact), kind),
-                Fact::Valued | Fact::Null => (stand_in(name, *fact), Some(Type::Bool)),
+                Fact::Valued | Fact::Null => (stand_in(name, *fact), Some(SqlType::Bool)),
             }));
             facts.push((columns.iter().position(|c| c == name)?, of_one.iter().map(|(_, fact)| *fact).collect()));
         }

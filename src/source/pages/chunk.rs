@@ -1,4 +1,4 @@
-//! A column chunk: one column of one row group, as bytes of a file, page by page.
+//! A column chunk (one column of one row group), read page by page from the file.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -11,14 +11,14 @@ use parquet::schema::types::ColumnDescPtr;
 
 use super::decompress::{Decompressor, RATIO_SLACK, greatest_ratio};
 use super::header::{BadHeader, PageHeader, PageKind};
-use super::{Fault, delta, size};
+use super::{ChunkFault, delta, size};
 
-/// A page header is read in steps of this; statistics in it can make it larger.
+/// A page header is read in steps of this many bytes. Statistics can make it larger than one step.
 const HEADER_STEP: u64 = 256;
 const LARGEST_HEADER: u64 = 16 << 20;
 
 #[derive(Clone, Debug)]
-pub struct Chunk {
+pub struct ColumnChunk {
     file: Arc<File>,
     start: u64,
     end: u64,
@@ -28,29 +28,29 @@ pub struct Chunk {
     pub(super) rows: u64,
 }
 
-/// Where a walk over the pages of a chunk is.
+/// The state of a walk over the pages of a chunk.
 #[derive(Clone, Debug)]
-pub(super) struct Position {
+pub(super) struct PagePosition {
     at: u64,
-    /// Rows of the data pages so far.
+    /// Rows in the data pages so far.
     rows: u64,
     has_dictionary: bool,
-    /// Kept for its allocation.
+    /// Bytes of the last header; kept so that it is allocated once.
     bytes: Vec<u8>,
 }
 
-/// A page whose claims have been checked.
+/// A page whose header has been checked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Page {
     pub header: PageHeader,
-    /// Where its bytes begin in the file.
+    /// Offset of its bytes in the file.
     start: u64,
-    /// Its bytes after decompression.
+    /// Bytes of the page after decompression.
     pub held: u64,
 }
 
 impl Page {
-    /// Bytes of it that the file holds compressed, which are in memory beside the decompressed ones for a moment.
+    /// Bytes of the page in the file. While it is decompressed they are in memory beside the decompressed ones.
     pub fn compressed(&self) -> u64 {
         u64::from(self.header.compressed)
     }
@@ -71,26 +71,26 @@ impl Page {
     }
 }
 
-impl Chunk {
-    /// The chunk of a flat column, the `leaf`th of the file, in a row group. `length`: of the file, in bytes.
+impl ColumnChunk {
+    /// The chunk of a flat column in a row group. `leaf`: the column's index in the file. `length`: bytes of the file.
     ///
     /// # Errors
-    /// The footer places it where it cannot be.
+    /// The footer gives it a place outside of the file.
     pub fn new(
         metadata: &ParquetMetaData,
         group: usize,
         leaf: usize,
         file: Arc<File>,
         length: u64,
-    ) -> Result<Chunk, Fault> {
+    ) -> Result<ColumnChunk, ChunkFault> {
         let group = metadata.row_group(group);
         let chunk = group.column(leaf);
         let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
         let place = u64::try_from(start).ok().zip(u64::try_from(chunk.compressed_size()).ok());
-        let (start, bytes) = place.ok_or_else(|| Fault::broken("its place in the file is negative"))?;
+        let (start, bytes) = place.ok_or_else(|| ChunkFault::broken("its place in the file is negative"))?;
         let end = start.checked_add(bytes).filter(|end| *end <= length);
-        let end = end.ok_or_else(|| Fault::broken("its pages would lie beyond the end of the file"))?;
-        Ok(Chunk {
+        let end = end.ok_or_else(|| ChunkFault::broken("its pages would lie beyond the end of the file"))?;
+        Ok(ColumnChunk {
             file,
             start,
             end,
@@ -100,19 +100,19 @@ impl Chunk {
         })
     }
 
-    pub(super) fn decompressor(&self) -> Result<Decompressor, Fault> {
-        Decompressor::new(self.codec).map_err(Fault::Broken)
+    pub(super) fn decompressor(&self) -> Result<Decompressor, ChunkFault> {
+        Decompressor::new(self.codec).map_err(ChunkFault::Broken)
     }
 
-    pub(super) fn begin(&self) -> Position {
-        Position { at: self.start, rows: 0, has_dictionary: false, bytes: vec![] }
+    pub(super) fn begin(&self) -> PagePosition {
+        PagePosition { at: self.start, rows: 0, has_dictionary: false, bytes: vec![] }
     }
 
-    /// The next page, its claims checked; `None` behind the last.
-    pub(super) fn next_page(&self, position: &mut Position) -> Result<Option<Page>, Fault> {
+    /// The next page, its header checked; `None` after the last one.
+    pub(super) fn next_page(&self, position: &mut PagePosition) -> Result<Option<Page>, ChunkFault> {
         if position.at >= self.end {
             if position.rows < self.rows {
-                return Err(Fault::broken("it holds fewer rows than its footer says"));
+                return Err(ChunkFault::broken("it holds fewer rows than its footer says"));
             }
             return Ok(None);
         }
@@ -121,7 +121,10 @@ impl Chunk {
         let left = self.end.saturating_sub(start);
         if u64::from(header.compressed) > left {
             let claimed = size(u64::from(header.compressed));
-            return Err(Fault::broken(format!("a page claims {claimed}, and {} are left of the column", size(left))));
+            return Err(ChunkFault::broken(format!(
+                "a page claims {claimed}, and {} are left of the column",
+                size(left)
+            )));
         }
         position.at = start + u64::from(header.compressed);
         let page = Page { header, start, held: self.held(&header)? };
@@ -129,27 +132,29 @@ impl Chunk {
         Ok(Some(page))
     }
 
-    fn header(&self, position: &mut Position) -> Result<(PageHeader, u64), Fault> {
+    fn header(&self, position: &mut PagePosition) -> Result<(PageHeader, u64), ChunkFault> {
         let left = self.end - position.at;
         let mut length = HEADER_STEP.min(left);
         loop {
             position.bytes.resize(length as usize, 0);
-            self.file.read_exact_at(&mut position.bytes, position.at).map_err(Fault::Unreadable)?;
+            self.file.read_exact_at(&mut position.bytes, position.at).map_err(ChunkFault::Unreadable)?;
             match PageHeader::parse(&position.bytes) {
                 Ok((header, length)) => return Ok((header, length as u64)),
                 Err(BadHeader::Negative) => {
-                    return Err(Fault::broken("a page header claims a size or a count that is negative or too large"));
+                    return Err(ChunkFault::broken(
+                        "a page header claims a size or a count that is negative or too large",
+                    ));
                 }
                 Err(BadHeader::Unreadable) if length < left.min(LARGEST_HEADER) => {
                     length = (length * 4).min(left).min(LARGEST_HEADER);
                 }
-                Err(BadHeader::Unreadable) => return Err(Fault::broken("a page header cannot be understood")),
+                Err(BadHeader::Unreadable) => return Err(ChunkFault::broken("a page header cannot be understood")),
             }
         }
     }
 
-    /// Bytes of a page after decompression, if they fit what the file holds of it.
-    fn held(&self, header: &PageHeader) -> Result<u64, Fault> {
+    /// Bytes of a page after decompression, if the codec can pack them into the bytes that the file has of it.
+    fn held(&self, header: &PageHeader) -> Result<u64, ChunkFault> {
         let (compressed, uncompressed) = (u64::from(header.compressed), u64::from(header.uncompressed));
         let levels = match header.kind {
             PageKind::DataV2 { definition_levels, repetition_levels, .. } => {
@@ -159,12 +164,12 @@ impl Chunk {
         };
         let held = if self.is_compressed(header) { uncompressed } else { compressed };
         if levels > compressed || levels > held {
-            return Err(Fault::broken("a page claims more levels than it has bytes"));
+            return Err(ChunkFault::broken("a page claims more levels than it has bytes"));
         }
         let possible = (compressed - levels).saturating_mul(greatest_ratio(self.codec)).saturating_add(RATIO_SLACK);
         if held - levels > possible {
             let (held, codec) = (size(held), codec_name(self.codec));
-            return Err(Fault::broken(format!(
+            return Err(ChunkFault::broken(format!(
                 "a page claims to hold {held}, which {codec} cannot pack into {compressed} bytes"
             )));
         }
@@ -176,28 +181,28 @@ impl Chunk {
         flagged && self.codec != Compression::UNCOMPRESSED
     }
 
-    fn check_contents(&self, page: &Page, position: &mut Position) -> Result<(), Fault> {
+    fn check_contents(&self, page: &Page, position: &mut PagePosition) -> Result<(), ChunkFault> {
         match page.header.kind {
             PageKind::Dictionary { entries, .. } => {
                 if std::mem::replace(&mut position.has_dictionary, true) {
-                    return Err(Fault::broken("it has two dictionaries"));
+                    return Err(ChunkFault::broken("it has two dictionaries"));
                 }
                 // Zero entries fit everywhere; an entry has at least one bit.
                 let (entries, bits) = (u64::from(entries), self.least_bits());
                 if entries.saturating_mul(bits) > page.held.saturating_mul(8) {
                     let held = size(page.held);
-                    return Err(Fault::broken(format!("its dictionary claims {entries} entries in {held}")));
+                    return Err(ChunkFault::broken(format!("its dictionary claims {entries} entries in {held}")));
                 }
             }
             PageKind::Data { .. } | PageKind::DataV2 { .. } => {
                 position.rows += page.rows();
                 if position.rows > self.rows {
-                    return Err(Fault::broken("it holds more rows than its footer says"));
+                    return Err(ChunkFault::broken("it holds more rows than its footer says"));
                 }
                 if let PageKind::DataV2 { values, nulls, .. } = page.header.kind
                     && nulls > values
                 {
-                    return Err(Fault::broken(format!("a page claims {nulls} NULLs among {values} values")));
+                    return Err(ChunkFault::broken(format!("a page claims {nulls} NULLs among {values} values")));
                 }
             }
             PageKind::Index => {}
@@ -205,7 +210,7 @@ impl Chunk {
         Ok(())
     }
 
-    /// The fewest bits that a value of this column takes in a dictionary.
+    /// The fewest bits of a dictionary entry of this column.
     fn least_bits(&self) -> u64 {
         match self.column.physical_type() {
             Type::BOOLEAN => 1,
@@ -218,11 +223,11 @@ impl Chunk {
     }
 
     /// The bytes of a page, verified against its checksum and decompressed.
-    pub(super) fn load(&self, page: &Page, decompressor: &mut Decompressor) -> Result<Bytes, Fault> {
+    pub(super) fn load(&self, page: &Page, decompressor: &mut Decompressor) -> Result<Bytes, ChunkFault> {
         let mut bytes = vec![0; page.header.compressed as usize];
-        self.file.read_exact_at(&mut bytes, page.start).map_err(Fault::Unreadable)?;
+        self.file.read_exact_at(&mut bytes, page.start).map_err(ChunkFault::Unreadable)?;
         if page.header.checksum.is_some_and(|expected| crc32fast::hash(&bytes) != expected) {
-            return Err(Fault::Damaged);
+            return Err(ChunkFault::Damaged);
         }
         if !self.is_compressed(&page.header) {
             return Ok(bytes.into());
@@ -234,26 +239,26 @@ impl Chunk {
             _ => 0,
         };
         let (plain, packed) = bytes.split_at(levels);
-        let held = decompressor.decompress(plain, packed, page.held as usize - levels).map_err(Fault::Broken)?;
+        let held = decompressor.decompress(plain, packed, page.held as usize - levels).map_err(ChunkFault::Broken)?;
         Ok(held.into())
     }
 
     /// How many bytes the texts of a loaded page take in memory beyond the page itself. Only the DELTA encodings, whose
     /// pages say by themselves how many texts they hold, take any.
-    pub(super) fn texts_beside(&self, page: &Page, held: &[u8]) -> Result<u64, Fault> {
+    pub(super) fn texts_beside(&self, page: &Page, held: &[u8]) -> Result<u64, ChunkFault> {
         let of_texts = self.column.physical_type() == Type::BYTE_ARRAY;
         let values =
-            || self.values(page, held).ok_or_else(|| Fault::broken("the levels of a page cannot be understood"));
+            || self.values(page, held).ok_or_else(|| ChunkFault::broken("the levels of a page cannot be understood"));
         match page.encoding() {
             Some(Encoding::DELTA_LENGTH_BYTE_ARRAY) if of_texts => match delta::claimed(values()?) {
                 Some(count) if count <= page.rows() => Ok(0),
                 Some(count) => {
-                    Err(Fault::broken(format!("a page of {} rows claims {count} lengths of texts", page.rows())))
+                    Err(ChunkFault::broken(format!("a page of {} rows claims {count} lengths of texts", page.rows())))
                 }
-                None => Err(Fault::broken("the lengths of a page's texts cannot be understood")),
+                None => Err(ChunkFault::broken("the lengths of a page's texts cannot be understood")),
             },
             Some(Encoding::DELTA_BYTE_ARRAY) => delta::written_out(values()?, page.rows())
-                .ok_or_else(|| Fault::broken("the lengths of a page's texts cannot be understood")),
+                .ok_or_else(|| ChunkFault::broken("the lengths of a page's texts cannot be understood")),
             _ => Ok(0),
         }
     }

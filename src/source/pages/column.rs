@@ -1,4 +1,4 @@
-//! One column of a row group as Arrow arrays, batch by batch: the crate decodes the pages that are given to it here.
+//! Reads one column of a row group as Arrow arrays, batch by batch. The crate decodes the pages that it gets from here.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,14 +10,14 @@ use parquet::column::page::{Page as CratePage, PageIterator, PageMetadata, PageR
 use parquet::errors::{ParquetError, Result as CrateResult};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
-use super::chunk::{Chunk, Page, Position};
+use super::chunk::{ColumnChunk, Page, PagePosition};
 use super::decompress::Decompressor;
 use super::header::PageKind;
-use super::{Fault, Survey, in_words};
+use super::{ChunkFault, Survey, in_words};
 use crate::source::footer::Footer;
 use crate::source::guard::guarded;
 
-/// A flat column of a file, as it is read from each of its row groups.
+/// A flat column of a file, and how the crate reads it from each row group.
 #[derive(Clone, Debug)]
 pub struct FileColumn {
     /// Index among the file's top-level columns.
@@ -25,7 +25,7 @@ pub struct FileColumn {
     /// Index among the columns that hold values.
     pub leaf: usize,
     pub name: String,
-    /// Texts are copied for each row, not pointed to.
+    /// Whether the crate copies a text for each row instead of pointing to it.
     pub copies: bool,
     levels: FieldLevels,
 }
@@ -59,8 +59,8 @@ pub struct ColumnReader {
     fault: FaultSlot,
 }
 
-/// What went wrong in a page, past the crate, whose errors are texts.
-type FaultSlot = Arc<Mutex<Option<Fault>>>;
+/// Carries what went wrong in a page past the crate, whose errors are texts.
+type FaultSlot = Arc<Mutex<Option<ChunkFault>>>;
 
 impl ColumnReader {
     /// Reads `batch_rows` rows at a time.
@@ -71,36 +71,36 @@ impl ColumnReader {
         metadata: &ParquetMetaData,
         group: usize,
         column: &FileColumn,
-        chunk: Chunk,
+        chunk: ColumnChunk,
         survey: &Survey,
         batch_rows: usize,
-    ) -> Result<ColumnReader, Fault> {
+    ) -> Result<ColumnReader, ChunkFault> {
         let fault = FaultSlot::default();
         let largest = (survey.largest_compressed, survey.largest_held);
         let groups = OneChunk { metadata, group, leaf: column.leaf, chunk, largest, fault: fault.clone() };
         let batches =
             guarded(|| ParquetRecordBatchReader::try_new_with_row_groups(&column.levels, &groups, batch_rows, None));
-        let batches = batches.map_err(Fault::Broken)?.map_err(|e| fault_of(&fault, &e.to_string()))?;
+        let batches = batches.map_err(ChunkFault::Broken)?.map_err(|e| fault_of(&fault, &e.to_string()))?;
         Ok(ColumnReader { batches, fault })
     }
 
     /// The next values; `None` behind the last.
-    pub fn next(&mut self) -> Result<Option<ArrayRef>, Fault> {
+    pub fn next(&mut self) -> Result<Option<ArrayRef>, ChunkFault> {
         match guarded(|| self.batches.next()) {
             Ok(None) => Ok(None),
             Ok(Some(Ok(batch))) => Ok(batch.columns().first().cloned()),
             Ok(Some(Err(e))) => Err(fault_of(&self.fault, &e.to_string())),
-            Err(panic) => Err(Fault::Broken(panic)),
+            Err(panic) => Err(ChunkFault::Broken(panic)),
         }
     }
 }
 
 /// The fault behind an error of the crate: ours if we raised it, else the crate's words.
-fn fault_of(slot: &FaultSlot, text: &str) -> Fault {
+fn fault_of(slot: &FaultSlot, text: &str) -> ChunkFault {
     if let Some(fault) = slot.lock().unwrap_or_else(PoisonError::into_inner).take() {
         return fault;
     }
-    Fault::broken(in_words(text))
+    ChunkFault::broken(in_words(text))
 }
 
 /// What the crate sees of a file: a column chunk.
@@ -108,7 +108,7 @@ struct OneChunk<'a> {
     metadata: &'a ParquetMetaData,
     group: usize,
     leaf: usize,
-    chunk: Chunk,
+    chunk: ColumnChunk,
     largest: (u64, u64),
     fault: FaultSlot,
 }
@@ -122,7 +122,7 @@ impl RowGroups for OneChunk<'_> {
         if leaf != self.leaf {
             return Err(ParquetError::General(format!("column {leaf} is not the one to be read")));
         }
-        let pages = Pages {
+        let pages = ChunkPages {
             position: self.chunk.begin(),
             decompressor: None,
             chunk: self.chunk.clone(),
@@ -141,7 +141,7 @@ impl RowGroups for OneChunk<'_> {
     }
 }
 
-struct Once(Option<Pages>);
+struct Once(Option<ChunkPages>);
 
 impl Iterator for Once {
     type Item = CrateResult<Box<dyn PageReader>>;
@@ -154,21 +154,21 @@ impl Iterator for Once {
 impl PageIterator for Once {}
 
 /// The pages of a chunk, checked and decompressed one by one.
-struct Pages {
-    chunk: Chunk,
-    position: Position,
+struct ChunkPages {
+    chunk: ColumnChunk,
+    position: PagePosition,
     decompressor: Option<Decompressor>,
     /// The greatest sizes that the survey met, in the file and in memory.
     largest: (u64, u64),
     fault: FaultSlot,
 }
 
-impl Pages {
-    fn load_next(&mut self) -> Result<Option<CratePage>, Fault> {
+impl ChunkPages {
+    fn load_next(&mut self) -> Result<Option<CratePage>, ChunkFault> {
         while let Some(page) = self.chunk.next_page(&mut self.position)? {
             // The budget was reckoned with other sizes.
             if page.compressed() > self.largest.0 || page.held > self.largest.1 {
-                return Err(Fault::broken("it changed while it was read"));
+                return Err(ChunkFault::broken("it changed while it was read"));
             }
             let decompressor = match &mut self.decompressor {
                 Some(decompressor) => decompressor,
@@ -215,7 +215,7 @@ fn as_crate(page: &Page, buf: bytes::Bytes) -> Option<CratePage> {
     })
 }
 
-impl Iterator for Pages {
+impl Iterator for ChunkPages {
     type Item = CrateResult<CratePage>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -223,7 +223,7 @@ impl Iterator for Pages {
     }
 }
 
-impl PageReader for Pages {
+impl PageReader for ChunkPages {
     fn get_next_page(&mut self) -> CrateResult<Option<CratePage>> {
         self.load_next().map_err(|fault| {
             *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);

@@ -6,6 +6,8 @@
 //!
 //! Source: Encodings.md of the Apache Parquet format (DELTA_BINARY_PACKED, DELTA_LENGTH_BYTE_ARRAY, DELTA_BYTE_ARRAY).
 
+use crate::leb128;
+
 /// How many integers a DELTA_BINARY_PACKED sequence claims.
 pub fn claimed(bytes: &[u8]) -> Option<u64> {
     Some(Header::read(bytes)?.0.count)
@@ -39,10 +41,10 @@ struct Header {
 impl Header {
     fn read(bytes: &[u8]) -> Option<(Header, usize)> {
         let mut at = 0;
-        let block = varint(bytes, &mut at)?;
-        let mini_blocks = varint(bytes, &mut at)?;
-        let count = varint(bytes, &mut at)?;
-        let first = zigzag(varint(bytes, &mut at)?);
+        let block = leb128::read(bytes, &mut at)?;
+        let mini_blocks = leb128::read(bytes, &mut at)?;
+        let count = leb128::read(bytes, &mut at)?;
+        let first = zigzag(leb128::read(bytes, &mut at)?);
         let values_per_mini_block = block.checked_div(mini_blocks)?;
         (values_per_mini_block > 0).then_some((Header { mini_blocks, values_per_mini_block, count, first }, at))
     }
@@ -61,7 +63,7 @@ fn lengths(bytes: &[u8], most: u64, out: &mut Vec<i32>) -> Option<usize> {
     out.push(value);
     let mut left = header.count - 1;
     while left > 0 {
-        let least = zigzag(varint(bytes, &mut at)?) as i32;
+        let least = zigzag(leb128::read(bytes, &mut at)?) as i32;
         let widths_end = at.checked_add(usize::try_from(header.mini_blocks).ok()?)?;
         let widths = bytes.get(at..widths_end)?;
         at = widths_end;
@@ -96,19 +98,6 @@ fn unpacked(bytes: &[u8], start: u64, width: u64) -> u32 {
     let held = bytes.len().saturating_sub(first).min(8);
     word[..held].copy_from_slice(&bytes[first..first + held]);
     ((u64::from_le_bytes(word) >> (start % 8)) & ((1 << width) - 1)) as u32
-}
-
-fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
-    let mut value = 0u64;
-    for shift in (0..64).step_by(7) {
-        let byte = *bytes.get(*at)?;
-        *at += 1;
-        value |= u64::from(byte & 0x7F) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
 }
 
 fn zigzag(value: u64) -> i64 {

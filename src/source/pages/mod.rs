@@ -1,8 +1,8 @@
-//! The boundary to the `parquet` crate: pages are read, checked and decompressed here, and only then handed over.
+//! The boundary to the `parquet` crate: pages are read, checked and decompressed here before the crate decodes them.
 //!
 //! A page header may claim anything. The crate believes it, and allocates what it claims before it looks at the bytes.
 //! So a row group is read in two steps. First the headers of all pages that are about to be read are walked
-//! ([`Chunk::survey`]): a page that claims more than its bytes can hold is refused, and what is left says how much memory
+//! ([`ColumnChunk::survey`]): a page that claims more than its bytes can hold is refused, and what is left says how much memory
 //! the row group takes and how many rows fit into a batch. Then the crate decodes, from pages that this module gives it.
 //!
 //! Columns are flat here: nested ones cannot be mapped, so each value of a page is one row.
@@ -14,30 +14,30 @@ mod delta;
 mod header;
 mod survey;
 
-pub use chunk::Chunk;
+pub use chunk::ColumnChunk;
 pub use column::{ColumnReader, FileColumn};
 pub use survey::{Survey, batch_rows};
 
-/// Why a column chunk cannot be read. Where it is (file, row group, column) is the caller's to say.
+/// Why a column chunk cannot be read. The caller adds the place: file, row group and column.
 #[derive(Debug)]
-pub enum Fault {
+pub enum ChunkFault {
     /// What is wrong, as the end of a sentence.
     Broken(String),
     /// A page does not match its checksum.
     Damaged,
-    /// The operating system's answer.
+    /// The operating system could not read the file.
     Unreadable(std::io::Error),
-    /// Reading it would take so many bytes, and they are more than there are.
+    /// Reading it takes this many bytes, which is more than the run has for it.
     TooLarge(u64),
 }
 
-impl Fault {
-    pub fn broken(what: impl Into<String>) -> Fault {
-        Fault::Broken(what.into())
+impl ChunkFault {
+    pub fn broken(what: impl Into<String>) -> ChunkFault {
+        ChunkFault::Broken(what.into())
     }
 }
 
-/// An error of the crate without the kinds that it puts in front of its words.
+/// The message of an error of the crate, without the kinds of error that it puts in front.
 pub fn in_words(error: &str) -> &str {
     let kinds = ["Parquet argument error: ", "Parquet error: ", "External: ", "Arrow: "];
     let mut text = error;
@@ -47,7 +47,7 @@ pub fn in_words(error: &str) -> &str {
     text
 }
 
-/// Bytes as people read them.
+/// A number of bytes as people read it, such as `1.5 MiB`.
 pub fn size(bytes: u64) -> String {
     let units = [("GiB", 1u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match units.iter().find(|(_, unit)| bytes >= *unit) {

@@ -1,50 +1,50 @@
-//! What the page headers of a column chunk say before any page is decoded: how much memory reading takes.
+//! A walk over the page headers of a column chunk before any page is decoded: how much memory reading takes.
 
 use parquet::basic::{Encoding, Type};
 
-use super::Fault;
-use super::chunk::{Chunk, Page};
+use super::ChunkFault;
+use super::chunk::{ColumnChunk, Page};
 use super::header::PageKind;
 
-/// Neighbouring pages are counted as one up to this size, so that a survey of many small pages stays small.
+/// Neighbouring pages count as one up to this many bytes, so that a survey of many small pages stays small.
 const SMALL: u64 = 64 << 10;
-/// A text in memory: its length, and where it is.
+/// Bytes of a string view: the length of a text and its place.
 const VIEW: u64 = 16;
 
-/// What a walk over the pages of a column chunk found.
+/// What the page headers of a column chunk say.
 #[derive(Clone, Debug, Default)]
 pub struct Survey {
-    /// Whether there is a page, and all carry checksums.
+    /// Whether there are pages and all of them have checksums.
     pub checksummed: bool,
-    /// The dictionary: its page, and its entries as the decoder keeps them.
+    /// Bytes of the dictionary: its page, and the entries as the decoder keeps them.
     dictionary: u64,
-    /// Greatest numbers of bytes of a page, in the file and in memory.
+    /// The most bytes of a page, in the file and in memory.
     pub(super) largest_compressed: u64,
     pub(super) largest_held: u64,
-    /// What the lengths of texts take while a page is decoded.
+    /// Bytes that the lengths of texts take while a page is decoded.
     lengths: u64,
-    /// Of texts: the data pages in order, small ones together. A batch keeps the pages that its texts are in.
+    /// For columns of texts: the data pages in order, small ones together. A batch keeps the pages that its texts lie in.
     pages: Vec<Stretch>,
-    /// Of other types: bytes of a value in memory.
+    /// Bytes of a value in memory, for other types.
     width: u64,
-    /// Texts are copied for each row, not pointed to.
+    /// Whether a text is copied for each row instead of being pointed to.
     copies: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Stretch {
-    /// Rows of the chunk up to its end.
+    /// Rows of the chunk up to the end of the stretch.
     rows_to_end: u64,
     bytes: u64,
 }
 
-impl Chunk {
-    /// Walks the page headers. `copies`: the texts will be copied for each row. `budget`: bytes that there are at most.
+impl ColumnChunk {
+    /// Walks the page headers. `copies`: whether texts are copied for each row. `budget`: the most bytes that reading may take.
     ///
     /// # Errors
     /// A page claims more than its bytes can hold, or the chunk is otherwise not what its footer says; a page does not fit
     /// the budget by itself.
-    pub fn survey(&self, copies: bool, budget: u64) -> Result<Survey, Fault> {
+    pub fn survey(&self, copies: bool, budget: u64) -> Result<Survey, ChunkFault> {
         let of_texts = self.column.physical_type() == Type::BYTE_ARRAY;
         let mut survey = Survey { checksummed: true, copies, width: self.width(), ..Survey::default() };
         let mut decompressor = None;
@@ -64,7 +64,7 @@ impl Chunk {
             survey.lengths = survey.lengths.max(lengths);
             let alone = page.compressed() + page.held + lengths;
             if alone > budget {
-                return Err(Fault::TooLarge(alone));
+                return Err(ChunkFault::TooLarge(alone));
             }
             if let PageKind::Dictionary { entries, .. } = page.header.kind {
                 survey.dictionary = page.held + u64::from(entries) * survey.width;
@@ -110,7 +110,7 @@ impl Survey {
         }
     }
 
-    /// Bytes that reading takes at once, in batches of so many rows.
+    /// The bytes in memory at a time if batches of `batch_rows` rows are read.
     pub fn memory(&self, batch_rows: u64) -> u64 {
         // A validity bit and a level.
         let values = batch_rows.saturating_mul(self.width + 1);
@@ -121,12 +121,12 @@ impl Survey {
             .fold(pages, u64::saturating_add)
     }
 
-    /// The most bytes of pages that so many consecutive rows can lie in.
+    /// The most bytes of the pages that any `rows` consecutive rows lie in.
     fn greatest_window(&self, rows: u64) -> u64 {
         let (mut first, mut bytes, mut greatest) = (0, 0, 0);
         for (i, last) in self.pages.iter().enumerate() {
             bytes += last.bytes;
-            // Of the first and of the last page it takes one row at least, and all rows of those between them.
+            // The rows include at least one of the first page, one of the last, and all of those between.
             while first < i && self.pages[i - 1].rows_to_end - self.pages[first].rows_to_end + 2 > rows {
                 bytes -= self.pages[first].bytes;
                 first += 1;
@@ -141,12 +141,12 @@ impl Survey {
 ///
 /// # Errors
 /// Not even one row at a time fits.
-pub fn batch_rows(surveys: &[Survey], most: u64, budget: u64) -> Result<u64, Fault> {
+pub fn batch_rows(surveys: &[Survey], most: u64, budget: u64) -> Result<u64, ChunkFault> {
     let needed = |rows: u64| surveys.iter().map(|s| s.memory(rows)).fold(0, u64::saturating_add);
     let mut rows = most.max(1);
     while needed(rows) > budget {
         if rows == 1 {
-            return Err(Fault::TooLarge(needed(1)));
+            return Err(ChunkFault::TooLarge(needed(1)));
         }
         rows /= 2;
     }
@@ -201,6 +201,6 @@ mod tests {
         assert_eq!(batch_rows(&both, 32_768, 40 << 20).unwrap(), 32);
         assert_eq!(batch_rows(&both, 10, 40 << 20).unwrap(), 10);
         assert_eq!(batch_rows(&both, 32_768, 3 << 20).unwrap(), 1);
-        assert!(matches!(batch_rows(&both, 32_768, 1 << 20), Err(Fault::TooLarge(_))));
+        assert!(matches!(batch_rows(&both, 32_768, 1 << 20), Err(ChunkFault::TooLarge(_))));
     }
 }

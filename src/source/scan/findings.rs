@@ -2,7 +2,7 @@
 
 use crate::config::Pipeline;
 use crate::source::budget::Budget;
-use crate::source::columns::texts::Dictionary;
+use crate::source::columns::texts::ValueDictionary;
 use crate::source::rejections::Collector;
 
 use super::side_tables::{Costs, RatesRead};
@@ -20,18 +20,18 @@ pub(super) struct Findings<'a> {
 #[derive(Debug)]
 pub(super) struct Dictionaries<'a> {
     /// One for each of `Pipeline::segments`.
-    pub segments: Vec<Dictionary<'a>>,
+    pub segments: Vec<ValueDictionary<'a>>,
     /// `customers.acquired_by` and `acquisition_costs.channel`.
-    pub channels: Dictionary<'a>,
+    pub channels: ValueDictionary<'a>,
     /// `subscriptions.cancel_reason` and `surveys.reason`.
-    pub reasons: Dictionary<'a>,
+    pub reasons: ValueDictionary<'a>,
 }
 
 impl<'a> Findings<'a> {
     /// `budget`: the memory that dictionaries, costs and rates take together.
     pub fn new(pipeline: &Pipeline, budget: &'a Budget) -> Findings<'a> {
-        let segment = |name: &String| Dictionary::new(format!("segment {name} has"), budget);
-        let columns = |a: &str, b: &str| Dictionary::new(format!("{a} and {b} together have"), budget);
+        let segment = |name: &String| ValueDictionary::new(format!("segment {name} has"), budget);
+        let columns = |a: &str, b: &str| ValueDictionary::new(format!("{a} and {b} together have"), budget);
         Findings {
             dictionaries: Dictionaries {
                 segments: pipeline.segments.iter().map(|s| segment(&s.name)).collect(),

@@ -31,7 +31,7 @@ use self::parallel::Parallel;
 use self::tasks::{ReadTask, tasks};
 use super::budget::Budget;
 use super::columns::ids::IdKind;
-use super::columns::texts::Dictionary;
+use super::columns::texts::ValueDictionary;
 use super::inspect::Inspected;
 use super::rejections::Rejections;
 use super::{InputFile, SourceReport};
@@ -122,7 +122,7 @@ pub fn scan(
         reports: BTreeMap::new(),
         files: vec![],
         rejected: rejected.finish(),
-        dictionaries: dictionaries.segments.into_iter().map(Dictionary::into_values).collect(),
+        dictionaries: dictionaries.segments.into_iter().map(ValueDictionary::into_values).collect(),
         channels: dictionaries.channels.into_values(),
         reasons: dictionaries.reasons.into_values(),
         costs: costs.finish()?,

@@ -16,7 +16,7 @@ use crate::source::files::constant;
 use crate::source::footer::is_called_text;
 use crate::source::handle::InputHandle;
 use crate::source::inspect::{ColumnOrigin, InspectedFile};
-use crate::source::pages::{Chunk, ColumnReader, Fault, FileColumn, Survey, batch_rows, size};
+use crate::source::pages::{ChunkFault, ColumnChunk, ColumnReader, FileColumn, Survey, batch_rows, size};
 
 /// The texts of a batch may take one part in so many of a task's memory when expressions write them out row by row.
 const TEXTS: u64 = 4;
@@ -92,7 +92,7 @@ fn read_groups(
         }
         match SurveyedRowGroup::new(file, group, input, delivery.most_rows, share) {
             Ok(surveyed) => groups.push((group, Some(surveyed))),
-            Err(RowGroupError { fault: Fault::TooLarge(bytes), .. }) if !share.is_whole => {
+            Err(RowGroupError { fault: ChunkFault::TooLarge(bytes), .. }) if !share.is_whole => {
                 return Ok(TaskOutcome::NeedsMemory(bytes));
             }
             Err(refused) => return Err(refused.error(file, group, share)),
@@ -125,7 +125,7 @@ fn decode(group: usize, surveyed: SurveyedRowGroup<'_>, delivery: &mut Delivery<
             let array = match reader.next() {
                 Ok(Some(array)) if array.len() == rows => array,
                 Ok(_) => {
-                    let fault = Fault::broken("its pages hold another number of rows than their headers say");
+                    let fault = ChunkFault::broken("its pages hold another number of rows than their headers say");
                     return Err(RowGroupError { column: Some(column), fault }.error(file, group, share));
                 }
                 Err(fault) => return Err(RowGroupError { column: Some(column), fault }.error(file, group, share)),
@@ -250,7 +250,7 @@ fn together(mut arrays: Vec<ArrayRef>) -> Result<ArrayRef> {
 /// A row group whose page headers were read.
 struct SurveyedRowGroup<'a> {
     /// The columns that are read.
-    columns: Vec<(&'a FileColumn, Chunk, Survey)>,
+    columns: Vec<(&'a FileColumn, ColumnChunk, Survey)>,
     rows_at_once: u64,
     /// Bytes that reading `rows_at_once` rows takes.
     memory: u64,
@@ -273,7 +273,7 @@ impl<'a> SurveyedRowGroup<'a> {
         for column in &file.columns {
             let refused = |fault| RowGroupError { column: Some(column), fault };
             let handle = input.file().clone();
-            let chunk = Chunk::new(metadata, group, column.leaf, handle, file.input.bytes).map_err(refused)?;
+            let chunk = ColumnChunk::new(metadata, group, column.leaf, handle, file.input.bytes).map_err(refused)?;
             surveys.push(chunk.survey(column.copies, share.bytes).map_err(refused)?);
             columns.push((column, chunk));
         }
@@ -285,7 +285,7 @@ impl<'a> SurveyedRowGroup<'a> {
         let rows_at_once = batch_rows(&surveys, most_rows, share.bytes).map_err(all_columns)?;
         let memory = |rows| surveys.iter().map(|s| s.memory(rows)).fold(0, u64::saturating_add);
         if !share.is_whole && rows_at_once < most_rows.min(FEW_ROWS) {
-            return Err(all_columns(Fault::TooLarge(memory(most_rows.min(FEW_ROWS)))));
+            return Err(all_columns(ChunkFault::TooLarge(memory(most_rows.min(FEW_ROWS)))));
         }
         let memory = memory(rows_at_once);
         let checksummed = !surveys.is_empty() && surveys.iter().all(|survey| survey.checksummed);
@@ -301,7 +301,7 @@ impl<'a> SurveyedRowGroup<'a> {
     ) -> Result<Vec<(&'a FileColumn, ColumnReader)>, RowGroupError<'a>> {
         let metadata = file.footer.metadata.metadata();
         let rows = self.rows_at_once as usize;
-        let reader = |(column, chunk, survey): (&'a FileColumn, Chunk, Survey)| {
+        let reader = |(column, chunk, survey): (&'a FileColumn, ColumnChunk, Survey)| {
             let reader = ColumnReader::new(metadata, group, column, chunk, &survey, rows);
             Ok((column, reader.map_err(|fault| RowGroupError { column: Some(column), fault })?))
         };
@@ -322,7 +322,7 @@ fn count_rows(
     let Some(leaf) = (0..schema.num_columns()).find(|leaf| schema.column(*leaf).max_rep_level() == 0) else {
         return Ok(());
     };
-    let chunk = Chunk::new(metadata, group, leaf, input.file().clone(), file.input.bytes);
+    let chunk = ColumnChunk::new(metadata, group, leaf, input.file().clone(), file.input.bytes);
     let counted = chunk.and_then(|chunk| chunk.survey(false, share.bytes));
     counted.map(|_| ()).map_err(|fault| RowGroupError { column: None, fault })
 }
@@ -353,7 +353,7 @@ fn layout_columns(arrays: &[ArrayRef], rows: usize, file: &InspectedFile, types:
 struct RowGroupError<'a> {
     /// `None` if no single column is at fault.
     column: Option<&'a FileColumn>,
-    fault: Fault,
+    fault: ChunkFault,
 }
 
 impl RowGroupError<'_> {
@@ -362,13 +362,15 @@ impl RowGroupError<'_> {
         let column = self.column.map_or(String::new(), |column| format!(", column {}", column.name));
         let place = format!("row group {}{column}", group + 1);
         match &self.fault {
-            Fault::Broken(what) => Error::input(format!("{shown} cannot be read: {place}: {what}"))
+            ChunkFault::Broken(what) => Error::input(format!("{shown} cannot be read: {place}: {what}"))
                 .help("have the export written again, and delivered under its name only when it is complete"),
-            Fault::Damaged => Error::input(format!("{shown} is damaged: {place}: a page does not match its checksum"))
-                .help("the file was altered after it was written: copy or export it again"),
-            Fault::Unreadable(e) => Error::input(format!("{shown} cannot be read: {place}: {e}"))
+            ChunkFault::Damaged => {
+                Error::input(format!("{shown} is damaged: {place}: a page does not match its checksum"))
+                    .help("the file was altered after it was written: copy or export it again")
+            }
+            ChunkFault::Unreadable(e) => Error::input(format!("{shown} cannot be read: {place}: {e}"))
                 .help("is the disk or network share in order?"),
-            Fault::TooLarge(bytes) => Error::input(format!(
+            ChunkFault::TooLarge(bytes) => Error::input(format!(
                 "{shown} cannot be read: {place}: that takes {}, and this run has {} for reading",
                 size(*bytes),
                 size(share.bytes)

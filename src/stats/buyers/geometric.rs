@@ -23,7 +23,7 @@ pub type MbgNbd = BetaGeometric<1>;
 /// and drops out with probability p ~ Beta(a, b) after each repeat transaction, with `FIRST` = 1 also after the first.
 ///
 /// With k = x + FIRST chances of dropping out, the likelihood of one customer is
-/// (r)ₓ αʳ (b)ₖ/(a+b)ₖ · [(α+T)^−(r+x) + [k > 0] a/(b+k−1) (α+t_x)^−(r+x)]: alive at T, or dropped out at t_x.
+/// (r)ₓ αʳ (b)ₖ/(a+b)ₖ · [(α+T)^−(r+x) + \[k > 0\] a/(b+k−1) (α+t_x)^−(r+x)]: alive at T, or dropped out at t_x.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "[f64; 4]", into = "[f64; 4]")]
 pub struct BetaGeometric<const FIRST: u32> {

@@ -1,4 +1,4 @@
-//! What holds for every history and every model.
+//! Properties that hold for every history and every model.
 
 use proptest::prelude::*;
 
@@ -16,10 +16,10 @@ fn check<M: BuyerModel>(m: &M, x: u32, recency: f64, age: f64, t: f64) -> Result
     let alive = m.p_alive(&h);
     prop_assert!((0.0..=1.0).contains(&alive), "{}", alive);
     prop_assert!(m.ln_likelihood(&h).is_finite());
-    // Silence is a bad sign: the same purchases, seen for longer.
+    // The same purchases observed for longer: P(alive) falls.
     let later = m.p_alive(&PurchaseHistory::new(x, recency, (age + t).min(1e9)).unwrap());
     prop_assert!(later <= alive * (1.0 + 1e-9), "{} after {}", later, alive);
-    // More purchases are expected of a longer time, and never fewer than none.
+    // Expected purchases are never negative, and grow with time.
     let (new, more) = (m.expected(t), m.expected(2.0 * t));
     prop_assert!(new >= 0.0 && more.is_finite() && more >= new * (1.0 - 1e-12), "{} then {}", new, more);
     let (known, longer) = (m.future(x, age, t), m.future(x, age, 2.0 * t));
@@ -33,7 +33,7 @@ fn check<M: BuyerModel>(m: &M, x: u32, recency: f64, age: f64, t: f64) -> Result
     Ok(())
 }
 
-/// All that parameters may be.
+/// Parameters over their whole range.
 fn any_scale() -> impl Strategy<Value = f64> {
     (-10.0..10.0).prop_map(|e: f64| libm::pow(10.0, e))
 }
@@ -56,7 +56,7 @@ proptest! {
         check(&ParetoNbd::of(&p).unwrap(), x, recency, age, t)?;
     }
 
-    /// Whatever the data, a fit says something finite, and a model only if it converged.
+    /// Whatever the data, all figures of a fit are finite, and there is a model only if it converged.
     #[test]
     fn fits_never_fail(
         cells in prop::collection::vec((0u32..6, 0u32..40, 0u32..40, 0u32..9), 0..12),
@@ -92,7 +92,7 @@ fn sums_to_one<M: BuyerModel>(m: &M) {
     assert!((mean / m.expected(t) - 1.0).abs() < 1e-9, "{}: {mean}", M::NAME);
 }
 
-/// P(X(t) = n) and E[X(t)] come by different ways, and must agree.
+/// P(X(t) = n) and E[X(t)] are computed in different ways and must agree.
 #[test]
 fn counts_are_a_distribution_with_the_expected_mean() {
     for p in [[0.243, 4.414, 0.793, 2.426], [3.0, 2.0, 0.1, 5.0], [0.5, 10.0, 1.0, 0.5]] {
@@ -139,19 +139,19 @@ fn degenerate_data_are_told_in_words() {
     assert!(note::<ParetoNbd>(&[(0, 0, 70, 10), (0, 0, 0, 10)])[0].starts_with("no customer has bought again"));
     assert!(note::<ParetoNbd>(&[(0, 0, 70, 10), (2, 6, 70, 1)])[0].starts_with("only one customer"));
     assert!(note::<BgNbd>(&[(3, 7, 70, 4), (3, 7, 70, 5)])[0].starts_with("all customers have the same history"));
-    // Nobody falls silent: everybody bought on the last day.
+    // Every customer bought on the last day, so nobody is silent.
     let loyal: Vec<_> = (1..30).map(|x| (x, 70, 70, 10)).collect();
     for (notes, parameter) in
         [(note::<BgNbd>(&loyal), "a"), (note::<MbgNbd>(&loyal), "a"), (note::<ParetoNbd>(&loyal), "s")]
     {
         assert!(notes[0].contains("hardly any") && notes[0].contains(parameter), "{notes:?}");
     }
-    // Everybody buys at one rate: about 20 times in 70 days.
+    // All customers buy at one rate, about 20 times in 70 days.
     let regular: Vec<_> = [(18, 5), (19, 9), (20, 10), (21, 9), (22, 5)].map(|(x, n)| (x, 69, 70, n)).to_vec();
     assert!(note::<BgNbd>(&regular).iter().any(|n| n.contains("same rate") || n.contains("hardly any")));
 }
 
-/// Derivatives, which the optimiser and the standard errors rest on, against central differences.
+/// The derivatives, which the optimiser and the standard errors use, against central differences.
 #[test]
 fn derivatives_are_exact() {
     let seen = cohort(3, 300, |c, age| simulated::geometric(c, 0, [0.5, 6.0, 0.8, 2.5], age));
@@ -192,8 +192,8 @@ fn a_fit_adds_up_its_customers() {
     }
 }
 
-/// Over seeded cohorts of 2,000: how often of twenty the 95 % intervals hold the truth. 14 or fewer would happen once in
-/// three thousand times to an interval that is right.
+/// How often the 95 % intervals contain the true parameter, over twenty seeded cohorts of 2,000 customers. For correct
+/// intervals 14 times or fewer would have a probability of one in three thousand.
 fn recovers<M: BuyerModel>(truth: [f64; 4], draw: impl Fn(u64) -> Vec<(u32, u32, u32)>) {
     let mut held = [0; 4];
     for seed in 0..20 {
@@ -215,7 +215,7 @@ fn fits_recover_what_was_simulated() {
     recovers::<ParetoNbd>(p, |seed| cohort(seed, 2000, |c, age| simulated::pareto(c, p, age)));
 }
 
-/// Order and grouping of the cells, and the number of threads, change not one bit.
+/// The order and grouping of the cells, and the number of threads, do not change a single bit.
 #[test]
 fn fits_depend_on_the_counts_alone() {
     let seen = cohort(5, 30_000, |c, age| {
@@ -235,7 +235,7 @@ fn fits_depend_on_the_counts_alone() {
     assert!(expected.0.converged && expected == on(3, &back) && expected == on(2, &there));
 }
 
-/// What is prepared for many customers is what each would get alone.
+/// Functions that are prepared for many customers give the same as the model does for one.
 #[test]
 fn alive_as_if_computed_one_by_one() {
     for p in [[0.5, 10.0, 0.6, 11.0], [2.0, 30.0, 0.2, 0.1], [0.01, 0.1, 5.0, 300.0], [40.0, 2000.0, 30.0, 9000.0]] {

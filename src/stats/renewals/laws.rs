@@ -1,4 +1,4 @@
-//! What must hold of any counts and parameters.
+//! Properties that hold for any counts and parameters.
 
 use proptest::prelude::*;
 
@@ -14,18 +14,19 @@ fn renewals(most: usize) -> impl Strategy<Value = Vec<Renewal>> {
     proptest::collection::vec(renewal, 1..most)
 }
 
-/// A cohort that a model's retention makes, rounded.
+/// A cohort whose sizes follow a model, rounded.
 fn cohort(model: &impl RenewalModel, size: u64, length: u32) -> Vec<Renewal> {
     let left = (0..=length).map(|n| (size as f64 * model.survival(n)).round() as u64).collect();
     Renewal::of_cohorts(&[left]).unwrap()
 }
 
-/// Over powers of ten.
+/// A parameter, uniform in its logarithm.
 fn scale(low: f64, high: f64) -> impl Strategy<Value = f64> {
     (libm::log(low)..libm::log(high)).prop_map(libm::exp)
 }
 
-/// Central differences in ln θ, of the value for the gradient, of the gradient for the Hessian.
+/// Compares the gradient with central differences of the value, and the Hessian with those of the gradient. Returns a
+/// description of the first difference beyond rounding.
 fn differs<const N: usize>(
     at: [f64; N],
     rounding: f64,
@@ -48,7 +49,7 @@ fn differs<const N: usize>(
         for j in i..N {
             let bend = (up.gradient[j] - down.gradient[j]) / width;
             let size = (up.gradient[j].abs() + here.value.abs() / at[j]) / at[i];
-            // The gradient's rounding beside the step.
+            // The rounding of the gradient, divided by the step.
             if (here.hessian[i][j] - bend).abs() > 1e-7 * size + rounding / STEP / at[i] {
                 return Some(format!("hessian {i} {j} at {at:?}: {} {bend}", here.hessian[i][j]));
             }
@@ -137,7 +138,7 @@ proptest! {
         prop_assert!(near(bdw.alpha, alpha) && near(bdw.beta, beta) && near(bdw.c, c), "{:?}", bdw);
     }
 
-    /// Late entry: any part of the renewals of a cohort has the same summit, if the data are exactly the model's.
+    /// Late entry: the likelihood of any part of a cohort's renewals has the same maximum, if the data follow the model.
     #[test]
     fn late_entry_is_no_bias(alpha in scale(0.5, 3.0), beta in scale(1.0, 10.0), skipped in 1usize..4) {
         let mut counts = cohort(&Sbg { alpha, beta }, 1_000_000_000_000, 12);
@@ -149,8 +150,9 @@ proptest! {
     }
 }
 
-/// Over twelve seeded cohorts of 20,000 in all, fewer of which leave bdw's α and β open: how often of twenty the 95 % intervals hold the truth. 14 or fewer would happen
-/// once in three thousand times to an interval that is right.
+/// How often the 95 % intervals contain the true parameters, over twenty seeds. Each has twelve cohorts of 20,000 customers in
+/// all; with fewer, the α and β of the BdW are hardly determined. For correct intervals 14 times or fewer would have a
+/// probability of one in three thousand.
 fn recovers<M: Parametric>(truth: &[f64], fit: fn(&[Renewal]) -> Fit<M>) {
     let all = [truth[0], truth[1], truth.get(2).copied().unwrap_or(1.0)];
     let mut held = vec![0; truth.len()];

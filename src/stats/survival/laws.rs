@@ -1,5 +1,4 @@
-//! The estimators against the definitions, written down a second time over single customers, and what must hold of any
-//! data.
+//! The estimators against a second, naive implementation over single customers, and properties that hold for any data.
 
 use proptest::prelude::*;
 
@@ -27,7 +26,7 @@ fn events(spells: &[ObservedSpell], t: u32) -> f64 {
     spells.iter().filter(|s| s.entry < t && t == s.end && s.event).map(|s| s.customers as f64).sum()
 }
 
-/// S and σ²; the latter infinite once S is 0.
+/// S and σ²; σ² is infinite once S is 0.
 fn naive_curve(spells: &[ObservedSpell], until: u32) -> (f64, f64) {
     (1..=until)
         .map(|t| (at_risk(spells, t), events(spells, t)))
@@ -35,7 +34,7 @@ fn naive_curve(spells: &[ObservedSpell], until: u32) -> (f64, f64) {
         .fold((1.0, 0.0), |(s, v), (n, d)| (s * (1.0 - d / n), v + if d > 0.0 { d / (n * (n - d)) } else { 0.0 }))
 }
 
-/// Z and V in full, and ZᵀV⁻Z by Gauss with full pivoting; rank deficits are pivots of nothing.
+/// Z and V in full, and ZᵀV⁻Z by Gaussian elimination with full pivoting; a pivot of 0 reduces the rank.
 fn naive_test(strata: &[Vec<Vec<ObservedSpell>>], weights: Weights) -> (f64, u64) {
     let k = strata[0].len();
     let (mut z, mut v) = (vec![0.0; k], vec![vec![0.0; k]; k]);

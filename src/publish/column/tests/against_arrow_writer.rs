@@ -248,7 +248,7 @@ fn expect_equal(table: &Table, format: TableFormat) -> Result<(), TestCaseError>
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(crate::properties::cases(48))]
 
     #[test]
     fn both_writers_write_the_same_cells_and_bounds(

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 use super::naive::{COLUMNS, Fails, Part, Row, Value};
-use super::{Compiled, Parsed, Type};
+use super::{Compiled, ParsedSql, SqlType};
 
 /// Random parts of each type, at most so deep.
 #[derive(Clone)]
@@ -226,7 +226,7 @@ fn shown_value(value: &Value) -> String {
 }
 
 /// The value of each row, or the sentence with which they fail.
-fn evaluated(compiled: &Compiled, parsed: &Parsed, rows: &[&Row]) -> Result<Vec<String>, String> {
+fn evaluated(compiled: &Compiled, parsed: &ParsedSql, rows: &[&Row]) -> Result<Vec<String>, String> {
     let named = COLUMNS.iter().zip(arrays(rows)).filter(|(name, _)| parsed.columns().any(|c| c == **name));
     let inputs: Vec<ArrayRef> = named.map(|(_, array)| array).collect();
     let value = compiled.evaluate(&inputs, rows.len())?;
@@ -237,10 +237,10 @@ fn check(part: &Part, rows: &[Row]) -> Result<(), TestCaseError> {
     let sql = part.sql();
     let expected: Vec<Result<String, Fails>> =
         rows.iter().map(|row| part.value(row).map(|value| shown_value(&value))).collect();
-    let parsed = Parsed::new(sql.as_str()).map_err(|r| TestCaseError::fail(format!("{sql}: {}", r.what)))?;
+    let parsed = ParsedSql::new(sql.as_str()).map_err(|r| TestCaseError::fail(format!("{sql}: {}", r.what)))?;
     let all: Vec<&Row> = rows.iter().collect();
     let available: Vec<_> =
-        COLUMNS.iter().zip(arrays(&all)).map(|(n, a)| (n.to_string(), Type::of_column(a.data_type()))).collect();
+        COLUMNS.iter().zip(arrays(&all)).map(|(n, a)| (n.to_string(), SqlType::of_column(a.data_type()))).collect();
     let compiled = match Compiled::new(&parsed, &available, &TimeZone::UTC) {
         Ok(compiled) => compiled,
         // A constant that fails does so without a row.
@@ -267,7 +267,7 @@ fn check(part: &Part, rows: &[Row]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(crate::properties::cases(2_000))]
 
     #[test]
     fn rows_fail_and_have_values_as_if_each_were_computed_alone(

@@ -38,16 +38,16 @@ fn row() -> Vec<(&'static str, ArrayRef)> {
     ]
 }
 
-fn available() -> Vec<(String, Option<Type>)> {
-    row().iter().map(|(n, a)| (n.to_string(), Type::of_column(a.data_type()))).collect()
+fn available() -> Vec<(String, Option<SqlType>)> {
+    row().iter().map(|(n, a)| (n.to_string(), SqlType::of_column(a.data_type()))).collect()
 }
 
-fn compile(sql: &str) -> Result<Compiled, Refusal> {
-    Compiled::new(&Parsed::new(sql)?, &available(), &TimeZone::UTC)
+fn compile(sql: &str) -> Result<Compiled, SqlRefusal> {
+    Compiled::new(&ParsedSql::new(sql)?, &available(), &TimeZone::UTC)
 }
 
 fn inputs(sql: &str) -> Vec<ArrayRef> {
-    let parsed = Parsed::new(sql).unwrap();
+    let parsed = ParsedSql::new(sql).unwrap();
     row().into_iter().filter(|(n, _)| parsed.columns().any(|c| c == *n)).map(|(_, a)| a).collect()
 }
 
@@ -443,7 +443,7 @@ const NESTING: [(&str, &str, &str); 41] = [
 ];
 
 /// Compiles it, and says how long that took.
-fn timed(sql: &str) -> (Result<Compiled, Refusal>, std::time::Duration) {
+fn timed(sql: &str) -> (Result<Compiled, SqlRefusal>, std::time::Duration) {
     let started = std::time::Instant::now();
     (compile(sql), started.elapsed())
 }
@@ -547,8 +547,8 @@ fn long_texts_and_lists_are_refused_by_their_length() {
 
 /// One value of one column, for the edges of a type.
 fn edge(column: ArrayRef, sql: &str) -> Result<String, String> {
-    let kind = Type::of_column(column.data_type());
-    let parsed = Parsed::new(sql).map_err(|r| r.what)?;
+    let kind = SqlType::of_column(column.data_type());
+    let parsed = ParsedSql::new(sql).map_err(|r| r.what)?;
     let compiled = Compiled::new(&parsed, &[("x".into(), kind)], &TimeZone::UTC).map_err(|r| r.what)?;
     let value = compiled.evaluate(&[column], 1)?;
     Ok(shown(&value, 0).unwrap_or_else(|| "NULL".into()))
@@ -659,12 +659,12 @@ fn what_the_environment_gave_is_in_no_refusal() {
         ("i ", " 1"),
     ] {
         let text = secret(before, behind);
-        let refusal = Parsed::new(&text).and_then(|parsed| Compiled::new(&parsed, &available(), &TimeZone::UTC));
-        let Refusal { what, help } = refusal.expect_err(text.value());
+        let refusal = ParsedSql::new(&text).and_then(|parsed| Compiled::new(&parsed, &available(), &TimeZone::UTC));
+        let SqlRefusal { what, help } = refusal.expect_err(text.value());
         assert!(!format!("{what} {help:?}").to_lowercase().contains("s3cr3t"), "{what} {help:?}");
     }
     let text = secret("CAST(UPPER('", "') AS BIGINT)");
-    let failed = Parsed::new(&text).and_then(|parsed| Compiled::new(&parsed, &available(), &TimeZone::UTC));
+    let failed = ParsedSql::new(&text).and_then(|parsed| Compiled::new(&parsed, &available(), &TimeZone::UTC));
     let failed = failed.map_err(|r| r.what).and_then(|compiled| compiled.evaluate(&[], 2));
     assert!(!failed.unwrap_err().to_lowercase().contains("s3cr3t"));
 }
@@ -680,8 +680,8 @@ fn a_filter_keeps_only_rows_that_are_true() {
 
 #[test]
 fn a_quotient_is_the_nearest_double_in_batches_of_any_size() {
-    let parsed = Parsed::new("n / 100").unwrap();
-    let n = ("n".to_string(), Type::of_column(&DataType::Int64));
+    let parsed = ParsedSql::new("n / 100").unwrap();
+    let n = ("n".to_string(), SqlType::of_column(&DataType::Int64));
     let compiled = Compiled::new(&parsed, &[n], &TimeZone::UTC).unwrap();
     for rows in [1, 2, 1_000] {
         let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));
@@ -693,7 +693,7 @@ fn a_quotient_is_the_nearest_double_in_batches_of_any_size() {
 
 #[test]
 fn zeros_have_one_sign_in_batches_of_any_size() {
-    let x = ("x".to_string(), Type::of_column(&DataType::Float64));
+    let x = ("x".to_string(), SqlType::of_column(&DataType::Float64));
     for (sql, expected) in [
         ("0 - x", [0.0, 0.0, -1.5]),
         ("0.0 - x", [0.0, 0.0, -1.5]),
@@ -707,7 +707,7 @@ fn zeros_have_one_sign_in_batches_of_any_size() {
         ("x * -1", [-0.0, 0.0, -1.5]),
         ("x / -1", [-0.0, 0.0, -1.5]),
     ] {
-        let parsed = Parsed::new(sql).unwrap();
+        let parsed = ParsedSql::new(sql).unwrap();
         let compiled = Compiled::new(&parsed, std::slice::from_ref(&x), &TimeZone::UTC).unwrap();
         let value = |inputs: &[f64]| -> Vec<u64> {
             let array: ArrayRef = Arc::new(Float64Array::from(inputs.to_vec()));

@@ -8,7 +8,7 @@ use crate::exchange::OWN_CURRENCY;
 use crate::rows::{Batch, CancelKind, Sink, Subscription, SubscriptionBatch};
 use crate::source::Reason;
 use crate::source::columns::amounts::Amounts;
-use crate::source::columns::intervals::{self, Interval};
+use crate::source::columns::intervals::{self, PlanInterval};
 use crate::source::columns::texts::LONGEST;
 use crate::source::columns::times::Times;
 use crate::source::scan::batch::FilteredBatch;
@@ -171,13 +171,13 @@ fn cancel_kinds(scanner: &Scanner<'_>, batch: &FilteredBatch<'_>) -> Result<Vec<
 }
 
 /// Billing intervals; a month where the column is not mapped.
-fn billing_intervals(scanner: &Scanner<'_>, batch: &mut FilteredBatch<'_>) -> Result<Vec<Interval>> {
+fn billing_intervals(scanner: &Scanner<'_>, batch: &mut FilteredBatch<'_>) -> Result<Vec<PlanInterval>> {
     let Some(index) = scanner.find("interval") else { return Ok(vec![intervals::MONTH; batch.n]) };
     let array = scanner.array(batch, index)?;
     let label = &scanner.field(index).label;
     let texts = array.as_string_view_opt();
     // Neighbouring rows mostly have the same interval, which is then parsed once.
-    let mut last: Option<(&str, Interval)> = None;
+    let mut last: Option<(&str, PlanInterval)> = None;
     Ok((0..batch.n)
         .map(|row| {
             let text = texts.filter(|t| t.is_valid(row)).map(|t| t.value(row));

@@ -74,10 +74,10 @@ fn a_curve_that_sits_on_the_level_gives_the_midpoint() {
     assert_eq!(curve.quantile(0.25).time, Some(3.0));
     assert_eq!(curve.quantile(0.3).time, Some(4.0));
     assert_eq!(curve.quantile(1.0).time, Some(9.0));
-    // One third of three, thrice: 1/3 is no binary fraction, the level is met all the same.
+    // S falls by thirds: 1/3 is no binary fraction, and the level still counts as reached.
     let thirds = Curve::new(&event_table(&[(0, 1, true), (0, 2, true), (0, 5, true)]), Confidence::Log);
     assert_eq!((thirds.quantile(1.0 / 3.0).time, thirds.quantile(2.0 / 3.0).time), (Some(1.5), Some(3.5)));
-    // On the level to the end: its first time, as in R.
+    // The curve stays on the level to its end: the first time counts, as in R.
     let half = Curve::new(&event_table(&[(0, 2, true), (0, 4, false)]), Confidence::Log);
     assert_eq!(half.median().time, Some(2.0));
     for gone in [0.0, -1.0, 1.1, f64::NAN, f64::INFINITY] {
@@ -100,7 +100,7 @@ fn restricted_means() {
         (&maintained, Some(40), 40, 28.897_727_272_727_273, 3.467_577_678_891_6),
         (&not, None, 45, 22.708_333_333_333_332, 4.180_941_981_033_154),
         (&not, Some(30), 30, 19.694_444_444_444_443, 3.054_197_930_717_654),
-        // Nobody is left at 45: beyond it there is nothing to add, and nothing to extrapolate.
+        // Nobody is left at 45, so nothing is added after it and nothing has to be extrapolated.
         (&not, Some(200), 200, 22.708_333_333_333_332, 4.180_941_981_033_154),
         (&not, Some(3), 3, 3.0, 0.0),
         (&not, Some(0), 0, 0.0, 0.0),
@@ -127,7 +127,7 @@ fn steps_are_looked_up_and_not_extrapolated() {
 #[test]
 fn a_window_covers_a_share_of_those_seen_to_go() {
     let [maintained, not] = aml().map(|l| Curve::new(&l, Confidence::LogLog));
-    // F ends at .8159 for the maintained: nine tenths of it, .7343, are reached at 48, half of it at 31.
+    // F ends at .8159 for the maintained group; nine tenths of that, .7343, are reached at 48, half of it at 31.
     assert_eq!(
         (maintained.window(0.9), maintained.window(0.5), maintained.window(1.0)),
         (Some(48), Some(31), Some(48))
@@ -168,7 +168,7 @@ fn what_late_entry_does_is_said() {
         ["all at risk at 5 left then, and the curve stays 0, although 2 entered later"]
     );
     assert!(notes(&[(0, 5, false), (5, 9, true)]).is_empty(), "one leaves as the next comes in");
-    // The curve itself: flat over a gap; at 0 once it got there, though others follow.
+    // The curve is constant over a gap. Once it is 0 it stays 0, although others enter later.
     let gap = Curve::new(&event_table(&[(0, 3, true), (0, 5, false), (8, 9, true), (8, 12, false)]), Confidence::Log);
     assert_eq!([4, 5, 8, 9].map(|t| gap.survival(t).unwrap()), [0.5, 0.5, 0.5, 0.25]);
     let zero = Curve::new(&event_table(&[(0, 5, true), (6, 9, true), (6, 12, false)]), Confidence::Log);
@@ -208,7 +208,7 @@ fn counts_beyond_what_floats_hold_exactly() {
         assert!(figures.flatten().all(|x| (0.0..=1.0).contains(&x)));
         assert_eq!(curve.median().time, Some(f64::from(u32::MAX)));
     }
-    // A long run of halvings, each time by one of two: below the smallest float, not below 0.
+    // One of two leaves each time: S falls below the smallest float, and not below 0.
     let halving = (0..3_000).map(|t| EventCounts {
         time: t,
         entered: 1 + u64::from(t == 0),

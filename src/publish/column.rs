@@ -269,7 +269,7 @@ impl ColumnEncoder {
                 into.extend_from_slice(&(numbers.values[code as usize] as i32).to_le_bytes());
             }
             ColumnDictionary::NumberDictionary(numbers) => {
-                into.extend_from_slice(&numbers.values[code as usize].to_le_bytes())
+                into.extend_from_slice(&numbers.values[code as usize].to_le_bytes());
             }
             ColumnDictionary::TextDictionary(words) => {
                 let word = words.get(code);
@@ -354,7 +354,7 @@ impl ColumnEncoder {
         match &self.dictionary {
             ColumnDictionary::NumberDictionary(numbers) => numbers.values.iter().for_each(|value| bloom.insert(value)),
             ColumnDictionary::TextDictionary(words) => {
-                (0..words.len() as u32).for_each(|code| bloom.insert(words.get(code)))
+                (0..words.len() as u32).for_each(|code| bloom.insert(words.get(code)));
             }
             ColumnDictionary::Flags => {}
         }

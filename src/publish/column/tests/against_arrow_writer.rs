@@ -55,8 +55,8 @@ impl Pattern {
             Pattern::OneValue => Some(mixed(seed)),
             Pattern::AllDifferent => Some(any),
             Pattern::FewValues => Some(mixed(any % 5 + seed)),
-            Pattern::Sparse => (any % 97 == 0).then_some(any),
-            Pattern::Anything => (any % 8 != 0).then_some(any),
+            Pattern::Sparse => any.is_multiple_of(97).then_some(any),
+            Pattern::Anything => (!any.is_multiple_of(8)).then_some(any),
         }
     }
 }

@@ -169,7 +169,7 @@ impl PartSink for Files {
     type Block = RowGroupWriter;
 
     fn block(&self, table: usize, _: usize) -> Result<RowGroupWriter> {
-        Ok(self.with(table, |writer| writer.as_ref().expect(OPEN).blocks().block()))
+        Ok(self.with(table, |writer| writer.as_ref().expect(OPEN).row_group_writers().begin()))
     }
 
     fn write(&self, block: &mut RowGroupWriter, piece: &Table) -> Result<()> {

@@ -31,8 +31,8 @@ impl CellEstimate<'_> {
         self.cells.saturating_mul(CELL_BYTES)
     }
 
-    /// Bytes that a tally and its tables are expected to take: the upper bound, which real data come close to where every
-    /// segment value has customers in every period. `None` for folds that mostly stay far below their bound.
+    /// Bytes that a tally and its tables are expected to take: the upper bound, which real data come close to where
+    /// every segment value has customers in every period. `None` for folds that mostly stay far below their bound.
     pub fn expected_bytes(&self) -> Option<u64> {
         self.is_tabled.then(|| self.cells.saturating_mul(CELL_BYTES + TABLE_BYTES))
     }
@@ -43,8 +43,8 @@ impl CellEstimate<'_> {
     }
 }
 
-/// What the user can do where a fold's tally is too large. `key`: the option of the stage that makes it smaller, beside its
-/// period and segments.
+/// What the user can do where a fold's tally is too large. `key`: the option of the stage that makes it smaller, beside
+/// its period and segments.
 pub(super) fn remedy(key: Option<&str>) -> String {
     let key = key.map(|key| format!("`{key}` of the stage, or ")).unwrap_or_default();
     format!("lower {key}the `cap` of the segments, choose a longer `period`, or raise --memory-limit")

@@ -13,9 +13,10 @@ use crate::progress::Progress;
 use crate::timeline::history::{HistoryReader, UnknownCustomers};
 use crate::timeline::identity::BUCKETS;
 use crate::timeline::lens::Lens;
+use crate::timeline::lens_evaluator::LensEvaluator;
 use crate::timeline::shape::Shape;
 use crate::timeline::store::Store;
-use crate::timeline::view::{CustomerContext, LensEvaluator};
+use crate::timeline::view::CustomerContext;
 
 /// A fold that takes part in a walk.
 struct ActiveFold<'a> {
@@ -29,12 +30,13 @@ struct ActiveFold<'a> {
 
 /// Runs all nodes of a plan and returns their results.
 ///
-/// A fold takes part in the first walk before which all its dependencies are there: that of its round in the plan, or an
-/// earlier one where the folds of a round were no-ops.
+/// A fold takes part in the first walk before which all its dependencies are there: that of its round in the plan, or
+/// an earlier one where the folds of a round were no-ops.
 ///
 /// # Errors
-/// Input: a customer's money overflows, or an exchange rate is missing. Output: a temporary file cannot be read. Pipeline:
-/// the tallies do not fit the memory limit. Also the errors of the plan's own functions and of the observer.
+/// Input: a customer's money overflows, or an exchange rate is missing. Output: a temporary file cannot be
+/// read. Pipeline: the tallies do not fit the memory limit. Also the errors of the plan's own functions and of the
+/// observer.
 pub fn run(plan: &Plan, shape: Arc<Shape>, store: &Store, observer: &dyn Progress) -> Result<StepOutputs> {
     let mut outputs = StepOutputs::new(shape, plan.nodes.len());
     let lenses: Arc<[Lens]> = plan.lenses().into();
@@ -90,8 +92,8 @@ fn expect_room_for_tables(folds: &[ActiveFold<'_>], tallies: &[AnyTally]) -> Res
         return Ok(());
     }
     Err(Error::pipeline(format!(
-        "the run needs more memory than --memory-limit allows: its tables would take about {} MiB, {} MiB of them for {} \
-         by {}, and {} MiB are left",
+        "the run needs more memory than --memory-limit allows: its tables would take about {} MiB, {} MiB of them for \
+         {} by {}, and {} MiB are left",
         needed >> 20,
         bytes >> 20,
         largest.spec.kind,
@@ -101,8 +103,8 @@ fn expect_room_for_tables(folds: &[ActiveFold<'_>], tallies: &[AnyTally]) -> Res
     .help(estimate::remedy(largest.fold.key_to_lower())))
 }
 
-/// One pass over all customers. Returns the tallies, the customers that no figure counts, and the earliest exchange rate
-/// that was missing.
+/// One pass over all customers. Returns the tallies, the customers that no figure counts, and the earliest exchange
+/// rate that was missing.
 fn walk(
     folds: &[ActiveFold<'_>],
     evaluator: &(dyn Fn() -> LensEvaluator + Sync),

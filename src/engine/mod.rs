@@ -1,7 +1,7 @@
 //! Executes a [`plan::Plan`] of folds and derivations without knowing which stages registered them.
 //!
-//! [`plan`] describes the life of a fold, [`local`] runs a plan on this machine, [`score`] writes the tables that have rows
-//! of single customers, and [`estimate`] bounds the memory of a plan before it runs.
+//! [`plan`] describes the life of a fold, [`local`] runs a plan on this machine, [`score`] writes the tables that have
+//! rows of single customers, and [`estimate`] bounds the memory of a plan before it runs.
 
 pub mod encoding;
 pub mod estimate;

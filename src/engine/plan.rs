@@ -3,8 +3,8 @@
 //! # The life of a fold
 //!
 //! A *fold* computes a mergeable summary of all customers, its *tally*, as an accumulator of a query engine does. A
-//! *derivation* is a pure function of earlier results. Stages register both in a [`Plan`]; [`local::run`](super::local::run)
-//! executes it:
+//! *derivation* is a pure function of earlier results. Stages register both in a [`Plan`];
+//! [`local::run`](super::local::run) executes it:
 //!
 //! ```text
 //! register  Plan::fold(spec, make) -> Ref<Tally>    Equal specs are folded once. The round of a fold is one more
@@ -39,7 +39,7 @@
 //! use tenure::engine::plan::{Fold, FoldSpec, Needs, Plan};
 //! use tenure::error::Result;
 //! use tenure::progress::NoProgress;
-//! use tenure::rows::{Batch, Ids, Sink, Transactions};
+//! use tenure::rows::{Batch, Ids, Sink, TransactionBatch};
 //! use tenure::timeline::identity::CustomerHasher;
 //! use tenure::timeline::lens::{Lens, LiveRule};
 //! use tenure::timeline::scatter::Scatter;
@@ -76,7 +76,7 @@
 //! # fn main() -> Result<()> {
 //! let store = Store::unlimited();
 //! let scatter = Scatter::new(CustomerHasher::default(), &store);
-//! scatter.accept(Batch::Transactions(Transactions {
+//! scatter.accept(Batch::Transactions(TransactionBatch {
 //!     ids: Ids::Integer(vec![17, 17]),
 //!     days: vec![Day(3), Day(9)],
 //!     instants: vec![0, 0],
@@ -156,7 +156,8 @@ pub trait Fold: Send + Sync + 'static {
     fn spells(&self) -> bool {
         true
     }
-    /// An upper bound of the number of cells (16 bytes each) of a tally, from the numbers of periods and segment values.
+    /// An upper bound of the number of cells (16 bytes each) of a tally, from the numbers of periods and segment
+    /// values.
     fn cells(&self, shape: &Shape) -> u64;
     /// An upper bound of the number of cells of a tally of one customer. A tally of n customers has at most n times as
     /// many, which bounds small runs more tightly than [`cells`](Fold::cells).
@@ -342,8 +343,8 @@ impl Plan {
         self.push(PlanNode { work: NodeWork::Derive(make), after: after.to_vec(), round })
     }
 
-    /// Makes a result part of the [`Shape`] as soon as it is there. Later walks evaluate customers with it: churn windows
-    /// learned by class are used so.
+    /// Makes a result part of the [`Shape`] as soon as it is there. Later walks evaluate customers with it: churn
+    /// windows learned by class are used so.
     pub fn publish_to_shape<T: Artifact>(
         &mut self,
         of: Ref<T>,
@@ -353,7 +354,8 @@ impl Plan {
         self.shape_updates.push((of.id(), publish_to_shape));
     }
 
-    /// Stores the result of a node, and applies it to the shape if [`publish_to_shape`](Plan::publish_to_shape) says so.
+    /// Stores the result of a node, and applies it to the shape if [`publish_to_shape`](Plan::publish_to_shape) says
+    /// so.
     pub(super) fn store_output(
         &self,
         outputs: &mut StepOutputs,

@@ -1,8 +1,8 @@
 //! The last walk: writes the tables that have rows of single customers, in the order of customer ids.
 //!
-//! A part of a table holds the customers of a range of buckets. It is written block by block; a block has a fixed number
-//! of customers. Workers make blocks in parallel, each from the records of its customers alone, and append them in
-//! order: no table is ever whole in memory, and the files do not depend on the number of threads.
+//! A part of a table holds the customers of a range of buckets. It is written block by block; a block has a fixed
+//! number of customers. Workers make blocks in parallel, each from the records of its customers alone, and append them
+//! in order: no table is ever whole in memory, and the files do not depend on the number of threads.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,9 +20,9 @@ use crate::table::Table;
 use crate::timeline::history::HistoryReader;
 use crate::timeline::identity::{BUCKET_BITS, BUCKETS, prefix};
 use crate::timeline::lens::Lens;
+use crate::timeline::lens_evaluator::LensEvaluator;
 use crate::timeline::record::Record;
 use crate::timeline::store::Store;
-use crate::timeline::view::LensEvaluator;
 
 /// Customers of a block: their rows are encoded together.
 const BLOCK: usize = 1 << 15;
@@ -245,7 +245,8 @@ impl RecordIndex {
         Ok(RecordIndex { first_bucket, sorted, rests })
     }
 
-    /// Reads the records of customers who follow each other in the index. In each bucket these are one contiguous range.
+    /// Reads the records of customers who follow each other in the index. In each bucket these are one contiguous
+    /// range.
     fn records<'s>(&self, customers: &[RecordLocation], store: &'s Store) -> Result<Vec<Records<'s>>> {
         let mut ranges: Vec<Option<Range<usize>>> = vec![None; self.rests.len()];
         for location in customers {

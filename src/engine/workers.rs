@@ -1,9 +1,9 @@
 //! Runs pieces of work on as many workers as the memory limit has room for.
 //!
 //! Each worker has a state (its tallies) of its own, so that workers do not wait for each other. If the states could be
-//! too large for that, one worker does one piece first, and the memory that its state then takes decides how many workers
-//! run. States may grow further. A worker that finds the memory limit exceeded hands its state over and ends; if it is
-//! the last one, the run ends with an error that names the largest tally.
+//! too large for that, one worker does one piece first, and the memory that its state then takes decides how many
+//! workers run. States may grow further. A worker that finds the memory limit exceeded hands its state over and ends;
+//! if it is the last one, the run ends with an error that names the largest tally.
 //!
 //! None of this changes the result, since states merge in any order.
 
@@ -130,8 +130,8 @@ impl<W: ParallelWork> WorkerPool<'_, W> {
         }
     }
 
-    /// Called when memory is short. Hands the worker's state over if others are at work. The last worker merges what was
-    /// handed over into its state, which frees the cells that both have, and goes on if that was enough.
+    /// Called when memory is short. Hands the worker's state over if others are at work. The last worker merges what
+    /// was handed over into its state, which frees the cells that both have, and goes on if that was enough.
     fn with_less_memory(&self, mut counted: W::WorkerState) -> Result<Option<W::WorkerState>> {
         let mut handed_over = self.handed_over.lock().map_err(poisoned)?;
         let before = handed_over.take();

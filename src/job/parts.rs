@@ -19,11 +19,11 @@ pub struct Parts<'a> {
     written: Mutex<BTreeMap<(usize, usize), WrittenFile>>,
 }
 
-/// A file, and what makes blocks of it while others are appended.
+/// A file, and what makes encoders of its rows while other rows are appended.
 #[derive(Clone)]
 struct OpenPart {
     writer: Arc<Mutex<Option<TableWriter>>>,
-    blocks: RowGroupWriters,
+    row_groups: RowGroupWriters,
 }
 
 fn poisoned<T>(_: T) -> Error {
@@ -52,8 +52,8 @@ impl<'a> Parts<'a> {
         } else {
             self.publication.writer(schema, self.format)?
         };
-        let blocks = writer.blocks();
-        let new = OpenPart { writer: Arc::new(Mutex::new(Some(writer))), blocks };
+        let row_groups = writer.row_group_writers();
+        let new = OpenPart { writer: Arc::new(Mutex::new(Some(writer))), row_groups };
         Ok(open.entry((table, part)).or_insert(new).clone())
     }
 
@@ -73,7 +73,7 @@ impl PartSink for Parts<'_> {
     type Block = RowGroupWriter;
 
     fn block(&self, table: usize, part: usize) -> Result<RowGroupWriter> {
-        Ok(self.open(table, part)?.blocks.block())
+        Ok(self.open(table, part)?.row_groups.begin())
     }
 
     fn write(&self, block: &mut RowGroupWriter, piece: &Table) -> Result<()> {

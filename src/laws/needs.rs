@@ -14,10 +14,10 @@ use crate::job;
 use crate::table::{Cell, Table};
 use crate::timeline::history::{CustomerHistory, CustomerId};
 use crate::timeline::lens::{Lens, LiveRule};
+use crate::timeline::lens_evaluator::LensEvaluator;
 use crate::timeline::rows::DayRow;
 use crate::timeline::segments::SegmentDictionary;
 use crate::timeline::shape::{Basis, Shape};
-use crate::timeline::view::LensEvaluator;
 
 #[test]
 fn orders_not_asked_for_are_absent() {

@@ -78,8 +78,8 @@ impl ColumnLayout {
 }
 
 enum ColumnDictionary {
-    NumberDictionary(NumberDictionary),
-    TextDictionary(TextDictionary),
+    Numbers(NumberDictionary),
+    Texts(TextDictionary),
     /// 0 and 1 are the values themselves.
     Flags,
 }
@@ -94,10 +94,10 @@ pub(super) struct ColumnEncoder {
 impl ColumnEncoder {
     pub fn new(layout: &ColumnLayout) -> ColumnEncoder {
         let dictionary = match layout.kind {
-            Type::Text | Type::CustomerId => ColumnDictionary::TextDictionary(TextDictionary::new(layout.repeats)),
+            Type::Text | Type::CustomerId => ColumnDictionary::Texts(TextDictionary::new(layout.repeats)),
             Type::Bool => ColumnDictionary::Flags,
             Type::Int | Type::Double | Type::Date | Type::Money => {
-                ColumnDictionary::NumberDictionary(NumberDictionary::new(layout.repeats))
+                ColumnDictionary::Numbers(NumberDictionary::new(layout.repeats))
             }
         };
         ColumnEncoder { codes: vec![], dictionary, translation: vec![] }
@@ -110,13 +110,13 @@ impl ColumnEncoder {
     pub fn take(&mut self, values: &Values, rows: Range<usize>, layout: &ColumnLayout) -> Result<()> {
         let ColumnEncoder { codes, dictionary, translation } = self;
         match (dictionary, values) {
-            (ColumnDictionary::NumberDictionary(numbers), Values::Int(v)) if layout.kind == Type::Int => {
+            (ColumnDictionary::Numbers(numbers), Values::Int(v)) if layout.kind == Type::Int => {
                 codes.extend(v[rows].iter().map(|x| x.map_or(NULL, |x| numbers.code(x))));
             }
-            (ColumnDictionary::NumberDictionary(numbers), Values::Money(v)) if layout.kind == Type::Money => {
+            (ColumnDictionary::Numbers(numbers), Values::Money(v)) if layout.kind == Type::Money => {
                 codes.extend(v[rows].iter().map(|x| x.map_or(NULL, |x| numbers.code(x))));
             }
-            (ColumnDictionary::NumberDictionary(numbers), Values::Date(v)) if layout.kind == Type::Date => {
+            (ColumnDictionary::Numbers(numbers), Values::Date(v)) if layout.kind == Type::Date => {
                 // Tallies write a missing date as `NEVER`; in a file it is NULL.
                 let code = |day: &Option<Day>| match day {
                     Some(day) if *day != Day::NEVER => numbers.code(day.0.into()),
@@ -124,10 +124,10 @@ impl ColumnEncoder {
                 };
                 codes.extend(v[rows].iter().map(code));
             }
-            (ColumnDictionary::NumberDictionary(numbers), Values::Double(v)) if layout.kind == Type::Double => {
+            (ColumnDictionary::Numbers(numbers), Values::Double(v)) if layout.kind == Type::Double => {
                 codes.extend(v[rows].iter().map(|x| x.map_or(NULL, |x| numbers.code(x.to_bits() as i64))));
             }
-            (ColumnDictionary::TextDictionary(words), Values::Text(texts)) => {
+            (ColumnDictionary::Texts(words), Values::Text(texts)) => {
                 translation.clear();
                 translation.resize(texts.words(), NULL);
                 codes.extend(texts.codes()[rows].iter().map(|code| {
@@ -152,7 +152,7 @@ impl ColumnEncoder {
     /// # Errors
     /// Input: money beyond DECIMAL(18). Internal: a DOUBLE that is no number.
     pub fn close(self, layout: &ColumnLayout, zstd: &mut PageCompressor) -> Result<EncodedChunk> {
-        if let ColumnDictionary::NumberDictionary(numbers) = &self.dictionary {
+        if let ColumnDictionary::Numbers(numbers) = &self.dictionary {
             let values = &numbers.values;
             if layout.kind == Type::Money && values.iter().any(|m| m.unsigned_abs() > MAX_MINOR as u64) {
                 return Err(layout.beyond_decimal());
@@ -232,7 +232,7 @@ impl ColumnEncoder {
     /// Rows of the next page.
     fn page(&self, codes: &[u32], with_dictionary: bool) -> usize {
         let most = codes.len().min(PAGE);
-        let ColumnDictionary::TextDictionary(words) = &self.dictionary else { return most };
+        let ColumnDictionary::Texts(words) = &self.dictionary else { return most };
         if with_dictionary {
             return most;
         }
@@ -247,8 +247,8 @@ impl ColumnEncoder {
     /// Bytes of the dictionary's values in encoding PLAIN, without the lengths of texts.
     fn bytes(&self) -> usize {
         match &self.dictionary {
-            ColumnDictionary::NumberDictionary(numbers) => numbers.values.len() * size_of::<i64>(),
-            ColumnDictionary::TextDictionary(words) => words.bytes(),
+            ColumnDictionary::Numbers(numbers) => numbers.values.len() * size_of::<i64>(),
+            ColumnDictionary::Texts(words) => words.bytes(),
             ColumnDictionary::Flags => 0,
         }
     }
@@ -256,8 +256,8 @@ impl ColumnEncoder {
     /// Number of values in the dictionary; 0 for flags, which have none.
     fn entries(&self) -> usize {
         match &self.dictionary {
-            ColumnDictionary::NumberDictionary(numbers) => numbers.values.len(),
-            ColumnDictionary::TextDictionary(words) => words.len(),
+            ColumnDictionary::Numbers(numbers) => numbers.values.len(),
+            ColumnDictionary::Texts(words) => words.len(),
             ColumnDictionary::Flags => 0,
         }
     }
@@ -265,13 +265,13 @@ impl ColumnEncoder {
     /// Appends a value in encoding PLAIN.
     fn plain(&self, kind: Type, code: u32, into: &mut Vec<u8>) {
         match &self.dictionary {
-            ColumnDictionary::NumberDictionary(numbers) if kind == Type::Date => {
+            ColumnDictionary::Numbers(numbers) if kind == Type::Date => {
                 into.extend_from_slice(&(numbers.values[code as usize] as i32).to_le_bytes());
             }
-            ColumnDictionary::NumberDictionary(numbers) => {
+            ColumnDictionary::Numbers(numbers) => {
                 into.extend_from_slice(&numbers.values[code as usize].to_le_bytes());
             }
-            ColumnDictionary::TextDictionary(words) => {
+            ColumnDictionary::Texts(words) => {
                 let word = words.get(code);
                 into.extend_from_slice(&(word.len() as u32).to_le_bytes());
                 into.extend_from_slice(word);
@@ -282,11 +282,11 @@ impl ColumnEncoder {
 
     fn compare(&self, kind: Type, a: u32, b: u32) -> Ordering {
         match &self.dictionary {
-            ColumnDictionary::NumberDictionary(numbers) => {
+            ColumnDictionary::Numbers(numbers) => {
                 let (a, b) = (numbers.values[a as usize], numbers.values[b as usize]);
                 if kind == Type::Double { double(a).total_cmp(&double(b)) } else { a.cmp(&b) }
             }
-            ColumnDictionary::TextDictionary(words) => words.get(a).cmp(words.get(b)),
+            ColumnDictionary::Texts(words) => words.get(a).cmp(words.get(b)),
             ColumnDictionary::Flags => a.cmp(&b),
         }
     }
@@ -303,7 +303,7 @@ impl ColumnEncoder {
     fn statistics(&self, layout: &ColumnLayout, extremes: Option<(u32, u32)>, nulls: u64) -> Statistics {
         let (kind, (least, most)) = (layout.kind, extremes.unzip());
         let number = |code: Option<u32>| match &self.dictionary {
-            ColumnDictionary::NumberDictionary(numbers) => code.map(|code| numbers.values[code as usize]),
+            ColumnDictionary::Numbers(numbers) => code.map(|code| numbers.values[code as usize]),
             _ => None,
         };
         // Old readers understand bounds of signed numbers only.
@@ -338,7 +338,7 @@ impl ColumnEncoder {
 
     /// A value as a bound, and whether the bound is exact: the bound of a long text holds its beginning.
     fn bound(&self, kind: Type, code: u32, upper: bool) -> (Vec<u8>, bool) {
-        if let ColumnDictionary::TextDictionary(words) = &self.dictionary {
+        if let ColumnDictionary::Texts(words) = &self.dictionary {
             return bound_of(words.get(code), upper);
         }
         let mut bytes = vec![];
@@ -352,8 +352,8 @@ impl ColumnEncoder {
         let entries = if repeats == Repeats::Hardly { self.codes.len() } else { self.entries() };
         let mut bloom = Sbbf::new_with_ndv_fpp(entries.max(1) as u64, BLOOM_ERROR)?;
         match &self.dictionary {
-            ColumnDictionary::NumberDictionary(numbers) => numbers.values.iter().for_each(|value| bloom.insert(value)),
-            ColumnDictionary::TextDictionary(words) => {
+            ColumnDictionary::Numbers(numbers) => numbers.values.iter().for_each(|value| bloom.insert(value)),
+            ColumnDictionary::Texts(words) => {
                 (0..words.len() as u32).for_each(|code| bloom.insert(words.get(code)));
             }
             ColumnDictionary::Flags => {}

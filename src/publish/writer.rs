@@ -43,7 +43,7 @@ pub struct TableWriter {
     path: PathBuf,
     parquet: SerializedFileWriter<HashingFile>,
     /// Encodes rows that arrive by [`TableWriter::write`].
-    block: RowGroupWriter,
+    open: RowGroupWriter,
     rows: u64,
     /// The key of the last row that was appended by [`TableWriter::append`].
     last: Option<Vec<Values>>,
@@ -100,22 +100,22 @@ impl TableWriter {
         let columns = layouts(&schema, format, &parquet);
         let by_crate = by_crate.then(|| arrow_writer::Factory::new(&parquet, Arc::new(arrow_writer::schema(&columns))));
         let layout = Arc::new(TableLayout { schema, columns, by_crate });
-        let (block, name) = (RowGroupWriter::new(layout.clone()), name.to_owned());
-        Ok(TableWriter { layout, name, path, parquet, block, rows: 0, last: None })
+        let (open, name) = (RowGroupWriter::new(layout.clone()), name.to_owned());
+        Ok(TableWriter { layout, name, path, parquet, open, rows: 0, last: None })
     }
 
     /// Makes encoders of rows of this file; may be sent to other threads.
-    pub fn blocks(&self) -> RowGroupWriters {
+    pub fn row_group_writers(&self) -> RowGroupWriters {
         RowGroupWriters(self.layout.clone())
     }
 
-    /// Appends a block, which continues the order of the rows before.
+    /// Appends the row groups of `encoded`, whose rows follow those before in the order of the key. Rows that it has not
+    /// encoded yet are encoded here.
     ///
     /// # Errors
-    /// Output: the file cannot be written. Internal: rows out of order or twice. As [`RowGroupWriter::complete`], of a block that
-    /// nobody has completed.
-    pub fn append(&mut self, block: RowGroupWriter) -> Result<()> {
-        let EncodedRows { groups, rows, ends } = block.finish()?;
+    /// Output: the file cannot be written. Internal: rows out of order or twice. As [`RowGroupWriter::complete`].
+    pub fn append(&mut self, encoded: RowGroupWriter) -> Result<()> {
+        let EncodedRows { groups, rows, ends } = encoded.finish()?;
         if let Some((first, last)) = ends {
             if let Some(before) = &self.last {
                 expect_before(&self.layout.schema, before, &first)?;
@@ -144,8 +144,8 @@ impl TableWriter {
     /// # Errors
     /// Input: money beyond DECIMAL(18). Output: the file cannot be written. Internal: rows out of order or twice.
     pub fn write(&mut self, table: &Table) -> Result<()> {
-        self.block.write(table)?;
-        let done = self.block.take_done();
+        self.open.write(table)?;
+        let done = self.open.take_done();
         self.put(done)
     }
 
@@ -162,7 +162,7 @@ impl TableWriter {
     /// # Errors
     /// As [`TableWriter::write`].
     pub fn finish(mut self) -> Result<WrittenFile> {
-        let written = std::mem::replace(&mut self.block, RowGroupWriter::new(self.layout.clone()));
+        let written = std::mem::replace(&mut self.open, RowGroupWriter::new(self.layout.clone()));
         self.append(written)?;
         let doing = || format!("write {}", self.path.display());
         self.parquet.finish().map_err(|e| failure::parquet(doing(), e))?;
@@ -177,7 +177,7 @@ impl TableWriter {
 pub struct RowGroupWriters(Arc<TableLayout>);
 
 impl RowGroupWriters {
-    pub fn block(&self) -> RowGroupWriter {
+    pub fn begin(&self) -> RowGroupWriter {
         RowGroupWriter::new(self.0.clone())
     }
 }

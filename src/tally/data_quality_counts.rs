@@ -7,7 +7,7 @@ use crate::engine::step_outputs::Ref;
 use crate::timeline::lens::Lens;
 use crate::timeline::segments::SegmentIndex;
 use crate::timeline::shape::Shape;
-use crate::timeline::subscription_periods::SubscriptionCounts;
+use crate::timeline::subscription_spans::SubscriptionCounts;
 use crate::timeline::view::View;
 
 /// Counts over all customers of the run.

@@ -3,7 +3,7 @@
 use crate::tally::period_series::PeriodSeries;
 use crate::tally::segment_cells::SegmentCells;
 use crate::tally::series::PeriodCounter;
-use crate::timeline::movements::CustomerState;
+use crate::timeline::customer_state::CustomerState;
 use crate::timeline::view::View;
 
 /// The series of the tally, in this order: minor units, with the sign in which they change the balance.

@@ -1,19 +1,19 @@
-//! Rows in the order in which they arrived, as bytes: what a bucket holds until they are brought together.
+//! Append-only logs of rows, in the order of their arrival: what a bucket holds until it is flushed to a run.
 //!
-//! Exports come mostly in order of time, and the lines of an order one behind the other. So a row is written as what
-//! differs from the row before it, and rows that no figure can tell apart become one before they are written.
+//! Exports are mostly in order of time, with the lines of an order next to each other. A row is therefore written as
+//! its difference to the row before, and rows that no figure can tell apart are combined before they are written.
 
 use super::rows::{UseRow, ValueRow};
 use super::varint::{Reader, put, put_wide, unzigzag, unzigzag_wide, zigzag, zigzag_wide};
 use crate::calendar::Day;
 use crate::rows::PackedId;
 
-/// Bytes of a piece of a log: it grows piece by piece, so that nothing is ever copied to make room.
+/// A log grows in pieces of so many bytes, so that nothing is ever copied to make room.
 const PIECE: usize = 1 << 14;
-/// No row takes more.
+/// The most bytes that a row takes.
 const LONGEST: usize = 64;
 
-/// Number of a customer within a pot.
+/// The number of a customer within a bucket buffer, from 0.
 pub type CustomerNumber = u32;
 
 #[derive(Default)]
@@ -23,7 +23,7 @@ struct AppendLog {
 }
 
 impl AppendLog {
-    /// Where the next row goes.
+    /// Where the next row is appended.
     fn end(&mut self) -> &mut Vec<u8> {
         if self.last.len() + LONGEST > PIECE {
             self.full.push(std::mem::replace(&mut self.last, Vec::with_capacity(PIECE)));
@@ -35,6 +35,7 @@ impl AppendLog {
         self.full.len() * PIECE + self.last.capacity()
     }
 
+    /// Calls `read` for each row, to read it.
     fn each(&self, mut read: impl FnMut(&mut Reader<'_>)) {
         for piece in self.full.iter().chain([&self.last]) {
             let mut reader = Reader::new(piece);
@@ -45,7 +46,7 @@ impl AppendLog {
     }
 }
 
-/// Transactions of a customer on a day that belong to one order, or to none.
+/// The transactions of a customer on a day that belong to one order, or to none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Purchase {
     pub customer: CustomerNumber,
@@ -53,15 +54,16 @@ pub struct Purchase {
     pub day: i32,
     /// Rows that satisfy `customers.activity`.
     pub active: u32,
-    /// Active rows that are orders by themselves.
+    /// Active rows without an order id: each is an order of its own.
     pub orders: u32,
+    /// Sum of amounts, in minor units.
     pub net: i64,
     /// The order of the active rows; 0: none.
     pub order: PackedId,
 }
 
 impl Purchase {
-    /// Makes one of both, if nothing is lost by it.
+    /// Combines both, if nothing is lost by it.
     fn merged(self, next: Purchase) -> Option<Purchase> {
         let same = (self.customer, self.day) == (next.customer, next.day);
         let order = self.order | next.order;
@@ -78,12 +80,13 @@ impl Purchase {
     }
 }
 
+/// The log of transactions.
 #[derive(Default)]
 pub struct PurchaseLog {
     log: AppendLog,
-    /// Not written yet: the next row may be one with it.
+    /// The last row, not written yet: the next one may be combined with it.
     open: Option<Purchase>,
-    /// The last one written.
+    /// The last row that was written.
     before: Purchase,
     rows: usize,
 }
@@ -142,7 +145,7 @@ impl PurchaseLog {
         self.rows + usize::from(self.open.is_some())
     }
 
-    /// All of them, in the order in which they came.
+    /// All rows, in the order of their arrival.
     pub fn read(mut self) -> Vec<Purchase> {
         self.write();
         let mut all = Vec::with_capacity(self.rows);
@@ -169,7 +172,7 @@ impl PurchaseLog {
     }
 }
 
-/// Values of segments as rows had them.
+/// The log of segment values of transactions, subscriptions, usage and answers.
 #[derive(Default)]
 pub struct ValueLog {
     log: AppendLog,
@@ -218,11 +221,11 @@ impl ValueLog {
     }
 }
 
-/// What customers used, by day.
+/// The log of usage.
 #[derive(Default)]
 pub struct UseLog {
     log: AppendLog,
-    /// Not written yet: the next row may be of the same day.
+    /// The last row, not written yet: the next one may be of the same day.
     open: Option<(CustomerNumber, UseRow)>,
     day: i32,
     rows: usize,
@@ -289,8 +292,8 @@ mod tests {
     type SeenDays = Vec<(CustomerNumber, i32, i128, u64, u64)>;
     type SeenOrders = Vec<(CustomerNumber, u128, i32)>;
 
-    /// What rows say of each customer's days and orders.
-    fn said(rows: &[Purchase]) -> (SeenDays, SeenOrders) {
+    /// The sums of each customer's days, and the orders with their days.
+    fn sums(rows: &[Purchase]) -> (SeenDays, SeenOrders) {
         let mut days = std::collections::BTreeMap::<_, (i128, u64, u64)>::new();
         let mut orders = std::collections::BTreeSet::new();
         for row in rows {
@@ -309,12 +312,12 @@ mod tests {
         #![proptest_config(crate::properties::cases(256))]
 
         #[test]
-        fn a_log_says_what_its_rows_said(rows in prop::collection::vec(purchase(), 0..3_000)) {
+        fn a_log_keeps_the_sums_and_orders_of_its_rows(rows in prop::collection::vec(purchase(), 0..3_000)) {
             let mut log = PurchaseLog::default();
             rows.iter().for_each(|row| log.push(*row));
             let read = log.read();
             prop_assert!(read.len() <= rows.len());
-            prop_assert_eq!(said(&read), said(&rows));
+            prop_assert_eq!(sums(&read), sums(&rows));
         }
 
         #[test]

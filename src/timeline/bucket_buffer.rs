@@ -1,4 +1,5 @@
-//! A bucket while its rows arrive: every customer once, rows in logs; then everything of a customer together.
+//! A bucket while its rows arrive: a directory of its customers, and a log for each kind of row. Flushing it brings the
+//! rows of each customer together.
 
 use super::append_log::{CustomerNumber, Purchase, PurchaseLog, UseLog, ValueLog};
 use super::directory::Directory;
@@ -8,10 +9,11 @@ use crate::calendar::Day;
 use crate::error::Result;
 use crate::rows::Subscription;
 
-/// Bytes of a record apart from its days, and of a day: mostly.
+/// The usual bytes of a record without its days, and of a day.
 const CUSTOMER_BYTES: usize = 28;
 const DAY_BYTES: usize = 6;
 
+/// The rows of a bucket that were not flushed yet.
 #[derive(Default)]
 pub struct BucketBuffer {
     customers: Directory,
@@ -21,11 +23,11 @@ pub struct BucketBuffer {
     pub subscriptions: Vec<(CustomerNumber, Subscription)>,
     pub answers: Vec<(CustomerNumber, AnswerRow)>,
     members: Vec<(CustomerNumber, MemberRow)>,
-    /// What the rows of `members` keep outside of themselves.
+    /// Bytes that the rows of `members` have on the heap.
     member_bytes: usize,
 }
 
-/// Rows by customer, as their places in a list.
+/// The rows of each customer, as indices into a list of rows.
 struct Grouped {
     starts: Vec<u32>,
     places: Vec<u32>,
@@ -57,22 +59,23 @@ impl BucketBuffer {
         self.customers.len() == 0
     }
 
-    /// Rows of customers with these hashes are about to come.
+    /// Makes room for rows of customers with these hashes, and loads their directory slots into the cache.
     pub fn prefetch(&mut self, hashes: impl ExactSizeIterator<Item = u64>) {
         self.customers.prefetch(hashes);
     }
 
-    /// The customer's number in this pot. The hash was among those of [`prefetch`](Pot::warm).
+    /// The customer's number in this buffer. The hash was among those of [`prefetch`](BucketBuffer::prefetch).
     pub fn customer(&mut self, hash: u64, id: &[u8]) -> CustomerNumber {
         self.customers.number(hash, id)
     }
 
+    /// Adds a row of source `customers`.
     pub fn put_member(&mut self, customer: CustomerNumber, member: MemberRow) {
         self.member_bytes += member.canonical.len() + member.values.len() * size_of::<(u16, u32)>() + 32;
         self.members.push((customer, member));
     }
 
-    /// What it takes in memory.
+    /// The bytes that it takes in memory.
     pub fn bytes(&self) -> usize {
         self.customers.bytes()
             + self.purchases.bytes()
@@ -84,15 +87,15 @@ impl BucketBuffer {
             + self.member_bytes
     }
 
-    /// About what its records take, where most of them are days: to make room once.
+    /// An estimate of the bytes of its records, to reserve memory once.
     pub fn record_bytes(&self) -> usize {
         self.customers.len() * CUSTOMER_BYTES + self.purchases.len() * DAY_BYTES
     }
 
-    /// Brings the rows of each customer together and shows them, combined, in the order of the ids.
+    /// Calls `show` with the id and the combined rows of each customer, in the order of the ids.
     ///
     /// # Errors
-    /// The first that `show` gives.
+    /// The first error of `show`.
     pub fn flush_to_run(self, show: &mut dyn FnMut(&[u8], &mut CustomerRows) -> Result<()>) -> Result<()> {
         let BucketBuffer { customers, purchases, values, usage, subscriptions, answers, members, .. } = self;
         let n = customers.len();

@@ -1,6 +1,7 @@
 //! Segments that the program computes: a customer has one value of each, as of as_of.
 //!
-//! They look ahead: a customer is `lost` because of what came later. So they tell customers apart, and never why they left.
+//! The values depend on the whole history: a customer is `lost` because of what they did later. Such segments describe
+//! customers, but cannot explain why they left.
 
 use std::sync::Arc;
 
@@ -11,19 +12,20 @@ use super::shape::Shape;
 use crate::calendar::Day;
 use crate::rows::NO_VALUE;
 
+/// A segment that the program computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Builtin {
     /// The class of the mean gap between purchases.
     Frequency,
-    /// The name that R and F give.
+    /// The RFM name, by the scores for recency and frequency.
     Rfm,
     /// The year of the first activity, or of the first paid day.
     CohortYear,
-    /// The time since then.
+    /// The time from that day to as_of.
     Tenure,
 }
 
-/// In the order of their text, with the whole months that each begins at.
+/// The classes of tenure in the order of their text, with the whole months from which each begins.
 const TENURES: [(&str, i32); 6] = [
     ("00-02 months", 0),
     ("03-05 months", 3),
@@ -41,7 +43,7 @@ impl Builtin {
         ("tenure", Builtin::Tenure),
     ];
 
-    /// Every value that customers may have, sorted; years from the first record to as_of.
+    /// Every value that customers may have, sorted. Years go from the first record to as_of.
     pub fn values(self, first_day: Day, as_of: Day) -> Vec<Arc<str>> {
         let texts = |all: &[&str]| all.iter().map(|t| Arc::from(*t)).collect();
         match self {
@@ -52,7 +54,8 @@ impl Builtin {
         }
     }
 
-    /// The rank of a customer's value; `first`: the first day of activity or of paid time. Who never was has none.
+    /// The rank of a customer's value, [`NO_VALUE`] if they have none. `days`: those before as_of. `first`: the first
+    /// day of activity or of paid time.
     pub fn rank(self, shape: &Shape, days: &[DayRow], first: Option<Day>) -> u32 {
         let rank = match self {
             Builtin::Frequency => {
@@ -73,7 +76,7 @@ impl Builtin {
     }
 }
 
-/// Years of four digits sort as numbers do.
+/// The year. As text of four digits years sort as numbers do.
 fn year(day: Day) -> i16 {
     day.civil().year().max(0)
 }

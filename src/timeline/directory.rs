@@ -1,13 +1,13 @@
-//! The customers of a pot: every id once, and a number for each.
+//! The customers of a bucket buffer: each id once, with a number.
 //!
-//! A hash table of our own, because looking customers up is the dearest thing a scan does: with millions of them each
-//! look-up waits for memory. Here it waits once (a slot of half a cache line holds a usual id whole), and for many rows
-//! at the same time ([`Directory::prefetch`]).
+//! It is a hash table of our own because looking customers up is the most expensive part of a scan: with millions of
+//! customers each look-up waits for memory. Here a look-up waits once (a slot of half a cache line holds a usual id
+//! whole), and for many rows at the same time ([`Directory::prefetch`]).
 
 use super::append_log::CustomerNumber;
 use super::identity::prefix;
 
-/// Ids up to this length lie in their slot.
+/// Ids of up to so many bytes are stored in their slot.
 const SHORT: usize = 16;
 
 #[derive(Clone, Copy, Default)]
@@ -15,9 +15,9 @@ const SHORT: usize = 16;
 struct Slot {
     hash: u64,
     number: CustomerNumber,
-    /// Of the id, plus one; 0: the slot is free.
+    /// The length of the id plus one; 0: the slot is free.
     length: u32,
-    /// The id, or where it lies among the long ones.
+    /// The id, or its position in [`Directory::long`].
     id: [u8; SHORT],
 }
 
@@ -32,7 +32,7 @@ impl Slot {
     }
 }
 
-/// A short id as its slot has it.
+/// A short id as its slot stores it; `None` if the id is long.
 fn padded(id: &[u8]) -> Option<[u8; SHORT]> {
     if let Ok(whole) = id.try_into() {
         return Some(whole);
@@ -42,33 +42,36 @@ fn padded(id: &[u8]) -> Option<[u8; SHORT]> {
     Some(padded)
 }
 
+/// A map from customer ids to numbers, by open addressing with linear probing.
 #[derive(Default)]
 pub struct Directory {
-    /// A power of two of slots, at most seven eighths of them taken.
+    /// Their number is a power of two; at most seven eighths are taken.
     slots: Vec<Slot>,
     customers: usize,
-    /// Ids longer than [`SHORT`], one behind the other.
+    /// Ids longer than [`SHORT`], one after the other.
     long: Vec<u8>,
-    /// The one asked for last: exports often have several rows of a customer one behind the other.
+    /// The slot of the last look-up: exports often have several rows of a customer next to each other.
     last: usize,
 }
 
 impl Directory {
+    /// The number of customers.
     pub fn len(&self) -> usize {
         self.customers
     }
 
+    /// The bytes that it takes in memory.
     pub fn bytes(&self) -> usize {
         self.slots.capacity() * size_of::<Slot>() + self.long.capacity()
     }
 
-    /// Where a hash would like to be. Its top bits have chosen the bucket already.
+    /// The first slot to try for a hash. Its top bits chose the bucket already, so the low bits are used.
     fn home(&self, hash: u64) -> usize {
         (hash as usize) & (self.slots.len() - 1)
     }
 
-    /// Makes room for so many customers more, and has the slots of these hashes fetched from memory: all at once, where
-    /// looking them up one by one would wait for each.
+    /// Makes room for customers with these hashes, and loads their slots into the cache. These loads overlap, while
+    /// each of the look-ups would wait for its own.
     pub fn prefetch(&mut self, hashes: impl ExactSizeIterator<Item = u64>) {
         let most = self.customers + hashes.len();
         if most * 8 > self.slots.len() * 7 {
@@ -81,8 +84,8 @@ impl Directory {
         std::hint::black_box(seen);
     }
 
-    /// The number of the customer with this id, which is told apart by its bytes. There is room: see
-    /// [`prefetch`](Directory::warm).
+    /// The number of the customer with this id; a new one if the id is not known yet. Ids are compared by their bytes,
+    /// so that equal hashes do no harm. [`prefetch`](Directory::prefetch) must have made room.
     pub fn number(&mut self, hash: u64, id: &[u8]) -> CustomerNumber {
         let length = id.len() as u32 + 1;
         let short = padded(id);
@@ -125,7 +128,7 @@ impl Directory {
         self.last = 0;
     }
 
-    /// Numbers and ids, in the order of the ids.
+    /// All customers with their ids, in the order of the ids.
     pub fn sorted(&self) -> Vec<(CustomerNumber, &[u8])> {
         let mut all: Vec<(u64, CustomerNumber, &[u8])> = Vec::with_capacity(self.customers);
         for slot in self.slots.iter().filter(|slot| slot.length != 0) {

@@ -1,5 +1,8 @@
-//! Money of other currencies than the run's own: what a customer's subscriptions come to at the boundaries of periods, each
-//! at the rate of its day; or, where exchange rates move nothing, at the rate of each subscription's last change.
+//! Subscriptions in other currencies than `money.currency`.
+//!
+//! Under the standard policy their MRR is converted at each period boundary at the exchange rate of its day
+//! ([`ForeignMoney`]). Where the policy books no movement for exchange rates, each subscription keeps the rate of its
+//! last change ([`keep_rates`]).
 
 use std::collections::BTreeSet;
 
@@ -10,15 +13,15 @@ use crate::exchange::{ConversionError, CurrencyCode, ExchangeRates, OWN_CURRENCY
 use crate::money::MAX_MINOR;
 use crate::rows::PackedId;
 
-/// What an amount is worth; nothing where that cannot be said, which is noted: of several faults the first.
-pub fn noted(worth: Result<i64, ConversionError>, fault: &mut Option<ConversionError>) -> i64 {
+/// The converted amount, or 0 where the conversion failed. `fault` keeps the first fault (by day and currency).
+pub fn or_record_fault(worth: Result<i64, ConversionError>, fault: &mut Option<ConversionError>) -> i64 {
     worth.unwrap_or_else(|found| {
         *fault = Some(fault.map_or(found, |known| known.min(found)));
         0
     })
 }
 
-/// From boundary `at` on these are added to what stands in a currency.
+/// What is added to the balance of a currency from boundary `at` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct CurrencyChange {
     at: usize,
@@ -27,7 +30,7 @@ struct CurrencyChange {
     scheduled: i64,
 }
 
-/// What stands in a currency.
+/// The MRR of a customer in a currency.
 #[derive(Clone, Copy, Debug)]
 struct CurrencyBalance {
     currency: CurrencyCode,
@@ -35,24 +38,24 @@ struct CurrencyBalance {
     scheduled: i64,
 }
 
-/// What stands at a boundary, the run's own currency with it.
+/// The MRR of a customer at a boundary, over all currencies, in minor units of `money.currency`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BoundaryValue {
     pub money: i64,
-    /// The same at the rates of the boundary before.
+    /// `money` at the exchange rates of the boundary before.
     pub valued: i64,
     pub scheduled: i64,
 }
 
-/// A walk over the boundaries at which a customer's money of other currencies stands.
+/// Visits the boundaries at which a customer has money of other currencies.
 #[derive(Default)]
 pub struct ForeignMoney {
     changes: Vec<CurrencyChange>,
     held: Vec<CurrencyBalance>,
-    /// The change that comes next, and the boundary after the last one seen.
+    /// The next change, and the boundary after the last one visited.
     ahead: usize,
     after: usize,
-    /// From here on rates are not known.
+    /// The last boundary whose exchange rates are known.
     last: usize,
 }
 
@@ -65,21 +68,22 @@ impl ForeignMoney {
         self.changes.is_empty()
     }
 
-    /// Adds a live range, seen from the boundary `start` to `end`, its cancellation from `told`. Its currency has to have a
-    /// rate on the first day of every period in which it is live, whether or not it is seen at a boundary.
+    /// Adds a live range that counts at the boundaries from `start` to before `end`; its cancellation is known from
+    /// `known_from` on. The currency needs a rate on the first day of every period with a live day, even if the range
+    /// touches no boundary.
     pub fn add(
         &mut self,
         frame: &Frame,
         range: &LiveRange,
-        (start, told, end): (usize, usize, usize),
+        (start, known_from, end): (usize, usize, usize),
         fault: &mut Option<ConversionError>,
     ) {
         let LiveRange { currency, mrr, .. } = *range;
         if start >= end {
-            noted(frame.worth(currency, mrr, start.saturating_sub(1)), fault);
+            or_record_fault(frame.worth(currency, mrr, start.saturating_sub(1)), fault);
         }
         let never = frame.len() + 1;
-        for (from, net, scheduled) in [(start, mrr, 0), (told, 0, mrr)] {
+        for (from, net, scheduled) in [(start, mrr, 0), (known_from, 0, mrr)] {
             if from < end && mrr != 0 {
                 self.changes.push(CurrencyChange { at: from, currency, net, scheduled });
                 if end < never {
@@ -89,21 +93,21 @@ impl ForeignMoney {
         }
     }
 
-    /// Begins the walk, rates being known up to the boundary `last`.
+    /// Begins with the first boundary. `last`: the last boundary whose exchange rates are known.
     pub fn begin(&mut self, last: usize) {
         self.changes.sort_unstable();
         self.held.clear();
         (self.ahead, self.after, self.last) = (0, 0, last);
     }
 
-    /// The next boundary at which something may be worth something else.
+    /// The next boundary at which the value may change.
     pub fn next(&self) -> Option<usize> {
         let change = self.changes.get(self.ahead).map(|c| c.at);
         if self.held.is_empty() { change } else { Some(self.after) }
     }
 
-    /// Goes on to a boundary, at which `own` and scheduled money of the run's own currency stand: its worth, each currency
-    /// rounded once.
+    /// Goes on to boundary `at` and returns the value there. `own`: money and scheduled money in `money.currency`. Each
+    /// currency is rounded once.
     pub fn at(
         &mut self,
         frame: &Frame,
@@ -128,10 +132,11 @@ impl ForeignMoney {
         self.after = at + 1;
         let (here, before) = (at.min(self.last), at.saturating_sub(1).min(self.last));
         let mut sum = |own: i64, of: fn(&CurrencyBalance) -> i64, boundary: usize| {
-            let each = self.held.iter().map(|h| i128::from(noted(frame.worth(h.currency, of(h), boundary), fault)));
+            let each =
+                self.held.iter().map(|h| i128::from(or_record_fault(frame.worth(h.currency, of(h), boundary), fault)));
             let all = i128::from(own) + each.sum::<i128>();
             let fits = i64::try_from(all).ok().filter(|_| all <= MAX_MINOR).ok_or(ConversionError::Beyond);
-            noted(fits, fault)
+            or_record_fault(fits, fault)
         };
         BoundaryValue {
             money: sum(own.0, |h| h.net, here),
@@ -141,14 +146,16 @@ impl ForeignMoney {
     }
 }
 
-/// A subscription that may go on with the next row: of the same id, price and currency.
+/// A subscription that a later row of the same id, price and currency may continue: id, currency, MRR, end, and the day
+/// whose rate it keeps.
 type Going = (PackedId, CurrencyCode, i64, Day, Day);
 
-/// Turns what is in other currencies into the run's own, each subscription at the rate of its last change: the first live day
-/// of its row, or of an earlier one that it merely goes on from, at the same price.
+/// Converts live ranges of other currencies to `money.currency`, each at the exchange rate of its last change. That is
+/// the first live day of its row, or of the earlier row that it continues at the same price.
 ///
-/// A row goes on from one of the same subscription that ends where it begins, at most `gap_days` earlier, or later; where
-/// the export has no subscription ids, from any of the same price that ends there.
+/// A row continues one of the same subscription that ends at most `gap_days` before it begins, or later. Where the
+/// export has no subscription ids, it continues any row of the same price that ends at most `gap_days` before it
+/// begins.
 pub fn keep_rates(
     subscriptions: &[Subscription],
     ranges: &mut [LiveRange],
@@ -160,13 +167,13 @@ pub fn keep_rates(
         return;
     }
     let mut going: BTreeSet<Going> = BTreeSet::new();
-    // Of each row, what it is among those.
+    // The entry of each row in `going`.
     let mut rows: Vec<Option<Going>> = vec![None; subscriptions.len()];
     for range in ranges.iter_mut().filter(|r| r.currency != OWN_CURRENCY) {
         let (row, LiveRange { start, end, currency, mrr, .. }) = (range.row as usize, *range);
         let subscription = subscriptions[row].subscription;
         let rated = match rows[row].take() {
-            // After a pause.
+            // The row was seen before: it goes on after a pause.
             Some(before) => {
                 going.remove(&before);
                 before.4
@@ -187,7 +194,7 @@ pub fn keep_rates(
         let now = (subscription, currency, mrr, end, rated);
         going.insert(now);
         rows[row] = Some(now);
-        range.mrr = noted(rates.worth_on(currency, mrr, rated), fault);
+        range.mrr = or_record_fault(rates.worth_on(currency, mrr, rated), fault);
         (range.currency, range.rated) = (OWN_CURRENCY, rated);
     }
 }
@@ -198,8 +205,9 @@ mod tests {
     use crate::calendar::Period;
     use crate::exchange::{Rate, RateRow};
     use crate::money::ExactDecimal;
+    use crate::timeline::boundary_states::{MovementInputs, Scratch};
     use crate::timeline::lens::{LiveRule, SubscriptionRule};
-    use crate::timeline::movements::{MovementInputs, MovementRun, Scratch, movements};
+    use crate::timeline::movements::{MovementRun, movements};
     use crate::timeline::segments::SegmentDictionary;
     use crate::timeline::shape::{Basis, Shape};
     use crate::timeline::spells::Spell;
@@ -277,14 +285,14 @@ mod tests {
     #[test]
     fn of_several_faults_the_first_counts() {
         let mut fault = None;
-        assert_eq!(noted(Ok(5), &mut fault), 5);
+        assert_eq!(or_record_fault(Ok(5), &mut fault), 5);
         for found in [
             ConversionError::Missing(Day(5), 1),
             ConversionError::Beyond,
             ConversionError::Missing(Day(3), 2),
             ConversionError::Missing(Day(4), 1),
         ] {
-            assert_eq!(noted(Err(found), &mut fault), 0);
+            assert_eq!(or_record_fault(Err(found), &mut fault), 0);
         }
         assert_eq!(fault, Some(ConversionError::Missing(Day(3), 2)));
     }

@@ -1,4 +1,4 @@
-//! All rows of one customer, and the walk over a bucket that finds them.
+//! All rows of one customer, and the reader that decodes them from the records of a bucket.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,13 +9,14 @@ use crate::calendar::Day;
 use crate::error::Result;
 use crate::rows::Subscription;
 
+/// A customer's id. All ids of a run are of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CustomerId<'a> {
     Integer(i64),
     Text(&'a str),
 }
 
-/// The rows of one customer, each kind sorted by time.
+/// The rows of one customer, each kind sorted by date.
 #[derive(Clone, Copy, Debug)]
 pub struct CustomerHistory<'a> {
     pub id: CustomerId<'a>,
@@ -27,20 +28,21 @@ pub struct CustomerHistory<'a> {
     pub answers: &'a [AnswerRow],
 }
 
-/// Who has rows before as_of, but is known neither to the basis source nor to `customers`: no figure counts them.
+/// Counts of customers with rows before as_of who are in neither the basis source nor `customers`. No other figure
+/// counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnknownCustomers {
-    /// How many of them each source knows.
+    /// The number of them in each source.
     pub in_transactions: i64,
     pub in_subscriptions: i64,
     pub in_usage: i64,
     pub in_surveys: i64,
-    /// Their answers, and invitations that were not answered.
+    /// Their survey answers, with invitations that were not answered.
     pub answers: i64,
 }
 
 impl UnknownCustomers {
-    /// Counts one.
+    /// Adds a customer.
     pub fn count(&mut self, history: &CustomerHistory<'_>, as_of: Day) {
         self.in_transactions += i64::from(history.days.first().is_some_and(|d| d.day < as_of));
         self.in_subscriptions += i64::from(history.subscriptions.first().is_some_and(|t| t.started < as_of));
@@ -50,6 +52,7 @@ impl UnknownCustomers {
         self.answers += answers;
     }
 
+    /// Adds the counts of other customers.
     pub fn merge(&mut self, other: UnknownCustomers) {
         self.in_transactions += other.in_transactions;
         self.in_subscriptions += other.in_subscriptions;
@@ -59,11 +62,12 @@ impl UnknownCustomers {
     }
 }
 
-/// Reads records one after the other into the same buffers.
+/// Decodes records one after the other into the same buffers.
 #[derive(Default)]
 pub struct HistoryReader(DecodedRecord);
 
 impl HistoryReader {
+    /// Decodes a record and calls `to` with it.
     pub fn show<T>(&mut self, record: Record<'_>, integer_ids: bool, to: impl FnOnce(&CustomerHistory<'_>) -> T) -> T {
         let rows = &mut self.0;
         rows.read(record);
@@ -78,10 +82,10 @@ impl HistoryReader {
         })
     }
 
-    /// Shows every customer of a sealed bucket, in the order of their ids.
+    /// Calls `to` with every customer of a finalized bucket, in the order of their ids.
     ///
     /// # Errors
-    /// The first that `to` gives.
+    /// The first error of `to`.
     pub fn each(
         &mut self,
         mut bucket: &[u8],

@@ -1,17 +1,18 @@
-//! Which bucket a customer's rows go to, and the bytes by which customers are told apart and put in order.
+//! The hash of a customer id, which decides its bucket, and the bytes of an id, by which customers are compared and
+//! sorted.
 
 use super::history::CustomerId;
 use crate::rows::Ids;
 
-/// Buckets are logical and fixed, so that parts of the output nest in them whatever the size of a run.
+/// The number of buckets is fixed at 2^9, whatever the size of a run: the parts of an output are ranges of buckets.
 pub const BUCKET_BITS: u32 = 9;
 pub const BUCKETS: usize = 1 << BUCKET_BITS;
 
-/// The hash of customer ids. It only spreads customers: within a bucket they are told apart by their ids, so that no
-/// two ids can ever be taken for one.
+/// Hashes customer ids. The hash only distributes customers over buckets. Within a bucket customers are compared by
+/// their ids, so that two ids with one hash stay two customers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CustomerHasher {
-    /// How many bits of the hash are kept: 64, or fewer in tests that want collisions.
+    /// The number of bits of the hash that are kept: 64, or fewer in tests of collisions.
     pub bits: u32,
 }
 
@@ -22,12 +23,13 @@ impl Default for CustomerHasher {
 }
 
 impl CustomerHasher {
-    /// XXH3-128 of the text, its upper half: fixed for ever, since files are parted by it.
+    /// The upper half of XXH3-128 of a text id. It must never change, since files are partitioned by it.
     pub fn text(self, id: &[u8]) -> u64 {
         self.narrow((xxhash_rust::xxh3::xxh3_128(id) >> 64) as u64)
     }
 
-    /// The finaliser of SplitMix64 (Steele, Lea and Flood 2014).
+    /// The hash of an integer id: the finaliser of SplitMix64 (Steele, Lea and Flood 2014). It must never change
+    /// either.
     pub fn integer(self, id: i64) -> u64 {
         let mut z = id as u64;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -46,7 +48,8 @@ pub fn bucket(hash: u64) -> usize {
     (hash >> (64 - BUCKET_BITS)) as usize
 }
 
-/// The bytes of a row's customer id: of a text its own, of a whole number eight that sort as the numbers do.
+/// The bytes of a row's customer id: those of the text, or eight bytes that sort as the integers do. `number` is a
+/// buffer for the latter.
 pub fn bytes_of<'a>(ids: &'a Ids, row: usize, number: &'a mut [u8; 8]) -> &'a [u8] {
     match ids {
         Ids::Text(texts) => texts.bytes(row),
@@ -57,10 +60,10 @@ pub fn bytes_of<'a>(ids: &'a Ids, row: usize, number: &'a mut [u8; 8]) -> &'a [u
     }
 }
 
-/// The id that [`bytes_of`] wrote.
+/// The id of the bytes that [`bytes_of`] gave.
 ///
 /// # Panics
-/// If the bytes are of the other kind.
+/// If the bytes are of the other kind of id.
 pub fn id_of(bytes: &[u8], integer_ids: bool) -> CustomerId<'_> {
     if integer_ids {
         let number = bytes.try_into().expect("whole numbers are kept in eight bytes");
@@ -70,7 +73,7 @@ pub fn id_of(bytes: &[u8], integer_ids: bool) -> CustomerId<'_> {
     }
 }
 
-/// The first eight bytes as a number: ids sort by it, and by the rest where it is the same.
+/// The first eight bytes as a number. Ids sort by it, and by their bytes where it is equal.
 pub fn prefix(id: &[u8]) -> u64 {
     let mut first = [0; 8];
     let n = id.len().min(8);

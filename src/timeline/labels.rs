@@ -1,24 +1,25 @@
-//! Texts that rows carry as codes: channels, reasons, the values of segments.
+//! Texts that rows have as codes: channels, reasons, values of segments.
 
 use std::sync::Arc;
 
 pub use crate::rows::NO_VALUE;
 use crate::rows::ValueCode;
 
-/// The texts behind a column's codes.
+/// The texts of a column.
 ///
-/// The scan numbers texts as it meets them; from here on a text is its *rank* among all of the column in the order of
-/// their bytes, so that no figure depends on which thread saw what first.
+/// The scan numbers texts in the order in which its threads meet them (*codes*). Everything later uses a text's *rank*,
+/// its position among all texts of the column in the order of their bytes, so that no figure depends on the order of
+/// threads.
 #[derive(Clone, Debug, Default)]
 pub struct LabelColumn {
-    /// Sorted; a text's rank is its place here.
+    /// Sorted; a text's rank is its index.
     values: Vec<Arc<str>>,
-    /// Rank of each code that the scan gave out.
+    /// The rank of each code.
     ranks: Vec<u32>,
 }
 
 impl LabelColumn {
-    /// `values[code]` is the text behind a code.
+    /// `values[code]`: the text of a code.
     pub fn new(values: &[Arc<str>]) -> LabelColumn {
         let mut order: Vec<u32> = (0..values.len() as u32).collect();
         order.sort_unstable_by_key(|code| &*values[*code as usize]);
@@ -34,7 +35,7 @@ impl LabelColumn {
         LabelColumn { values: sorted, ranks }
     }
 
-    /// The same, where a text of nothing but blanks says nothing.
+    /// As [`new`](LabelColumn::new), with texts of nothing but blanks as [`NO_VALUE`].
     pub fn without_blanks(values: &[Arc<str>]) -> LabelColumn {
         let mut labels = LabelColumn::new(values);
         labels.values.retain(|v| !v.trim().is_empty());
@@ -44,17 +45,18 @@ impl LabelColumn {
         labels
     }
 
-    /// [`NO_VALUE`] for NULL, and for a code that was never given out.
+    /// The rank of a code; [`NO_VALUE`] for NULL and for an unknown code.
     pub fn rank(&self, code: ValueCode) -> u32 {
         self.ranks.get(code as usize).copied().unwrap_or(NO_VALUE)
     }
 
+    /// All texts, by rank.
     pub fn values(&self) -> &[Arc<str>] {
         &self.values
     }
 }
 
-/// What rows say beside segments.
+/// The texts of a run that are no segments.
 #[derive(Clone, Debug, Default)]
 pub struct Labels {
     /// Of `customers.acquired_by` and `acquisition_costs.channel`.

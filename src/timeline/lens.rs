@@ -1,7 +1,7 @@
-//! The way of looking at a customer's rows: which period, which rule of liveness, up to which day.
+//! A lens: the period, the rule of when a customer is live, and the day up to which rows are used.
 //!
-//! Spells and movements are properties of a customer *under a lens*: a weekly cohort, a policy of another vendor and a
-//! backtest look through other lenses at the same rows. Equal lenses are computed once per customer.
+//! Spells and movements are properties of a customer *under a lens*. A weekly cohort, another vendor's policy and a
+//! backtest use other lenses on the same rows. Equal lenses are evaluated once per customer.
 
 use std::fmt;
 
@@ -20,17 +20,17 @@ pub struct SubscriptionRule {
     pub past_due_is_live: bool,
     /// The date at which an end counts.
     pub dated: Dated,
-    /// Who joins and leaves within a period is new (or returned) and churned in it.
+    /// A customer who joins and leaves within a period counts as new (or returned) and as churned in it.
     pub passing_counts: bool,
-    /// Days after which coming back is no return any more; `None`: it always is.
+    /// A customer who comes back after more than so many days counts as new; `None`: always as returned.
     pub reactivation: Option<i32>,
-    /// Money follows the exchange rates; else each subscription keeps that of its last change.
+    /// Money follows the exchange rates; else each subscription keeps the rate of its last change.
     pub rates_move: bool,
-    /// A free plan that goes on from a paid one is live.
+    /// A free plan that continues a paid one is live.
     pub free_after_paid_is_live: bool,
 }
 
-/// The standard policy, live what is paid for or past due.
+/// The standard policy: paid and past due subscriptions are live.
 impl Default for SubscriptionRule {
     fn default() -> SubscriptionRule {
         SubscriptionRule {
@@ -55,13 +55,13 @@ pub enum LiveRule {
     Period,
     /// `churn_after = "N days"`: each activity keeps the customer live for N days.
     Window(i32),
-    /// `churn_after = { quantile = … }`: likewise, for as many days as were learned for customers of the kind.
+    /// `churn_after = { quantile = … }`: as `Window`, for the days learned for the customer's frequency class.
     Learned,
     Subscriptions(SubscriptionRule),
 }
 
 impl SubscriptionRule {
-    /// `, dated ended_at, …`: in what it differs from the standard policy.
+    /// Writes the differences to the standard policy: `, to ended_at, …`.
     fn policy(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.dated {
             Dated::PaidUntil => {}
@@ -85,12 +85,12 @@ impl SubscriptionRule {
 }
 
 impl LiveRule {
-    /// Who joins and leaves within a period counts as both.
+    /// [`SubscriptionRule::passing_counts`]; false on transactions.
     pub fn passing_counts(&self) -> bool {
         matches!(self, LiveRule::Subscriptions(rule) if rule.passing_counts)
     }
 
-    /// Days after which coming back is no return any more.
+    /// [`SubscriptionRule::reactivation`]; `None` on transactions.
     pub fn reactivation(&self) -> Option<i32> {
         if let LiveRule::Subscriptions(rule) = self { rule.reactivation } else { None }
     }
@@ -112,11 +112,14 @@ impl fmt::Display for LiveRule {
     }
 }
 
+/// How a customer's rows are evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Lens {
+    /// The periods between whose boundaries customers move.
     pub period: Period,
+    /// When a customer is live.
     pub rule: LiveRule,
-    /// Exclusive: nothing dated from here on is seen; `None`: as_of.
+    /// Exclusive: rows dated from here on are ignored; `None`: as_of.
     pub until: Option<Day>,
 }
 

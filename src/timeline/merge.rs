@@ -27,8 +27,8 @@ impl RunLocation {
         }
     }
 
-    /// The bytes that it takes in memory. The checksums of a spilled run, 1/2048 of it, are not counted: flushing could not
-    /// free them.
+    /// The bytes that it takes in memory. The checksums of a spilled run, 1/2048 of it, are not counted: flushing could
+    /// not free them.
     pub fn resident(&self) -> usize {
         match self {
             RunLocation::Memory(bytes) => bytes.capacity(),
@@ -120,8 +120,8 @@ impl<'a> RunReader<'a> {
     }
 }
 
-/// Calls `show` with the rows of each customer of all runs, combined and with orders counted on their days, in the order
-/// of the ids.
+/// Calls `show` with the rows of each customer of all runs, combined and with orders counted on their days, in the
+/// order of the ids.
 ///
 /// # Errors
 /// Output: a run cannot be read, or is damaged. Else the first error of `show`.

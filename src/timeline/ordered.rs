@@ -1,14 +1,14 @@
-//! Rows that differ in nothing but a reason, in an order that nobody's numbering decides.
+//! A deterministic order for rows that differ in their reason alone.
 //!
-//! A reason is a code, numbered by the thread that met it first. Where only reasons tell rows apart, the order in which
-//! they were kept is chance; here it becomes that of the texts.
+//! A reason is a code, and codes are numbered in the order in which threads met the texts. Records are sorted by code,
+//! so that the order of such rows would depend on threads. Here they are sorted by the reasons' texts.
 
 use super::history::CustomerHistory;
 use super::labels::Labels;
 use super::rows::AnswerRow;
 use crate::rows::{NO_VALUE, Subscription};
 
-/// The rows of one customer that had to be put in order; empty where the record's own order stands.
+/// The rows of one customer that had to be sorted again; empty where the order of the record is right.
 #[derive(Default)]
 pub struct Ordered {
     subscriptions: Vec<Subscription>,
@@ -33,7 +33,7 @@ impl Ordered {
     }
 }
 
-/// `bare`: the row without its reason. Rows are sorted, so those alike but for it lie side by side.
+/// `bare`: the row without its reason. Rows are sorted by code, so rows that differ in the reason alone are adjacent.
 fn put<T: Copy + Ord>(into: &mut Vec<T>, rows: &[T], bare: impl Fn(&T) -> T, rank: impl Fn(&T) -> u32) {
     into.clear();
     if rows.windows(2).any(|pair| pair[0] != pair[1] && bare(&pair[0]) == bare(&pair[1])) {

@@ -1,8 +1,8 @@
-//! Policies: whose definitions of subscription churn are followed, as seven switches (DEFINITIONS §5).
+//! Policies: vendors' definitions of subscription churn as seven switches (DEFINITIONS §5).
 //!
-//! A preset is what a vendor documents; each switch can also be set alone. Five of them decide what is seen of a customer
-//! and are part of the lens; two (what a churn rate is a share of, and which one a lifetime value divides by) are read
-//! by stages alone, so that policies that differ in nothing else share everything that is folded.
+//! A preset is what a vendor documents; each switch can also be set alone. Five switches change how a customer is
+//! evaluated and are part of the lens. The other two (the denominator of the churn rate, and the churn rate of a
+//! lifetime value) are read by stages alone, so that policies that differ in these share all folds.
 
 use super::lens::SubscriptionRule;
 
@@ -13,20 +13,20 @@ pub enum Dated {
     PaidUntil,
     /// `ended_at`; where that is not known, the end of the time paid for.
     EndedAt,
-    /// The cancellation; who ends without one ends as under `EndedAt`.
+    /// The cancellation; without one as under `EndedAt`.
     CancelledAt,
 }
 
-/// What churned customers are a share of.
+/// The denominator of the churn rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RateOf {
-    /// Those live at the period's opening.
+    /// The customers live at the period's opening.
     Opening,
-    /// Of the thirty days before the period's end: those live at their beginning and the new ones.
+    /// In the thirty days before the period's end: the customers live at their beginning, and the new ones.
     LastThirtyDays,
 }
 
-/// What becomes of who joins and leaves within one period.
+/// How a customer counts who joins and leaves within one period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Passing {
     /// Neither new nor churned.
@@ -35,29 +35,29 @@ pub enum Passing {
     Both,
 }
 
-/// Where moves of exchange rates are booked.
+/// How changes of exchange rates are booked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RateMoves {
-    /// As currency_effect.
+    /// As `currency_effect`.
     CurrencyEffect,
-    /// Nowhere: each subscription keeps the rate of its last change.
+    /// Not at all: each subscription keeps the rate of its last change.
     NoMovement,
 }
 
-/// A free plan after a paid one.
+/// How a customer counts whose paid plan is followed by a free one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FreeAfterPaid {
     Churned,
-    /// Live at no money, where it goes on from the paid one.
+    /// Live with no money, if the free plan continues the paid one.
     LiveAtZero,
 }
 
 /// The churn rate that a lifetime value divides by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LtvRate {
-    /// Σ churned / Σ opening over the trailing periods, the present one included.
+    /// Σ churned / Σ opening over the trailing periods, with the current one.
     Trailing,
-    /// The mean of the rates of as many periods before the present one.
+    /// The mean of the rates of as many periods before the current one.
     PreviousMean,
 }
 
@@ -67,7 +67,7 @@ pub struct Policy {
     pub dated: Dated,
     pub rate_of: RateOf,
     pub passing: Passing,
-    /// Who comes back within so many days is a reactivation, later a new customer; `None`: a reactivation always.
+    /// A customer who comes back within so many days is reactivated, later they are new; `None`: always reactivated.
     pub reactivation: Option<i32>,
     pub rate_moves: RateMoves,
     pub free_after_paid: FreeAfterPaid,
@@ -85,7 +85,7 @@ impl Policy {
         ltv_rate: LtvRate::Trailing,
     };
 
-    /// Every preset by name, the standard first; what a vendor does not document is as standard.
+    /// Every preset by name, the standard first. Switches that a vendor does not document are as in the standard.
     pub const PRESETS: [(&'static str, Policy); 5] = [
         ("standard", Policy::STANDARD),
         (
@@ -111,7 +111,7 @@ impl Policy {
         ("maxio", Policy { passing: Passing::Both, reactivation: Some(90), ..Policy::STANDARD }),
     ];
 
-    /// The rule of liveness with the switches that decide what is seen of a customer.
+    /// `rule` with those switches that change how a customer is evaluated.
     pub fn rule(self, rule: SubscriptionRule) -> SubscriptionRule {
         SubscriptionRule {
             dated: self.dated,

@@ -1,8 +1,8 @@
-//! How often a customer buys, and for how long silence is then no churn (DEFINITIONS §2).
+//! How often a customer buys, and after how many days without a purchase they have churned (DEFINITIONS §2).
 //!
-//! A customer's gaps are the days between one day of activity and the next. Who has at least [`LEAST_GAPS`] of them is in
-//! one of five classes by the quintile of the mean gap; all others are in a class of their own, for whom the window of
-//! everybody holds.
+//! A customer's gaps are the days between one day of activity and the next. Customers with at least [`LEAST_GAPS`] of
+//! them are in one of five classes, by the quintile of their mean gap. All others are in a sixth class, whose window is
+//! that of all customers together.
 
 use std::cmp::Ordering;
 
@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 use super::rows::DayRow;
 use crate::calendar::Day;
 
-/// Fewer gaps say nothing of a habit.
+/// The fewest gaps of which a mean is taken.
 pub const LEAST_GAPS: u32 = 3;
 /// Classes by mean gap.
 pub const QUINTILES: usize = 5;
 /// The class of those with too few gaps.
 pub const FEW: usize = QUINTILES;
-/// By number; in the order of their text, so that a class is its rank as a segment's value.
+/// The names of classes by number. Their texts sort so too: a class is its rank as a segment value.
 pub const CLASSES: [&str; QUINTILES + 1] =
     ["1 most often", "2 often", "3 now and then", "4 seldom", "5 least often", "fewer than 3 gaps"];
 
@@ -55,7 +55,7 @@ fn greatest_common_divisor(mut a: u32, mut b: u32) -> u32 {
     a
 }
 
-/// A customer's days of activity before a day, as far as a habit shows in them.
+/// A customer's days of activity before some day: the first, the last, and the number of gaps between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PurchaseRhythm {
     pub first: Day,
@@ -72,43 +72,45 @@ impl PurchaseRhythm {
         Some(PurchaseRhythm { first, last, gaps })
     }
 
-    /// Of those with enough gaps.
+    /// The mean gap; `None` with fewer than [`LEAST_GAPS`] gaps.
     pub fn mean_gap(&self) -> Option<MeanGap> {
         (self.gaps >= LEAST_GAPS).then(|| MeanGap::new((self.last.0 - self.first.0) as u32, self.gaps))
     }
 }
 
-/// The mean gaps that part the classes: a class above the first begins beyond one of them.
+/// The mean gaps that separate the classes: a class above the first has mean gaps greater than its cut.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrequencyCuts(pub Vec<MeanGap>);
 
 impl FrequencyCuts {
-    /// 1 + ⌊5·(customers with a smaller mean gap)/n⌋ as a number from 0, or [`FEW`].
+    /// The class, from 0: ⌊5·(customers with a smaller mean gap)/n⌋, or [`FEW`].
     pub fn class(&self, rhythm: Option<PurchaseRhythm>) -> usize {
         let Some(mean) = rhythm.and_then(|r| r.mean_gap()) else { return FEW };
         self.0.iter().filter(|cut| mean > **cut).count()
     }
 }
 
-/// What was learned of a class's gaps.
+/// What was learned from the gaps of a class.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FrequencyClass {
     pub customers: u64,
-    /// Gaps that ended in a purchase, and last ones that had not when the learning ended.
+    /// Gaps that ended in a purchase.
     pub intervals: u64,
+    /// Last gaps of customers, that had not ended in a purchase when the learning ended.
     pub censored: u64,
-    /// The share that ever buys again, as far as it was seen: 1 − S at the end of the curve; `None` without a gap at risk.
+    /// The share of gaps that end in another purchase, as far as was observed: 1 − S at the end of the Kaplan–Meier
+    /// curve; `None` without a gap at risk.
     pub share_returning: Option<f64>,
-    /// After so many days of silence a customer has churned.
+    /// The churn window: a customer has churned after so many days without activity.
     pub window: i32,
 }
 
-/// The habits of all classes.
+/// What was learned about all classes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FrequencyClasses {
-    /// Nothing from here on was learned from.
+    /// Exclusive: days from here on were not used.
     pub until: Day,
-    /// The share of those who buy again that have done so within their window.
+    /// The share of the returning customers of a class who return within its window.
     pub quantile: f64,
     pub cuts: FrequencyCuts,
     pub classes: [FrequencyClass; QUINTILES + 1],
@@ -117,7 +119,7 @@ pub struct FrequencyClasses {
 }
 
 impl FrequencyClasses {
-    /// The class of a customer, by what was known when the habits were learned.
+    /// The class of a customer, by their days before [`until`](FrequencyClasses::until).
     pub fn class(&self, days: &[DayRow]) -> usize {
         self.cuts.class(PurchaseRhythm::before(days, self.until))
     }
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_habit_wants_three_gaps_before_the_day() {
+    fn a_mean_gap_takes_three_gaps_before_the_day() {
         let three = days(&[0, 2, 4, 9]);
         assert_eq!(PurchaseRhythm::before(&three, Day(100)).unwrap().mean_gap(), Some(MeanGap::new(3, 1)));
         assert_eq!(PurchaseRhythm::before(&three, Day(9)).unwrap().mean_gap(), None);

@@ -1,4 +1,5 @@
-//! A customer's purchases as models of buying see them: how often, how lately, since when (DEFINITIONS §6).
+//! A customer's purchases as purchase models (BG/NBD, Pareto/NBD, Gamma-Gamma) take them: frequency, recency, age,
+//! spend (DEFINITIONS §6).
 
 use super::rows::DayRow;
 use super::shape::Shape;
@@ -6,7 +7,7 @@ use super::view::View;
 use crate::calendar::{Day, Period};
 use crate::money::div_half_even;
 
-/// What is one transaction.
+/// What counts as one transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransactionUnit {
     /// All activities of a day.
@@ -15,16 +16,17 @@ pub enum TransactionUnit {
     ByOrder,
 }
 
-/// Up to which day customers are looked at (exclusive).
+/// The day up to which purchases count, exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
     AsOf,
     Day(Day),
-    /// So many millionths of the window, down to the start of a period.
+    /// So many millionths of the observed window, rounded down to the start of a period.
     Share(u32, Period),
 }
 
 impl Until {
+    /// The day, at most as_of.
     pub fn day(self, shape: &Shape) -> Day {
         match self {
             Until::AsOf => shape.as_of,
@@ -39,14 +41,14 @@ impl Until {
     }
 }
 
-/// A customer's purchases up to a day, as the models see them; times in days.
+/// A customer's purchases up to a day. Times are in days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Purchases {
-    /// x: transactions after the first.
+    /// x: the number of transactions after the first.
     pub frequency: u32,
-    /// t_x: from the first to the last.
+    /// t_x: the time from the first to the last transaction.
     pub recency: u32,
-    /// T: from the first to the last observed day.
+    /// T: the time from the first transaction to the last observed day.
     pub age: u32,
     /// Net revenue of the transactions after the first, in minor units; a refund nets against the latest day of
     /// activity before it.
@@ -54,7 +56,7 @@ pub struct Purchases {
 }
 
 impl TransactionUnit {
-    /// How many transactions a day holds.
+    /// The number of transactions of a day.
     pub fn on(self, view: &View<'_>, day: &DayRow) -> i64 {
         match self {
             TransactionUnit::ByDay => i64::from(day.active > 0),
@@ -62,12 +64,12 @@ impl TransactionUnit {
         }
     }
 
-    /// The purchases before a day; `None` for who had made none.
+    /// The purchases before a day; `None` if there are none.
     pub fn before(self, view: &View<'_>, until: Day) -> Option<Purchases> {
         let days = view.days();
         let days = &days[..days.partition_point(|d| d.day < until)];
         let first = days.iter().position(|d| self.on(view, d) > 0)?;
-        // Money before the first transaction belongs to none.
+        // Money before the first transaction (a refund of an earlier purchase) belongs to no transaction.
         let days = &days[first..];
         let of_first = self.on(view, &days[0]);
         let (mut transactions, mut last, mut spend, mut first_net) = (0, days[0].day, 0i128, 0i128);
@@ -83,7 +85,7 @@ impl TransactionUnit {
                 spend += i128::from(day.net);
             }
         }
-        // Orders of one day cannot be told apart by money: those of the first day count at their mean.
+        // The money of orders of one day is known as a sum: the first order counts as the mean of its day.
         spend += first_net - div_half_even(first_net, i128::from(of_first));
         Some(Purchases {
             frequency: u32::try_from(transactions - 1).unwrap_or(u32::MAX),

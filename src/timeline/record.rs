@@ -1,8 +1,11 @@
-//! A customer's rows as bytes: what buckets keep, in memory and in temporary files alike.
+//! The encoding of a customer's rows as bytes, in memory and in the temporary file alike.
 //!
-//! A record is its length, the customer's id, and a section for each kind of row that there is. Records of a run are
-//! sorted by id. A customer with very many orders has several records one behind the other, so that merging runs holds
-//! a few thousand orders of each at a time; all but the first have orders only.
+//! ```text
+//! length of the rest (u32, little-endian) | length of the id (varint) | id | flags (1 byte) | a section for each flag
+//! ```
+//!
+//! The records of a run are sorted by id. A customer with very many orders has several records one after the other, so
+//! that a merge has a few thousand orders of each run in memory at a time. All but the first of them have orders only.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,7 +19,7 @@ use super::varint::{Reader, put, put_wide, unzigzag, unzigzag_wide, zigzag, zigz
 use crate::calendar::Day;
 use crate::rows::Subscription;
 
-/// Orders of a record, at most.
+/// The most orders of a record.
 const ORDERS: usize = 4096;
 
 const DAYS: u8 = 1;
@@ -27,10 +30,10 @@ const VALUES: u8 = 16;
 const USES: u8 = 32;
 const ANSWERS: u8 = 64;
 
-/// Bytes of the length that a record begins with.
+/// The bytes of the length at the beginning of a record.
 pub const LENGTH: usize = 4;
 
-/// All rows of a customer, while they are brought together.
+/// All rows of a customer, while they are combined.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CustomerRows {
     pub days: Vec<DaySum>,
@@ -43,6 +46,7 @@ pub struct CustomerRows {
 }
 
 impl CustomerRows {
+    /// Removes all rows and keeps the buffers.
     pub fn clear(&mut self) {
         self.days.clear();
         self.orders.clear();
@@ -53,7 +57,7 @@ impl CustomerRows {
         self.answers.clear();
     }
 
-    /// Sorts everything and makes one of what no figure can tell apart.
+    /// Sorts all rows, and combines rows that no figure can tell apart.
     pub fn combine(&mut self) {
         combine_days(&mut self.days);
         combine_orders(&mut self.orders);
@@ -63,14 +67,15 @@ impl CustomerRows {
         self.answers.sort_unstable();
     }
 
-    /// Counts the orders on their days: after the last row, when it is known which row of each came first.
+    /// Counts each order on its first day, and drops the orders. Only after the last row is the first day of each
+    /// known.
     pub fn date_orders(&mut self) {
         for order in self.orders.drain(..) {
             date_order(&mut self.days, order.day);
         }
     }
 
-    /// Appends the customer's record, or records.
+    /// Appends the customer's record or, with very many orders, records.
     pub fn write(&self, id: &[u8], into: &mut Vec<u8>) {
         let (first, mut rest) = self.orders.split_at(self.orders.len().min(ORDERS));
         record(id, into, |into| {
@@ -107,24 +112,25 @@ impl CustomerRows {
     }
 }
 
-/// A record as it lies in a run.
+/// A record of a run, not yet decoded.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
     pub id: &'a [u8],
     body: &'a [u8],
 }
 
-/// The length of the record that `bytes` begin with, itself included; `None` if they end before that is known.
+/// The length of the record at the beginning of `bytes`, with its length field; `None` if `bytes` end within that
+/// field.
 pub fn length(bytes: &[u8]) -> Option<usize> {
     let length = bytes.first_chunk::<LENGTH>()?;
     Some(LENGTH + u32::from_le_bytes(*length) as usize)
 }
 
 impl<'a> Record<'a> {
-    /// The record at the front of `bytes`, and what comes after it.
+    /// The record at the beginning of `bytes`, and the bytes after it.
     ///
     /// # Panics
-    /// If it is not whole.
+    /// If `bytes` end within the record. Bytes from the temporary file were verified by checksums before.
     pub fn first(bytes: &'a [u8]) -> (Record<'a>, &'a [u8]) {
         let n = length(bytes).expect("a record begins with its length");
         let (record, rest) = bytes.split_at(n);
@@ -134,7 +140,7 @@ impl<'a> Record<'a> {
         (Record { id, body: reader.rest() }, rest)
     }
 
-    /// Adds the record's rows to those of the customer.
+    /// Decodes the record and adds its rows to those of the customer.
     pub fn read(&self, rows: &mut CustomerRows) {
         let orders = &mut rows.orders;
         let each = Sections {
@@ -152,7 +158,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// A customer's rows after the last has come, as walks see them.
+/// The rows of a customer in a finalized bucket, decoded.
 #[derive(Debug, Default)]
 pub struct DecodedRecord {
     pub days: Vec<DayRow>,
@@ -164,14 +170,14 @@ pub struct DecodedRecord {
 }
 
 impl DecodedRecord {
-    /// Replaces what is here by the rows of a record without orders.
+    /// Replaces the rows by those of a record without orders.
     pub fn read(&mut self, record: Record<'_>) {
         self.days.clear();
         self.values.clear();
         self.usage.clear();
         self.answers.clear();
         let each = Sections {
-            // Money was checked when the record was sealed.
+            // `check_money` made sure that the sum fits when the bucket was finalized.
             day: |d: DaySum| {
                 self.days.push(DayRow { day: d.day, active: d.active, orders: d.orders, net: d.net as i64 });
             },
@@ -184,7 +190,7 @@ impl DecodedRecord {
     }
 }
 
-/// Whom to tell of the rows of each section.
+/// One callback per section of an encoded record.
 struct Sections<D, O, V, U, A> {
     day: D,
     order: O,
@@ -235,12 +241,12 @@ fn record(id: &[u8], into: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
     into[start..start + LENGTH].copy_from_slice(&length.to_le_bytes());
 }
 
-/// A day is two bytes of what mostly holds, and its money in as few bytes as its size takes: two, three, four, or a
-/// number as long as it needs. Dates ascend, and mostly one row and one order stand behind a day.
+/// A day begins with two bytes: a flag for the usual case of one active row and one order, the size of the money (two,
+/// three or four bytes, or a varint), and the days since the day before. The money follows, then what does not fit.
 const PLAIN: u16 = 1;
 const SIZE: u16 = 2;
 const SIZES: [usize; 3] = [2, 3, 4];
-/// Days since the one before, from this bit on; as many as fit, else a number by itself.
+/// The days since the day before take the bits from this one on. [`FAR`]: they follow as a varint.
 const STEP: u32 = 3;
 const FAR: u16 = u16::MAX >> STEP;
 
@@ -336,14 +342,14 @@ fn read_values(reader: &mut Reader<'_>, each: &mut impl FnMut(ValueRow)) {
     }
 }
 
-const OWN_CURRENCY: &str = "rows of the program's own encode and decode";
+const OWN_ROWS: &str = "rows that the program encoded itself can be decoded";
 
 fn put_encoded<T: Serialize>(value: &T, into: &mut Vec<u8>) {
-    *into = postcard::to_extend(value, std::mem::take(into)).expect(OWN_CURRENCY);
+    *into = postcard::to_extend(value, std::mem::take(into)).expect(OWN_ROWS);
 }
 
 fn read_encoded<T: DeserializeOwned>(reader: &mut Reader<'_>) -> T {
-    let (value, rest) = postcard::take_from_bytes(reader.rest()).expect(OWN_CURRENCY);
+    let (value, rest) = postcard::take_from_bytes(reader.rest()).expect(OWN_ROWS);
     *reader = Reader::new(rest);
     value
 }

@@ -1,14 +1,15 @@
-//! Renewals one after the other: what a customer decided at the end of each paid term.
+//! Renewal events: whether a subscription was renewed at the end of each paid term, numbered from its beginning.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::subscription_periods::{RenewalDue, paid_from};
+use super::renewals_due::RenewalDue;
+use super::subscription_spans::paid_from;
 use crate::calendar::Day;
 use crate::rows::Subscription;
 
-/// For how long a subscription is paid at a time: whole months, or days where `months` is 0.
+/// The length of a paid term: whole months, or days where `months` is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct BillingInterval {
     pub months: i32,
@@ -16,6 +17,7 @@ pub struct BillingInterval {
 }
 
 impl BillingInterval {
+    /// The billing interval of a subscription row.
     pub fn of(subscription: &Subscription) -> BillingInterval {
         BillingInterval {
             months: subscription.months,
@@ -23,7 +25,7 @@ impl BillingInterval {
         }
     }
 
-    /// As a pipeline's data would say it: `month`, `year`, `3 months`, `2 weeks`.
+    /// In words: `month`, `year`, `3 months`, `2 weeks`.
     pub fn name(self) -> String {
         let counted = |n: i32, unit: &str| if n == 1 { unit.to_owned() } else { format!("{n} {unit}s") };
         match self {
@@ -34,20 +36,20 @@ impl BillingInterval {
         }
     }
 
-    /// How many there are in a year of 365 days.
+    /// The number of intervals in a year (of 365 days).
     pub fn per_year(self) -> f64 {
         if self.months > 0 { 12.0 / f64::from(self.months) } else { 365.0 / f64::from(self.days.max(1)) }
     }
 
-    /// How many times it fits into so many days, at most.
+    /// An upper bound of the number of intervals within so many days.
     pub fn fits(self, days: i32) -> usize {
         let length = if self.months > 0 { self.months.saturating_mul(28) } else { self.days };
         (days.max(0) / length.max(1)) as usize
     }
 }
 
-/// What became of a subscription at the end of a paid term: the `number`-th of its interval since it began, came back, or
-/// changed its interval. Who leaves within a term is lost at its end, when those who stay decide.
+/// The end of a paid term: the `number`-th of its interval since the subscription began, came back or changed its
+/// interval. A customer who leaves within a term is lost at its end, where other customers renew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RenewalEvent {
     pub interval: BillingInterval,
@@ -56,10 +58,10 @@ pub struct RenewalEvent {
     pub renewed: bool,
 }
 
-/// The decisions of each subscription in order of time.
+/// The renewal events of each subscription in order of time.
 ///
-/// All rows of a subscription are one sequence. Without subscription ids a row goes on with another of the same interval
-/// that begins where it was renewed, or up to `gap_days` later; else it is a subscription of its own.
+/// The rows of one subscription id are one sequence. Without subscription ids a row is continued by another of the same
+/// interval that begins where it was renewed, or up to `gap_days` later; else it is a sequence of its own.
 pub fn renewal_events(rows: &[Subscription], renewals_due: &[RenewalDue], gap_days: i32) -> Vec<RenewalEvent> {
     let subscription = |due: &RenewalDue| &rows[due.row as usize];
     let sequence = |due: &RenewalDue| {
@@ -87,7 +89,7 @@ pub fn renewal_events(rows: &[Subscription], renewals_due: &[RenewalDue], gap_da
     renewal_events
 }
 
-/// Where rows without an id were renewed last, and for the how-manieth time.
+/// The last renewals of rows without a subscription id: how many terms were renewed in a row, by interval and day.
 #[derive(Default)]
 struct Renewed(BTreeMap<(BillingInterval, Day), Vec<usize>>);
 
@@ -96,7 +98,7 @@ impl Renewed {
         self.0.entry((interval, day)).or_default().push(number);
     }
 
-    /// The renewal that a row which starts at `start` goes on from, if there is one.
+    /// Takes the renewal that a row which starts at `start` continues, if there is one.
     fn take(&mut self, interval: BillingInterval, start: Day, gap_days: i32) -> Option<(BillingInterval, usize)> {
         let (key, numbers) = self.0.range_mut((interval, start.plus(-gap_days))..=(interval, start)).next_back()?;
         let (key, number) = (*key, numbers.pop()?);
@@ -142,7 +144,7 @@ mod tests {
                 month(1, 30, true),
                 month(2, 60, true),
                 month(3, 90, true),
-                // Another interval begins anew, and so does who was lost and came back.
+                // Another interval begins anew, and so does a customer who left and came back.
                 year(1, 455, false),
                 year(1, 600, true),
                 month(1, 35, true),

@@ -1,4 +1,4 @@
-//! The rows of one customer, and how rows that no figure can tell apart become one.
+//! The rows of one customer, and functions that combine rows which no figure can tell apart.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,15 +12,16 @@ use crate::rows::{PackedId, ValueCode};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DayRow {
     pub day: Day,
-    /// Rows that satisfy `customers.activity`; 0: nothing but refunds and the like.
+    /// The number of rows that satisfy `customers.activity`; 0 on a day of refunds alone, for example.
     pub active: u32,
-    /// Orders dated here: distinct order ids by their first active row, or active rows where ids are not mapped.
+    /// The number of orders of the day: distinct order ids, each on the day of its first active row, or active rows
+    /// where `order_id` is not mapped.
     pub orders: u32,
     /// Sum of amounts, in minor units.
     pub net: i64,
 }
 
-/// A customer's day while rows still arrive: sums of any sign and order, beyond what a day may hold in the end.
+/// A customer's day while rows still arrive: partial sums may be greater than what a day may hold in the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DaySum {
     pub day: Day,
@@ -45,8 +46,8 @@ pub struct UseRow {
 }
 
 impl UseRow {
-    /// Adds another of the same day. Nothing is below zero, so where a sum ends at the most that there is, it does so
-    /// whatever came first.
+    /// Adds another row of the same day. Quantities are not negative, so that a saturated sum does not depend on the
+    /// order of rows.
     pub fn add(&mut self, other: UseRow) {
         self.quantity = self.quantity.saturating_add(other.quantity);
     }
@@ -60,14 +61,15 @@ pub struct AnswerRow {
     pub kind: AnswerKind,
     /// Hundredths of a point; `None`: not answered. Exit surveys have none.
     pub score: Option<i32>,
-    /// A code of [`Labels::reasons`](super::labels::Labels): last, as codes are numbered by chance.
+    /// A code of [`Labels::reasons`](super::labels::Labels). It is the last field, and so the last to be compared,
+    /// because the numbers of codes depend on threads.
     pub reason: ValueCode,
 }
 
 /// A customer's row of source `customers`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MemberRow {
-    /// Orders conflicting rows of one customer: the greatest wins.
+    /// The row's canonical bytes. Of conflicting rows of one customer the greatest counts.
     pub canonical: Box<[u8]>,
     pub signed_up: Day,
     /// A code of [`Labels::channels`](super::labels::Labels).
@@ -76,13 +78,13 @@ pub struct MemberRow {
     pub referred: bool,
     /// Segment and value, for each segment on this source.
     pub values: Vec<(u16, ValueCode)>,
-    /// Rows exactly like this one.
+    /// The number of rows equal to this one, with itself.
     pub copies: u32,
-    /// How many differing rows of this customer lost.
+    /// The number of differing rows of this customer that lost.
     pub conflicts: u32,
 }
 
-/// A segment's value as a transaction or subscription had it.
+/// A segment's value in a row of a source other than `customers`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ValueRow {
     pub segment: u16,
@@ -91,7 +93,7 @@ pub struct ValueRow {
     pub code: ValueCode,
 }
 
-/// Sorts a customer's days and makes one of those of the same date.
+/// Sorts a customer's days and combines those of the same date.
 pub fn combine_days(days: &mut Vec<DaySum>) {
     if !days.is_sorted_by_key(|d| d.day) {
         days.sort_unstable_by_key(|d| d.day);
@@ -100,7 +102,7 @@ pub fn combine_days(days: &mut Vec<DaySum>) {
         if row.day != into.day {
             return false;
         }
-        // Counts saturate far beyond what a day can hold; money, of which there are at most 2⁶⁴ rows, fits.
+        // Counts saturate far beyond real days. Money cannot overflow: at most 2⁶⁴ rows of i64 fit into i128.
         into.active = into.active.saturating_add(row.active);
         into.orders = into.orders.saturating_add(row.orders);
         into.net += row.net;
@@ -108,7 +110,7 @@ pub fn combine_days(days: &mut Vec<DaySum>) {
     });
 }
 
-/// Sorts what a customer used and makes one of those of the same date.
+/// Sorts a customer's usage and combines rows of the same date.
 pub fn combine_uses(usage: &mut Vec<UseRow>) {
     if !usage.is_sorted_by_key(|u| u.day) {
         usage.sort_unstable_by_key(|u| u.day);
@@ -128,16 +130,15 @@ pub fn combine_orders(orders: &mut Vec<OrderRow>) {
     orders.dedup_by(|later, first| later.order == first.order);
 }
 
-/// Counts an order on its day, which is among `days`.
+/// Counts an order on its day; `days` are sorted and have that day.
 pub fn date_order(days: &mut [DaySum], day: Day) {
     if let Ok(i) = days.binary_search_by_key(&day, |d| d.day) {
         days[i].orders = days[i].orders.saturating_add(1);
     }
 }
 
-/// Merges another row of a customer's into the one kept.
-///
-/// It does not matter which rows meet first: a row that loses counts with all of its copies.
+/// Combines a customer's row of source `customers` with the one kept so far. The result does not depend on the order of
+/// rows: a row that loses counts as a conflict with all of its copies.
 pub fn combine_members(kept: &mut Option<MemberRow>, row: MemberRow) {
     let Some(before) = kept else {
         *kept = Some(row);
@@ -154,8 +155,8 @@ pub fn combine_members(kept: &mut Option<MemberRow>, row: MemberRow) {
     *before = winner;
 }
 
-/// Sorts a customer's values and keeps what can matter: of a day only its first and its last instant (`at = "first"`,
-/// "opening", "latest").
+/// Sorts a customer's segment values and keeps those that can matter (`at = "first"`, `"opening"`, `"latest"`): of a
+/// day those of the first and the last instant.
 pub fn combine_values(values: &mut Vec<ValueRow>) {
     values.sort_unstable();
     values.dedup();
@@ -176,10 +177,11 @@ pub fn combine_values(values: &mut Vec<ValueRow>) {
     values.truncate(kept);
 }
 
-/// After the last row: what a customer's money comes to has to fit a DECIMAL(18), with and without its sign.
+/// Checks, after the last row, that the sum of the absolute amounts of a customer's days fits a DECIMAL(18). Then every
+/// sum of them does.
 ///
 /// # Errors
-/// Input: it does not.
+/// Input: it does not fit.
 pub fn check_money(days: &[DaySum]) -> Result<()> {
     let mut sum = 0u128;
     for day in days {
@@ -202,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn days_and_orders_combine_whatever_their_order() {
+    fn days_and_orders_combine_in_any_order() {
         let mut days = vec![day(3, 5), day(3, -9), day(1, 4)];
         combine_days(&mut days);
         let once = days.clone();
@@ -230,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_lose_are_counted_whichever_meet_first() {
+    fn rows_that_lose_are_counted_in_any_order() {
         let member = |canonical: u8| MemberRow {
             canonical: [canonical].into(),
             signed_up: Day(i32::from(canonical)),
@@ -254,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_day_the_first_and_the_last_instant_stay() {
+    fn the_first_and_the_last_instant_of_a_day_are_kept() {
         let value = |day, instant, code| ValueRow { segment: 0, day: Day(day), instant, code };
         let mut values = vec![value(2, 9, 4), value(1, 3, 7), value(1, 1, 5), value(1, 2, 6), value(1, 3, 7)];
         combine_values(&mut values);

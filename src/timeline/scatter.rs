@@ -1,6 +1,6 @@
-//! Canonical rows → buckets.
+//! Scatters batches of canonical rows to the buckets of a [`Store`].
 //!
-//! The rows of a batch are put in the order of their buckets first, so that each bucket is visited once a batch.
+//! The rows of a batch are sorted by bucket first, so that each bucket is locked once a batch.
 
 use super::append_log::{CustomerNumber, Purchase};
 use super::bucket_buffer::BucketBuffer;
@@ -13,17 +13,19 @@ use crate::rows::{
     Batch, CustomerBatch, Ids, Sink, SubscriptionBatch, SurveyBatch, TransactionBatch, UsageBatch, ValueCode,
 };
 
+/// The sink of a scan that fills a store.
 pub struct Scatter<'a> {
     hasher: CustomerHasher,
     store: &'a Store,
 }
 
 impl<'a> Scatter<'a> {
+    /// `hasher`: hashes customer ids; all rows of a run need the same one.
     pub fn new(hasher: CustomerHasher, store: &'a Store) -> Self {
         Scatter { hasher, store }
     }
 
-    /// After the last row: brings together what belongs to each customer.
+    /// Finalizes every bucket, after the last row.
     ///
     /// # Errors
     /// As [`Store::finalize`].
@@ -32,7 +34,7 @@ impl<'a> Scatter<'a> {
         (0..BUCKETS).into_par_iter().with_max_len(1).try_for_each(|bucket| self.store.finalize(bucket))
     }
 
-    /// Calls `put(buffer, customer, row)` for each row, bucket by bucket.
+    /// Calls `put(buffer, customer, row)` for each row of a batch, bucket by bucket.
     fn spread(&self, ids: &Ids, put: impl Fn(&mut BucketBuffer, CustomerNumber, usize)) -> Result<()> {
         let hashes: Vec<u64> = match ids {
             Ids::Integer(ids) => ids.iter().map(|id| self.hasher.integer(*id)).collect(),

@@ -1,22 +1,22 @@
-//! How recently, how often and for how much a customer bought, beside all others (DEFINITIONS §8).
+//! RFM scores: how recently, how often and for how much a customer bought, compared with all others (DEFINITIONS §8).
 
 use serde::{Deserialize, Serialize};
 
 use super::rows::DayRow;
 use crate::calendar::Day;
 
-/// What buyers are ranked by; more is better in each.
+/// The measures that customers are ranked by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RfmMeasures {
     /// Days from the last activity to the last observed day.
     pub days_since_last: i64,
     pub orders: i64,
-    /// Net, in minor units, refunds on days of their own included.
+    /// Net revenue in minor units, with refunds on days without activity.
     pub revenue: i64,
 }
 
 impl RfmMeasures {
-    /// What a customer bought before as_of; `None` for who bought nothing.
+    /// The measures of a customer; `None` without activity. `days`: those before as_of.
     pub fn of(days: &[DayRow], as_of: Day) -> Option<RfmMeasures> {
         let last = days.iter().rev().find(|d| d.active > 0)?.day;
         Some(RfmMeasures {
@@ -27,10 +27,10 @@ impl RfmMeasures {
     }
 }
 
-/// The values beyond which the higher scores begin, of each measure.
+/// The cuts of each measure, sorted: a value greater than n of them has the score 1 + n.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scores {
-    /// Of recency in days before the last observed day, negative, so that more is better.
+    /// Of −`days_since_last`, so that greater is better.
     pub recency: Vec<i64>,
     pub frequency: Vec<i64>,
     pub monetary: Vec<i64>,
@@ -45,6 +45,7 @@ pub struct Rfm {
 }
 
 impl Scores {
+    /// The scores of a customer.
     pub fn of(&self, bought: &RfmMeasures) -> Rfm {
         let score = |cuts: &[i64], value: i64| 1 + cuts.iter().filter(|cut| value > **cut).count() as i64;
         Rfm {
@@ -55,7 +56,7 @@ impl Scores {
     }
 }
 
-/// The names of customers by R and F on five scores each, in the order of their text.
+/// The names of groups of customers by R and F (five scores each), sorted.
 pub const RFM_NAMES: [&str; 10] = [
     "at risk",
     "cannot lose",
@@ -69,7 +70,7 @@ pub const RFM_NAMES: [&str; 10] = [
     "promising",
 ];
 
-/// The number of the name of R and F, each from 1 to 5.
+/// The index of the group's name in [`RFM_NAMES`], for R and F from 1 to 5.
 pub fn rfm_name(rfm: Rfm) -> usize {
     let name = match (rfm.r, rfm.f) {
         (5.., 4..) => "champions",

@@ -1,6 +1,6 @@
-//! Values by which customers are told apart, and the cells that tables have for them.
+//! Segments: groups of customers by a value, and the cells that tables have for these values.
 //!
-//! A segment is a column of a source, something that the program computes ([`Builtin`]), or two segments crossed.
+//! A segment is a column of a source, a computed one ([`Builtin`]), or the combination of two segments (crossed).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,27 +17,32 @@ use crate::rows::{NO_VALUE, ValueCode};
 pub enum SegmentAt {
     /// The value at each period's opening: customers may move between values.
     Opening,
+    /// The value of the customer's earliest row.
     First,
+    /// The value at as_of.
     Latest,
 }
 
 /// Where a segment's values come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SegmentOrigin {
-    /// The rows of a source.
+    /// A column of a source.
     Column,
+    /// Computed by the program.
     Builtin(Builtin),
-    /// Two segments of the dictionary, by their numbers.
+    /// Two other segments of the dictionary, by their numbers.
     Crossed(usize, usize),
 }
 
+/// A segment with its values.
 #[derive(Clone, Debug)]
 pub struct SegmentColumn {
     pub name: Arc<str>,
     pub at: SegmentAt,
+    /// The most values that have a cell of their own.
     pub cap: usize,
     pub origin: SegmentOrigin,
-    /// Empty of crossed segments: see [`SegmentDictionary::cross`].
+    /// Empty for crossed segments: see [`SegmentDictionary::cross`].
     labels: LabelColumn,
 }
 
@@ -48,12 +53,12 @@ pub struct SegmentDictionary {
 }
 
 impl SegmentColumn {
-    /// `values[code]` is the text behind a code.
+    /// A segment of a source's column. `values[code]`: the text of a code.
     pub fn new(name: &str, at: SegmentAt, cap: usize, values: &[Arc<str>]) -> SegmentColumn {
         SegmentColumn { name: name.into(), at, cap, origin: SegmentOrigin::Column, labels: LabelColumn::new(values) }
     }
 
-    /// A segment that the program computes, with all the values that it may have.
+    /// A computed segment, with all values that customers may have.
     pub fn builtin(name: &str, cap: usize, builtin: Builtin, values: &[Arc<str>]) -> SegmentColumn {
         SegmentColumn {
             origin: SegmentOrigin::Builtin(builtin),
@@ -61,7 +66,8 @@ impl SegmentColumn {
         }
     }
 
-    /// The same segment with one value more than its cap, where they come from a source: the most that a run can meet.
+    /// For estimates before the scan: the segment with one value more than its cap if its values come from a source,
+    /// since more values do not lead to more cells.
     pub fn fullest_column(&self) -> SegmentColumn {
         if self.origin != SegmentOrigin::Column {
             return self.clone();
@@ -70,24 +76,26 @@ impl SegmentColumn {
         SegmentColumn::new(&self.name, self.at, self.cap, &values)
     }
 
+    /// The rank of a code, as [`LabelColumn::rank`].
     pub fn rank(&self, code: ValueCode) -> u32 {
         self.labels.rank(code)
     }
 
+    /// The values, by rank.
     pub fn values(&self) -> &[Arc<str>] {
         self.labels.values()
     }
 }
 
-/// Between the names of crossed segments, and between their values.
+/// Separates the names of crossed segments, and their values.
 const CROSS: &str = " × ";
 
 impl SegmentDictionary {
-    /// Adds the segment that crosses two others. A rank of it is `a·(B + 1) + b`, each of both the rank of its segment or
-    /// one more for none of B values.
+    /// Adds the segment that crosses segments `a` and `b`. The rank of a pair is `rank_a·(B + 1) + rank_b`, where B is
+    /// the number of values of `b`, and a missing value has the rank after the last.
     ///
     /// # Errors
-    /// Pipeline: they have more pairs of values than can be numbered.
+    /// Pipeline: there are more pairs of values than 32-bit ranks.
     pub fn cross(&mut self, a: usize, b: usize) -> Result<()> {
         let [first, second] = [a, b].map(|i| &self.segments[i]);
         let name = format!("{}{CROSS}{}", first.name, second.name);
@@ -110,7 +118,7 @@ impl SegmentDictionary {
         Ok(())
     }
 
-    /// How many ranks a segment has.
+    /// The number of ranks of a segment.
     pub fn ranks(&self, segment: usize) -> usize {
         match self.segments[segment].origin {
             SegmentOrigin::Crossed(a, b) => {
@@ -120,13 +128,13 @@ impl SegmentDictionary {
         }
     }
 
-    /// The rank of a pair of values in a segment that crosses `_` with `b`.
+    /// The rank of a pair of values in the segment that crosses `a` and `b`.
     pub fn pair(&self, (a, b): (usize, usize), (of_a, of_b): (u32, u32)) -> u32 {
         let none = |segment: usize| self.segments[segment].values().len() as u32;
         of_a.min(none(a)) * (none(b) + 1) + of_b.min(none(b))
     }
 
-    /// Both values of a rank where it is of crossed segments, with the names of these.
+    /// The names of two crossed segments and their values in a pair; `None` for other segments.
     fn parts(&self, segment: usize, rank: u32) -> Option<[(Arc<str>, Arc<str>); 2]> {
         let SegmentOrigin::Crossed(a, b) = self.segments[segment].origin else { return None };
         let width = self.segments[b].values().len() as u32 + 1;
@@ -138,38 +146,40 @@ impl SegmentDictionary {
     }
 }
 
-/// The value of those who have none.
+/// The value of customers without one.
 const NONE: &str = "(none)";
 
-/// The number of a cell of the tables: 0 is everybody, the rest one value of one segment each.
+/// The number of a cell of the tables. [`ALL`] has all customers, each other cell those with one value of one segment.
 pub type CellId = u32;
+/// The cell of all customers.
 pub const ALL: CellId = 0;
 
+/// A cell of the tables.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentCell {
     pub segment: Arc<str>,
     pub value: Arc<str>,
-    /// Of crossed segments: the name and value of each.
+    /// For crossed segments, the name and value of each.
     pub parts: Option<[(Arc<str>, Arc<str>); 2]>,
-    /// Gathers the values beyond the segment's cap.
+    /// The cell of all values beyond the segment's cap.
     pub is_other: bool,
-    /// Customers who have the value at as_of; of everybody nothing is said here.
+    /// The number of customers who have the value at as_of; 0 for the cell of all customers.
     pub customers: i64,
 }
 
-/// How many customers ever had, and have at as_of, each value: what the cap is learned from.
+/// The numbers of customers who ever had, and who have at as_of, each value. They decide which values have a cell.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValueCounts {
-    /// Per segment: rank → (ever, at as_of).
+    /// For each segment, by rank: (ever, at as_of).
     pub values: Vec<BTreeMap<u32, (i64, i64)>>,
 }
 
-/// The cells of a segment's ranks. A rank that nobody ever had is of no cell but everybody's.
+/// The cell of each rank of a segment. A rank that no customer ever had has none, which is [`ALL`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum CellsByRank {
-    /// By rank.
+    /// Indexed by rank.
     Dense(Vec<CellId>),
-    /// Of the many pairs that crossed segments may have only those that occur.
+    /// For crossed segments, which have many possible pairs: those that occur.
     Sparse(BTreeMap<u32, CellId>),
 }
 
@@ -184,20 +194,21 @@ impl CellsByRank {
     }
 }
 
-/// From values to cells: learned once per run.
+/// Maps values to cells. It is learned once a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentIndex {
     pub cells: Vec<SegmentCell>,
-    /// Per segment: the cell of each rank, then of NULL.
+    /// For each segment, the cells of its ranks, and that of NULL.
     of: Vec<(CellsByRank, CellId)>,
-    /// Per segment: how many cells it has.
+    /// For each segment, the number of its cells.
     widths: Vec<usize>,
-    /// Per segment: values that went to `other`.
+    /// For each segment, the number of values in `other`.
     pub beyond_cap: Vec<usize>,
 }
 
 impl SegmentIndex {
-    /// The `cap` values that most customers ever had get a cell, in the order of their text; the rest share `other`.
+    /// Gives a cell to each of the `cap` values that most customers ever had, in the order of their text. The other
+    /// values share the cell `other`.
     pub fn learn(dictionary: &SegmentDictionary, counts: &ValueCounts) -> SegmentIndex {
         let (name, value): (Arc<str>, Arc<str>) = ("all".into(), "all".into());
         let all = SegmentCell { segment: name, value, parts: None, is_other: false, customers: 0 };
@@ -240,12 +251,12 @@ impl SegmentIndex {
                 }
             }
             if !beyond.is_empty() {
-                // A value that is really called so keeps its name.
+                // A value of the data that is called `other` keeps its name.
                 let name = if other_is_taken { "(other)" } else { OTHER };
                 let other = cell(name.into(), None, true, beyond.iter().map(|r| count(*r).1).sum());
                 beyond.iter().for_each(|r| of.put(*r, other));
             }
-            // A pair says `(none)` of each of its parts.
+            // Crossed segments have no NULL: a pair has `(none)` as one or both of its values.
             let none = match segment.origin {
                 SegmentOrigin::Crossed(..) => ALL,
                 _ => none.unwrap_or_else(|| cell(NONE.into(), None, false, count(NO_VALUE).1)),
@@ -257,11 +268,12 @@ impl SegmentIndex {
         index
     }
 
-    /// How many cells a segment has.
+    /// The number of cells of a segment.
     pub fn width(&self, segment: usize) -> usize {
         self.widths.get(segment).copied().unwrap_or(0)
     }
 
+    /// The cell of a value; [`NO_VALUE`] is NULL.
     pub fn cell(&self, segment: usize, rank: u32) -> CellId {
         let (of, none) = &self.of[segment];
         match of {
@@ -271,7 +283,7 @@ impl SegmentIndex {
     }
 }
 
-/// The value that gathers those beyond the cap.
+/// The value of the cell for values beyond the cap.
 const OTHER: &str = "other";
 
 #[cfg(test)]

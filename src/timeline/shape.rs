@@ -1,4 +1,5 @@
-//! What the scan found out and every later step may rely on: the window, the periods, the values of segments.
+//! The shape of the data: what the scan found out and all later steps use. The observed window, the grids of periods,
+//! the values of segments, exchange rates.
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,54 +12,54 @@ use super::segments::SegmentDictionary;
 use crate::calendar::{Day, Grid, Period};
 use crate::exchange::{ConversionError, CurrencyCode, ExchangeRates, OWN_CURRENCY, Rate};
 
-/// What makes a customer live.
+/// The source that decides when a customer is live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Basis {
     Transactions,
     Subscriptions,
 }
 
-/// What was spent on winning customers.
+/// Acquisition costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CostRow {
-    /// First day of what it was spent for.
+    /// The first day of the time that the amount was spent for.
     pub day: Day,
     /// Minor units.
     pub amount: i64,
-    /// Rows of the export that this is the sum of.
+    /// The number of rows of the export in this sum.
     pub rows: u64,
-    /// A rank among [`Labels::channels`], [`NO_VALUE`](crate::rows::NO_VALUE) where it is of no channel.
+    /// A rank of [`Labels::channels`]; [`NO_VALUE`](crate::rows::NO_VALUE) without a channel.
     pub channel: u32,
 }
 
-/// What a run learns of all customers before it looks at them through the lenses that lean on it. `None`: not learned yet,
-/// or not asked for.
+/// What a run learns from all customers and then evaluates them with. `None`: not learned yet, or not used in this run.
 #[derive(Clone, Debug, Default)]
 pub struct Learned {
     pub frequency_classes: Option<Arc<FrequencyClasses>>,
     pub scores: Option<Arc<Scores>>,
 }
 
+/// Facts about the data of a run.
 #[derive(Clone, Debug)]
 pub struct Shape {
     pub basis: Basis,
     /// The observed window is `[observed_from, as_of)`.
     pub observed_from: Day,
     pub as_of: Day,
-    /// Earliest day that any grid must hold: history may begin before the window.
+    /// The first day of the grids of periods: history may begin before the window.
     pub first_day: Day,
     pub week_start: Weekday,
     pub integer_ids: bool,
-    /// Source `transactions` is mapped: orders and revenue are known (even on a subscriptions basis).
+    /// Source `transactions` is mapped, so that orders and revenue are known (on the subscriptions basis, too).
     pub has_transactions: bool,
-    /// `customers.signed_up_at` is mapped: first appearances can be told from returns.
+    /// `customers.signed_up_at` is mapped, so that first spells can be told from returns.
     pub has_signed_up: bool,
     pub dictionary: Arc<SegmentDictionary>,
     pub costs: Arc<[CostRow]>,
     pub labels: Arc<Labels>,
-    /// What other currencies are worth.
+    /// Exchange rates to `money.currency`.
     pub rates: Arc<ExchangeRates>,
-    /// What earlier rounds of the run found out about all customers.
+    /// The results that earlier rounds published.
     pub learned: Learned,
     frames: [OnceLock<Arc<Frame>>; 5],
 }
@@ -113,7 +114,7 @@ impl Shape {
         Shape { learned: Learned { scores: Some(scores), ..self.learned }, ..self }
     }
 
-    /// The periods of one kind, from the first record to as_of.
+    /// The periods of one kind, from the first record to as_of. Computed once.
     pub fn frame(&self, period: Period) -> &Arc<Frame> {
         self.frames[period as usize].get_or_init(|| {
             let grid = Grid::new(period, self.week_start, self.first_day, self.as_of);
@@ -130,7 +131,7 @@ impl Shape {
     }
 }
 
-/// Whether a period or a cohort cell is wholly observed.
+/// How far a period or a cohort cell lies in the observed window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Maturity {
     Complete,
@@ -148,7 +149,7 @@ impl Maturity {
     }
 }
 
-/// The rate at each boundary; `None`: there is none.
+/// The exchange rate at each boundary; `None` where there is none.
 type AtBoundaries = Box<[Option<Rate>]>;
 
 /// The periods of one kind over all records, and the window within them.
@@ -158,26 +159,28 @@ type AtBoundaries = Box<[Option<Rate>]>;
 #[derive(Debug)]
 pub struct Frame {
     pub grid: Grid,
-    /// The period that holds observed_from: tables start here.
+    /// The period of observed_from: tables start with it.
     pub window: usize,
     observed_from: Day,
     as_of: Day,
     rates: Arc<ExchangeRates>,
-    /// Of each currency the rate at each boundary, from when on somebody asks.
+    /// The exchange rates of each currency, computed when they are first used.
     worths: Box<[OnceLock<AtBoundaries>]>,
 }
 
 impl Frame {
     #[expect(clippy::len_without_is_empty, reason = "there is at least one period")]
+    /// The number of periods.
     pub fn len(&self) -> usize {
         self.grid.len()
     }
 
-    /// Periods of the window.
+    /// The periods of the window.
     pub fn periods(&self) -> std::ops::Range<usize> {
         self.window..self.len()
     }
 
+    /// Whether a period lies in the window wholly, in part, or not at all.
     pub fn maturity(&self, period: usize) -> Maturity {
         if period >= self.len() || self.grid.end(period) <= self.observed_from {
             Maturity::NotObservable
@@ -188,7 +191,7 @@ impl Frame {
         }
     }
 
-    /// The last period ends after as_of.
+    /// True if the last period ends after as_of.
     pub fn last_is_partial(&self) -> bool {
         self.grid.end(self.len() - 1) > self.as_of
     }
@@ -198,10 +201,11 @@ impl Frame {
         if b == self.len() { self.as_of } else { self.grid.start(b) }
     }
 
-    /// What an amount of a currency is worth at the rate of a boundary's day, in minor units of `money.currency`.
+    /// Converts `units` minor units of a currency at the exchange rate of a boundary's day, to minor units of
+    /// `money.currency`.
     ///
     /// # Errors
-    /// There is no rate, or too much comes of it.
+    /// There is no rate, or the result is too large.
     pub fn worth(&self, currency: CurrencyCode, units: i64, boundary: usize) -> Result<i64, ConversionError> {
         if currency == OWN_CURRENCY || units == 0 {
             return Ok(units);
@@ -214,7 +218,7 @@ impl Frame {
         self.rates.worth(currency, units, known[boundary].ok_or(missing)?)
     }
 
-    /// The last boundary on or before a day, the first where there is none.
+    /// The last boundary on or before a day; the first boundary if there is none.
     pub fn boundary_by(&self, day: Day) -> usize {
         let next = self.boundary_at_or_after(day).min(self.len());
         if self.boundary(next) <= day { next } else { next.saturating_sub(1) }
@@ -225,7 +229,7 @@ impl Frame {
         if day > self.as_of { self.len() + 1 } else { self.grid.boundary_at_or_after(day).min(self.len()) }
     }
 
-    /// The first boundary at which something that began on `day` is seen.
+    /// The first boundary at which something that began on `day` counts.
     pub fn seen_from(&self, day: Day) -> usize {
         self.boundary_at_or_after(day.plus(1))
     }

@@ -13,8 +13,8 @@ pub struct Spell {
     pub end: Day,
 }
 
-/// Whether a spell is of a new customer: the first, unless the company knew the customer before; a later one where coming
-/// back after so long a gap is no return.
+/// True if spell number `which` is that of a new customer. The first is, unless the company knew the customer before. A
+/// later one is if the gap before it is longer than `reactivation` days.
 pub fn begins_anew(spells: &[Spell], which: usize, seen_before: bool, reactivation: Option<i32>) -> bool {
     match which {
         0 => !seen_before,
@@ -22,10 +22,10 @@ pub fn begins_anew(spells: &[Spell], which: usize, seen_before: bool, reactivati
     }
 }
 
-/// Spells in order of time.
+/// Computes the spells of a customer, in order of time. `until`: a spell that reaches it has no end yet.
 ///
-/// Under [`LiveRule::Period`] a spell covers whole periods. One that ends where a partial last period begins may yet go
-/// on: its movement is [`CustomerState::Undecided`](super::movements::State::Undecided).
+/// Under [`LiveRule::Period`] a spell covers whole periods. One that ends where a partial last period begins may still
+/// continue: its state in that period is [`CustomerState::Undecided`](super::customer_state::CustomerState::Undecided).
 pub fn spells(
     rule: &LiveRule,
     frame: &Frame,
@@ -46,7 +46,7 @@ pub fn spells(
             join(frame.grid.start(period), frame.grid.end(period), 0);
         }),
         LiveRule::Window(window) => active.for_each(|d| join(d.day, d.day.plus(*window), 0)),
-        // What is learned is a window by now.
+        // A learned window has become a Window before.
         LiveRule::Learned => {}
         LiveRule::Subscriptions(rule) => ranges.iter().for_each(|r| join(r.start, r.end, rule.gap_days)),
     }

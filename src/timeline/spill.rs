@@ -3,9 +3,9 @@
 //! There is one a run. It has no name from the moment it is made, so that it is gone when the process is, whatever ends
 //! it, and only its owner can read it.
 //!
-//! Every [`BLOCK`] bytes of a piece have a checksum, which stays in memory. Every byte that is read is verified by it, so
-//! that a damaged file is an error and never a wrong figure. That the checksums are not in the file itself also finds
-//! writes that the disk lost or put in another place.
+//! Every [`BLOCK`] bytes of a piece have a checksum, which stays in memory. Every byte that is read is verified by it,
+//! so that a damaged file is an error and never a wrong figure. That the checksums are not in the file itself also
+//! finds writes that the disk lost or put in another place.
 
 use std::fs::File;
 #[cfg(target_os = "linux")]
@@ -48,8 +48,8 @@ pub struct Spill {
 }
 
 /// What helps where a disk does not give back what was written to it.
-const ANOTHER_DISK: &str = "run again with `temp_dir` of [output] (or TMPDIR) on another disk, with room for what is spilled, and \
-                            check this one; or raise --memory-limit, so that nothing is spilled";
+const ANOTHER_DISK: &str = "run again with `temp_dir` of [output] (or TMPDIR) on another disk that has room for what is \
+                            spilled, and check this one; or raise --memory-limit, so that nothing is spilled";
 
 #[derive(Default)]
 struct SpillFile {
@@ -91,8 +91,8 @@ impl Spill {
         Ok(SpilledPiece { start, length: piece.len(), checksums: piece.chunks(BLOCK).map(xxh3_64).collect() })
     }
 
-    /// Fills `into` with the bytes of a piece from `at` on, and verifies them. `at` is a multiple of [`BLOCK`], and so is the
-    /// end of what is read, unless it is the end of the piece.
+    /// Fills `into` with the bytes of a piece from `at` on, and verifies them. `at` is a multiple of [`BLOCK`], and so
+    /// is the end of what is read, unless it is the end of the piece.
     ///
     /// # Errors
     /// Output: the file cannot be read, or does not hold what was written.
@@ -117,8 +117,7 @@ impl Spill {
 
     fn damaged(&self, at: u64) -> Error {
         Error::output(format!(
-            "the temporary file in {} changed on disk: of the {} KiB from byte {at} on the checksum does not match what was \
-             written",
+            "the temporary file in {} changed on disk: its {} KiB from byte {at} on are not what was written",
             self.folder.display(),
             BLOCK >> 10,
         ))

@@ -1,9 +1,9 @@
-//! Keeps the rows of all buckets between the scan and the walks: in memory while they fit the limit, in a temporary file
-//! beyond it.
+//! Keeps the rows of all buckets between the scan and the walks: in memory while they fit the limit, in a temporary
+//! file beyond it.
 //!
-//! Rows arrive in one [`BucketBuffer`] a bucket. A buffer that grows too large, or is the largest when memory is short, is
-//! flushed: its rows become a *run*, a list of records sorted by customer. After the last row a bucket is finalized: its
-//! runs are merged into one.
+//! Rows arrive in one [`BucketBuffer`] a bucket. A buffer that grows too large, or is the largest when memory is short,
+//! is flushed: its rows become a *run*, a list of records sorted by customer. After the last row a bucket is finalized:
+//! its runs are merged into one.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -95,7 +95,8 @@ impl Store {
         self.limit
     }
 
-    /// Announces the number of rows that will arrive in all, for the error of a full disk: it says how much room is needed.
+    /// Announces the number of rows that will arrive in all, for the error of a full disk: it says how much room is
+    /// needed.
     pub fn expect(&self, rows: u64) {
         self.expected.store(rows, Ordering::Relaxed);
     }
@@ -285,8 +286,8 @@ mod tests {
     use crate::timeline::record::Record;
     use crate::timeline::scatter::Scatter;
 
-    /// A store that spills everything, and the scatter that fills it. Three batches: the bucket of a customer with orders in
-    /// each has a run of each.
+    /// A store that spills everything, and the scatter that fills it. Three batches: the bucket of a customer with
+    /// orders in each has a run of each.
     fn spilling(folder: &Path, orders: usize) -> Store {
         let store = Store::new(Some(1), folder);
         let scatter = Scatter::new(CustomerHasher::default(), &store);

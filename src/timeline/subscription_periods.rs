@@ -1,12 +1,12 @@
-//! Subscription rows → live ranges with their MRR, and the ends of paid terms.
+//! Subscription rows as live ranges of days with their monthly recurring revenue (MRR).
 
 use super::lens::SubscriptionRule;
-use super::policy::Dated;
+use super::renewals_due::{EndIndex, RenewalDue, ends_of_terms};
+use super::subscription_spans::{SubscriptionCounts, first_renewal_from, paused, whole_ranges};
 use crate::calendar::Day;
 use crate::error::{Error, Result};
 use crate::exchange::CurrencyCode;
 use crate::money::{MAX_MINOR, div_half_even};
-use crate::rows::PackedId;
 pub use crate::rows::{CancelKind, Subscription};
 
 /// A half-open range of days in which a subscription is live, `end` = [`Day::NEVER`] while it runs.
@@ -14,49 +14,19 @@ pub use crate::rows::{CancelKind, Subscription};
 pub struct LiveRange {
     pub start: Day,
     pub end: Day,
-    /// Minor units a month, of its currency.
+    /// Monthly recurring revenue in minor units of `currency`.
     pub mrr: i64,
     pub currency: CurrencyCode,
-    /// The day whose rate it keeps for good, in which case all is in `money.currency`; else [`Day::NEVER`].
+    /// The day whose exchange rate the range keeps; `mrr` is then in `money.currency`. Else [`Day::NEVER`].
     pub rated: Day,
-    /// The day on which its cancellation became known, [`Day::NEVER`] if it has none.
+    /// The day on which its cancellation became known; [`Day::NEVER`] without one.
     pub cancelled: Day,
-    /// Which of the customer's subscription rows it is of.
+    /// The index of its row among the customer's subscription rows.
     pub row: u32,
 }
 
-/// A paid term that ended: a renewal date passed, or the subscription's end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RenewalDue {
-    pub day: Day,
-    pub renewed: bool,
-    /// Which of the customer's subscription rows it is of.
-    pub row: u32,
-    /// When the term would have ended, if `day` lies within it.
-    pub term_ends: Day,
-}
-
-/// Curiosities of subscription rows that are counted in table `checks`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct SubscriptionCounts {
-    pub rows: i64,
-    /// Started at or after as_of: ignored.
-    pub after_as_of: i64,
-    /// `started_at` equals the end.
-    pub never_live: i64,
-    /// The trial outlives the subscription.
-    pub trial_outlives: i64,
-    /// amount = 0 while free plans are not live.
-    pub free: i64,
-    /// No `ended_at`, no `paid_until`, but a cancellation: ends at the next renewal date.
-    pub end_derived: i64,
-    /// Ends before as_of.
-    pub ended: i64,
-    /// … of which the same customer starts again 1 to 3 days later.
-    pub resumed_within_3_days: i64,
-}
-
-/// MRR of an amount per interval, half-even (DEFINITIONS §5): months as they are, a week × 52/12, a day × 365/12.
+/// The MRR of a subscription, rounded half to even (DEFINITIONS §5): amount ÷ months, weekly amount × 52/12, daily
+/// amount × 365/12.
 fn mrr(subscription: &Subscription) -> Result<i64> {
     let amount = i128::from(subscription.amount);
     let monthly = if subscription.months > 0 {
@@ -72,37 +42,13 @@ fn mrr(subscription: &Subscription) -> Result<i64> {
     })
 }
 
-/// The `k`-th renewal date of a term whose paid time begins at `start`.
-fn renewal(subscription: &Subscription, start: Day, k: i32) -> Day {
-    if subscription.months > 0 {
-        start.plus_months(subscription.months.saturating_mul(k))
-    } else {
-        start.plus(subscription.days.max(1).saturating_mul(k))
-    }
-}
-
-/// The first renewal date at or after `day`.
-fn first_renewal_from(subscription: &Subscription, start: Day, day: Day) -> Day {
-    // A lower bound from the mean length of an interval, then step.
-    let days_apart = i64::from(day.0) - i64::from(start.0);
-    let mut k = match subscription.months {
-        0 => days_apart / i64::from(subscription.days.max(1)),
-        months => days_apart / (i64::from(months) * 31),
-    }
-    .max(1) as i32;
-    while renewal(subscription, start, k) < day {
-        k += 1;
-    }
-    renewal(subscription, start, k)
-}
-
-/// The live ranges of a customer's subscription rows under a rule, sorted; and, where `renewals_due` is given, the ends of
-/// paid terms before `until`, sorted.
+/// Computes the live ranges of a customer's subscription rows under a rule, and the ends of paid terms before `until`,
+/// both sorted.
 ///
-/// An end or cancellation at or after `until` is not yet known: the subscription runs.
+/// An end or cancellation at or after `until` is not known yet: the subscription is still running.
 ///
 /// # Errors
-/// When an MRR, or the sum of a customer's, is beyond DECIMAL(18).
+/// Input: an MRR, or the sum of a customer's, is more than DECIMAL(18) can hold.
 pub fn live_ranges(
     rows: &[Subscription],
     rule: &SubscriptionRule,
@@ -147,76 +93,27 @@ pub fn live_ranges(
             .help("check the unit of `amount` of source subscriptions"));
     }
     ranges.sort_unstable();
-    ends_of_terms(rows, &wholes, ranges, rule, until, renewals_due, counts);
+    let of_customer = EndIndex::new(ranges.iter().map(|r| (0, (r.start, r.end))));
+    ends_of_terms(rows, &wholes, &of_customer, rule, until, renewals_due, counts);
     Ok(())
 }
 
-/// A plan for nothing where such are not live by themselves.
-fn is_free(subscription: &Subscription, rule: &SubscriptionRule) -> bool {
-    subscription.amount == 0 && !rule.free_is_live
-}
-
-/// Of free plans, leaves what goes on from a paid one: from the day on which a paid plan begins beside it, or all of it
-/// where it begins before the paid one (or a free one that went on from that) is over, or at most `gap_days` later.
-fn after_paid(
-    rows: &[Subscription],
-    gap_days: i32,
-    wholes: &mut [Option<(Day, Day)>],
-    counts: &mut SubscriptionCounts,
-) {
-    let mut by_start: Vec<usize> = (0..rows.len()).filter(|row| wholes[*row].is_some()).collect();
-    by_start.sort_by_key(|row| (wholes[*row], *row));
-    let mut reach: Option<Day> = None;
-    let mut waiting: Vec<usize> = vec![];
-    for row in by_start {
-        let Some((start, end)) = wholes[row] else { continue };
-        let joined = reach.is_some_and(|day| start <= day.plus(gap_days));
-        if rows[row].amount == 0 && !joined {
-            waiting.push(row);
-            continue;
-        }
-        if rows[row].amount > 0 {
-            for free in waiting.drain(..) {
-                wholes[free] = wholes[free].filter(|(_, end)| *end > start).map(|(_, end)| (start, end));
-                counts.free += i64::from(wholes[free].is_none());
-                reach = reach.max(wholes[free].map(|(_, end)| end));
-            }
-        }
-        reach = reach.max(Some(end));
-    }
-    counts.free += waiting.len() as i64;
-    waiting.into_iter().for_each(|free| wholes[free] = None);
-}
-
-/// The ranges of all rows before pauses, as they were known before `until`.
-fn whole_ranges(
-    rows: &[Subscription],
-    rule: &SubscriptionRule,
-    until: Day,
-    counts: &mut SubscriptionCounts,
-) -> Vec<Option<(Day, Day)>> {
-    let mut wholes: Vec<Option<(Day, Day)>> = rows.iter().map(|r| whole_range(r, rule, until, counts)).collect();
-    if rule.free_after_paid_is_live && !rule.free_is_live {
-        after_paid(rows, rule.gap_days, &mut wholes, counts);
-    }
-    wholes
-}
-
-/// A row that is live on a day, as it was known by then.
+/// A subscription row that is live on a day, with what was known by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunningSubscription {
     /// First day of the customer's first live row.
     pub since: Day,
-    /// The day on which its cancellation became known, [`Day::NEVER`] if none was.
+    /// The day on which its cancellation became known; [`Day::NEVER`] without one.
     pub cancelled: Day,
-    /// When its paid term ends: the next renewal date, or of one that was cancelled what the export says is paid.
+    /// The end of its paid term: the next renewal date or, of a cancelled subscription, `paid_until`. `None` if it is
+    /// free.
     pub renews: Option<Day>,
-    /// A term's length: that many months, or days where it is none.
+    /// The length of a term: so many months, or days where `months` is 0.
     pub months: i32,
     pub days: i32,
 }
 
-/// The rows that are live on the day before `until`, by what was known then.
+/// Calls `each` with the rows that are live on the day before `until`, by what was known then.
 pub fn running(rows: &[Subscription], rule: &SubscriptionRule, until: Day, mut each: impl FnMut(RunningSubscription)) {
     if rows.iter().all(|r| r.started >= until) {
         return;
@@ -230,7 +127,7 @@ pub fn running(rows: &[Subscription], rule: &SubscriptionRule, until: Day, mut e
             continue;
         }
         let cancelled = if subscription.cancelled < until { subscription.cancelled } else { Day::NEVER };
-        // Who has called it off has the last day paid for; what costs nothing is paid for no term.
+        // A cancelled subscription lasts until the last day that was paid for. A free one has no paid term.
         let last_paid =
             Some(subscription.paid_until).filter(|day| cancelled != Day::NEVER && *day >= until && *day != Day::NEVER);
         let renews = (subscription.amount > 0)
@@ -239,188 +136,10 @@ pub fn running(rows: &[Subscription], rule: &SubscriptionRule, until: Day, mut e
     }
 }
 
-/// Renewals and ends. An end is a renewal too where it goes on: with the same subscription or another that starts there
-/// (a plan change), or, where the export has no subscription ids to tell them apart, with any that is live there. In the
-/// middle of a paid term going on is no decision and does not count; nor does the end of what is paused.
-fn ends_of_terms(
-    rows: &[Subscription],
-    wholes: &[Option<(Day, Day)>],
-    ranges: &[LiveRange],
-    rule: &SubscriptionRule,
-    until: Day,
-    renewals_due: &mut Vec<RenewalDue>,
-    counts: &mut SubscriptionCounts,
-) {
-    let mut starts: Vec<Day> = wholes.iter().flatten().map(|(start, _)| *start).collect();
-    starts.sort_unstable();
-    let of_subscription = rows.iter().zip(wholes).filter_map(|(r, whole)| Some((r.subscription, (*whole)?)));
-    let of_customer = EndIndex::new(ranges.iter().map(|r| (0, (r.start, r.end))));
-    let same = EndIndex::new(of_subscription);
-    for (row, (subscription, whole)) in (0..).zip(rows.iter().zip(wholes)) {
-        let Some((start, end)) = *whole else { continue };
-        // What costs nothing is paid for no term.
-        if is_free(subscription, rule) {
-            continue;
-        }
-        terms_due(subscription, row, rule, (start, end), until, renewals_due);
-        if end >= until {
-            continue;
-        }
-        let starts_in = |from: i32, to: i32| {
-            let next = starts.partition_point(|s| *s < end.plus(from));
-            starts.get(next).is_some_and(|s| *s <= end.plus(to))
-        };
-        counts.ended += 1;
-        counts.resumed_within_3_days += i64::from(starts_in(1, 3));
-        if paused(subscription, rule).is_some_and(|(from, to)| (from..to).contains(&end.plus(-1))) {
-            continue;
-        }
-        let is_continued = if subscription.subscription == 0 {
-            of_customer.passes(0, end.plus(rule.gap_days), end)
-        } else {
-            starts_in(0, rule.gap_days) || same.passes(subscription.subscription, end, end)
-        };
-        let term_ends = first_renewal_from(subscription, start, end);
-        if !is_continued || term_ends == end {
-            renewals_due.push(RenewalDue { day: end, renewed: is_continued, row, term_ends });
-        }
-    }
-    renewals_due.sort_unstable();
-}
-
-/// Which ranges reach beyond a day, by subscription: a reseller may have a million of them.
-pub(super) struct EndIndex {
-    /// Subscription, start, and the latest end of all of the subscription that start no later; sorted.
-    ranges: Vec<(PackedId, Day, Day)>,
-}
-
-impl EndIndex {
-    pub(super) fn new(ranges: impl Iterator<Item = (PackedId, (Day, Day))>) -> EndIndex {
-        let mut ranges: Vec<_> = ranges.map(|(subscription, (start, end))| (subscription, start, end)).collect();
-        ranges.sort_unstable();
-        for i in 1..ranges.len() {
-            if ranges[i].0 == ranges[i - 1].0 {
-                ranges[i].2 = ranges[i].2.max(ranges[i - 1].2);
-            }
-        }
-        EndIndex { ranges }
-    }
-
-    /// Whether a range of the subscription starts by `start` and ends after `day`.
-    pub(super) fn passes(&self, subscription: PackedId, start: Day, day: Day) -> bool {
-        let after = self.ranges.partition_point(|r| (r.0, r.1) <= (subscription, start));
-        after > 0 && self.ranges[after - 1].0 == subscription && day < self.ranges[after - 1].2
-    }
-}
-
-/// Renewal dates that passed while the subscription ran.
-fn terms_due(
-    subscription: &Subscription,
-    row: u32,
-    rule: &SubscriptionRule,
-    (start, end): (Day, Day),
-    until: Day,
-    renewals_due: &mut Vec<RenewalDue>,
-) {
-    let pause = paused(subscription, rule);
-    for k in 1.. {
-        let day = renewal(subscription, start, k);
-        if day >= end || day >= until {
-            break;
-        }
-        if pause.is_none_or(|(from, to)| !(from..to).contains(&day)) {
-            renewals_due.push(RenewalDue { day, renewed: true, row, term_ends: day });
-        }
-    }
-}
-
-fn paused(subscription: &Subscription, rule: &SubscriptionRule) -> Option<(Day, Day)> {
-    (!rule.paused_is_live
-        && subscription.paused_from != Day::NEVER
-        && subscription.paused_from < subscription.paused_until)
-        .then_some((subscription.paused_from, subscription.paused_until))
-}
-
-/// The first day of paid time.
-pub(super) fn paid_from(subscription: &Subscription) -> Day {
-    if subscription.trial_ends == Day::NEVER {
-        subscription.started
-    } else {
-        subscription.started.max(subscription.trial_ends)
-    }
-}
-
-/// From the start of paid time to the end, before pauses; `None` if the row is never live or not yet.
-fn whole_range(
-    subscription: &Subscription,
-    rule: &SubscriptionRule,
-    until: Day,
-    counts: &mut SubscriptionCounts,
-) -> Option<(Day, Day)> {
-    if subscription.started >= until {
-        counts.after_as_of += 1;
-        return None;
-    }
-    if is_free(subscription, rule) && !rule.free_after_paid_is_live {
-        counts.free += 1;
-        return None;
-    }
-    let start = paid_from(subscription);
-    let end = match end(subscription, rule, start, until, counts) {
-        end if end >= until => Day::NEVER,
-        end => end,
-    };
-    if end <= subscription.started {
-        counts.never_live += 1;
-        return None;
-    }
-    if end <= start {
-        counts.trial_outlives += 1;
-        return None;
-    }
-    (start < until).then_some((start, end))
-}
-
-/// When the subscription ends, by the date that the policy says. Under the standard policy that is `paid_until`, falling
-/// back to `ended_at`, falling back to the first renewal date at or after the cancellation (called off before paid time
-/// begins, it never begins). What is past due runs on unless the rule says otherwise.
-fn end(
-    subscription: &Subscription,
-    rule: &SubscriptionRule,
-    start: Day,
-    until: Day,
-    counts: &mut SubscriptionCounts,
-) -> Day {
-    let known = |day: Day| if day < until { day } else { Day::NEVER };
-    let (ended, cancelled, past_due) =
-        (known(subscription.ended), known(subscription.cancelled), known(subscription.past_due_since));
-    let overdue = past_due != Day::NEVER && ended == Day::NEVER && cancelled == Day::NEVER;
-    // One at or after as_of is not yet known, but tells that paid time goes on beyond it.
-    let ended_at = subscription.ended.plus(rule.ended_at_inclusive.into());
-    let (first, second) = match rule.dated {
-        Dated::PaidUntil => (subscription.paid_until, ended_at),
-        Dated::EndedAt | Dated::CancelledAt => (ended_at, subscription.paid_until),
-    };
-    let end = if overdue && rule.past_due_is_live {
-        Day::NEVER
-    } else if rule.dated == Dated::CancelledAt && cancelled != Day::NEVER {
-        cancelled
-    } else if first != Day::NEVER {
-        first
-    } else if second != Day::NEVER {
-        second
-    } else if cancelled != Day::NEVER {
-        counts.end_derived += 1;
-        if cancelled < start { start } else { first_renewal_from(subscription, start, cancelled) }
-    } else {
-        Day::NEVER
-    };
-    if rule.past_due_is_live { end } else { end.min(past_due) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::timeline::policy::Dated;
 
     const N: Day = Day::NEVER;
 
@@ -436,10 +155,10 @@ mod tests {
         SubscriptionRule::default()
     }
 
-    /// Live ranges with their MRR, and due dates with whether they were renewed.
-    type Evaluated = (Vec<(String, String, i64)>, Vec<(String, bool)>, SubscriptionCounts);
+    /// Live ranges with their MRR, ends of paid terms with whether they were renewed, and counts.
+    type RangesAndEnds = (Vec<(String, String, i64)>, Vec<(String, bool)>, SubscriptionCounts);
 
-    fn look(subscriptions: &[Subscription], rule: &SubscriptionRule) -> Evaluated {
+    fn periods(subscriptions: &[Subscription], rule: &SubscriptionRule) -> RangesAndEnds {
         let (mut ranges, mut renewals_due, mut counts) = (vec![], vec![], SubscriptionCounts::default());
         live_ranges(subscriptions, rule, day("2024-07-01"), &mut ranges, &mut renewals_due, &mut counts).unwrap();
         let ranges = ranges.iter().map(|r| (r.start.to_string(), r.end.to_string(), r.mrr)).collect();
@@ -465,7 +184,7 @@ mod tests {
             ended: day("2024-04-15"),
             ..subscription("2024-01-01", 1000, 1)
         };
-        let (ranges, renewals_due, _) = look(&[t], &rule());
+        let (ranges, renewals_due, _) = periods(&[t], &rule());
         assert_eq!(
             ranges,
             [("2024-01-15".into(), "2024-02-01".into(), 1000), ("2024-03-01".into(), "2024-04-15".into(), 1000)]
@@ -476,7 +195,7 @@ mod tests {
     #[test]
     fn a_cancellation_without_an_end_runs_to_the_next_renewal() {
         let t = Subscription { cancelled: day("2024-03-10"), ..subscription("2024-01-31", 1000, 1) };
-        let (ranges, _, counts) = look(&[t], &rule());
+        let (ranges, _, counts) = periods(&[t], &rule());
         assert_eq!((ranges[0].1.as_str(), counts.end_derived), ("2024-03-31", 1));
     }
 
@@ -487,8 +206,8 @@ mod tests {
             past_due_since: day("2024-05-01"),
             ..subscription("2024-01-01", 1000, 1)
         };
-        assert_eq!(look(&[t], &rule()).0[0].1, "9999-12-31");
-        assert_eq!(look(&[t], &SubscriptionRule { past_due_is_live: false, ..rule() }).0[0].1, "2024-05-01");
+        assert_eq!(periods(&[t], &rule()).0[0].1, "9999-12-31");
+        assert_eq!(periods(&[t], &SubscriptionRule { past_due_is_live: false, ..rule() }).0[0].1, "2024-05-01");
     }
 
     #[test]
@@ -496,12 +215,12 @@ mod tests {
         let change = |on| {
             [Subscription { ended: day(on), ..subscription("2024-01-01", 12_000, 12) }, subscription(on, 24_000, 12)]
         };
-        assert_eq!(look(&change("2024-03-05"), &rule()).1, []);
+        assert_eq!(periods(&change("2024-03-05"), &rule()).1, []);
         let monthly = [
             Subscription { ended: day("2024-02-01"), ..subscription("2024-01-01", 1000, 1) },
             Subscription { ended: day("2024-03-01"), ..subscription("2024-02-01", 2000, 1) },
         ];
-        assert_eq!(look(&monthly, &rule()).1, [("2024-02-01".into(), true), ("2024-03-01".into(), false)]);
+        assert_eq!(periods(&monthly, &rule()).1, [("2024-02-01".into(), true), ("2024-03-01".into(), false)]);
     }
 
     #[test]
@@ -524,7 +243,7 @@ mod tests {
     #[test]
     fn an_end_is_dated_by_the_policy() {
         let dated = |subscription: Subscription, dated: Dated| {
-            look(&[subscription], &SubscriptionRule { dated, ..rule() }).0[0].1.clone()
+            periods(&[subscription], &SubscriptionRule { dated, ..rule() }).0[0].1.clone()
         };
         let all = Subscription {
             cancelled: day("2024-03-10"),
@@ -550,7 +269,7 @@ mod tests {
         let plan = |from: &str, to: &str, amount| Subscription { ended: day(to), ..subscription(from, amount, 1) };
         let live = |subscriptions: &[Subscription], gap_days| {
             let rule = SubscriptionRule { free_after_paid_is_live: true, gap_days, ..rule() };
-            let (ranges, renewals_due, counts) = look(subscriptions, &rule);
+            let (ranges, renewals_due, counts) = periods(subscriptions, &rule);
             let text = ranges.iter().map(|(from, to, mrr)| format!("{}–{} {mrr}", &from[5..], &to[5..]));
             (text.collect::<Vec<_>>().join(", "), renewals_due.len(), counts.free)
         };
@@ -575,7 +294,7 @@ mod tests {
             ..subscription("2024-01-01", 1000, 1)
         };
         let late = subscription("2024-07-01", 1000, 1);
-        let (ranges, renewals_due, counts) = look(&[same, trial, late, subscription("2024-01-01", 0, 1)], &rule());
+        let (ranges, renewals_due, counts) = periods(&[same, trial, late, subscription("2024-01-01", 0, 1)], &rule());
         assert_eq!((ranges.len(), renewals_due.len()), (0, 0));
         let expected = SubscriptionCounts {
             rows: 4,

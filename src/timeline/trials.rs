@@ -1,25 +1,26 @@
-//! Free trials, and whether they became paid.
+//! Free trials, and whether they became paid subscriptions.
 
 use super::lens::SubscriptionRule;
-use super::subscription_periods::{EndIndex, LiveRange};
+use super::renewals_due::EndIndex;
+use super::subscription_periods::LiveRange;
 use crate::calendar::Day;
 use crate::rows::{PackedId, Subscription};
 
 /// A trial that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Trial {
-    /// The first day after it.
+    /// The first day after the trial.
     pub ended: Day,
-    /// Paid time began there.
+    /// True if paid time began there.
     pub converted: bool,
 }
 
 /// The trials of a customer that ended before `until`, by their subscription and end.
 ///
-/// A row that starts before its `trial_ends_at` is a trial, however often the later rows of the subscription repeat the date;
-/// rows of one subscription with one date are one trial. It ends on that day, or with its last row before that. It was
-/// converted if something paid of the subscription is live there, or begins at most `gap_days` later; where the export
-/// has no subscription ids, if anything paid of the customer's is.
+/// A row that starts before its `trial_ends_at` is a trial. Rows of one subscription with the same date are one trial;
+/// later rows that repeat the date are none. A trial ends on that date, or with its last row before it. It is converted
+/// if a paid range of the subscription is live there, or begins at most `gap_days` later. Where the export has no
+/// subscription ids, any paid range of the customer counts.
 pub fn trials(subscriptions: &[Subscription], ranges: &[LiveRange], rule: &SubscriptionRule, until: Day) -> Vec<Trial> {
     let known = |day: Day| if day < until { day } else { Day::NEVER };
     let last = |t: &Subscription| match known(t.ended) {
@@ -27,7 +28,7 @@ pub fn trials(subscriptions: &[Subscription], ranges: &[LiveRange], rule: &Subsc
         day => day.plus(rule.ended_at_inclusive.into()),
     };
     let is_trial = |t: &Subscription| t.trial_ends != Day::NEVER && t.started < t.trial_ends && t.started < until;
-    // Rows without an id are told apart by their place.
+    // Rows without a subscription id are trials of their own, told apart by their index.
     let mut rows: Vec<(PackedId, usize, Day, Day)> = subscriptions
         .iter()
         .enumerate()
@@ -56,7 +57,8 @@ pub fn trials(subscriptions: &[Subscription], ranges: &[LiveRange], rule: &Subsc
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::timeline::subscription_periods::{SubscriptionCounts, live_ranges};
+    use crate::timeline::subscription_periods::live_ranges;
+    use crate::timeline::subscription_spans::SubscriptionCounts;
 
     fn day(text: &str) -> Day {
         Day::parse(text).unwrap()

@@ -1,4 +1,4 @@
-//! The parts of a customer's [`record`](super::record) that are use and answers to surveys, as bytes.
+//! The encoding of the usage and survey sections of a customer's [`record`](super::record).
 
 use super::rows::{AnswerKind, AnswerRow, UseRow};
 use super::varint::{Reader, put, unzigzag, zigzag};

@@ -1,8 +1,9 @@
-//! Numbers in as few bytes as they need: seven bits a byte, the least significant first (LEB128), signed ones zigzag.
+//! Variable-length integers: seven bits a byte, the least significant first (LEB128); signed ones zigzag-encoded.
 //!
-//! What a bucket keeps is mostly written so. A customer's day takes about five bytes instead of the 24 of a struct, which is
-//! what lets tens of millions of rows lie in memory, and what makes a spilled run small.
+//! Logs and records use this one implementation. A customer's day takes about five bytes instead of the 24 of a struct,
+//! so that tens of millions of rows fit into memory and spilled runs are small.
 
+/// Appends an unsigned integer.
 pub fn put(into: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         into.push(value as u8 | 0x80);
@@ -19,7 +20,7 @@ pub fn put_wide(into: &mut Vec<u8>, mut value: u128) {
     into.push(value as u8);
 }
 
-/// 0, −1, 1, −2, 2 … as 0, 1, 2, 3, 4 …
+/// Maps 0, −1, 1, −2, 2 … to 0, 1, 2, 3, 4 …, so that small numbers of either sign are short.
 pub fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
@@ -36,10 +37,11 @@ pub fn unzigzag_wide(value: u128) -> i128 {
     (value >> 1) as i128 ^ -((value & 1) as i128)
 }
 
-/// Reads what was put, in the same order.
+/// Reads what was appended, in the same order.
 ///
 /// # Panics
-/// Every method, when the bytes end too early: they are the program's own.
+/// Every method panics if the bytes end too early: the program wrote them itself, and verified those of the
+/// temporary file.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
     rest: &'a [u8],
@@ -54,13 +56,13 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
-    /// Bytes not yet read.
+    /// The bytes that were not read yet.
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
     pub fn byte(&mut self) -> u8 {
-        let (first, rest) = self.rest.split_first().expect("bytes of the program's own are whole");
+        let (first, rest) = self.rest.split_first().expect("bytes that the program wrote itself are complete");
         self.rest = rest;
         *first
     }
@@ -71,7 +73,7 @@ impl<'a> Reader<'a> {
         taken
     }
 
-    /// The next `n` bytes, at most eight, as a number, the least significant first.
+    /// The next `n` bytes (at most eight) as a number, little-endian.
     #[inline]
     pub fn little(&mut self, n: usize) -> u64 {
         let (taken, rest) = self.rest.split_at(n);
@@ -83,7 +85,7 @@ impl<'a> Reader<'a> {
         value
     }
 
-    /// Most numbers are of one byte: those are read where they are asked for.
+    /// Reads what `put` appended. Most numbers have one byte, so this case is inlined.
     #[inline]
     pub fn number(&mut self) -> u64 {
         match self.rest.split_first() {
@@ -96,7 +98,7 @@ impl<'a> Reader<'a> {
     }
 
     fn long(&mut self) -> u64 {
-        // Up to eight bytes at once, where that many are left.
+        // Decodes up to eight bytes at once, if so many are left.
         if let Some(eight) = self.rest.first_chunk::<8>() {
             let word = u64::from_le_bytes(*eight);
             let ends = !word & 0x8080_8080_8080_8080;
@@ -120,7 +122,7 @@ impl<'a> Reader<'a> {
     #[inline]
     pub fn wide(&mut self) -> u128 {
         match self.rest.first_chunk::<8>() {
-            // At least one of them is the last of its number.
+            // The number ends within these eight bytes.
             Some(eight) if u64::from_le_bytes(*eight) & 0x8080_8080_8080_8080 != 0x8080_8080_8080_8080 => {
                 self.number().into()
             }
@@ -141,7 +143,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The seven low bits of each byte, one behind the other.
+/// The seven low bits of each byte, joined.
 fn packed(word: u64) -> u64 {
     let word = word & 0x7f7f_7f7f_7f7f_7f7f;
     let word = (word & 0x007f_007f_007f_007f) | (word & 0x7f00_7f00_7f00_7f00) >> 1;

@@ -29,7 +29,7 @@
 //! conditions of a `filter`, which is evaluated before the columns: these see only the rows that it leaves.
 //!
 //! A text is refused by its length and by how deep it nests, before anything walks it recursively. What is lowered is
-//! never much larger than the text: a part that is used twice is computed once ([`steps`]).
+//! never much larger than the text: a part that is used twice is computed once (`steps`).
 
 mod conditional;
 mod conjuncts;

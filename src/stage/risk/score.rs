@@ -6,9 +6,10 @@ use super::{RiskKind, words};
 use crate::stage::{Scorer, StageKind, StageSpec};
 use crate::table::{Cell, ColumnSpec, Type, column};
 use crate::tally::risk::needs;
+use crate::timeline::feature_reader::{FeatureReader, Windows};
 use crate::timeline::lens::LiveRule;
 use crate::timeline::risk_features::Horizon;
-use crate::timeline::risk_features::{Cutoff, FeatureReader, FeatureSpec, FeatureValues, Windows};
+use crate::timeline::risk_features::{Cutoff, FeatureSpec, FeatureValues};
 use crate::timeline::shape::{Basis, Shape};
 use crate::timeline::view::CustomerContext;
 

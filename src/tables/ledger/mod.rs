@@ -7,9 +7,10 @@ use smallvec::SmallVec;
 use crate::engine::per_customer::PerCustomer;
 use crate::engine::plan::Needs;
 use crate::table::{ColumnSpec, Table, TableSchema, Type, column};
+use crate::timeline::customer_state::CustomerState;
 use crate::timeline::history::CustomerId;
 use crate::timeline::lens::LiveRule;
-use crate::timeline::movements::{CustomerState, MovementRun};
+use crate::timeline::movements::MovementRun;
 use crate::timeline::view::{CustomerContext, View};
 
 pub const DOC: &str = include_str!("definition.md");

@@ -139,16 +139,16 @@ fn gather(pipeline: &Pipeline, inspected: &Inspected) -> LoadedData {
 
 fn fold(c: &mut Criterion, export: &Path) {
     let pipeline = pipeline(export, "\"amount\"");
-    let gathered = gather(&pipeline, &inspected(&pipeline));
-    let blueprint = job::blueprint(&pipeline, None).expect("a plan");
+    let loaded = gather(&pipeline, &inspected(&pipeline));
+    let run_plan = job::run_plan(&pipeline, None).expect("a plan");
     let mut group = group(c, "fold");
     group.bench_function("all_stages", |b| {
-        b.iter(|| job::compute(&blueprint, &gathered, &NoProgress).expect("money fits"));
+        b.iter(|| job::compute(&run_plan, &loaded, &NoProgress).expect("money fits"));
     });
     for stage in &pipeline.stages {
-        let alone = job::blueprint(&pipeline, Some(std::slice::from_ref(&stage.name))).expect("a plan");
+        let alone = job::run_plan(&pipeline, Some(std::slice::from_ref(&stage.name))).expect("a plan");
         group.bench_function(&*stage.name, |b| {
-            b.iter(|| job::compute(&alone, &gathered, &NoProgress).expect("money fits"));
+            b.iter(|| job::compute(&alone, &loaded, &NoProgress).expect("money fits"));
         });
     }
     group.finish();
@@ -190,29 +190,29 @@ impl PartSink for Files {
 }
 
 /// Per-customer rows and every table, written, synced and dropped again.
-fn write(out: &Path, blueprint: &RunPlan, gathered: &LoadedData, computed: &RunResult) -> Result<()> {
+fn write(out: &Path, run_plan: &RunPlan, loaded: &LoadedData, computed: &RunResult) -> Result<()> {
     let started = jiff::Timestamp::UNIX_EPOCH;
     let options = PublishOptions { started, wait: Duration::ZERO, switch_latest: true, mode: None };
     let publication = Publication::begin(out, RunId::new(started, &"0".repeat(64)), options)?;
-    let format = TableFormat { digits: blueprint.setting.digits, integer_ids: gathered.shape.integer_ids };
+    let format = TableFormat { digits: run_plan.setting.digits, integer_ids: loaded.shape.integer_ids };
     let tables = &computed.per_customer;
     let files = tables.iter().map(|t| Ok(Mutex::new(Some(publication.writer(t.schema(), format)?))));
     let files = Files(files.collect::<Result<_>>()?);
-    let (lenses, customers) = (blueprint.plan.lenses().into(), computed.customers.min(1_000_000));
-    let (known, store, observer) = (&computed.known, &gathered.store, &NoProgress);
+    let (lenses, customers) = (run_plan.plan.lenses().into(), computed.customers.min(1_000_000));
+    let (known, store, observer) = (&computed.known, &loaded.store, &NoProgress);
     Score { tables, lenses, outputs: known, store, customers, observer }.write(&files)?;
     computed.tables.iter().try_for_each(|table| publication.write(table, format).map(drop))
 }
 
 fn publish(c: &mut Criterion, export: &Path) {
     let pipeline = pipeline(export, "\"amount\"");
-    let gathered = gather(&pipeline, &inspected(&pipeline));
-    let blueprint = job::blueprint(&pipeline, None).expect("a plan");
-    let computed = job::compute(&blueprint, &gathered, &NoProgress).expect("money fits");
+    let loaded = gather(&pipeline, &inspected(&pipeline));
+    let run_plan = job::run_plan(&pipeline, None).expect("a plan");
+    let computed = job::compute(&run_plan, &loaded, &NoProgress).expect("money fits");
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("published");
     let mut group = group(c, "publish");
     group.bench_function("all_tables", |b| {
-        b.iter(|| write(&out, &blueprint, &gathered, &computed).expect("a writable folder"));
+        b.iter(|| write(&out, &run_plan, &loaded, &computed).expect("a writable folder"));
     });
     group.finish();
 }

@@ -4,13 +4,16 @@
 //! once, and every metric looks at each customer's history:
 //!
 //! ```text
-//! exports ─scan─► canonical rows ─scatter by hash(customer_id)─► buckets ─► one Timeline per customer
+//! exports ─scan─► canonical rows ─scatter by hash(customer_id)─► buckets ─► one history per customer
 //!                                                                               │ every fold of the round: observe(view, &mut tally)
-//!         Known  ◄─ derive (pure: cuts, windows, fits) ◄─merge─ tallies ◄───────┘
+//! step outputs ◄─ derive (pure: cuts, windows, fits) ◄─merge─ tallies ◄─────────┘
 //!           │  └────────► next round, if something learned is needed
 //!           ├─ finish ──► tables, checks
 //!           └─ score(bucket) ──► customers, ledger ──► publish
 //! ```
+//!
+//! The program `tenure` is [`cli::main`]. A Rust program calls [`run`], which gives the tables as Polars data frames and may
+//! take its sources as such. CONTRIBUTING.md follows one purchase through the folders, file by file.
 
 #[cfg(not(unix))]
 compile_error!("tenure does not build on Windows: it publishes results by Unix permissions, links and file locks");
@@ -54,6 +57,8 @@ pub mod timeline;
 
 pub use config::Pipeline;
 pub use library::{RunFrames, RunOptions, run};
+/// The version whose data frames [`run`] gives and [`Pipeline::with_frame`] takes.
+pub use polars;
 
 /// Tests count what they allocate, as the program does.
 #[cfg(test)]

@@ -67,13 +67,13 @@ impl Pipeline {
     }
 }
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Rows of a frame that are encoded together.
 const ROWS: usize = 1 << 20;
 
 /// A temporary Parquet file with the rows of a frame.
-fn written(frame: &DataFrame, folder: &Path) -> Result<tempfile::TempPath, Failure> {
+fn written(frame: &DataFrame, folder: &Path) -> Result<tempfile::TempPath, BoxError> {
     let file = tempfile::Builder::new().prefix("tenure-").suffix(".parquet").tempfile_in(folder)?;
     let mut writer = None;
     let mut from = 0;
@@ -166,7 +166,7 @@ pub struct RunFrames<'a> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn run<'a>(pipeline: &'a Pipeline, options: RunOptions<'a>) -> Result<RunFrames<'a>, Errors> {
-    let plan = job::blueprint(pipeline, options.only.as_deref())?;
+    let plan = job::run_plan(pipeline, options.only.as_deref())?;
     let inspected = job::exports(pipeline, &plan)?;
     let store = Store::new(options.row_memory, &job::temporary(pipeline)?);
     let now = options.now.as_second();

@@ -113,8 +113,8 @@ fn examine(args: &CheckArgs) -> (CheckReport, Vec<Error>) {
     if errors.is_empty() {
         report.stages = pipeline.stages.iter().map(|s| s.name.clone()).collect();
         report.output = Some(shown_output(&pipeline));
-        match job::blueprint(&pipeline, None) {
-            Ok(blueprint) => report.tables = blueprint.tables().into_iter().map(|t| t.name).collect(),
+        match job::run_plan(&pipeline, None) {
+            Ok(run_plan) => report.tables = run_plan.tables().into_iter().map(|t| t.name).collect(),
             Err(e) => errors.push(e),
         }
     }

@@ -17,7 +17,7 @@ use crate::text::{Expression, Located, Text};
 use crate::timeline::risk_features::Horizon;
 
 /// A value and the key it stands for, on its way to be judged.
-struct Judged<'a> {
+struct CheckedValue<'a> {
     diagnostics: &'a Diagnostics,
     /// The whole path, for messages.
     key: &'a str,
@@ -27,7 +27,7 @@ struct Judged<'a> {
 
 /// The value of `node` if key `key` takes it, else a report of what it takes and what it found.
 pub(super) fn check(diagnostics: &Diagnostics, key: &str, accepts: Accepts, node: &DocumentNode) -> Parsed<Setting> {
-    let judged = Judged { diagnostics, key, accepts, node };
+    let judged = CheckedValue { diagnostics, key, accepts, node };
     match (&node.value, accepts) {
         (DocumentValue::Broken(reported), _) => Err(*reported),
         (_, Accepts::Later(instead)) => Err(diagnostics.add(not_yet(&format!("`{key}`"), &node.span).help(instead))),
@@ -56,7 +56,7 @@ pub(super) fn not_yet(what: &str, span: &Span) -> Diagnostic {
     Diagnostic::new(format!("{what} is not offered by this version of tenure yet")).at(span.clone())
 }
 
-impl Judged<'_> {
+impl CheckedValue<'_> {
     /// Says what the key takes and what stands there instead.
     fn refuse(&self, help: impl Into<String>) -> ErrorGuaranteed {
         let help: String = help.into();
@@ -100,7 +100,7 @@ impl Judged<'_> {
             _ => None,
         };
         if let Some(node) = list.iter().find(|node| end(node).is_none()) {
-            return Err(Judged { node, ..*self }.refuse(SCALES));
+            return Err(CheckedValue { node, ..*self }.refuse(SCALES));
         }
         let ends: Vec<i32> = list.iter().filter_map(end).collect();
         match ends[..] {
@@ -199,7 +199,8 @@ impl Judged<'_> {
     }
 
     fn references(&self, list: &[DocumentNode]) -> Parsed<Setting> {
-        let written = |one: &Judged<'_>, text: &Text| Ok(Located { value: text.clone(), span: one.node.span.clone() });
+        let written =
+            |one: &CheckedValue<'_>, text: &Text| Ok(Located { value: text.clone(), span: one.node.span.clone() });
         self.each(list, Accepts::Text, written).map(Setting::References)
     }
 
@@ -208,10 +209,10 @@ impl Judged<'_> {
         &self,
         list: &[DocumentNode],
         accepts: Accepts,
-        read: impl Fn(&Judged<'_>, &Text) -> Parsed<T>,
+        read: impl Fn(&CheckedValue<'_>, &Text) -> Parsed<T>,
     ) -> Parsed<Vec<T>> {
         let one = |node| {
-            let one = Judged { accepts, node, ..*self };
+            let one = CheckedValue { accepts, node, ..*self };
             match &node.value {
                 DocumentValue::Text(text) => read(&one, text),
                 DocumentValue::Broken(reported) => Err(*reported),

@@ -178,13 +178,13 @@ pub(super) fn census_checks(
     census: &DataQualityCounts,
     index: &SegmentIndex,
     known: &StepOutputs,
-    gathered: &LoadedData,
+    loaded: &LoadedData,
 ) -> Vec<Check> {
     let (mut checks, shape) = (vec![], &known.shape);
     let count = |n: i64| n.max(0) as u64;
     let detail = "customers with a row in the basis source or in source customers";
     checks.push(check("customers", "all", Status::Pass, None, census.customers, detail));
-    let has_members = gathered.scan.reports.contains_key(&SourceKind::Customers);
+    let has_members = loaded.scan.reports.contains_key(&SourceKind::Customers);
     if has_members {
         let detail = "customers in source customers without a row in the basis source: state `never`";
         checks.push(check("without_rows", "customers", Status::Pass, None, census.never_in_basis, detail));

@@ -16,7 +16,7 @@ use crate::timeline::shape::Shape;
 const ASSUMED_DAYS: i32 = 3 * 365;
 
 /// What the cells are counted for.
-pub struct Reckoning<'a> {
+pub struct SizeEstimate<'a> {
     /// Days of the observed window.
     pub days: i32,
     /// The file does not say the window, so a usual one is assumed.
@@ -27,7 +27,7 @@ pub struct Reckoning<'a> {
 impl RunPlan {
     /// The folds with the most cells that each can have: every segment with all the values that its cap allows, history
     /// beginning with the observed window.
-    pub fn estimate(&self, pipeline: &Pipeline) -> Result<Reckoning<'_>> {
+    pub fn estimate(&self, pipeline: &Pipeline) -> Result<SizeEstimate<'_>> {
         let (from, until) = (pipeline.calendar.observed_from, pipeline.calendar.as_of);
         let start = from.or(until.map(|u| u.plus(-ASSUMED_DAYS))).unwrap_or(Day(0));
         let end = until.unwrap_or(start.plus(ASSUMED_DAYS));
@@ -45,42 +45,43 @@ impl RunPlan {
             dictionary,
         );
         let folds = estimate(&self.plan, Arc::new(shape), None)?;
-        Ok(Reckoning { days: end.0 - start.0, assumed: from.is_none() || until.is_none(), folds })
+        Ok(SizeEstimate { days: end.0 - start.0, assumed: from.is_none() || until.is_none(), folds })
     }
 }
 
 /// A run is refused where even one thread would need so many times the memory that it may take: no estimate is that
 /// wrong. All others begin, and end with a sentence if they do not fit.
-const HOPELESS: u64 = 2;
+const MOST_TIMES: u64 = 2;
 
 /// After the scan: makes room for the tallies by moving rows to the temporary file, where the two do not fit memory
 /// together.
 ///
 /// # Errors
 /// Pipeline: the tallies and tables of this run are far beyond what it may take. Output: rows cannot be moved.
-pub fn make_room(blueprint: &RunPlan, gathered: &mut LoadedData) -> Result<()> {
+pub fn make_room(run_plan: &RunPlan, loaded: &mut LoadedData) -> Result<()> {
     let room = memory::room();
     if room == u64::MAX {
         return Ok(());
     }
     // Without a single row in memory there is this much.
-    let most = room.saturating_add(gathered.store.resident() as u64);
-    let customers = gathered.store.customers();
-    let folds = estimate(&blueprint.plan, gathered.shape.clone(), Some(customers))?;
-    refuse_the_hopeless(&folds, most)?;
+    let most = room.saturating_add(loaded.store.resident() as u64);
+    let customers = loaded.store.customers();
+    let folds = estimate(&run_plan.plan, loaded.shape.clone(), Some(customers))?;
+    refuse_if_too_large(&folds, most)?;
     let tallies = folds.iter().map(CellEstimate::tally_bytes).fold(0, u64::saturating_add);
     let wanted = tallies.saturating_mul(rayon::current_num_threads() as u64);
     if wanted > room {
         let kept = most.saturating_sub(wanted).max(most / 4);
-        gathered.store.spill_until_below(usize::try_from(kept).unwrap_or(usize::MAX))?;
+        loaded.store.spill_until_below(usize::try_from(kept).unwrap_or(usize::MAX))?;
     }
     Ok(())
 }
 
-fn refuse_the_hopeless(folds: &[CellEstimate<'_>], most: u64) -> Result<()> {
+fn refuse_if_too_large(folds: &[CellEstimate<'_>], most: u64) -> Result<()> {
     let expected = || folds.iter().filter_map(|fold| Some((fold.expected_bytes()?, fold)));
     let needed = expected().map(|(bytes, _)| bytes).fold(0, u64::saturating_add);
-    let Some((bytes, largest)) = expected().max_by_key(|(bytes, _)| *bytes).filter(|_| needed / HOPELESS > most) else {
+    let Some((bytes, largest)) = expected().max_by_key(|(bytes, _)| *bytes).filter(|_| needed / MOST_TIMES > most)
+    else {
         return Ok(());
     };
     Err(Error::pipeline(format!(

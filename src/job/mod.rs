@@ -13,11 +13,11 @@ mod run;
 mod shares;
 
 pub use checks::{failures, input_checks};
-pub use estimate::{Reckoning, make_room};
+pub use estimate::{SizeEstimate, make_room};
 #[cfg(test)]
 pub(crate) use gather::bring_together;
 pub use gather::{LoadedData, gather};
-pub use plan::{RunPlan, blueprint, every_table};
+pub use plan::{RunPlan, every_table, run_plan};
 pub use publishing::{PublishedRun, Publishing, publish, tables_of_every_run};
 pub use run::{compute_checked, exports};
 pub use shares::{BESIDE_ROWS, FEWEST_ROW_BYTES, for_footers, for_reading, for_rows, reading_threads, temporary};
@@ -49,27 +49,27 @@ pub struct RunResult {
 }
 
 /// Folds walk by walk, finishes every stage.
-pub fn compute(blueprint: &RunPlan, gathered: &LoadedData, progress: &dyn Progress) -> Result<RunResult> {
+pub fn compute(run_plan: &RunPlan, loaded: &LoadedData, progress: &dyn Progress) -> Result<RunResult> {
     // At most: where there is nothing to look for a walk is saved.
-    let expected = gathered.store.customers() * blueprint.plan.rounds() as u64;
+    let expected = loaded.store.customers() * run_plan.plan.rounds() as u64;
     progress.phase(Phase::Fold, Some(expected));
-    let known = local::run(&blueprint.plan, gathered.shape.clone(), &gathered.store, progress)?;
-    let (census, index) = (known.get(blueprint.common.census)?, known.get(blueprint.common.index)?);
+    let known = local::run(&run_plan.plan, loaded.shape.clone(), &loaded.store, progress)?;
+    let (census, index) = (known.get(run_plan.common.census)?, known.get(run_plan.common.index)?);
     let mut computed = RunResult {
         customers: census.customers as u64,
         tables: vec![],
         segments: segment_rows(&index, census.customers),
-        checks: checks::census_checks(&census, &index, &known, gathered),
+        checks: checks::census_checks(&census, &index, &known, loaded),
         headlines: vec![],
         per_customer: vec![],
         known: known.clone(),
     };
-    if let Some(habits) = blueprint.habits.map(|habits| known.get(habits)).transpose()? {
+    if let Some(habits) = run_plan.habits.map(|habits| known.get(habits)).transpose()? {
         computed.tables.push(churn_windows::table(&habits));
         computed.checks.push(churn_windows::check(&habits, &known.shape));
     }
     let mut scorers = vec![];
-    for (stage, (_, spec)) in blueprint.stages.iter().zip(&blueprint.specs) {
+    for (stage, (_, spec)) in run_plan.stages.iter().zip(&run_plan.specs) {
         let finished = stage.finish(&known)?;
         if memory::is_exceeded() {
             return Err(too_large(&spec.name, &finished.tables));
@@ -80,10 +80,10 @@ pub fn compute(blueprint: &RunPlan, gathered: &LoadedData, progress: &dyn Progre
         computed.per_customer.extend(stage.per_customer(&known)?);
         scorers.extend(stage.scorer(&known)?);
     }
-    if blueprint.whole {
-        let setting = &blueprint.setting;
-        computed.per_customer.push(Box::new(Ledger::new(None, blueprint.lens, setting.has_transactions)));
-        computed.per_customer.push(Box::new(CustomersTable::new(setting.clone(), blueprint.lens, index, scorers)));
+    if run_plan.whole {
+        let setting = &run_plan.setting;
+        computed.per_customer.push(Box::new(Ledger::new(None, run_plan.lens, setting.has_transactions)));
+        computed.per_customer.push(Box::new(CustomersTable::new(setting.clone(), run_plan.lens, index, scorers)));
     }
     Ok(computed)
 }

@@ -39,7 +39,7 @@ pub struct RunPlan {
 ///
 /// # Errors
 /// When a name in `only` is no stage of the pipeline.
-pub fn blueprint(pipeline: &Pipeline, only: Option<&[String]>) -> Result<RunPlan> {
+pub fn run_plan(pipeline: &Pipeline, only: Option<&[String]>) -> Result<RunPlan> {
     let setting = Arc::new(setting(pipeline));
     for name in only.unwrap_or_default() {
         if !pipeline.stages.iter().any(|s| s.name == *name) {

@@ -58,11 +58,11 @@ pub struct Publishing<'a> {
 /// When a table cannot be written, or `progress` stops the run before it is published.
 pub fn publish(
     run: &Publishing<'_>,
-    gathered: &LoadedData,
+    loaded: &LoadedData,
     computed: RunResult,
     publication: Publication,
 ) -> Result<PublishedRun> {
-    let (pipeline, shape) = (run.pipeline, &gathered.shape);
+    let (pipeline, shape) = (run.pipeline, &loaded.shape);
     let format = TableFormat { digits: pipeline.money.digits, integer_ids: shape.integer_ids };
     let mut entries = vec![];
 
@@ -73,7 +73,7 @@ pub fn publish(
         tables: &computed.per_customer,
         lenses,
         outputs: &computed.known,
-        store: &gathered.store,
+        store: &loaded.store,
         customers: computed.customers,
         observer: run.progress,
     };
@@ -92,12 +92,12 @@ pub fn publish(
     for table in &computed.tables {
         write(table)?;
     }
-    for table in tables_of_every_run(pipeline, gathered, &computed) {
+    for table in tables_of_every_run(pipeline, loaded, &computed) {
         write(&table)?;
     }
     entries.sort_by(|a, b| a.name.cmp(&b.name));
 
-    let newest = gathered.scan.reports.values().filter_map(|r| r.newest_known).max();
+    let newest = loaded.scan.reports.values().filter_map(|r| r.newest_known).max();
     let finished_at = (run.now)();
     let manifest = Manifest {
         schema_version: publish::SCHEMA_VERSION,
@@ -116,11 +116,11 @@ pub fn publish(
         data_through: newest.unwrap_or(shape.observed_from).min(shape.as_of.plus(-1)),
         started_at: run.started,
         finished_at,
-        inputs: gathered.scan.files.iter().map(ManifestInput::from).collect(),
+        inputs: loaded.scan.files.iter().map(ManifestInput::from).collect(),
         tables: entries,
         timings: (run.timings)(),
         peak_memory_bytes: manifest::peak_memory(),
-        temporary_bytes: gathered.store.spilled(),
+        temporary_bytes: loaded.store.spilled(),
         checks: computed.checks,
     };
     run.progress.stopped()?;
@@ -132,7 +132,7 @@ pub fn publish(
         folder: published.folder,
         unsynced: published.unsynced,
         is_latest: run.plan.whole,
-        reports: gathered.scan.reports.clone(),
+        reports: loaded.scan.reports.clone(),
         tables: manifest.tables,
         checks: manifest.checks,
         headlines: computed.headlines,

@@ -114,19 +114,19 @@ pub fn gather(world: &World, pipeline: &Pipeline, conduct: Conduct, needs: Needs
 }
 
 /// Runs a plan over gathered rows.
-pub fn outcome(blueprint: &RunPlan, gathered: &LoadedData) -> Outcome {
-    let computed = job::compute(blueprint, gathered, &NoProgress).expect("a world's money fits");
+pub fn outcome(run_plan: &RunPlan, loaded: &LoadedData) -> Outcome {
+    let computed = job::compute(run_plan, loaded, &NoProgress).expect("a world's money fits");
     let pieces = Pieces::default();
-    let lenses = blueprint.plan.lenses().into();
+    let lenses = run_plan.plan.lenses().into();
     let RunResult { per_customer: tables, known, customers, .. } = &computed;
-    let (store, customers, observer) = (&gathered.store, *customers, &NoProgress);
+    let (store, customers, observer) = (&loaded.store, *customers, &NoProgress);
     Score { tables, lenses, outputs: known, store, customers, observer }.write(&pieces).expect("rows fit");
 
     let mut outcome = Outcome {
         tables: BTreeMap::new(),
         per_customer: vec![],
-        integer_ids: gathered.shape.integer_ids,
-        digits: blueprint.setting.digits,
+        integer_ids: loaded.shape.integer_ids,
+        digits: run_plan.setting.digits,
         checks: computed.checks.clone(),
     };
     let mut put = |table: Table| {
@@ -151,8 +151,8 @@ pub fn outcome(blueprint: &RunPlan, gathered: &LoadedData) -> Outcome {
 pub fn run(world: &World, conduct: Conduct) -> Outcome {
     on(conduct.threads, || {
         let pipeline = pipeline::of(world);
-        let blueprint = job::blueprint(&pipeline, None).expect("a plan");
-        outcome(&blueprint, &gather(world, &pipeline, conduct, blueprint.plan.needs()))
+        let run_plan = job::run_plan(&pipeline, None).expect("a plan");
+        outcome(&run_plan, &gather(world, &pipeline, conduct, run_plan.plan.needs()))
     })
 }
 

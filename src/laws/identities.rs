@@ -15,8 +15,8 @@ use crate::table::Cell;
 
 fn hold(world: &World) -> Result<(), TestCaseError> {
     let pipeline = pipeline::of(world);
-    let blueprint = job::blueprint(&pipeline, None).unwrap();
-    let outcome = outcome(&blueprint, &gather(world, &pipeline, PLAIN, Needs::ALL));
+    let run_plan = job::run_plan(&pipeline, None).unwrap();
+    let outcome = outcome(&run_plan, &gather(world, &pipeline, PLAIN, Needs::ALL));
     for check in &outcome.checks {
         prop_assert!(check.status != Status::Fail, "{check:?}");
     }
@@ -25,7 +25,7 @@ fn hold(world: &World) -> Result<(), TestCaseError> {
     prop_assert!(adds_up.filter(|c| c.expected == c.actual).count() > 0);
     runs_are_whole(&outcome)?;
     loyal_are_live(&outcome, world.buys())?;
-    promised(&outcome, blueprint.tables())
+    promised(&outcome, run_plan.tables())
 }
 
 /// Periods that follow each other and are alike are one row of a ledger.

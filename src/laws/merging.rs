@@ -31,12 +31,12 @@ fn full(shape: &Shape) -> Arc<Shape> {
 
 fn holds(world: &World) -> Result<(), TestCaseError> {
     let pipeline = pipeline::of(world);
-    let blueprint = job::blueprint(&pipeline, None).unwrap();
-    let plan = &blueprint.plan;
-    let gathered = gather(world, &pipeline, Conduct { batch: 5, ..PLAIN }, Needs::ALL);
-    let store = &gathered.store;
-    let known = outputs_of(plan, gathered.shape.clone(), store);
-    let mut reckoned = estimate(plan, full(&gathered.shape), None).unwrap().into_iter();
+    let run_plan = job::run_plan(&pipeline, None).unwrap();
+    let plan = &run_plan.plan;
+    let loaded = gather(world, &pipeline, Conduct { batch: 5, ..PLAIN }, Needs::ALL);
+    let store = &loaded.store;
+    let known = outputs_of(plan, loaded.shape.clone(), store);
+    let mut reckoned = estimate(plan, full(&loaded.shape), None).unwrap().into_iter();
     for round in 0..plan.rounds() {
         let parts = [0, 1, 2].map(|n| tallies_of(plan, &known, store, &third(n), round));
         let whole = tallies_of(plan, &known, store, &(0..BUCKETS).collect::<Vec<_>>(), round);

@@ -45,11 +45,11 @@ fn orders_not_asked_for_are_absent() {
 /// The tables are the same whether folds are shown what they declared, or everything.
 fn declared_is_used(world: &World) -> Result<(), TestCaseError> {
     let pipeline = pipeline::of(world);
-    let mut blueprint = job::blueprint(&pipeline, None).unwrap();
-    let gathered = gather(world, &pipeline, PLAIN, Needs::ALL);
-    let declared = outcome(&blueprint, &gathered);
-    blueprint.plan.show_all(Needs::ALL);
-    let everything = outcome(&blueprint, &gathered);
+    let mut run_plan = job::run_plan(&pipeline, None).unwrap();
+    let loaded = gather(world, &pipeline, PLAIN, Needs::ALL);
+    let declared = outcome(&run_plan, &loaded);
+    run_plan.plan.show_all(Needs::ALL);
+    let everything = outcome(&run_plan, &loaded);
     prop_assert!(same(&declared, &everything).is_ok(), "{}", same(&declared, &everything).unwrap_err());
     Ok(())
 }
@@ -70,10 +70,10 @@ fn of_stage(table: &Table, stage: &str) -> Table {
 /// A stage alone, with no more read than it declared, writes the table that it writes among all.
 fn read_is_declared(world: &World) -> Result<(), TestCaseError> {
     let pipeline = pipeline::of(world);
-    let whole = job::blueprint(&pipeline, None).unwrap();
+    let whole = job::run_plan(&pipeline, None).unwrap();
     let whole = outcome(&whole, &gather(world, &pipeline, PLAIN, Needs::ALL));
     for stage in &pipeline.stages {
-        let alone = job::blueprint(&pipeline, Some(std::slice::from_ref(&stage.name))).unwrap();
+        let alone = job::run_plan(&pipeline, Some(std::slice::from_ref(&stage.name))).unwrap();
         let needs = alone.plan.needs();
         let alone = outcome(&alone, &gather(world, &pipeline, PLAIN, needs));
         for (name, table) in alone.tables.iter().filter(|(name, _)| *name != "checks") {
@@ -116,7 +116,7 @@ fn a_stage_with_a_ledger_needs_orders() {
     let with_ledger: Vec<_> = pipeline.stages.iter().filter(|s| s.kind.writes_per_customer(&s.options)).collect();
     assert!(!with_ledger.is_empty());
     for stage in with_ledger {
-        let plan = job::blueprint(&pipeline, Some(std::slice::from_ref(&stage.name))).unwrap().plan;
+        let plan = job::run_plan(&pipeline, Some(std::slice::from_ref(&stage.name))).unwrap().plan;
         assert_eq!(plan.needs(), Needs { orders: true, ..Needs::default() }, "{}", stage.name);
     }
 }
@@ -127,9 +127,9 @@ fn withheld_orders_are_missed() {
     let mut world = any_world();
     world.rule = Rule::OnePeriod;
     let pipeline = pipeline::of(&world);
-    let mut blueprint = job::blueprint(&pipeline, None).unwrap();
-    let gathered = gather(&world, &pipeline, PLAIN, Needs::ALL);
-    let declared = outcome(&blueprint, &gathered);
-    blueprint.plan.show_all(Needs::default());
-    assert!(same(&declared, &outcome(&blueprint, &gathered)).is_err());
+    let mut run_plan = job::run_plan(&pipeline, None).unwrap();
+    let loaded = gather(&world, &pipeline, PLAIN, Needs::ALL);
+    let declared = outcome(&run_plan, &loaded);
+    run_plan.plan.show_all(Needs::default());
+    assert!(same(&declared, &outcome(&run_plan, &loaded)).is_err());
 }

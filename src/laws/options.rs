@@ -122,7 +122,7 @@ fn changed(world: &World, wanted: &dyn Fn(&Trial) -> bool) -> Vec<(String, Strin
         tried.extend(trials.into_iter().map(|trial| (kind, trial)));
     }
     let pipeline = parse(&text).unwrap_or_else(|problems| panic!("{problems:?}\nof\n{text}"));
-    let plan = job::blueprint(&pipeline, None).expect("a plan");
+    let plan = job::run_plan(&pipeline, None).expect("a plan");
     let outcome = on(2, || outcome(&plan, &gather(world, &pipeline, PLAIN, plan.plan.needs())));
     let differs = |(kind, t): &(&Kind, Trial)| written(&outcome, &t.name, kind) != written(&outcome, &t.against, kind);
     tried.into_iter().filter(differs).map(|(_, trial)| trial.what).collect()
@@ -155,7 +155,7 @@ fn every_value_of_every_option_changes_a_table() {
 fn same_in(world: &World, kind: &str, left: &str, right: &str) -> bool {
     let text = format!("{}[stages.left]\nkind = {kind:?}\n{left}[stages.right]\nkind = {kind:?}\n{right}", head(world));
     let pipeline = parse(&text).unwrap_or_else(|problems| panic!("{problems:?}\nof\n{text}"));
-    let plan = job::blueprint(&pipeline, None).expect("a plan");
+    let plan = job::run_plan(&pipeline, None).expect("a plan");
     let outcome = on(2, || outcome(&plan, &gather(world, &pipeline, PLAIN, plan.plan.needs())));
     let kind = KINDS.iter().find(|k| k.name == kind).expect("a kind");
     written(&outcome, "left", kind) == written(&outcome, "right", kind)

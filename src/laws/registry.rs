@@ -72,7 +72,7 @@ fn tables_have_names_of_their_own_and_words_on_every_column() {
     for basis in ["transactions", "subscriptions"] {
         let kinds = KINDS.iter().filter(|kind| runs_on(kind, basis));
         let stages: String = kinds.map(|kind| format!("[stages.{}]\n", kind.name)).collect();
-        let tables = job::blueprint(&parsed(basis, &stages), None).unwrap().tables();
+        let tables = job::run_plan(&parsed(basis, &stages), None).unwrap().tables();
         let of_every_run = ["checks", "dates", "quarantine", "segments"];
         let names: BTreeSet<&str> = tables.iter().map(|t| &*t.name).collect();
         assert_eq!(names.len(), tables.len(), "two tables share a name");

@@ -60,10 +60,10 @@ fn tables(scenario: &Scenario) -> Result<Vec<table::Table>, Errors> {
     }
     let pipeline =
         config::parse(&folder.path().join("pipeline.toml"), &scenario.toml(), &[], &|_| None, tenure::stage::KINDS)?;
-    let blueprint = job::blueprint(&pipeline, None)?;
-    let inspected = source::inspect(&pipeline, blueprint.plan.needs())?;
-    let gathered = job::gather(&pipeline, &inspected, ReadLimits::default(), Store::unlimited(), &NoProgress)?;
-    Ok(job::compute(&blueprint, &gathered, &NoProgress)?.tables)
+    let run_plan = job::run_plan(&pipeline, None)?;
+    let inspected = source::inspect(&pipeline, run_plan.plan.needs())?;
+    let loaded = job::gather(&pipeline, &inspected, ReadLimits::default(), Store::unlimited(), &NoProgress)?;
+    Ok(job::compute(&run_plan, &loaded, &NoProgress)?.tables)
 }
 
 /// As the tests read them from files.

@@ -25,7 +25,7 @@ pub fn run(bytes: &[u8]) {
         Ok(pipeline) => {
             let resolved = pipeline.resolved.to_string();
             assert!(!resolved.contains(SECRET), "the manifest would hold a value of the environment: {resolved}");
-            let _ = tenure::job::blueprint(&pipeline, None);
+            let _ = tenure::job::run_plan(&pipeline, None);
         }
         Err(errors) => {
             let said = render(&errors, &overrides, Style::default(), &|_| Some(file.to_string()));

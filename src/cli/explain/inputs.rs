@@ -28,8 +28,8 @@ pub(super) struct MappedColumn {
     pub read: bool,
 }
 
-pub(super) fn inputs(pipeline: &Pipeline, blueprint: &RunPlan) -> Vec<ExplainedInput> {
-    let needs = blueprint.plan.needs();
+pub(super) fn inputs(pipeline: &Pipeline, run_plan: &RunPlan) -> Vec<ExplainedInput> {
+    let needs = run_plan.plan.needs();
     let input = |(kind, source): (&SourceKind, &crate::config::SourceSettings)| {
         let written = &pipeline.resolved["sources"][kind.name()];
         let columns = source::mapped(pipeline, source, needs).into_iter().map(|field| match field.segment {

@@ -95,7 +95,7 @@ pub fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors
 }
 
 fn explain(pipeline: &Pipeline) -> Result<Explained, Errors> {
-    let blueprint = job::blueprint(pipeline, None)?;
+    let run_plan = job::run_plan(pipeline, None)?;
     let (of_stages, settings): (Vec<_>, Vec<_>) =
         config::explain_settings(pipeline).into_iter().partition(|s| s.key.starts_with("stages."));
     let doc = |s: &config::ExplainedSetting| SettingDoc {
@@ -104,7 +104,7 @@ fn explain(pipeline: &Pipeline) -> Result<Explained, Errors> {
         default: s.is_default,
         doc: s.doc,
     };
-    let parts = parts(pipeline, &blueprint, &|name| {
+    let parts = parts(pipeline, &run_plan, &|name| {
         let of_it = |s: &&config::ExplainedSetting| {
             s.key.strip_prefix("stages.").is_some_and(|k| k.split('.').next() == Some(name))
         };
@@ -112,7 +112,7 @@ fn explain(pipeline: &Pipeline) -> Result<Explained, Errors> {
     });
     let written: Vec<&str> = parts.iter().flat_map(|p| &p.tables).map(|t| t.name.as_str()).collect();
     let digits = Some(pipeline.money.digits);
-    let rest = blueprint.tables().into_iter().filter(|t| !written.contains(&t.name.as_str()));
+    let rest = run_plan.tables().into_iter().filter(|t| !written.contains(&t.name.as_str()));
     Ok(Explained {
         pipeline: pipeline.name.to_string(),
         basis: match pipeline.customers.basis {
@@ -120,32 +120,32 @@ fn explain(pipeline: &Pipeline) -> Result<Explained, Errors> {
             Basis::Subscriptions => "subscriptions",
         },
         period: pipeline.calendar.period.name(),
-        liveness: blueprint.setting.rule.to_string(),
-        inputs: inputs::inputs(pipeline, &blueprint),
+        liveness: run_plan.setting.rule.to_string(),
+        inputs: inputs::inputs(pipeline, &run_plan),
         settings: settings.iter().map(doc).collect(),
-        plan: plan::plan(pipeline, &blueprint)?,
+        plan: plan::plan(pipeline, &run_plan)?,
         tables: rest.map(|t| TableDoc::new(&t, digits)).collect(),
         parts,
     })
 }
 
-fn parts(pipeline: &Pipeline, blueprint: &RunPlan, settings: &dyn Fn(&str) -> Vec<SettingDoc>) -> Vec<ExplainedPart> {
+fn parts(pipeline: &Pipeline, run_plan: &RunPlan, settings: &dyn Fn(&str) -> Vec<SettingDoc>) -> Vec<ExplainedPart> {
     let digits = Some(pipeline.money.digits);
-    let stages = blueprint.specs.iter().map(|(kind, spec)| ExplainedPart {
+    let stages = run_plan.specs.iter().map(|(kind, spec)| ExplainedPart {
         name: spec.name.clone(),
         kind: Some(kind.name),
         period: spec.period.name(),
-        segments: spec.segments.iter().map(|i| blueprint.setting.segment_name(*i)).collect(),
+        segments: spec.segments.iter().map(|i| run_plan.setting.segment_name(*i)).collect(),
         doc: kind.definition,
         settings: settings(&spec.name),
         tables: kind.tables(spec).iter().map(|t| TableDoc::new(t, digits)).collect(),
     });
-    let of_customers = customers::schema(&blueprint.setting, vec![]);
+    let of_customers = customers::schema(&run_plan.setting, vec![]);
     let of_every_run = [(customers::DOC, of_customers), (ledger::DOC, ledger::schema(None))];
     let of_every_run = of_every_run.into_iter().map(|(doc, schema)| ExplainedPart {
         name: schema.name.clone(),
         kind: None,
-        period: blueprint.setting.period.name(),
+        period: run_plan.setting.period.name(),
         segments: vec![],
         doc,
         settings: vec![],

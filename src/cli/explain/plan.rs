@@ -34,18 +34,18 @@ pub(super) struct FoldDoc {
     pub stages: Vec<String>,
 }
 
-pub(super) fn plan(pipeline: &Pipeline, blueprint: &RunPlan) -> Result<PlanDoc> {
-    let reckoning = blueprint.estimate(pipeline)?;
-    let of_every_run = job::blueprint(pipeline, Some(&[]))?;
-    let alone: Vec<(&str, RunPlan)> = blueprint
+pub(super) fn plan(pipeline: &Pipeline, run_plan: &RunPlan) -> Result<PlanDoc> {
+    let reckoning = run_plan.estimate(pipeline)?;
+    let of_every_run = job::run_plan(pipeline, Some(&[]))?;
+    let alone: Vec<(&str, RunPlan)> = run_plan
         .specs
         .iter()
-        .map(|(_, spec)| Ok((spec.name.as_str(), job::blueprint(pipeline, Some(std::slice::from_ref(&spec.name)))?)))
+        .map(|(_, spec)| Ok((spec.name.as_str(), job::run_plan(pipeline, Some(std::slice::from_ref(&spec.name)))?)))
         .collect::<Result<_>>()?;
     // Compared without their node numbers, which differ from plan to plan.
     let same = |a: &FoldSpec, b: &FoldSpec| (a.kind, &a.params, a.lens) == (b.kind, &b.params, b.lens);
-    let folds_it = |blueprint: &RunPlan, spec: &FoldSpec| blueprint.plan.folds().any(|(_, other)| same(spec, other));
-    let lenses = blueprint.plan.lenses();
+    let folds_it = |run_plan: &RunPlan, spec: &FoldSpec| run_plan.plan.folds().any(|(_, other)| same(spec, other));
+    let lenses = run_plan.plan.lenses();
     let folds = reckoning.folds.iter().map(|fold| FoldDoc {
         walk: fold.round + 1,
         fold: fold.spec.kind,
@@ -59,7 +59,7 @@ pub(super) fn plan(pipeline: &Pipeline, blueprint: &RunPlan) -> Result<PlanDoc> 
         },
     });
     Ok(PlanDoc {
-        walks: blueprint.walks(),
+        walks: run_plan.walks(),
         lenses: lenses.iter().map(ToString::to_string).collect(),
         folds: folds.collect(),
         window_days: reckoning.days,

@@ -52,7 +52,7 @@ impl CostRule {
 /// What a run would do, from the pipeline file and the footers of the exports.
 pub struct DryRun<'a> {
     pipeline: &'a Pipeline,
-    blueprint: &'a RunPlan,
+    run_plan: &'a RunPlan,
     inspected: &'a Inspected,
     /// The memory limit as asked for, in bytes.
     limit: Option<u64>,
@@ -63,11 +63,11 @@ impl<'a> DryRun<'a> {
     /// For the current thread pool. `limit`: `--memory-limit` in bytes, if given.
     pub fn new(
         pipeline: &'a Pipeline,
-        blueprint: &'a RunPlan,
+        run_plan: &'a RunPlan,
         inspected: &'a Inspected,
         limit: Option<u64>,
     ) -> DryRun<'a> {
-        DryRun { pipeline, blueprint, inspected, limit, threads: rayon::current_num_threads() }
+        DryRun { pipeline, run_plan, inspected, limit, threads: rayon::current_num_threads() }
     }
 
     /// Prints it for people.
@@ -95,7 +95,7 @@ impl<'a> DryRun<'a> {
             })
         });
         let ExpectedCost { bytes, seconds } = self.cost();
-        let tables = self.blueprint.tables().into_iter().map(|table| table.name);
+        let tables = self.run_plan.tables().into_iter().map(|table| table.name);
         progress::emit(
             "dry_run",
             json!({
@@ -106,7 +106,7 @@ impl<'a> DryRun<'a> {
                 "seconds": { "least": seconds.0, "most": seconds.1 },
                 "tables": tables.collect::<Vec<_>>(),
                 "output": shown_output(self.pipeline),
-                "becomes_latest": self.blueprint.whole,
+                "becomes_latest": self.run_plan.whole,
             }),
         );
         Ok(ExitStatus::Done)
@@ -116,12 +116,12 @@ impl<'a> DryRun<'a> {
         let rows = self.inspected.sources.values().filter(|source| source.is_read());
         let rows =
             rows.map(|source| source.rows().saturating_sub(source.ruled_out().rows)).fold(0, u64::saturating_add);
-        let rule = if self.blueprint.whole { WHOLE } else { ONLY };
+        let rule = if self.run_plan.whole { WHOLE } else { ONLY };
         rule.expect(rows, self.threads)
     }
 
     fn text(&self) -> String {
-        let DryRun { pipeline, blueprint, threads, .. } = *self;
+        let DryRun { pipeline, run_plan, threads, .. } = *self;
         let mut text = format!("{}: a dry run; only the footers of the files were read\n\nread\n", pipeline.name);
         for (kind, source) in &self.inspected.sources {
             text += &format!(
@@ -159,8 +159,8 @@ impl<'a> DryRun<'a> {
             text += &format!("  rows that do not fit --memory-limit, {}, go to temporary files\n", size(limit));
         }
         text += "\nwrite\n";
-        text += &columns(blueprint.tables().into_iter().map(|t| [t.name, t.doc]), 2);
-        let latest = if blueprint.whole { "which becomes `latest`" } else { "and leave `latest` as it is (--only)" };
+        text += &columns(run_plan.tables().into_iter().map(|t| [t.name, t.doc]), 2);
+        let latest = if run_plan.whole { "which becomes `latest`" } else { "and leave `latest` as it is (--only)" };
         text + &format!("  into a new folder of {}/runs, {latest}\n", shown_output(pipeline))
     }
 }

@@ -85,15 +85,15 @@ pub fn run(args: &RunArgs, out: &mut (dyn Write + Send)) -> Result<ExitStatus, E
     }
     let pipeline = args.load()?;
     memory::limit(args.memory_limit, args.log_format)?;
-    let blueprint = job::blueprint(&pipeline, args.only.as_deref())?;
+    let run_plan = job::run_plan(&pipeline, args.only.as_deref())?;
     let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     let allowed = args.threads.map_or_else(processors, usize::from);
     let all = pool(allowed)?;
-    let inspected = all.install(|| job::exports(&pipeline, &blueprint))?;
+    let inspected = all.install(|| job::exports(&pipeline, &run_plan))?;
     let started = all.current_num_threads();
     let fitting = job::reading_threads(started, inspected.bytes_a_thread(source::BATCH_ROWS));
     let used = if fitting < started { pool(fitting)? } else { all };
-    used.install(|| run_pipeline(args, &pipeline, &blueprint, &inspected, allowed, &interrupt, out))
+    used.install(|| run_pipeline(args, &pipeline, &run_plan, &inspected, allowed, &interrupt, out))
 }
 
 /// A pool of `threads` threads, or of fewer if the operating system does not start that many.
@@ -114,7 +114,7 @@ fn pool(threads: usize) -> Result<rayon::ThreadPool> {
 fn run_pipeline(
     args: &RunArgs,
     pipeline: &Pipeline,
-    blueprint: &RunPlan,
+    run_plan: &RunPlan,
     inspected: &source::Inspected,
     allowed: usize,
     interrupt: &Interrupt,
@@ -126,13 +126,13 @@ fn run_pipeline(
     let limit = job::for_rows(threads, a_thread);
     let store = Store::new(limit, &job::temporary(pipeline)?);
     if args.dry_run {
-        let report = dry_run::DryRun::new(pipeline, blueprint, inspected, args.memory_limit);
+        let report = dry_run::DryRun::new(pipeline, run_plan, inspected, args.memory_limit);
         return if args.wants_events() { report.emit() } else { report.print(out) };
     }
     let options = PublishOptions {
         started,
         wait: std::time::Duration::ZERO,
-        switch_latest: blueprint.whole,
+        switch_latest: run_plan.whole,
         mode: pipeline.output.mode,
     };
     let run_id = RunId::new(started, &pipeline.sha256);
@@ -140,13 +140,13 @@ fn run_pipeline(
     let unended = reservation.unended().map(str::to_owned);
     let leftovers = reservation.clean()?;
     let publication = interrupt.begin(reservation)?;
-    let progress = RunReport::new(args, blueprint.plan.rounds(), interrupt.clone());
+    let progress = RunReport::new(args, run_plan.plan.rounds(), interrupt.clone());
     progress.begun(pipeline, publication.run_id());
     progress.last_run(pipeline, unended.as_deref(), &leftovers);
     if threads < allowed {
         progress.fewer_threads("run", threads, allowed);
     }
-    let outcome = compute_and_publish(args, (pipeline, blueprint, inspected), store, publication, started, &progress);
+    let outcome = compute_and_publish(args, (pipeline, run_plan, inspected), store, publication, started, &progress);
     interrupt.ended();
     progress.finish();
     let finished = outcome?;

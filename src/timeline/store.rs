@@ -1,7 +1,7 @@
 //! Keeps the rows of all buckets between the scan and the walks: in memory while they fit the limit, in a temporary
 //! file beyond it.
 //!
-//! Rows arrive in one [`BucketBuffer`] a bucket. A buffer that grows too large, or is the largest when memory is short,
+//! Rows arrive in one `BucketBuffer` a bucket. A buffer that grows too large, or is the largest when memory is short,
 //! is flushed: its rows become a *run*, a list of records sorted by customer. After the last row a bucket is finalized:
 //! its runs are merged into one.
 

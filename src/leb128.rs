@@ -2,7 +2,7 @@
 //! them. `timeline` has code of its own, which is made for its hot loops.
 
 /// Appends a number.
-pub fn put(mut value: u64, into: &mut Vec<u8>) {
+pub(crate) fn put(mut value: u64, into: &mut Vec<u8>) {
     while value > 0x7F {
         into.push(value as u8 | 0x80);
         value >>= 7;
@@ -12,7 +12,7 @@ pub fn put(mut value: u64, into: &mut Vec<u8>) {
 
 /// The number that begins at byte `at`, which moves behind it; `None` if the bytes end within the number, or if it goes on
 /// after ten bytes. Bits beyond the 64th are dropped.
-pub fn read(bytes: &[u8], at: &mut usize) -> Option<u64> {
+pub(crate) fn read(bytes: &[u8], at: &mut usize) -> Option<u64> {
     let mut value = 0u64;
     for shift in (0..64).step_by(7) {
         let byte = *bytes.get(*at)?;

@@ -9,7 +9,7 @@ use rustix::fs::OFlags;
 
 /// Why a path is not opened.
 #[derive(Debug)]
-pub enum OpenError {
+pub(crate) enum OpenError {
     /// A folder, pipe, socket or device.
     NotRegular,
     Io(io::Error),
@@ -25,7 +25,7 @@ impl From<io::Error> for OpenError {
 ///
 /// # Errors
 /// The path does not lead to a regular file, does not exist or may not be read.
-pub fn open(path: &Path) -> Result<File, OpenError> {
+pub(crate) fn open(path: &Path) -> Result<File, OpenError> {
     let regular = |about: &Metadata| if about.is_file() { Ok(()) } else { Err(OpenError::NotRegular) };
     // Opening some devices has an effect, so the type is checked before; and again after, since the path may have changed.
     regular(&std::fs::metadata(path)?)?;

@@ -17,10 +17,10 @@ use tenure::stats::gammagamma::{SpendCell, Spends};
 use crate::simulated::{self, Chance, SimulatedHistory, TICKS};
 
 /// Days in the models' unit of time.
-pub const WEEK: f64 = 7.0;
+pub(crate) const WEEK: f64 = 7.0;
 
 /// Each customer's frequency, recency and age in days, and the cents of the repeat transactions.
-pub struct Customers {
+pub(crate) struct Customers {
     pub name: String,
     histories: Vec<(u32, u32, u32)>,
     spends: Vec<(u32, i64)>,
@@ -31,7 +31,7 @@ type Purchases = BTreeMap<i32, i64>;
 
 impl Customers {
     /// Purchases of one customer and day are one transaction, as the published analyses have it; up to 30 September 1997.
-    pub fn of_cdnow(name: &str, file: &Path, customer: &str) -> Result<Customers, Box<dyn Error>> {
+    pub(crate) fn of_cdnow(name: &str, file: &Path, customer: &str) -> Result<Customers, Box<dyn Error>> {
         let until = Day::from_ymd(1997, 9, 30).ok_or("no such day")?.0;
         let mut bought: BTreeMap<i64, Purchases> = BTreeMap::new();
         for batch in ParquetRecordBatchReaderBuilder::try_new(File::open(file)?)?.build()? {
@@ -66,7 +66,7 @@ impl Customers {
     }
 
     /// Customers of a BG/NBD and Gamma-Gamma as CDNOW's, who came evenly over two years; times are whole days.
-    pub fn simulated(customers: u64) -> Customers {
+    pub(crate) fn simulated(customers: u64) -> Customers {
         const AT_ONCE: u64 = 10_000;
         let one = |chance: &mut Chance| -> (SimulatedHistory, i64) {
             let age = (chance.uniform() * 730.0).floor();
@@ -89,12 +89,12 @@ impl Customers {
         }
     }
 
-    pub fn histories(&self) -> &[SimulatedHistory] {
+    pub(crate) fn histories(&self) -> &[SimulatedHistory] {
         &self.histories
     }
 
     /// Those alike counted together.
-    pub fn buyers(&self) -> BuyerHistories {
+    pub(crate) fn buyers(&self) -> BuyerHistories {
         let cells = counted(&self.histories).map(|((frequency, recency, age), customers)| BuyerCell {
             frequency,
             recency,
@@ -104,7 +104,7 @@ impl Customers {
         BuyerHistories { cells: cells.collect(), per_unit: WEEK }
     }
 
-    pub fn spends(&self) -> Spends {
+    pub(crate) fn spends(&self) -> Spends {
         let cells =
             counted(&self.spends).map(|((frequency, total), customers)| SpendCell { frequency, total, customers });
         Spends { cells: cells.collect(), minor_per_major: 100.0 }

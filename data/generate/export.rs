@@ -13,7 +13,7 @@ use parquet::errors::Result;
 use parquet::file::properties::WriterProperties;
 
 /// A writer of one file; `level` is zstd's, 1 to 22.
-pub fn writer(path: &Path, schema: SchemaRef, level: i32) -> Result<ArrowWriter<File>> {
+pub(crate) fn writer(path: &Path, schema: SchemaRef, level: i32) -> Result<ArrowWriter<File>> {
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(level)?))
         .set_created_by("tenure, example generate".to_string())
@@ -24,12 +24,12 @@ pub fn writer(path: &Path, schema: SchemaRef, level: i32) -> Result<ArrowWriter<
 }
 
 /// Amounts of two minor digits; `None` is NULL.
-pub fn money(cents: impl Iterator<Item = Option<i64>>) -> Result<ArrayRef> {
+pub(crate) fn money(cents: impl Iterator<Item = Option<i64>>) -> Result<ArrayRef> {
     let values: Decimal128Array = cents.map(|c| c.map(i128::from)).collect();
     Ok(Arc::new(values.with_precision_and_scale(9, 2)?))
 }
 
 /// Columns by name as one batch; those listed in `required` hold no NULL.
-pub fn batch(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
+pub(crate) fn batch(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
     Ok(RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))?)
 }

@@ -20,7 +20,7 @@ use super::random::{Random, mix};
 
 /// How customer ids look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ids {
+pub(crate) enum Ids {
     /// 1, 2, 3 …
     Integer,
     /// 16 hexadecimal digits in no order.
@@ -31,7 +31,7 @@ pub enum Ids {
 
 /// What to generate.
 #[derive(Clone, Debug)]
-pub struct Purchases {
+pub(crate) struct Purchases {
     /// Without those of `bot`.
     pub rows: u64,
     pub customers: u32,
@@ -70,7 +70,7 @@ impl Default for Purchases {
 
 /// One line of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
+pub(crate) struct Row {
     /// From 0; [`Purchases::id`] is what the export shows.
     pub customer: u32,
     /// From 1, in order of time.
@@ -127,7 +127,7 @@ const NOBODY: u32 = u32::MAX;
 
 impl Purchases {
     /// The customer's id as the export shows it (decimal for integers).
-    pub fn id(&self, customer: u32, into: &mut String) {
+    pub(crate) fn id(&self, customer: u32, into: &mut String) {
         use std::fmt::Write;
         let bits = mix(u64::from(customer).wrapping_add(self.seed << 32));
         let written = match self.ids {
@@ -142,7 +142,7 @@ impl Purchases {
         written.expect("writing to a string does not fail");
     }
 
-    pub fn country(&self, customer: u32) -> Option<&'static str> {
+    pub(crate) fn country(&self, customer: u32) -> Option<&'static str> {
         Random::stream(self.seed, u64::from(customer), COUNTRY).pick(&COUNTRIES)
     }
 
@@ -198,7 +198,7 @@ impl Purchases {
     }
 
     /// Calls `take` with every row, in order of time and then of customer. Stops at its first error.
-    pub fn each(&self, mut take: impl FnMut(Row) -> Result<()>) -> Result<()> {
+    pub(crate) fn each(&self, mut take: impl FnMut(Row) -> Result<()>) -> Result<()> {
         self.check().map_err(ParquetError::General)?;
         let firsts = u64::from(self.customers);
         let orders = ((self.rows as f64 / self.lines) as u64).clamp(firsts, self.rows);
@@ -301,7 +301,7 @@ impl Purchases {
     ///
     /// Columns: customer_id (string or BIGINT), occurred_at (TIMESTAMP in UTC), order_id (BIGINT), amount
     /// (DECIMAL(9,2)), country (string, NULL now and then).
-    pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+    pub(crate) fn write(&self, folder: &Path) -> Result<Vec<PathBuf>> {
         self.check().map_err(ParquetError::General)?;
         fs::create_dir_all(folder)?;
         let paths: Vec<PathBuf> = (0..self.files).map(|n| folder.join(format!("part-{n:03}.parquet"))).collect();

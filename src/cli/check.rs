@@ -16,7 +16,7 @@ use crate::terminal::escaped;
 
 /// Check a pipeline file and the schemas of its exports; report every problem at once
 #[derive(clap::Args, Clone, Debug)]
-pub struct CheckArgs {
+pub(super) struct CheckArgs {
     #[command(flatten)]
     pub pipeline: PipelineArgs,
     /// Check the pipeline file alone, not the exports
@@ -67,7 +67,7 @@ struct CheckedSource {
 ///
 /// # Errors
 /// Every problem that a run would report before it computes.
-pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
+pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     let (mut report, errors) = examine(args);
     if args.format == OutputFormat::Text {
         return match Errors::unless_empty(errors, ()) {

@@ -12,12 +12,12 @@ use crate::error::{Error, Errors, ExitStatus};
 ///
 /// For bash: tenure completions bash > ~/.local/share/bash-completion/completions/tenure
 #[derive(clap::Args, Clone, Debug)]
-pub struct CompletionsArgs {
+pub(super) struct CompletionsArgs {
     #[arg(value_enum)]
     pub shell: Shell,
 }
 
-pub fn run(args: &CompletionsArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
+pub(super) fn run(args: &CompletionsArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     // Into memory first: the generator panics if standard output is closed.
     let mut text = vec![];
     clap_complete::generate(args.shell, &mut super::Cli::command(), "tenure", &mut text);

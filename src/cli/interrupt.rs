@@ -21,7 +21,7 @@ static LISTENER: Mutex<Option<Interrupt>> = Mutex::new(None);
 
 /// Listens for SIGINT and SIGTERM. Clones share their state.
 #[derive(Clone, Debug, Default)]
-pub struct Interrupt {
+pub(super) struct Interrupt {
     signal: Arc<AtomicI32>,
     state: Arc<Mutex<OutputState>>,
     /// True if the end is reported as a JSON event instead of text.
@@ -45,7 +45,7 @@ impl Interrupt {
     ///
     /// # Errors
     /// Output: the operating system refuses.
-    pub fn listen() -> Result<Interrupt> {
+    pub(super) fn listen() -> Result<Interrupt> {
         let mut listener = LISTENER.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(listening) = &*listener {
             return Ok(listening.clone());
@@ -72,7 +72,7 @@ impl Interrupt {
     }
 
     /// From now on an end by signal is reported as a JSON event.
-    pub fn report_as_event(&self) {
+    pub(super) fn report_as_event(&self) {
         self.as_event.store(true, Ordering::Relaxed);
     }
 
@@ -80,7 +80,7 @@ impl Interrupt {
     ///
     /// # Errors
     /// Interrupted, Terminated: a signal has come. Those of `take`.
-    pub fn reserve(&self, take: impl FnOnce() -> Result<Reservation>) -> Result<Reservation> {
+    pub(super) fn reserve(&self, take: impl FnOnce() -> Result<Reservation>) -> Result<Reservation> {
         // A signal cannot end the process while the state is locked.
         let mut state = self.state();
         self.check()?;
@@ -93,7 +93,7 @@ impl Interrupt {
     ///
     /// # Errors
     /// Interrupted, Terminated: a signal has come. As [`Reservation::begin`].
-    pub fn begin(&self, reservation: Reservation) -> Result<Publication> {
+    pub(super) fn begin(&self, reservation: Reservation) -> Result<Publication> {
         let mut state = self.state();
         self.check()?;
         let publication = reservation.begin()?;
@@ -105,7 +105,7 @@ impl Interrupt {
     ///
     /// # Errors
     /// Interrupted, Terminated: a signal has come before.
-    pub fn hold_off(&self) -> Result<()> {
+    pub(super) fn hold_off(&self) -> Result<()> {
         let mut state = self.state();
         self.check()?;
         *state = OutputState::Ending;
@@ -113,12 +113,12 @@ impl Interrupt {
     }
 
     /// The run has ended and has removed what it had to.
-    pub fn ended(&self) {
+    pub(super) fn ended(&self) {
         *self.state() = OutputState::Ending;
     }
 
     /// An error once a signal has come.
-    pub fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         match self.heard() {
             Some(error) => Err(error),
             None => Ok(()),
@@ -161,7 +161,7 @@ impl Interrupt {
 ///
 /// # Errors
 /// What the operating system says.
-pub fn outlive_file_size_limit() -> io::Result<()> {
+pub(super) fn outlive_file_size_limit() -> io::Result<()> {
     // The flag is not read: the failing call reports the same.
     signal_hook::flag::register(SIGXFSZ, Arc::default()).map(drop)
 }

@@ -8,7 +8,7 @@ use crate::error::Errors;
 use crate::stage::KINDS;
 
 #[derive(clap::Args, Clone, Debug)]
-pub struct PipelineArgs {
+pub(super) struct PipelineArgs {
     /// The pipeline file
     pub pipeline: PathBuf,
     /// The day on which the exports end (not included), instead of calendar.as_of
@@ -21,18 +21,18 @@ pub struct PipelineArgs {
 
 impl PipelineArgs {
     /// In order of precedence, the last one wins: `--as-of` over `--set calendar.as_of=…`.
-    pub fn overrides(&self) -> Vec<Override> {
+    pub(super) fn overrides(&self) -> Vec<Override> {
         let set = self.set.iter().map(|assignment| Override::set(assignment));
         set.chain(self.as_of.as_ref().map(|date| Override::option("--as-of", "calendar.as_of", date))).collect()
     }
 
     /// The pipeline file with the overrides applied.
-    pub fn load(&self) -> Result<Pipeline, Errors> {
+    pub(super) fn load(&self) -> Result<Pipeline, Errors> {
         self.examine().map_err(|flawed| flawed.errors)
     }
 
     /// The same; on errors with those parts of the file that are right.
-    pub fn examine(&self) -> Result<Pipeline, Flawed> {
+    pub(super) fn examine(&self) -> Result<Pipeline, Flawed> {
         let examined = config::examine(&self.pipeline, &self.overrides(), &environment, KINDS);
         match &examined {
             Ok(pipeline) => secrets::keep(pipeline),

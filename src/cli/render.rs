@@ -89,7 +89,12 @@ pub(super) struct Renderer<'a> {
 
 impl<'a> Renderer<'a> {
     /// `terminal`: whether `out` is one.
-    pub fn begin(format: RowFormat, schema: SchemaRef, terminal: bool, out: &'a mut dyn Write) -> io::Result<Self> {
+    pub(super) fn begin(
+        format: RowFormat,
+        schema: SchemaRef,
+        terminal: bool,
+        out: &'a mut dyn Write,
+    ) -> io::Result<Self> {
         if format == RowFormat::Csv {
             let names: Vec<String> = schema.fields().iter().map(|f| csv(CellValue::Text(f.name()))).collect();
             write!(out, "{}\r\n", names.join(","))?;
@@ -97,7 +102,7 @@ impl<'a> Renderer<'a> {
         Ok(Renderer { format, schema, out, kept: Vec::new(), terminal })
     }
 
-    pub fn rows(&mut self, batch: RecordBatch) -> io::Result<()> {
+    pub(super) fn rows(&mut self, batch: RecordBatch) -> io::Result<()> {
         match self.format {
             RowFormat::Text => self.kept.push(batch),
             RowFormat::Json => {
@@ -118,7 +123,7 @@ impl<'a> Renderer<'a> {
         Ok(())
     }
 
-    pub fn finish(self, count: RowCounts) -> io::Result<()> {
+    pub(super) fn finish(self, count: RowCounts) -> io::Result<()> {
         if self.format == RowFormat::Text {
             for line in table(&self.schema, &self.kept, self.terminal).lines() {
                 writeln!(self.out, "{}", line.trim_end())?;

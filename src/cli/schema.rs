@@ -11,10 +11,10 @@ use crate::stage::KINDS;
 ///
 /// For example in the first line of a pipeline file, for editors that read it: #:schema pipeline.schema.json
 #[derive(clap::Args, Clone, Debug)]
-pub struct SchemaArgs {}
+pub(super) struct SchemaArgs {}
 
 /// # Errors
 /// Output: standard output cannot be written.
-pub fn run(out: &mut dyn Write) -> Result<ExitStatus, Errors> {
+pub(super) fn run(out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     stdout::json(out, &config::json_schema(KINDS))
 }

@@ -28,7 +28,7 @@ pub(super) struct ColumnDoc {
 
 impl TableDoc {
     /// `digits`: decimals of money, if a pipeline is given.
-    pub fn new(schema: &TableSchema, digits: Option<u8>) -> TableDoc {
+    pub(super) fn new(schema: &TableSchema, digits: Option<u8>) -> TableDoc {
         let column = |c: &crate::table::ColumnSpec| ColumnDoc {
             name: c.name.clone(),
             kind: type_name(c.kind, digits),
@@ -42,7 +42,7 @@ impl TableDoc {
         }
     }
 
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let rows = self.columns.iter().map(|c| [c.name.clone(), c.kind.clone(), c.doc.clone()]);
         format!("{}: {}\n  key: {}\n\n{}", self.name, self.doc, self.key.join(", "), columns(rows, 2))
     }

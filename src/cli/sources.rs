@@ -12,7 +12,7 @@ use crate::source_kind::{self, SourceKind};
 
 /// Print the reference of inputs: each source and the columns that it takes
 #[derive(clap::Args, Clone, Debug)]
-pub struct SourcesArgs {
+pub(super) struct SourcesArgs {
     /// Print only this source, with the type, meaning and an example of each column
     pub source: Option<String>,
     /// Print text for people, or JSON for programs
@@ -39,7 +39,7 @@ struct SourceColumnDoc {
 
 /// # Errors
 /// Pipeline: there is no such source.
-pub fn run(args: &SourcesArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
+pub(super) fn run(args: &SourcesArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     let all: Vec<SourceDoc> = SourceKind::ALL.into_iter().map(doc).collect();
     match (&args.source, args.format) {
         (None, OutputFormat::Json) => stdout::json(out, &all),

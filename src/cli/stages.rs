@@ -13,7 +13,7 @@ use crate::stage::{KINDS, Kind};
 
 /// Print the reference of stages: what each kind computes, and its options
 #[derive(clap::Args, Clone, Debug)]
-pub struct StagesArgs {
+pub(super) struct StagesArgs {
     /// Print only this kind, with its definition and options
     pub kind: Option<String>,
     /// Print text for people, or JSON for programs
@@ -38,7 +38,7 @@ struct OptionDoc {
 
 /// # Errors
 /// Pipeline: there is no such kind.
-pub fn run(args: &StagesArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
+pub(super) fn run(args: &StagesArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     let all: Vec<KindDoc> = KINDS.iter().map(doc).collect();
     match (&args.kind, args.format) {
         (None, OutputFormat::Json) => stdout::json(out, &all),

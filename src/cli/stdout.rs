@@ -10,7 +10,7 @@ use crate::terminal::{escaped_json, escaped_lines};
 
 /// How a command prints its result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum OutputFormat {
+pub(super) enum OutputFormat {
     /// Text for people
     #[default]
     Text,

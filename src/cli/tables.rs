@@ -10,7 +10,7 @@ use crate::nearest::suggestion;
 
 /// Print the reference of the tables that a run writes, and their columns
 #[derive(clap::Args, Clone, Debug)]
-pub struct TablesArgs {
+pub(super) struct TablesArgs {
     /// Print only this table, with the type and meaning of each column
     pub table: Option<String>,
     /// Print text for people, or JSON for programs
@@ -20,7 +20,7 @@ pub struct TablesArgs {
 
 /// # Errors
 /// Pipeline: there is no such table.
-pub fn run(args: &TablesArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
+pub(super) fn run(args: &TablesArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     let all: Vec<TableDoc> = job::every_table().iter().map(|t| TableDoc::new(t, None)).collect();
     match (&args.table, args.format) {
         (None, OutputFormat::Json) => stdout::json(out, &all),

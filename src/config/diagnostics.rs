@@ -26,19 +26,19 @@ pub(super) struct Diagnostic {
 }
 
 impl Diagnostic {
-    pub fn new(what: impl Into<String>) -> Self {
+    pub(super) fn new(what: impl Into<String>) -> Self {
         Diagnostic { span: None, what: what.into(), help: None, remote: false }
     }
-    pub fn at(mut self, span: impl Into<Option<Span>>) -> Self {
+    pub(super) fn at(mut self, span: impl Into<Option<Span>>) -> Self {
         self.span = span.into();
         self
     }
     /// What to do about it; an empty string is no help.
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into()).filter(|h| !h.is_empty());
         self
     }
-    pub fn remote(mut self) -> Self {
+    pub(super) fn remote(mut self) -> Self {
         self.remote = true;
         self
     }
@@ -59,7 +59,7 @@ const CONTAINED: [&str; 2] = ["duplicate key", "string values must be quoted"];
 
 impl Diagnostics {
     /// What the TOML parser found, with its places.
-    pub fn of_syntax(errors: &[toml::de::Error]) -> Self {
+    pub(super) fn of_syntax(errors: &[toml::de::Error]) -> Self {
         let problem =
             |e: &toml::de::Error| Diagnostic::new(format!("this is not valid TOML: {}", e.message())).at(e.span());
         let place = |e: &toml::de::Error| e.span().unwrap_or(0..0);
@@ -73,12 +73,12 @@ impl Diagnostics {
 
     /// The proof of a report if the value at a place is one that the parser could not make out; it leaves a value
     /// without a place where it found none.
-    pub fn unreadable(&self, span: &Span) -> Option<ErrorGuaranteed> {
+    pub(super) fn unreadable(&self, span: &Span) -> Option<ErrorGuaranteed> {
         let touches = |s: &Span| s.start <= span.end && span.start <= s.end && s.end > 0;
         (self.syntax.iter().any(touches) || *span == (0..0) && !self.syntax.is_empty()).then_some(ErrorGuaranteed(()))
     }
 
-    pub fn add(&self, problem: Diagnostic) -> ErrorGuaranteed {
+    pub(super) fn add(&self, problem: Diagnostic) -> ErrorGuaranteed {
         let hidden = |from: usize| problem.span.as_ref().is_none_or(|s| s.start >= from);
         let doubtful = problem.remote && !self.syntax.is_empty() || self.misread_from.is_some_and(hidden);
         if !doubtful {
@@ -88,21 +88,21 @@ impl Diagnostics {
     }
 
     /// Whether the file is not valid TOML.
-    pub fn of_the_syntax(&self) -> bool {
+    pub(super) fn of_the_syntax(&self) -> bool {
         !self.syntax.is_empty()
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.list.borrow().is_empty()
     }
 
     /// Where the problems are that have a place.
-    pub fn spans(&self) -> Vec<Span> {
+    pub(super) fn spans(&self) -> Vec<Span> {
         self.list.borrow().iter().filter_map(|p| p.span.clone()).collect()
     }
 
     /// The problems in the order of the file, then those of the command line, then those without a place.
-    pub fn into_errors(self, layout: &Layout<'_>) -> Vec<Error> {
+    pub(super) fn into_errors(self, layout: &Layout<'_>) -> Vec<Error> {
         let mut list = self.list.into_inner();
         list.sort_by_key(|p| p.span.as_ref().map_or(usize::MAX, |s| s.start));
         let place = |p: Diagnostic| {

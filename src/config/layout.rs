@@ -40,13 +40,13 @@ pub(super) struct Layout<'a> {
 
 impl Layout<'_> {
     /// The span of the `i`-th override.
-    pub fn span_of_override(&self, i: usize) -> Span {
+    pub(super) fn span_of_override(&self, i: usize) -> Span {
         let start = self.text_len + 1 + self.overrides[..i].iter().map(|o| o.assignment.len() + 1).sum::<usize>();
         start..start + self.overrides[i].assignment.len()
     }
 
     /// The file and the range in it; an override stands for a file of its own, named as the user typed it.
-    pub fn place(&self, span: Option<Span>) -> (PathBuf, Option<Span>) {
+    pub(super) fn place(&self, span: Option<Span>) -> (PathBuf, Option<Span>) {
         let option = span.as_ref().filter(|s| s.start > self.text_len).and_then(|s| {
             self.overrides.iter().enumerate().find(|(i, _)| self.span_of_override(*i).end >= s.start).map(|(_, o)| o)
         });

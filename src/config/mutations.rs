@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// A pipeline file with one mistake.
-pub struct Mistake {
+pub(super) struct Mistake {
     pub text: String,
     /// Where in `text` the mistake stands: an error must point into it.
     pub at: Range<usize>,
@@ -20,7 +20,7 @@ pub struct Mistake {
 }
 
 /// Every key misspelt in every way of [`slips`], but for names that the user chooses.
-pub fn misspelt_keys(text: &str) -> Vec<Mistake> {
+pub(super) fn misspelt_keys(text: &str) -> Vec<Mistake> {
     let mut out = vec![];
     // The slip of one key that is another one gets no suggestion.
     let no_key = |m: Mistake| if m.text[m.at.clone()] == *"period" { Mistake { right: None, ..m } } else { m };
@@ -35,7 +35,7 @@ pub fn misspelt_keys(text: &str) -> Vec<Mistake> {
 
 /// Every value that is a word of an enumeration, a time zone, a kind or the name of something else in the file, misspelt
 /// in every way of [`slips`].
-pub fn misspelt_words(text: &str) -> Vec<Mistake> {
+pub(super) fn misspelt_words(text: &str) -> Vec<Mistake> {
     const KEYS: &[&str] = &[
         "period",
         "week_start",
@@ -77,7 +77,7 @@ pub fn misspelt_words(text: &str) -> Vec<Mistake> {
 }
 
 /// Every value replaced by one of each other type of TOML, so chosen that no key takes it.
-pub fn wrong_types(text: &str) -> Vec<Mistake> {
+pub(super) fn wrong_types(text: &str) -> Vec<Mistake> {
     const OTHERS: [(&str, &str); 7] = [
         ("string", "\"zzqq\""),
         ("integer", "-7654321"),

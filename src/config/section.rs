@@ -36,7 +36,7 @@ pub(super) struct Section<'a> {
 
 impl<'a> Section<'a> {
     /// `node` is the table, if it is there.
-    pub fn open(
+    pub(super) fn open(
         diagnostics: &'a Diagnostics,
         path: impl Into<String>,
         keys: Vec<Key>,
@@ -61,12 +61,12 @@ impl<'a> Section<'a> {
     }
 
     /// An error if what stands in the table's place is none.
-    pub fn is_table(&self) -> Parsed<()> {
+    pub(super) fn is_table(&self) -> Parsed<()> {
         self.whole.map_or(Ok(()), Err)
     }
 
     /// What a key of a table below resolves to so far.
-    pub fn resolved(&self, name: &str) -> Json {
+    pub(super) fn resolved(&self, name: &str) -> Json {
         let json = name.split('.').try_fold(None, |at: Option<&Json>, part| match at {
             None => self.resolved.get(part).map(Some),
             Some(json) => json.get(part).map(Some),
@@ -74,12 +74,12 @@ impl<'a> Section<'a> {
         json.flatten().cloned().unwrap_or(Json::Null)
     }
 
-    pub fn span(&self) -> Option<Span> {
+    pub(super) fn span(&self) -> Option<Span> {
         self.span.clone()
     }
 
     /// The section's keys with their values, defaults filled in, in the order of the reference.
-    pub fn into_resolved(self) -> Json {
+    pub(super) fn into_resolved(self) -> Json {
         let order = |name: &str| self.keys.iter().position(|k| k.name.split('.').next() == Some(name));
         let mut entries: Vec<(String, Json)> = self.resolved.into_iter().collect();
         entries.sort_by_key(|(name, _)| order(name));
@@ -169,7 +169,7 @@ impl<'a> Section<'a> {
     }
 
     /// The whole path of one of the section's keys.
-    pub fn full(&self, name: &str) -> String {
+    pub(super) fn full(&self, name: &str) -> String {
         match (self.path.as_str(), name) {
             ("", name) => name.into(),
             (path, "") => path.into(),
@@ -178,16 +178,16 @@ impl<'a> Section<'a> {
     }
 
     /// Where a key's value stands; the section's own place if it has none.
-    pub fn span_of(&self, name: &str) -> Option<Span> {
+    pub(super) fn span_of(&self, name: &str) -> Option<Span> {
         self.found.get(name).map(|n| n.span.clone()).or_else(|| self.span.clone())
     }
 
-    pub fn is_set(&self, name: &str) -> bool {
+    pub(super) fn is_set(&self, name: &str) -> bool {
         self.found.contains_key(name) || self.unreadable.contains_key(name)
     }
 
     /// The value as written, without judging it: tables with a shape of their own.
-    pub fn node(&self, name: &str) -> Parsed<Option<&'a DocumentNode>> {
+    pub(super) fn node(&self, name: &str) -> Parsed<Option<&'a DocumentNode>> {
         match (self.unreadable.get(name), self.found.get(name)) {
             (Some(reported), _) => Err(*reported),
             (_, Some(DocumentNode { value: DocumentValue::Broken(reported), .. })) => Err(*reported),
@@ -196,7 +196,7 @@ impl<'a> Section<'a> {
     }
 
     /// What a key resolves to in the manifest.
-    pub fn resolve(&mut self, name: &str, json: Json) {
+    pub(super) fn resolve(&mut self, name: &str, json: Json) {
         let mut map = &mut self.resolved;
         let mut parts: Vec<&str> = name.split('.').collect();
         let Some(last) = parts.pop() else { return };
@@ -234,7 +234,7 @@ impl<'a> Section<'a> {
     }
 
     /// Reports that a required key is absent, unless something of a later version stands in its place.
-    pub fn missing(&self, name: &str) -> ErrorGuaranteed {
+    pub(super) fn missing(&self, name: &str) -> ErrorGuaranteed {
         if let Some(reported) = self.later {
             return reported;
         }
@@ -247,7 +247,7 @@ impl<'a> Section<'a> {
     }
 
     /// The value of a key that may be unset.
-    pub fn get<T: FromSetting>(&mut self, name: &'static str) -> Parsed<Option<T>> {
+    pub(super) fn get<T: FromSetting>(&mut self, name: &'static str) -> Parsed<Option<T>> {
         match self.read(name)? {
             None => Ok(None),
             setting => match T::from_setting(setting) {
@@ -261,7 +261,7 @@ impl<'a> Section<'a> {
     }
 
     /// The value of a key that is required or has a default.
-    pub fn need<T: FromSetting>(&mut self, name: &'static str) -> Parsed<T> {
+    pub(super) fn need<T: FromSetting>(&mut self, name: &'static str) -> Parsed<T> {
         match self.get(name)? {
             Some(value) => Ok(value),
             None => Err(self.missing(name)),
@@ -269,7 +269,7 @@ impl<'a> Section<'a> {
     }
 
     /// The value of a key whose default follows from other settings: `default` and how it reads in the manifest.
-    pub fn follow<T: FromSetting>(&mut self, name: &'static str, default: Parsed<(T, Json)>) -> Parsed<T> {
+    pub(super) fn follow<T: FromSetting>(&mut self, name: &'static str, default: Parsed<(T, Json)>) -> Parsed<T> {
         match self.get(name)? {
             Some(value) => Ok(value),
             None => {
@@ -281,7 +281,7 @@ impl<'a> Section<'a> {
     }
 
     /// The meaning of a word out of pairs, by the key's value or default.
-    pub fn need_word<T: Copy>(&mut self, name: &'static str, pairs: &[(&'static str, T)]) -> Parsed<T> {
+    pub(super) fn need_word<T: Copy>(&mut self, name: &'static str, pairs: &[(&'static str, T)]) -> Parsed<T> {
         let word: &str = self.need(name)?;
         match pairs.iter().find(|(w, _)| *w == word) {
             Some((_, meaning)) => Ok(*meaning),
@@ -290,7 +290,7 @@ impl<'a> Section<'a> {
     }
 
     /// Like [`Section::need_word`] for a key whose default follows from other settings.
-    pub fn follow_word<T: Copy>(
+    pub(super) fn follow_word<T: Copy>(
         &mut self,
         name: &'static str,
         pairs: &[(&'static str, T)],

@@ -47,16 +47,20 @@ pub(super) struct DocumentEntry {
 }
 
 impl DocumentTable {
-    pub fn get(&self, key: &str) -> Option<&DocumentEntry> {
+    pub(super) fn get(&self, key: &str) -> Option<&DocumentEntry> {
         self.0.iter().find(|e| e.key == key)
     }
 
-    pub fn get_mut(&mut self, key: &str) -> Option<&mut DocumentEntry> {
+    pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut DocumentEntry> {
         self.0.iter_mut().find(|e| e.key == key)
     }
 
     /// `place` gives each node its span; `unreadable` knows the values that the parser could not make out.
-    pub fn read(table: &DeTable<'_>, place: &dyn Fn(Span) -> Span, unreadable: &Unreadable<'_>) -> DocumentTable {
+    pub(super) fn read(
+        table: &DeTable<'_>,
+        place: &dyn Fn(Span) -> Span,
+        unreadable: &Unreadable<'_>,
+    ) -> DocumentTable {
         let entry = |(key, value): (&Spanned<_>, &Spanned<_>)| {
             let key: &Spanned<std::borrow::Cow<'_, str>> = key;
             DocumentEntry {
@@ -72,7 +76,7 @@ impl DocumentTable {
 }
 
 impl DocumentNode {
-    pub fn read(
+    pub(super) fn read(
         value: &Spanned<DeValue<'_>>,
         place: &dyn Fn(Span) -> Span,
         unreadable: &Unreadable<'_>,
@@ -101,13 +105,13 @@ impl DocumentNode {
     }
 
     /// Parses a value as TOML writes it (a default of the reference); all of it takes the given span.
-    pub fn parse(text: &str, span: Span) -> Option<DocumentNode> {
+    pub(super) fn parse(text: &str, span: Span) -> Option<DocumentNode> {
         let value = DeValue::parse(text).ok()?;
         Some(DocumentNode::read(&value, &|_| span.clone(), &|_| None))
     }
 
     /// What stands here, in words for a message.
-    pub fn described(&self) -> String {
+    pub(super) fn described(&self) -> String {
         match &self.value {
             DocumentValue::Text(t) => format!("the string {}", quoted(t.written())),
             DocumentValue::Int(i) => format!("the whole number {i}"),
@@ -123,7 +127,7 @@ impl DocumentNode {
     }
 
     /// As it goes into the manifest: references to the environment as they were written.
-    pub fn json(&self) -> Json {
+    pub(super) fn json(&self) -> Json {
         match &self.value {
             DocumentValue::Text(t) => t.written().into(),
             DocumentValue::Int(i) => (*i).into(),

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::publish::{Publication, RowGroupWriter, RowGroupWriters, TableFormat, TableWriter, WrittenFile};
 use crate::table::Table;
 
-pub struct Parts<'a> {
+pub(super) struct Parts<'a> {
     publication: &'a Publication,
     tables: &'a [Box<dyn PerCustomer>],
     format: TableFormat,
@@ -31,7 +31,7 @@ fn poisoned<T>(_: T) -> Error {
 }
 
 impl<'a> Parts<'a> {
-    pub fn new(
+    pub(super) fn new(
         publication: &'a Publication,
         tables: &'a [Box<dyn PerCustomer>],
         format: TableFormat,
@@ -58,7 +58,7 @@ impl<'a> Parts<'a> {
     }
 
     /// The files of each table, in order.
-    pub fn finish(self) -> Result<Vec<Vec<WrittenFile>>> {
+    pub(super) fn finish(self) -> Result<Vec<Vec<WrittenFile>>> {
         let mut files: Vec<Vec<WrittenFile>> = self.tables.iter().map(|_| vec![]).collect();
         for ((table, _), file) in self.written.into_inner().map_err(poisoned)? {
             files[table].push(file);

@@ -21,7 +21,7 @@ use crate::timeline::store::Store;
 
 /// How a run is conducted.
 #[derive(Clone, Copy, Debug)]
-pub struct Conduct {
+pub(super) struct Conduct {
     /// Of the hash of ids.
     pub bits: u32,
     pub batch: usize,
@@ -32,10 +32,10 @@ pub struct Conduct {
     pub limit: Option<usize>,
 }
 
-pub const PLAIN: Conduct = Conduct { bits: 64, batch: 32_768, threads: 1, order: 0, limit: None };
+pub(super) const PLAIN: Conduct = Conduct { bits: 64, batch: 32_768, threads: 1, order: 0, limit: None };
 
 /// Whose tables they are, and the per-customer ones in the order in which they would be written.
-pub struct Outcome {
+pub(super) struct Outcome {
     pub tables: BTreeMap<String, Table>,
     pub checks: Vec<Check>,
     /// Which of `tables` have rows of customers: those come sorted.
@@ -84,7 +84,7 @@ fn joined(pieces: &[Table]) -> Table {
     all
 }
 
-pub fn cell(values: &Values, row: usize) -> Cell<'_> {
+pub(super) fn cell(values: &Values, row: usize) -> Cell<'_> {
     match values {
         Values::Text(v) => v.get(row).into(),
         Values::Int(v) => v[row].into(),
@@ -96,7 +96,7 @@ pub fn cell(values: &Values, row: usize) -> Cell<'_> {
 }
 
 /// Runs `work` on a pool of so many threads.
-pub fn on<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
+pub(super) fn on<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
     static POOLS: LazyLock<BTreeMap<usize, ThreadPool>> = LazyLock::new(|| {
         let pool = |n| (n, ThreadPoolBuilder::new().num_threads(n).build().expect("threads start"));
         [1, 2, 5].map(pool).into()
@@ -105,7 +105,7 @@ pub fn on<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
 }
 
 /// Scatters a world's rows.
-pub fn gather(world: &World, pipeline: &Pipeline, conduct: Conduct, needs: Needs) -> LoadedData {
+pub(super) fn gather(world: &World, pipeline: &Pipeline, conduct: Conduct, needs: Needs) -> LoadedData {
     let store = Store::new(conduct.limit, &std::env::temp_dir());
     let identity = CustomerHasher { bits: conduct.bits };
     let way = (conduct.order, conduct.batch);
@@ -114,7 +114,7 @@ pub fn gather(world: &World, pipeline: &Pipeline, conduct: Conduct, needs: Needs
 }
 
 /// Runs a plan over gathered rows.
-pub fn outcome(run_plan: &RunPlan, loaded: &LoadedData) -> Outcome {
+pub(super) fn outcome(run_plan: &RunPlan, loaded: &LoadedData) -> Outcome {
     let computed = job::compute(run_plan, loaded, &NoProgress).expect("a world's money fits");
     let pieces = Pieces::default();
     let lenses = run_plan.plan.lenses().into();
@@ -148,7 +148,7 @@ pub fn outcome(run_plan: &RunPlan, loaded: &LoadedData) -> Outcome {
 }
 
 /// A whole run.
-pub fn run(world: &World, conduct: Conduct) -> Outcome {
+pub(super) fn run(world: &World, conduct: Conduct) -> Outcome {
     on(conduct.threads, || {
         let pipeline = pipeline::of(world);
         let run_plan = job::run_plan(&pipeline, None).expect("a plan");
@@ -157,7 +157,7 @@ pub fn run(world: &World, conduct: Conduct) -> Outcome {
 }
 
 /// A row's first `width` cells.
-pub fn cells(table: &Table, row: usize, width: usize) -> Vec<String> {
+pub(super) fn cells(table: &Table, row: usize, width: usize) -> Vec<String> {
     table.columns[..width].iter().map(|c| format!("{:?}", cell(c, row))).collect()
 }
 
@@ -172,7 +172,7 @@ fn rows(table: &Table) -> Vec<Vec<String>> {
 ///
 /// # Errors
 /// The first rows that only one has.
-pub fn same_table(left: &Table, right: &Table) -> Result<(), String> {
+pub(super) fn same_table(left: &Table, right: &Table) -> Result<(), String> {
     let name = &left.schema.name;
     if left.schema != right.schema {
         return Err(format!("{name} has another schema"));
@@ -193,7 +193,7 @@ pub fn same_table(left: &Table, right: &Table) -> Result<(), String> {
 ///
 /// # Errors
 /// The first table that differs, and where.
-pub fn same(left: &Outcome, right: &Outcome) -> Result<(), String> {
+pub(super) fn same(left: &Outcome, right: &Outcome) -> Result<(), String> {
     let names = |o: &Outcome| o.tables.keys().cloned().collect::<Vec<_>>();
     if names(left) != names(right) {
         return Err(format!("other tables: {:?}, {:?}", names(left), names(right)));

@@ -69,7 +69,7 @@ fn canonical(member: &Member, sign_ups: bool) -> Box<[u8]> {
 /// Hands a world's rows to `sink`, from as many threads as the pool has, and says what a scan would say of them.
 ///
 /// `needs`: what is read beyond what every run reads, as it is where some fold asks.
-pub fn deliver(
+pub(super) fn deliver(
     world: &World,
     pipeline: &Pipeline,
     (order, size): (u64, usize),

@@ -13,7 +13,7 @@ use crate::options::{Accepts, Default, Key};
 use crate::stage::{KINDS, Kind};
 
 /// Values that an option takes, as TOML: all of a few words, the ends of a range, two numbers.
-pub fn values_of(option: &Key) -> Vec<String> {
+pub(super) fn values_of(option: &Key) -> Vec<String> {
     let quoted = |word: &&str| format!("{word:?}");
     match option.accepts {
         // A range's end may be far beyond the data; the next above its beginning is not.
@@ -63,7 +63,7 @@ fn stages_of(kind: &Kind) -> Vec<Written> {
 }
 
 /// The head of the file: everything but stages.
-pub fn head(world: &World) -> String {
+pub(super) fn head(world: &World) -> String {
     let mut text = format!("name = \"laws\"\n[calendar]\nperiod = {:?}\n", world.period.name());
     let mut put = |line: String| text.write_str(&line).expect("a text grows");
     world.as_of.iter().for_each(|day| put(format!("as_of = {day}\n")));
@@ -125,7 +125,7 @@ pub fn head(world: &World) -> String {
     text
 }
 
-pub fn parse(text: &str) -> Result<Pipeline, Errors> {
+pub(super) fn parse(text: &str) -> Result<Pipeline, Errors> {
     config::parse(Path::new("laws.toml"), text, &[], &|_| None, KINDS)
 }
 
@@ -158,7 +158,7 @@ fn stages(world: &World, head: &str) -> String {
     found.clone()
 }
 
-pub fn of(world: &World) -> Pipeline {
+pub(super) fn of(world: &World) -> Pipeline {
     let head = head(world);
     let text = format!("{head}{}", stages(world, &head));
     parse(&text).unwrap_or_else(|problems| panic!("{problems:?}\nof\n{text}"))

@@ -14,7 +14,7 @@ const SPAN: i32 = 300;
 const ORIGIN: Day = Day(19_681);
 
 #[derive(Clone, Debug)]
-pub struct World {
+pub(super) struct World {
     pub rule: Rule,
     pub period: Period,
     pub integer_ids: bool,
@@ -43,7 +43,7 @@ pub struct World {
 
 /// What makes a customer live.
 #[derive(Clone, Copy, Debug)]
-pub enum Rule {
+pub(super) enum Rule {
     OnePeriod,
     Days(i32),
     /// Windows by frequency, learned before a day.
@@ -61,10 +61,10 @@ pub enum Rule {
 }
 
 /// A customer by number; [`id`] is what the export shows.
-pub type Customer = usize;
+pub(super) type Customer = usize;
 
 #[derive(Clone, Copy, Debug)]
-pub struct Purchase {
+pub(super) struct Purchase {
     pub customer: Customer,
     pub day: Day,
     /// Of the day.
@@ -75,7 +75,7 @@ pub struct Purchase {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Contract {
+pub(super) struct Contract {
     pub customer: Customer,
     pub term: Subscription,
     pub plan: Option<usize>,
@@ -83,7 +83,7 @@ pub struct Contract {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Member {
+pub(super) struct Member {
     pub customer: Customer,
     pub signed_up: Option<Day>,
     pub town: Option<usize>,
@@ -92,7 +92,7 @@ pub struct Member {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Use {
+pub(super) struct Use {
     pub customer: Customer,
     pub day: Day,
     /// Thousandths.
@@ -101,7 +101,7 @@ pub struct Use {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Answer {
+pub(super) struct Answer {
     pub customer: Customer,
     pub day: Day,
     /// Of the day.
@@ -113,23 +113,23 @@ pub struct Answer {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Spent {
+pub(super) struct Spent {
     pub day: Day,
     pub amount: i64,
     pub channel: Option<usize>,
 }
 
 /// Values of every segment: two that tables also use for what has no value of its own.
-pub const VALUES: [&str; 5] = ["b", "(none)", "a", "other", "ä"];
+pub(super) const VALUES: [&str; 5] = ["b", "(none)", "a", "other", "ä"];
 const CUSTOMERS: usize = 18;
 
 impl World {
-    pub fn buys(&self) -> bool {
+    pub(super) fn buys(&self) -> bool {
         self.shop_beside || !matches!(self.rule, Rule::Contracts { .. })
     }
 
     /// Rates that wander, new ones every few days: of a currency with two digits after the point and of one with three.
-    pub fn rates(&self) -> ExchangeRates {
+    pub(super) fn rates(&self) -> ExchangeRates {
         let mut dice = self.seed;
         let mut rows = vec![];
         for (currency, middle) in [("KWD", 31_415), ("USD", 8_765)] {
@@ -146,18 +146,18 @@ impl World {
         ExchangeRates::new("EUR", 2, rows).expect("one rate a day")
     }
 
-    pub fn subscribes(&self) -> bool {
+    pub(super) fn subscribes(&self) -> bool {
         matches!(self.rule, Rule::Contracts { .. })
     }
 
     /// Whether a scan keeps what is dated so.
-    pub fn keeps(&self, day: Day) -> bool {
+    pub(super) fn keeps(&self, day: Day) -> bool {
         self.as_of.is_none_or(|as_of| day < as_of)
     }
 }
 
 /// The id of a customer, as a whole number and as a text.
-pub fn id(customer: Customer) -> (i64, String) {
+pub(super) fn id(customer: Customer) -> (i64, String) {
     let number = match customer {
         0 => i64::MIN,
         1 => i64::MAX,
@@ -330,7 +330,7 @@ fn window() -> impl Strategy<Value = (Option<Day>, Option<Day>)> {
     ]
 }
 
-pub fn worlds() -> impl Strategy<Value = World> {
+pub(super) fn worlds() -> impl Strategy<Value = World> {
     let traces = (vec(used(), 0..40), vec(answer(), 0..40));
     let rows = (vec(purchase(), 1..70), vec(contract(), 1..40), vec(member(), 0..24), vec(spent(), 0..4), traces);
     let period = prop::sample::select(Period::ALL.map(|p| p.1).to_vec());

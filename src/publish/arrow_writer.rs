@@ -46,7 +46,7 @@ impl ColumnBuffer {
     /// # Errors
     /// Input: money beyond DECIMAL(18). Internal: values that are not what the schema says, or a DOUBLE that is no
     /// number.
-    pub fn take(&mut self, values: &Values, rows: Range<usize>, layout: &ColumnLayout) -> Result<()> {
+    pub(super) fn take(&mut self, values: &Values, rows: Range<usize>, layout: &ColumnLayout) -> Result<()> {
         expect_representable(values, layout)?;
         self.0.push(array(values, rows, layout.digits));
         Ok(())
@@ -56,7 +56,7 @@ impl ColumnBuffer {
     ///
     /// # Errors
     /// Internal: the crate's writer refuses them.
-    pub fn close(self, layout: &ColumnLayout, factory: &Factory, index: usize) -> Result<ArrowColumnChunk> {
+    pub(super) fn close(self, layout: &ColumnLayout, factory: &Factory, index: usize) -> Result<ArrowColumnChunk> {
         let encode = || {
             let kind = data_type(layout.kind, layout.digits);
             let pieces: Vec<&dyn Array> = self.0.iter().map(AsRef::as_ref).collect();

@@ -28,7 +28,7 @@ pub(super) struct PageCompressor {
 }
 
 impl PageCompressor {
-    pub fn new() -> crate::error::Result<PageCompressor> {
+    pub(super) fn new() -> crate::error::Result<PageCompressor> {
         let compression = Compression::ZSTD(ZstdLevel::try_new(LEVEL).map_err(unusable)?);
         Ok(PageCompressor { compressor: Compressor::new(LEVEL).map_err(unusable)?, compression })
     }
@@ -47,7 +47,7 @@ pub(super) enum EncodedChunk {
 }
 
 impl EncodedChunk {
-    pub fn append_to<W: Write + Send>(self, group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
+    pub(super) fn append_to<W: Write + Send>(self, group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
         match self {
             EncodedChunk::Ours { bytes, close } => group.append_column(&bytes, close),
             EncodedChunk::Crate(chunk) => chunk.append_to_row_group(group),
@@ -78,7 +78,7 @@ pub(super) struct ChunkSummary {
 }
 
 impl<'z> ChunkBuilder<'z> {
-    pub fn new(zstd: &'z mut PageCompressor, encoding: Encoding) -> ChunkBuilder<'z> {
+    pub(super) fn new(zstd: &'z mut PageCompressor, encoding: Encoding) -> ChunkBuilder<'z> {
         ChunkBuilder {
             zstd,
             sink: vec![],
@@ -93,13 +93,13 @@ impl<'z> ChunkBuilder<'z> {
     }
 
     /// Appends the dictionary page: its values in encoding PLAIN.
-    pub fn dictionary(&mut self, values: &[u8], count: usize) -> Result<()> {
+    pub(super) fn dictionary(&mut self, values: &[u8], count: usize) -> Result<()> {
         self.has_dictionary = true;
         self.write(PageContent::Dictionary, count, values).map(drop)
     }
 
     /// Appends a data page: levels and values.
-    pub fn data(&mut self, content: &[u8], rows: usize) -> Result<()> {
+    pub(super) fn data(&mut self, content: &[u8], rows: usize) -> Result<()> {
         let page = self.write(PageContent::Rows(self.encoding), rows, content)?;
         self.data_at.get_or_insert(page.start);
         self.data_pages += 1;
@@ -121,7 +121,7 @@ impl<'z> ChunkBuilder<'z> {
         Ok(start..self.sink.len())
     }
 
-    pub fn finish(self, descr: ColumnDescPtr, summary: ChunkSummary) -> Result<EncodedChunk> {
+    pub(super) fn finish(self, descr: ColumnDescPtr, summary: ChunkSummary) -> Result<EncodedChunk> {
         let mut encodings = vec![Encoding::RLE, self.encoding];
         let mut stats = vec![];
         if self.has_dictionary {

@@ -55,20 +55,20 @@ pub(super) struct ColumnLayout {
 }
 
 impl ColumnLayout {
-    pub fn defect(&self, what: String) -> Error {
+    pub(super) fn defect(&self, what: String) -> Error {
         Error::internal(format!("column {}.{} {what}", self.table, self.name))
     }
 
     /// The stage wrote values of another type than its schema says.
-    pub fn mismatch(&self, values: &Values) -> Error {
+    pub(super) fn mismatch(&self, values: &Values) -> Error {
         self.defect(format!("holds {} instead of {:?}", values.name(), self.kind))
     }
 
-    pub fn not_finite(&self) -> Error {
+    pub(super) fn not_finite(&self) -> Error {
         self.defect("holds NaN or infinity; what cannot be known is NULL".into())
     }
 
-    pub fn beyond_decimal(&self) -> Error {
+    pub(super) fn beyond_decimal(&self) -> Error {
         let (ColumnLayout { table, name, digits, .. }, most) = (self, money::format(MAX_MINOR, self.digits));
         Error::input(format!(
             "column {table}.{name} cannot hold an amount that is greater than {most}: it is DECIMAL({PRECISION},{digits})"
@@ -92,7 +92,7 @@ pub(super) struct ColumnEncoder {
 }
 
 impl ColumnEncoder {
-    pub fn new(layout: &ColumnLayout) -> ColumnEncoder {
+    pub(super) fn new(layout: &ColumnLayout) -> ColumnEncoder {
         let dictionary = match layout.kind {
             Type::Text | Type::CustomerId => ColumnDictionary::Texts(TextDictionary::new(layout.repeats)),
             Type::Bool => ColumnDictionary::Flags,
@@ -107,7 +107,7 @@ impl ColumnEncoder {
     ///
     /// # Errors
     /// Internal: values that are not what the schema says.
-    pub fn take(&mut self, values: &Values, rows: Range<usize>, layout: &ColumnLayout) -> Result<()> {
+    pub(super) fn take(&mut self, values: &Values, rows: Range<usize>, layout: &ColumnLayout) -> Result<()> {
         let ColumnEncoder { codes, dictionary, translation } = self;
         match (dictionary, values) {
             (ColumnDictionary::Numbers(numbers), Values::Int(v)) if layout.kind == Type::Int => {
@@ -151,7 +151,7 @@ impl ColumnEncoder {
     ///
     /// # Errors
     /// Input: money beyond DECIMAL(18). Internal: a DOUBLE that is no number.
-    pub fn close(self, layout: &ColumnLayout, zstd: &mut PageCompressor) -> Result<EncodedChunk> {
+    pub(super) fn close(self, layout: &ColumnLayout, zstd: &mut PageCompressor) -> Result<EncodedChunk> {
         if let ColumnDictionary::Numbers(numbers) = &self.dictionary {
             let values = &numbers.values;
             if layout.kind == Type::Money && values.iter().any(|m| m.unsigned_abs() > MAX_MINOR as u64) {

@@ -30,13 +30,13 @@ pub(super) struct NumberDictionary {
 }
 
 impl NumberDictionary {
-    pub fn new(repeats: Repeats) -> NumberDictionary {
+    pub(super) fn new(repeats: Repeats) -> NumberDictionary {
         let small = if repeats == Repeats::Anywhere { vec![0; SMALL] } else { vec![] };
         NumberDictionary { values: vec![], small, large: HashTable::new(), repeats }
     }
 
     #[inline]
-    pub fn code(&mut self, value: i64) -> u32 {
+    pub(super) fn code(&mut self, value: i64) -> u32 {
         let place = usize::try_from(value.wrapping_add(BELOW)).unwrap_or(usize::MAX);
         if let Some(code) = self.small.get_mut(place) {
             if *code == 0 {
@@ -101,24 +101,24 @@ impl TextList {
 }
 
 impl TextDictionary {
-    pub fn new(repeats: Repeats) -> TextDictionary {
+    pub(super) fn new(repeats: Repeats) -> TextDictionary {
         TextDictionary { list: TextList::default(), codes: HashTable::new(), repeats }
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.list.ends.len()
     }
 
     /// Bytes of all texts.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.list.bytes.len()
     }
 
-    pub fn get(&self, code: u32) -> &[u8] {
+    pub(super) fn get(&self, code: u32) -> &[u8] {
         self.list.get(code)
     }
 
-    pub fn code(&mut self, word: &[u8]) -> u32 {
+    pub(super) fn code(&mut self, word: &[u8]) -> u32 {
         let TextDictionary { list, codes, repeats } = self;
         let next = list.ends.len() as u32;
         let known = match repeats {

@@ -93,7 +93,7 @@ impl Drop for Lock {
 pub(super) struct LockText(Weak<File>);
 
 impl LockText {
-    pub fn clear(&self) {
+    pub(super) fn clear(&self) {
         if let Some(file) = self.0.upgrade() {
             let _ = file.set_len(0);
         }

@@ -267,11 +267,11 @@ mod iso_day {
 
     use crate::calendar::Day;
 
-    pub fn serialize<S: Serializer>(day: &Day, s: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(day: &Day, s: S) -> Result<S::Ok, S::Error> {
         s.collect_str(day)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Day, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Day, D::Error> {
         let text = String::deserialize(d)?;
         Day::parse(&text).ok_or_else(|| D::Error::custom(format!("`{text}` is not a date")))
     }
@@ -282,11 +282,11 @@ mod iso_instant {
     use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub fn serialize<S: Serializer>(instant: &Timestamp, s: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(instant: &Timestamp, s: S) -> Result<S::Ok, S::Error> {
         s.collect_str(instant)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Timestamp, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Timestamp, D::Error> {
         String::deserialize(d)?.parse().map_err(D::Error::custom)
     }
 }

@@ -15,7 +15,7 @@ const _: () = assert!(size_of::<theirs::ArrowSchema>() == size_of::<FFI_ArrowSch
 
 /// The array as a Polars series called `name`. Strings should be Utf8View, which is Polars' own layout.
 #[expect(unsafe_code, reason = "the Arrow C data interface is defined in terms of raw structs")]
-pub fn to_polars(name: &str, array: &dyn Array) -> Result<Series, Failure> {
+pub(super) fn to_polars(name: &str, array: &dyn Array) -> Result<Series, Failure> {
     let (mut data, mut schema) = to_ffi(&array.to_data())?;
     // SAFETY: both types are `repr(C)` declarations of the same standard struct (same size, asserted above), and
     // `to_ffi` filled them. `ptr::replace` takes the struct out and leaves a released one, so that it has one owner.

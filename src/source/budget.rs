@@ -6,18 +6,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// The bytes that a scan may keep of texts of segments, channels and reasons, of costs and of rates, all together. Rows are
 /// not counted here: the store has a limit for them, and writes them to a temporary file beyond it.
 #[derive(Debug)]
-pub struct Budget {
+pub(super) struct Budget {
     limit: usize,
     spent: AtomicUsize,
 }
 
 impl Budget {
-    pub fn new(limit: usize) -> Budget {
+    pub(super) fn new(limit: usize) -> Budget {
         Budget { limit, spent: AtomicUsize::new(0) }
     }
 
     /// Takes bytes from the budget; false, and nothing taken, if fewer are left.
-    pub fn spend(&self, bytes: usize) -> bool {
+    pub(super) fn spend(&self, bytes: usize) -> bool {
         let taken = |spent: usize| spent.checked_add(bytes).filter(|spent| *spent <= self.limit);
         self.spent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_ok()
     }

@@ -14,7 +14,7 @@ use crate::error::Error;
 
 /// A file of a source, and the values in the names of the folders around it (`country=DE/year=2011/`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub(super) struct Found {
     pub path: PathBuf,
     /// Relative to the pipeline file's folder where it lies below it, else as found.
     pub shown: String,
@@ -24,7 +24,7 @@ pub struct Found {
 
 /// Resolves files, globs and folders, relative to `base`; gives each file once, sorted. Every path without a file is an
 /// error at its place in `pipeline`.
-pub fn resolve(paths: &[Located<Text>], base: &Path, pipeline: &Path) -> (Vec<Found>, Vec<Error>) {
+pub(super) fn resolve(paths: &[Located<Text>], base: &Path, pipeline: &Path) -> (Vec<Found>, Vec<Error>) {
     let (mut files, mut errors) = (BTreeMap::new(), vec![]);
     let mut canonical = LinkResolver::default();
     for path in paths {
@@ -127,7 +127,7 @@ fn describe(path: PathBuf, base: &Path, pattern: &Text) -> Found {
 }
 
 /// A column whose value stands in the name of a folder: the same in every row, an integer or text.
-pub fn constant(value: Option<&str>, kind: &DataType, rows: usize) -> ArrayRef {
+pub(super) fn constant(value: Option<&str>, kind: &DataType, rows: usize) -> ArrayRef {
     match kind {
         DataType::Int64 => Arc::new(Int64Array::from(vec![value.and_then(|v| v.parse::<i64>().ok()); rows])),
         _ => Arc::new(StringViewArray::from_iter(vec![value; rows])),

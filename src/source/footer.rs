@@ -34,14 +34,14 @@ pub struct Footer {
 
 /// The memory that the footers of all files may take together.
 #[derive(Debug)]
-pub struct FooterMemory {
+pub(super) struct FooterMemory {
     all: u64,
     left: AtomicU64,
 }
 
 impl FooterMemory {
     /// `bytes`: the most that all decoded footers may take.
-    pub fn new(bytes: u64) -> FooterMemory {
+    pub(super) fn new(bytes: u64) -> FooterMemory {
         FooterMemory { all: bytes, left: AtomicU64::new(bytes) }
     }
 
@@ -75,7 +75,7 @@ const REWRITE: &str = "have the export written again, and delivered under its na
 ///
 /// # Errors
 /// A sentence with a remedy if it cannot be read, is not Parquet, is broken, or changes meanwhile.
-pub fn read(handle: &InputHandle, shown: &str, memory: &FooterMemory) -> Result<Footer> {
+pub(super) fn read(handle: &InputHandle, shown: &str, memory: &FooterMemory) -> Result<Footer> {
     let footer = decode(handle, shown, memory);
     // If the file has changed, that is the error to report.
     handle.unchanged(shown)?;
@@ -145,7 +145,7 @@ fn footer_bytes(handle: &InputHandle, shown: &str, memory: &FooterMemory) -> Res
 }
 
 /// Whether the writer declared a column to be text. If not, its bytes may not be UTF-8.
-pub fn is_called_text(metadata: &ParquetMetaData, root: usize) -> bool {
+pub(super) fn is_called_text(metadata: &ParquetMetaData, root: usize) -> bool {
     let schema = metadata.file_metadata().schema_descr();
     schema.root_schema().get_fields().get(root).is_some_and(|field| {
         let info = field.get_basic_info();

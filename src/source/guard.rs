@@ -15,7 +15,7 @@ thread_local! {
 ///
 /// # Errors
 /// The message of a panic in `f`. Whatever `f` was changing must be thrown away then: it may be half changed.
-pub fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, String> {
+pub(super) fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = take_hook();

@@ -30,7 +30,7 @@ const COARSE_TICK: Duration = Duration::from_secs(2);
 
 /// What the system reports about a file. Equal states mean the same file with the same contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileState {
+pub(crate) struct FileState {
     device: u64,
     inode: u64,
     pub bytes: u64,
@@ -52,13 +52,13 @@ impl FileState {
     }
 
     /// Modification time, seconds since the epoch.
-    pub fn modified(&self) -> i64 {
+    pub(crate) fn modified(&self) -> i64 {
         self.modified.0
     }
 
     /// How long to wait until any later write is certain to show another time; `None` if no wait is needed. If the state is
     /// the same after the wait, it counts.
-    pub fn unsettled(&self, now: SystemTime) -> Option<Duration> {
+    pub(crate) fn unsettled(&self, now: SystemTime) -> Option<Duration> {
         let tick = if self.changed.1 == 0 && self.modified.1 == 0 { COARSE_TICK } else { TICK };
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let changed = match (u64::try_from(self.changed.0), u32::try_from(self.changed.1)) {
@@ -89,7 +89,7 @@ impl FileState {
 
 /// An input file that is open.
 #[derive(Clone, Debug)]
-pub struct InputHandle {
+pub(crate) struct InputHandle {
     file: Arc<File>,
     /// The state when it was opened.
     pub state: FileState,
@@ -100,7 +100,7 @@ impl InputHandle {
     ///
     /// # Errors
     /// Input: it does not exist, may not be read or is not a regular file.
-    pub fn open(path: &Path, shown: &str) -> Result<InputHandle> {
+    pub(crate) fn open(path: &Path, shown: &str) -> Result<InputHandle> {
         Self::try_open(path).map_err(|refused| match refused {
             OpenError::NotRegular => Error::input(format!("{shown} is not a regular file"))
                 .help("pipes, sockets, devices and folders cannot be read: name a Parquet file"),
@@ -112,7 +112,7 @@ impl InputHandle {
     ///
     /// # Errors
     /// Input: it is in another state, or cannot be read.
-    pub fn reopen(path: &Path, shown: &str, before: &FileState) -> Result<InputHandle> {
+    pub(crate) fn reopen(path: &Path, shown: &str, before: &FileState) -> Result<InputHandle> {
         let handle = Self::try_open(path).map_err(|refused| match refused {
             OpenError::NotRegular => replaced(shown, "it is not a regular file any more"),
             OpenError::Io(e) if e.kind() == io::ErrorKind::NotFound => replaced(shown, "it is no longer there"),
@@ -136,7 +136,7 @@ impl InputHandle {
     ///
     /// # Errors
     /// Input: the file was changed, replaced or deleted.
-    pub fn unchanged(&self, shown: &str) -> Result<()> {
+    pub(crate) fn unchanged(&self, shown: &str) -> Result<()> {
         let about = self.file.metadata().map_err(|e| replaced(shown, &format!("its state cannot be read: {e}")))?;
         let now = FileState::of(&about);
         if now == self.state {
@@ -149,13 +149,13 @@ impl InputHandle {
     }
 
     /// Threads share the file, so it has to be read at given positions, never from its current one.
-    pub fn file(&self) -> &Arc<File> {
+    pub(crate) fn file(&self) -> &Arc<File> {
         &self.file
     }
 }
 
 /// The error about a file that has changed since its footer was read. `what` says what changed.
-pub fn replaced(shown: &str, what: &str) -> Error {
+pub(super) fn replaced(shown: &str, what: &str) -> Error {
     Error::input(format!("{shown} was replaced while it was read: {what}")).help(
         "run it again; have exports written under another name and renamed when they are complete, before the run",
     )

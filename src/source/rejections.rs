@@ -65,7 +65,7 @@ impl FromIterator<Rejected> for Rejections {
 /// and from then on every row behind it is dropped at once. So the rows kept are always the longest beginning, in that
 /// order, that is within the bounds.
 #[derive(Debug)]
-pub struct Collector {
+pub(super) struct Collector {
     sources: BTreeMap<SourceKind, Mutex<Gathering>>,
 }
 
@@ -126,7 +126,7 @@ impl Collector {
 
     /// Adds the faulty rows of a batch. `is_secret`: whether values of a column are not to be shown. `number`: the row in
     /// the file, from 1, of a row in the batch.
-    pub fn add(
+    pub(super) fn add(
         &self,
         source: SourceKind,
         file: &Arc<str>,
@@ -154,7 +154,7 @@ impl Collector {
     }
 
     /// The rejected rows of all tasks.
-    pub fn finish(self) -> Rejections {
+    pub(super) fn finish(self) -> Rejections {
         let sources = self.sources.into_iter().map(|(kind, gathering)| {
             let gathering = gathering.into_inner().unwrap_or_else(PoisonError::into_inner);
             let rows = gathering.rows.into_sorted_vec().into_iter().map(|ByPlace(row)| row).collect();

@@ -18,11 +18,11 @@ use crate::error::{Error, Errors};
 use crate::progress::NoProgress;
 use crate::rows::{Batch, CancelKind, Ids, NO_VALUE, Sink};
 
-pub fn write(path: &Path, columns: Vec<(&str, ArrayRef)>, rows_per_group: usize) {
+pub(super) fn write(path: &Path, columns: Vec<(&str, ArrayRef)>, rows_per_group: usize) {
     write_as(path, columns, WriterProperties::builder().set_max_row_group_row_count(Some(rows_per_group)).build());
 }
 
-pub fn write_as(path: &Path, columns: Vec<(&str, ArrayRef)>, properties: WriterProperties) {
+pub(super) fn write_as(path: &Path, columns: Vec<(&str, ArrayRef)>, properties: WriterProperties) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, a)| (n, a, true))).unwrap();
     let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), Some(properties)).unwrap();
@@ -31,7 +31,7 @@ pub fn write_as(path: &Path, columns: Vec<(&str, ArrayRef)>, properties: WriterP
 }
 
 /// A pipeline over one folder of exports, in pounds, London time.
-pub fn pipeline(base: &Path) -> Pipeline {
+pub(super) fn pipeline(base: &Path) -> Pipeline {
     Pipeline {
         file: base.join("p.toml"),
         base: base.to_path_buf(),
@@ -76,7 +76,7 @@ pub fn pipeline(base: &Path) -> Pipeline {
 }
 
 /// `columns`: a canonical name and the export's column, or SQL behind a `=`. Each mapping has its own span.
-pub fn add_source(pipeline: &mut Pipeline, kind: SourceKind, path: &str, columns: &[(&str, &str)]) {
+pub(super) fn add_source(pipeline: &mut Pipeline, kind: SourceKind, path: &str, columns: &[(&str, &str)]) {
     let mapped = columns.iter().enumerate().map(|(i, (name, from))| {
         let value = match from.strip_prefix('=') {
             Some(sql) => Mapping::Sql(sql.into()),
@@ -102,23 +102,23 @@ pub fn add_source(pipeline: &mut Pipeline, kind: SourceKind, path: &str, columns
     pipeline.sources.insert(kind, source);
 }
 
-pub fn add_filter(pipeline: &mut Pipeline, kind: SourceKind, sql: &str) {
+pub(super) fn add_filter(pipeline: &mut Pipeline, kind: SourceKind, sql: &str) {
     pipeline.sources.get_mut(&kind).unwrap().filter = Some(Expression { sql: sql.into(), span: 50..60 });
 }
 
-pub fn add_segment(pipeline: &mut Pipeline, source: SourceKind, column: &str) {
+pub(super) fn add_segment(pipeline: &mut Pipeline, source: SourceKind, column: &str) {
     let from = SegmentFrom::Column(source, column.into());
     let segment = SegmentSettings { name: column.to_lowercase(), from, at: At::Latest, cap: 200, span: 70..80 };
     pipeline.segments.push(segment);
 }
 
-pub fn day(text: &str) -> Day {
+pub(super) fn day(text: &str) -> Day {
     Day::parse(text).unwrap()
 }
 
 /// Everything that a scan delivered, as sorted lines of text, with segment values as text.
 #[derive(Debug, PartialEq)]
-pub struct Delivered {
+pub(super) struct Delivered {
     pub rows: Vec<String>,
     pub rejected: Vec<super::Rejected>,
     pub reports: String,
@@ -134,12 +134,12 @@ impl Sink for Keep {
     }
 }
 
-pub fn look(pipeline: &Pipeline) -> Result<Inspected, Errors> {
+pub(super) fn look(pipeline: &Pipeline) -> Result<Inspected, Errors> {
     inspect(pipeline, Needs::ALL)
 }
 
 /// All problems of an inspection as text: kind, start of the span, message and help.
-pub fn problems(pipeline: &Pipeline) -> Vec<String> {
+pub(super) fn problems(pipeline: &Pipeline) -> Vec<String> {
     let errors = look(pipeline).expect_err("nothing is wrong");
     let text = |e: &Error| {
         let at = e.place.as_ref().and_then(|p| p.span.clone()).map_or(0, |s| s.start);
@@ -148,28 +148,32 @@ pub fn problems(pipeline: &Pipeline) -> Vec<String> {
     errors.iter().map(text).collect()
 }
 
-pub fn run(pipeline: &Pipeline, batch_rows: usize) -> (Scan, Delivered) {
+pub(super) fn run(pipeline: &Pipeline, batch_rows: usize) -> (Scan, Delivered) {
     try_run(pipeline, batch_rows).unwrap()
 }
 
-pub fn try_run(pipeline: &Pipeline, batch_rows: usize) -> Result<(Scan, Delivered), Error> {
+pub(super) fn try_run(pipeline: &Pipeline, batch_rows: usize) -> Result<(Scan, Delivered), Error> {
     let inspected = look(pipeline).map_err(|e| Error::input(format!("{:?}", e.iter().collect::<Vec<_>>())))?;
     deliver(pipeline, &inspected, batch_rows)
 }
 
 /// The same without leaving out the row groups that the filter rules out.
-pub fn run_unpruned(pipeline: &Pipeline, batch_rows: usize) -> Result<(Scan, Delivered), Error> {
+pub(super) fn run_unpruned(pipeline: &Pipeline, batch_rows: usize) -> Result<(Scan, Delivered), Error> {
     let mut inspected = look(pipeline).unwrap();
     let layouts = inspected.sources.values_mut().flat_map(|source| &mut source.layouts);
     layouts.for_each(|layout| layout.prune = None);
     deliver(pipeline, &inspected, batch_rows)
 }
 
-pub fn deliver(pipeline: &Pipeline, inspected: &Inspected, batch_rows: usize) -> Result<(Scan, Delivered), Error> {
+pub(super) fn deliver(
+    pipeline: &Pipeline,
+    inspected: &Inspected,
+    batch_rows: usize,
+) -> Result<(Scan, Delivered), Error> {
     deliver_within(pipeline, inspected, ReadLimits { batch_rows, ..ReadLimits::default() })
 }
 
-pub fn deliver_within(
+pub(super) fn deliver_within(
     pipeline: &Pipeline,
     inspected: &Inspected,
     limits: ReadLimits,

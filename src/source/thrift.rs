@@ -6,20 +6,20 @@
 use crate::leb128;
 
 /// Types of fields and of list elements.
-pub mod kind {
-    pub const TRUE: u8 = 1;
-    pub const FALSE: u8 = 2;
-    pub const BYTE: u8 = 3;
-    pub const I16: u8 = 4;
-    pub const I32: u8 = 5;
-    pub const I64: u8 = 6;
-    pub const DOUBLE: u8 = 7;
-    pub const BINARY: u8 = 8;
-    pub const LIST: u8 = 9;
-    pub const SET: u8 = 10;
-    pub const MAP: u8 = 11;
-    pub const STRUCT: u8 = 12;
-    pub const UUID: u8 = 13;
+pub(super) mod kind {
+    pub(crate) const TRUE: u8 = 1;
+    pub(crate) const FALSE: u8 = 2;
+    pub(crate) const BYTE: u8 = 3;
+    pub(crate) const I16: u8 = 4;
+    pub(crate) const I32: u8 = 5;
+    pub(crate) const I64: u8 = 6;
+    pub(crate) const DOUBLE: u8 = 7;
+    pub(crate) const BINARY: u8 = 8;
+    pub(crate) const LIST: u8 = 9;
+    pub(crate) const SET: u8 = 10;
+    pub(crate) const MAP: u8 = 11;
+    pub(crate) const STRUCT: u8 = 12;
+    pub(crate) const UUID: u8 = 13;
 }
 
 /// How deep structs and lists may nest in a field that is skipped. The `parquet` crate uses the same number.
@@ -27,39 +27,39 @@ const DEEPEST: u8 = 64;
 
 /// A position in bytes of the compact protocol. Every method gives `None` where the bytes end or make no sense.
 #[derive(Clone, Debug)]
-pub struct Thrift<'a> {
+pub(super) struct Thrift<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Thrift<'a> {
-    pub fn new(bytes: &'a [u8]) -> Self {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
         Thrift { bytes, at: 0 }
     }
 
     /// How many bytes have been read.
-    pub fn position(&self) -> usize {
+    pub(super) fn position(&self) -> usize {
         self.at
     }
 
-    pub fn byte(&mut self) -> Option<u8> {
+    pub(super) fn byte(&mut self) -> Option<u8> {
         let byte = *self.bytes.get(self.at)?;
         self.at += 1;
         Some(byte)
     }
 
-    pub fn varint(&mut self) -> Option<u64> {
+    pub(super) fn varint(&mut self) -> Option<u64> {
         leb128::read(self.bytes, &mut self.at)
     }
 
     /// A signed integer of any width.
-    pub fn integer(&mut self) -> Option<i64> {
+    pub(super) fn integer(&mut self) -> Option<i64> {
         let value = self.varint()?;
         Some((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
     /// The next field's id and type, if `last` is the id of the field before it; `Some(None)` at the end of the struct.
-    pub fn field(&mut self, last: i64) -> Option<Option<(i64, u8)>> {
+    pub(super) fn field(&mut self, last: i64) -> Option<Option<(i64, u8)>> {
         let head = self.byte()?;
         // The crate takes every type 0 for the end.
         if head & 0x0F == 0 {
@@ -72,7 +72,7 @@ impl<'a> Thrift<'a> {
         Some(Some((id, head & 0x0F)))
     }
 
-    pub fn binary(&mut self) -> Option<&'a [u8]> {
+    pub(super) fn binary(&mut self) -> Option<&'a [u8]> {
         let length = self.varint()?;
         let start = self.at;
         self.advance(length)?;
@@ -81,14 +81,14 @@ impl<'a> Thrift<'a> {
 
     /// The type and the number of a list's elements. An element is at least one byte long, so a number that the bytes
     /// left cannot hold gives `None`.
-    pub fn list(&mut self) -> Option<(u8, u64)> {
+    pub(super) fn list(&mut self) -> Option<(u8, u64)> {
         let head = self.byte()?;
         let length = if head >> 4 == 15 { self.varint()? } else { u64::from(head >> 4) };
         (length <= (self.bytes.len() - self.at) as u64).then_some((head & 0x0F, length))
     }
 
     /// Passes over the value of a field of this type.
-    pub fn skip(&mut self, kind: u8) -> Option<()> {
+    pub(super) fn skip(&mut self, kind: u8) -> Option<()> {
         match kind {
             // The value of a boolean field is its type.
             kind::TRUE | kind::FALSE => Some(()),

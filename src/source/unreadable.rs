@@ -3,7 +3,7 @@
 use crate::error::Error;
 
 /// Says why a path cannot be read, and what to do about it. `shown`: the path as messages show it.
-pub fn unreadable(shown: &str, e: &std::io::Error) -> Error {
+pub(super) fn unreadable(shown: &str, e: &std::io::Error) -> Error {
     match e.kind() {
         std::io::ErrorKind::NotFound => Error::input(format!("there is no file {shown}"))
             .help("paths are relative to the pipeline file; is the export late, or the path wrong?"),

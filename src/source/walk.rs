@@ -71,7 +71,7 @@ struct FolderWalk<'a> {
 ///
 /// # Errors
 /// Input: a folder cannot be read, a link leads back to a folder above it, or folders nest too deep.
-pub fn folder(path: &Path, shown: Shown<'_>) -> Result<Vec<PathBuf>> {
+pub(super) fn folder(path: &Path, shown: Shown<'_>) -> Result<Vec<PathBuf>> {
     let mut walk = FolderWalk::new(shown, vec![]);
     walk.visit(path, Search::ParquetFiles)?;
     Ok(walk.found)
@@ -82,7 +82,7 @@ pub fn folder(path: &Path, shown: Shown<'_>) -> Result<Vec<PathBuf>> {
 ///
 /// # Errors
 /// As [`folder`]. Pipeline: it is not a pattern.
-pub fn pattern(pattern: &Text, base: &Path, shown: Shown<'_>) -> Result<Vec<PathBuf>> {
+pub(super) fn pattern(pattern: &Text, base: &Path, shown: Shown<'_>) -> Result<Vec<PathBuf>> {
     let wrong = |e: glob::PatternError| {
         Error::pipeline(format!("`{pattern}` is not a pattern: {}", e.msg))
             .help("`*` stands for any part of a name, `**` for any folders, `?` for one letter")
@@ -228,7 +228,7 @@ impl<'a> FolderWalk<'a> {
 }
 
 /// The path, or the current folder where it is empty.
-pub fn or_here(path: &Path) -> &Path {
+pub(super) fn or_here(path: &Path) -> &Path {
     if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 

@@ -20,13 +20,13 @@ use crate::timeline::segments::{ALL, CellId, SegmentIndex};
 
 /// Handles on what the rates are made of.
 #[derive(Clone, Copy)]
-pub struct MovementCounts {
+pub(super) struct MovementCounts {
     pub heads: Ref<PeriodSeries>,
     /// Where the policy's rate is of the last thirty days.
     lately: Option<Ref<PeriodSeries>>,
 }
 
-pub fn plan(
+pub(super) fn plan(
     plan: &mut Plan,
     index: Ref<SegmentIndex>,
     lens: Lens,
@@ -42,7 +42,7 @@ pub fn plan(
 
 impl MovementCounts {
     /// Cells of whom anything was counted, everybody first.
-    pub fn cells(self, known: &StepOutputs) -> Result<BTreeSet<CellId>> {
+    pub(super) fn cells(self, known: &StepOutputs) -> Result<BTreeSet<CellId>> {
         let heads = known.get(self.heads)?;
         let lately = self.lately.map(|lately| known.get(lately)).transpose()?;
         Ok(heads.cells().chain(lately.iter().flat_map(|lately| lately.cells())).chain([ALL]).collect())
@@ -50,7 +50,7 @@ impl MovementCounts {
 }
 
 /// The period that a rate is for: thirty days count as a month, whatever the period of the table.
-pub fn period_of(policy: Policy, period: Period) -> Period {
+pub(super) fn period_of(policy: Policy, period: Period) -> Period {
     match policy.rate_of {
         RateOf::Opening => period,
         RateOf::LastThirtyDays => Period::Month,
@@ -58,13 +58,13 @@ pub fn period_of(policy: Policy, period: Period) -> Period {
 }
 
 /// So many periods of one kind as periods of another: a year has 12 months, 52 weeks, 365 days.
-pub fn in_periods(n: f64, of: Period, period: Period) -> f64 {
+pub(super) fn in_periods(n: f64, of: Period, period: Period) -> f64 {
     if of == period { n } else { n * f64::from(period.per_year()) / f64::from(of.per_year()) }
 }
 
 /// Churned of those who could churn, in one period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChurnShare {
+pub(super) struct ChurnShare {
     pub of: PeriodCounts,
     /// The churned are among those they are divided by: else there is no share, and no interval of one.
     pub is_share: bool,
@@ -72,7 +72,7 @@ pub struct ChurnShare {
 
 impl ChurnShare {
     /// Of each complete period whose thirty days, where it takes them, lie in the window; by cell.
-    pub fn by_period(
+    pub(super) fn by_period(
         known: &StepOutputs,
         counts: MovementCounts,
         windowed: &Windowed<'_>,
@@ -104,14 +104,14 @@ impl ChurnShare {
     }
 
     /// The 95 % interval of the rate.
-    pub fn interval(self) -> Option<(f64, f64)> {
+    pub(super) fn interval(self) -> Option<(f64, f64)> {
         wilson(self.of.churned as f64, self.of.opening as f64).filter(|_| self.is_share)
     }
 }
 
 /// The churn rate that a lifetime value divides by, and its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ForLife {
+pub(super) struct ForLife {
     /// `None`: nobody was live at an opening.
     pub rate: Option<f64>,
     pub interval: Option<(f64, f64)>,
@@ -119,7 +119,7 @@ pub struct ForLife {
 
 impl ForLife {
     /// Of the complete periods up to the present one; `None` where they are too few.
-    pub fn of(shares: &[ChurnShare], length: usize, policy: Policy) -> Option<ForLife> {
+    pub(super) fn of(shares: &[ChurnShare], length: usize, policy: Policy) -> Option<ForLife> {
         let (shares, method) = match policy.ltv_rate {
             LtvRate::Trailing => (shares, Trailing::Ratio),
             LtvRate::PreviousMean => (&shares[..shares.len().saturating_sub(1)], Trailing::Mean),

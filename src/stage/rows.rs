@@ -11,7 +11,7 @@ use crate::timeline::segments::{CellId, SegmentIndex};
 use crate::timeline::shape::{Basis, Frame, Maturity, Shape};
 
 /// The first columns of every table by segment.
-pub fn segment_columns() -> Vec<ColumnSpec> {
+pub(super) fn segment_columns() -> Vec<ColumnSpec> {
     vec![
         column("segment_id", Type::Int, "number of the segment's value in table `segments`; 0 is everybody"),
         column("segment", Type::Text, "name of the segment; `all` for everybody. Never add up different segments"),
@@ -20,18 +20,18 @@ pub fn segment_columns() -> Vec<ColumnSpec> {
 }
 
 /// The cells of [`segment_columns`].
-pub fn segment_cells(index: &SegmentIndex, cell: CellId) -> [Cell<'_>; 3] {
+pub(super) fn segment_cells(index: &SegmentIndex, cell: CellId) -> [Cell<'_>; 3] {
     let c = &index.cells[cell as usize];
     [i64::from(cell).into(), (&c.segment).into(), (&c.value).into()]
 }
 
 /// `numerator / denominator`, NULL where there is nothing to divide by.
-pub fn ratio(numerator: i128, denominator: i128) -> Option<f64> {
+pub(super) fn ratio(numerator: i128, denominator: i128) -> Option<f64> {
     (denominator > 0).then(|| numerator as f64 / denominator as f64)
 }
 
 /// Money of a customer in a period, in major units, from customers and money at its closing.
-pub fn arpa(setting: &RunSettings, period: Period, customers: i64, closing: i128) -> Option<f64> {
+pub(super) fn arpa(setting: &RunSettings, period: Period, customers: i64, closing: i128) -> Option<f64> {
     // MRR is by the month; a lifetime in quarters wants a quarter's worth.
     let closing = match setting.basis {
         Basis::Subscriptions => revenue_of(closing, period, None),
@@ -41,24 +41,24 @@ pub fn arpa(setting: &RunSettings, period: Period, customers: i64, closing: i128
 }
 
 /// A window of a table's periods under a lens: which periods, and what can be known of each.
-pub struct Windowed<'a> {
+pub(super) struct Windowed<'a> {
     pub frame: &'a Frame,
     pub shape: &'a Shape,
     pub rule: LiveRule,
 }
 
 impl Windowed<'_> {
-    pub fn complete(&self, period: usize) -> bool {
+    pub(super) fn complete(&self, period: usize) -> bool {
         self.frame.maturity(period) == Maturity::Complete
     }
 
     /// Under `1 period` nobody can say who left, or what closes, before the period is over.
-    pub fn undecided(&self, period: usize) -> bool {
+    pub(super) fn undecided(&self, period: usize) -> bool {
         self.rule == LiveRule::Period && period + 1 == self.frame.len() && self.frame.last_is_partial()
     }
 
     /// Starts within one churn window (at least one period) of observed_from, and nobody knows who was there before.
-    pub fn left_truncated(&self, period: usize) -> bool {
+    pub(super) fn left_truncated(&self, period: usize) -> bool {
         if self.shape.has_signed_up {
             return false;
         }
@@ -77,7 +77,7 @@ impl Windowed<'_> {
 }
 
 /// Collects violations of an identity over all rows of a table.
-pub struct Identity {
+pub(super) struct Identity {
     check: &'static str,
     says: &'static str,
     looked: u64,
@@ -85,11 +85,11 @@ pub struct Identity {
 }
 
 impl Identity {
-    pub fn new(check: &'static str, says: &'static str) -> Identity {
+    pub(super) fn new(check: &'static str, says: &'static str) -> Identity {
         Identity { check, says, looked: 0, violations: vec![] }
     }
 
-    pub fn see(&mut self, left: i128, right: i128, place: impl FnOnce() -> String) {
+    pub(super) fn see(&mut self, left: i128, right: i128, place: impl FnOnce() -> String) {
         self.looked += 1;
         if left != right {
             self.violations.push(format!("{}: {left} is not {right}", place()));
@@ -97,7 +97,7 @@ impl Identity {
     }
 
     /// Fails with the first place where the identity does not hold.
-    pub fn check(self, subject: &str) -> Check {
+    pub(super) fn check(self, subject: &str) -> Check {
         let first = self.violations.first().map(|v| format!("; first at {v}")).unwrap_or_default();
         Check {
             check: self.check.into(),

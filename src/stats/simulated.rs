@@ -5,10 +5,10 @@
 use libm::{cos, log, log1p, pow, sqrt};
 
 /// SplitMix64 (Steele, Lea & Flood 2014) and the distributions that the models are made of.
-pub struct Chance(u64);
+pub(super) struct Chance(u64);
 
 impl Chance {
-    pub fn new(seed: u64) -> Chance {
+    pub(super) fn new(seed: u64) -> Chance {
         Chance(seed.wrapping_mul(0x2545_F491_4F6C_DD1D) ^ 0x9E37_79B9_7F4A_7C15)
     }
 
@@ -21,11 +21,11 @@ impl Chance {
     }
 
     /// Within (0, 1).
-    pub fn uniform(&mut self) -> f64 {
+    pub(super) fn uniform(&mut self) -> f64 {
         ((self.next() >> 11) as f64 + 0.5) / (1u64 << 53) as f64
     }
 
-    pub fn exponential(&mut self) -> f64 {
+    pub(super) fn exponential(&mut self) -> f64 {
         -log(self.uniform())
     }
 
@@ -35,7 +35,7 @@ impl Chance {
     }
 
     /// Gamma(shape, 1), by Marsaglia & Tsang (2000, ACM TOMS 26:363).
-    pub fn gamma(&mut self, shape: f64) -> f64 {
+    pub(super) fn gamma(&mut self, shape: f64) -> f64 {
         if shape < 1.0 {
             return self.gamma(shape + 1.0) * pow(self.uniform(), 1.0 / shape);
         }
@@ -50,24 +50,24 @@ impl Chance {
         }
     }
 
-    pub fn beta(&mut self, a: f64, b: f64) -> f64 {
+    pub(super) fn beta(&mut self, a: f64, b: f64) -> f64 {
         let (x, y) = (self.gamma(a), self.gamma(b));
         x / (x + y)
     }
 }
 
 /// Ticks in a unit of time: so fine that whole ticks are as good as real numbers.
-pub const TICKS: f64 = 10_000.0;
+pub(super) const TICKS: f64 = 10_000.0;
 
 /// Frequency, recency and age in ticks.
-pub type SimulatedHistory = (u32, u32, u32);
+pub(super) type SimulatedHistory = (u32, u32, u32);
 
 fn ticks(t: f64) -> u32 {
     (t * TICKS).round() as u32
 }
 
 /// A customer of the BG/NBD (`first` = 0) or MBG/NBD (1), observed for `age`.
-pub fn geometric(chance: &mut Chance, first: u32, [r, alpha, a, b]: [f64; 4], age: f64) -> SimulatedHistory {
+pub(super) fn geometric(chance: &mut Chance, first: u32, [r, alpha, a, b]: [f64; 4], age: f64) -> SimulatedHistory {
     let (rate, p) = (chance.gamma(r) / alpha, chance.beta(a, b));
     let (mut t, mut last, mut x) = (0.0, 0.0, 0);
     let mut alive = first == 0 || chance.uniform() > p;
@@ -83,7 +83,7 @@ pub fn geometric(chance: &mut Chance, first: u32, [r, alpha, a, b]: [f64; 4], ag
 }
 
 /// A customer of the Pareto/NBD.
-pub fn pareto(chance: &mut Chance, [r, alpha, s, beta]: [f64; 4], age: f64) -> SimulatedHistory {
+pub(super) fn pareto(chance: &mut Chance, [r, alpha, s, beta]: [f64; 4], age: f64) -> SimulatedHistory {
     let (rate, death) = (chance.gamma(r) / alpha, chance.exponential() * beta / chance.gamma(s));
     let (mut t, mut last, mut x) = (0.0, 0.0, 0);
     loop {
@@ -96,13 +96,13 @@ pub fn pareto(chance: &mut Chance, [r, alpha, s, beta]: [f64; 4], age: f64) -> S
 }
 
 /// What x transactions of a customer of the Gamma-Gamma come to, in hundredths.
-pub fn spend(chance: &mut Chance, [p, q, v]: [f64; 3], x: u32) -> i64 {
+pub(super) fn spend(chance: &mut Chance, [p, q, v]: [f64; 3], x: u32) -> i64 {
     let scale = chance.gamma(q) / v;
     (chance.gamma(p * f64::from(x)) / scale * 100.0).round() as i64
 }
 
 /// `customers` histories whose ages are spread over [26, 78].
-pub fn cohort(
+pub(super) fn cohort(
     seed: u64,
     customers: u32,
     mut one: impl FnMut(&mut Chance, f64) -> SimulatedHistory,
@@ -114,7 +114,7 @@ pub fn cohort(
 /// How many of at most `most` renewals a customer of the beta-discrete-Weibull makes (c = 1: of the
 /// shifted-beta-geometric), whose own chance of leaving at the first is p ~ Beta(α, β): n of them with probability
 /// (1 − p)^(nᶜ).
-pub fn renewals_made(chance: &mut Chance, [alpha, beta, c]: [f64; 3], most: u32) -> u32 {
+pub(super) fn renewals_made(chance: &mut Chance, [alpha, beta, c]: [f64; 3], most: u32) -> u32 {
     let (leaves, stays) = (chance.gamma(alpha), chance.gamma(beta));
     let (lost_heart, patience) = (log1p(leaves / stays), chance.exponential());
     (1..=most).find(|n| pow(f64::from(*n), c) * lost_heart > patience).map_or(most, |left_at| left_at - 1)
@@ -122,7 +122,7 @@ pub fn renewals_made(chance: &mut Chance, [alpha, beta, c]: [f64; 3], most: u32)
 
 /// Of `customers` in equal cohorts that were seen for 1, 2 … `longest` renewals: how many stood before each of the
 /// renewals, and how many were lost at it.
-pub fn renewals(seed: u64, customers: u32, longest: u32, parameters: [f64; 3]) -> Vec<(u64, u64)> {
+pub(super) fn renewals(seed: u64, customers: u32, longest: u32, parameters: [f64; 3]) -> Vec<(u64, u64)> {
     let mut chance = Chance::new(seed);
     let mut counts = vec![(0, 0); longest as usize];
     for seen in (0..customers).map(|i| 1 + i % longest) {

@@ -14,7 +14,7 @@ const PIECE: usize = 1 << 14;
 const LONGEST: usize = 64;
 
 /// The number of a customer within a bucket buffer, from 0.
-pub type CustomerNumber = u32;
+pub(super) type CustomerNumber = u32;
 
 #[derive(Default)]
 struct AppendLog {

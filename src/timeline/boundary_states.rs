@@ -25,7 +25,7 @@ pub struct Passage {
 }
 
 /// Stands for a period that has none.
-pub const NO_PASSAGE: Passage = Passage { period: 0, state: CustomerState::Idle, money: 0 };
+pub(super) const NO_PASSAGE: Passage = Passage { period: 0, state: CustomerState::Idle, money: 0 };
 
 /// The state from a boundary on, up to the next one that is listed. Money as in
 /// [`MovementRun`](super::movements::MovementRun).
@@ -88,7 +88,7 @@ pub struct MovementInputs<'a> {
 }
 
 /// Lists the states under `1 period`: who is active in a period is live at its closing, and at no other boundary.
-pub fn states_by_period(of: &MovementInputs<'_>, scratch: &mut Scratch) {
+pub(super) fn states_by_period(of: &MovementInputs<'_>, scratch: &mut Scratch) {
     scratch.states.clear();
     scratch.intra.clear();
     let mut days = of.days.iter().map(|d| (of.frame.grid.at(d.day) + 1, d)).peekable();
@@ -106,7 +106,7 @@ pub fn states_by_period(of: &MovementInputs<'_>, scratch: &mut Scratch) {
 }
 
 /// Lists the states under the other rules, by summing the changes.
-pub fn states(of: &MovementInputs<'_>, scratch: &mut Scratch) {
+pub(super) fn states(of: &MovementInputs<'_>, scratch: &mut Scratch) {
     changes(of, scratch);
     scratch.states.clear();
     if !scratch.foreign.is_empty() {

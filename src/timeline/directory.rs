@@ -44,7 +44,7 @@ fn padded(id: &[u8]) -> Option<[u8; SHORT]> {
 
 /// A map from customer ids to numbers, by open addressing with linear probing.
 #[derive(Default)]
-pub struct Directory {
+pub(super) struct Directory {
     /// Their number is a power of two; at most seven eighths are taken.
     slots: Vec<Slot>,
     customers: usize,
@@ -56,12 +56,12 @@ pub struct Directory {
 
 impl Directory {
     /// The number of customers.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.customers
     }
 
     /// The bytes that it takes in memory.
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.slots.capacity() * size_of::<Slot>() + self.long.capacity()
     }
 
@@ -72,7 +72,7 @@ impl Directory {
 
     /// Makes room for customers with these hashes, and loads their slots into the cache. These loads overlap, while
     /// each of the look-ups would wait for its own.
-    pub fn prefetch(&mut self, hashes: impl ExactSizeIterator<Item = u64>) {
+    pub(super) fn prefetch(&mut self, hashes: impl ExactSizeIterator<Item = u64>) {
         let most = self.customers + hashes.len();
         if most * 8 > self.slots.len() * 7 {
             self.grow((most * 8 / 7 + 1).next_power_of_two().max(16));
@@ -86,7 +86,7 @@ impl Directory {
 
     /// The number of the customer with this id; a new one if the id is not known yet. Ids are compared by their bytes,
     /// so that equal hashes do no harm. [`prefetch`](Directory::prefetch) must have made room.
-    pub fn number(&mut self, hash: u64, id: &[u8]) -> CustomerNumber {
+    pub(super) fn number(&mut self, hash: u64, id: &[u8]) -> CustomerNumber {
         let length = id.len() as u32 + 1;
         let short = padded(id);
         let is = |slot: &Slot| {
@@ -129,7 +129,7 @@ impl Directory {
     }
 
     /// All customers with their ids, in the order of the ids.
-    pub fn sorted(&self) -> Vec<(CustomerNumber, &[u8])> {
+    pub(super) fn sorted(&self) -> Vec<(CustomerNumber, &[u8])> {
         let mut all: Vec<(u64, CustomerNumber, &[u8])> = Vec::with_capacity(self.customers);
         for slot in self.slots.iter().filter(|slot| slot.length != 0) {
             let id = slot.id(&self.long);

@@ -14,7 +14,7 @@ use crate::money::MAX_MINOR;
 use crate::rows::PackedId;
 
 /// The converted amount, or 0 where the conversion failed. `fault` keeps the first fault (by day and currency).
-pub fn or_record_fault(worth: Result<i64, ConversionError>, fault: &mut Option<ConversionError>) -> i64 {
+pub(super) fn or_record_fault(worth: Result<i64, ConversionError>, fault: &mut Option<ConversionError>) -> i64 {
     worth.unwrap_or_else(|found| {
         *fault = Some(fault.map_or(found, |known| known.min(found)));
         0
@@ -40,7 +40,7 @@ struct CurrencyBalance {
 
 /// The MRR of a customer at a boundary, over all currencies, in minor units of `money.currency`.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct BoundaryValue {
+pub(super) struct BoundaryValue {
     pub money: i64,
     /// `money` at the exchange rates of the boundary before.
     pub valued: i64,
@@ -49,7 +49,7 @@ pub struct BoundaryValue {
 
 /// Visits the boundaries at which a customer has money of other currencies.
 #[derive(Default)]
-pub struct ForeignMoney {
+pub(super) struct ForeignMoney {
     changes: Vec<CurrencyChange>,
     held: Vec<CurrencyBalance>,
     /// The next change, and the boundary after the last one visited.
@@ -60,18 +60,18 @@ pub struct ForeignMoney {
 }
 
 impl ForeignMoney {
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.changes.clear();
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
     /// Adds a live range that counts at the boundaries from `start` to before `end`; its cancellation is known from
     /// `known_from` on. The currency needs a rate on the first day of every period with a live day, even if the range
     /// touches no boundary.
-    pub fn add(
+    pub(super) fn add(
         &mut self,
         frame: &Frame,
         range: &LiveRange,
@@ -94,21 +94,21 @@ impl ForeignMoney {
     }
 
     /// Begins with the first boundary. `last`: the last boundary whose exchange rates are known.
-    pub fn begin(&mut self, last: usize) {
+    pub(super) fn begin(&mut self, last: usize) {
         self.changes.sort_unstable();
         self.held.clear();
         (self.ahead, self.after, self.last) = (0, 0, last);
     }
 
     /// The next boundary at which the value may change.
-    pub fn next(&self) -> Option<usize> {
+    pub(super) fn next(&self) -> Option<usize> {
         let change = self.changes.get(self.ahead).map(|c| c.at);
         if self.held.is_empty() { change } else { Some(self.after) }
     }
 
     /// Goes on to boundary `at` and returns the value there. `own`: money and scheduled money in `money.currency`. Each
     /// currency is rounded once.
-    pub fn at(
+    pub(super) fn at(
         &mut self,
         frame: &Frame,
         at: usize,
@@ -156,7 +156,7 @@ type Going = (PackedId, CurrencyCode, i64, Day, Day);
 /// A row continues one of the same subscription that ends at most `gap_days` before it begins, or later. Where the
 /// export has no subscription ids, it continues any row of the same price that ends at most `gap_days` before it
 /// begins.
-pub fn keep_rates(
+pub(super) fn keep_rates(
     subscriptions: &[Subscription],
     ranges: &mut [LiveRange],
     gap_days: i32,

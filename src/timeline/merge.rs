@@ -13,14 +13,14 @@ use crate::error::Result;
 
 /// The bytes of a run, in memory or in the temporary file.
 #[derive(Debug)]
-pub enum RunLocation {
+pub(super) enum RunLocation {
     Memory(Vec<u8>),
     File(SpilledPiece),
 }
 
 impl RunLocation {
     /// In bytes.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             RunLocation::Memory(bytes) => bytes.len(),
             RunLocation::File(piece) => piece.len(),
@@ -29,7 +29,7 @@ impl RunLocation {
 
     /// The bytes that it takes in memory. The checksums of a spilled run, 1/2048 of it, are not counted: flushing could
     /// not free them.
-    pub fn resident(&self) -> usize {
+    pub(super) fn resident(&self) -> usize {
         match self {
             RunLocation::Memory(bytes) => bytes.capacity(),
             RunLocation::File(_) => 0,
@@ -40,7 +40,7 @@ impl RunLocation {
     ///
     /// # Errors
     /// Output: the temporary file cannot be read, or is damaged.
-    pub fn part(&self, part: Range<usize>, spill: &Spill) -> Result<Cow<'_, [u8]>> {
+    pub(super) fn part(&self, part: Range<usize>, spill: &Spill) -> Result<Cow<'_, [u8]>> {
         match self {
             RunLocation::Memory(bytes) => Ok(Cow::Borrowed(&bytes[part])),
             RunLocation::File(_) if part.is_empty() => Ok(Cow::Borrowed(&[])),
@@ -125,7 +125,7 @@ impl<'a> RunReader<'a> {
 ///
 /// # Errors
 /// Output: a run cannot be read, or is damaged. Else the first error of `show`.
-pub fn merge(
+pub(super) fn merge(
     runs: Vec<RunLocation>,
     spill: &Spill,
     show: &mut dyn FnMut(&[u8], &mut CustomerRows) -> Result<()>,

@@ -10,13 +10,13 @@ use crate::rows::{NO_VALUE, Subscription};
 
 /// The rows of one customer that had to be sorted again; empty where the order of the record is right.
 #[derive(Default)]
-pub struct Ordered {
+pub(super) struct Ordered {
     subscriptions: Vec<Subscription>,
     answers: Vec<AnswerRow>,
 }
 
 impl Ordered {
-    pub fn read(&mut self, history: &CustomerHistory<'_>, labels: &Labels) {
+    pub(super) fn read(&mut self, history: &CustomerHistory<'_>, labels: &Labels) {
         let rank = |code| labels.reasons.rank(code);
         let bare = |subscription: &Subscription| Subscription { reason: NO_VALUE, ..*subscription };
         put(&mut self.subscriptions, history.subscriptions, bare, |subscription| rank(subscription.reason));
@@ -24,11 +24,11 @@ impl Ordered {
         put(&mut self.answers, history.answers, bare, |answer| rank(answer.reason));
     }
 
-    pub fn subscriptions<'a>(&'a self, history: &CustomerHistory<'a>) -> &'a [Subscription] {
+    pub(super) fn subscriptions<'a>(&'a self, history: &CustomerHistory<'a>) -> &'a [Subscription] {
         if self.subscriptions.is_empty() { history.subscriptions } else { &self.subscriptions }
     }
 
-    pub fn answers<'a>(&'a self, history: &CustomerHistory<'a>) -> &'a [AnswerRow] {
+    pub(super) fn answers<'a>(&'a self, history: &CustomerHistory<'a>) -> &'a [AnswerRow] {
         if self.answers.is_empty() { history.answers } else { &self.answers }
     }
 }

@@ -23,11 +23,11 @@ use crate::error::{Error, Result};
 
 /// Bytes that have a checksum together. The last pass reads a few KiB of each bucket at a time and has to read whole
 /// blocks, so smaller ones save reading; the checksums take memory, 1/2048 of what is spilled at this size.
-pub const BLOCK: usize = 1 << 14;
+pub(super) const BLOCK: usize = 1 << 14;
 
 /// A piece of the temporary file.
 #[derive(Debug)]
-pub struct SpilledPiece {
+pub(super) struct SpilledPiece {
     start: u64,
     length: usize,
     /// XXH3-64 of each block; the last one may be short.
@@ -36,13 +36,13 @@ pub struct SpilledPiece {
 
 impl SpilledPiece {
     /// In bytes.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.length
     }
 }
 
 /// Appends pieces to the temporary file and reads them back, from any thread.
-pub struct Spill {
+pub(super) struct Spill {
     folder: PathBuf,
     open: Mutex<SpillFile>,
 }
@@ -60,12 +60,12 @@ struct SpillFile {
 
 impl Spill {
     /// `folder`: where the file is made, once something is written.
-    pub fn new(folder: &Path) -> Spill {
+    pub(super) fn new(folder: &Path) -> Spill {
         Spill { folder: folder.to_owned(), open: Mutex::default() }
     }
 
     /// Bytes written so far.
-    pub fn written(&self) -> u64 {
+    pub(super) fn written(&self) -> u64 {
         self.open.lock().map_or(0, |open| open.end)
     }
 
@@ -73,7 +73,7 @@ impl Spill {
     ///
     /// # Errors
     /// Output: the file cannot be made or written. The error of a full disk says how much room is needed.
-    pub fn write(&self, piece: &[u8], share: Option<f64>) -> Result<SpilledPiece> {
+    pub(super) fn write(&self, piece: &[u8], share: Option<f64>) -> Result<SpilledPiece> {
         let (file, start) = {
             let mut open = self.open.lock().map_err(|_| Error::internal("a thread failed while it spilled rows"))?;
             let file = match &open.file {
@@ -96,7 +96,7 @@ impl Spill {
     ///
     /// # Errors
     /// Output: the file cannot be read, or does not hold what was written.
-    pub fn read(&self, piece: &SpilledPiece, at: usize, into: &mut [u8]) -> Result<()> {
+    pub(super) fn read(&self, piece: &SpilledPiece, at: usize, into: &mut [u8]) -> Result<()> {
         debug_assert!(at.is_multiple_of(BLOCK));
         debug_assert!(into.len().is_multiple_of(BLOCK) || at + into.len() == piece.length);
         let open = self.open.lock().map_err(|_| Error::internal("a thread failed while it spilled rows"))?;
@@ -126,7 +126,7 @@ impl Spill {
 
     /// Flips a bit of a byte of the file.
     #[cfg(test)]
-    pub fn damage(&self, at: u64) {
+    pub(super) fn damage(&self, at: u64) {
         let open = self.open.lock().unwrap();
         let file = open.file.as_ref().unwrap();
         let mut byte = [0];

@@ -5,7 +5,7 @@ use super::varint::{Reader, put, unzigzag, zigzag};
 use crate::calendar::Day;
 use crate::rows::NO_VALUE;
 
-pub fn put_uses(usage: &[UseRow], into: &mut Vec<u8>) {
+pub(super) fn put_uses(usage: &[UseRow], into: &mut Vec<u8>) {
     if usage.is_empty() {
         return;
     }
@@ -18,7 +18,7 @@ pub fn put_uses(usage: &[UseRow], into: &mut Vec<u8>) {
     }
 }
 
-pub fn read_uses(reader: &mut Reader<'_>, each: &mut impl FnMut(UseRow)) {
+pub(super) fn read_uses(reader: &mut Reader<'_>, each: &mut impl FnMut(UseRow)) {
     let mut day = 0;
     for _ in 0..reader.number() {
         day += unzigzag(reader.number());
@@ -29,7 +29,7 @@ pub fn read_uses(reader: &mut Reader<'_>, each: &mut impl FnMut(UseRow)) {
 const SCORED: u8 = 4;
 const REASONED: u8 = 8;
 
-pub fn put_answers(answers: &[AnswerRow], into: &mut Vec<u8>) {
+pub(super) fn put_answers(answers: &[AnswerRow], into: &mut Vec<u8>) {
     if answers.is_empty() {
         return;
     }
@@ -50,7 +50,7 @@ pub fn put_answers(answers: &[AnswerRow], into: &mut Vec<u8>) {
     }
 }
 
-pub fn read_answers(reader: &mut Reader<'_>, each: &mut impl FnMut(AnswerRow)) {
+pub(super) fn read_answers(reader: &mut Reader<'_>, each: &mut impl FnMut(AnswerRow)) {
     let (mut day, mut instant) = (0, 0i64);
     for _ in 0..reader.number() {
         let flags = reader.byte();
@@ -64,12 +64,12 @@ pub fn read_answers(reader: &mut Reader<'_>, each: &mut impl FnMut(AnswerRow)) {
 }
 
 #[cfg(test)]
-pub fn some_uses() -> Vec<UseRow> {
+pub(super) fn some_uses() -> Vec<UseRow> {
     vec![UseRow { day: Day(-3), quantity: i64::MAX }, UseRow { day: Day(19_000), quantity: 0 }]
 }
 
 #[cfg(test)]
-pub fn some_answers() -> Vec<AnswerRow> {
+pub(super) fn some_answers() -> Vec<AnswerRow> {
     let answer = |day, instant, kind, score, reason| AnswerRow { day: Day(day), instant, kind, score, reason };
     vec![
         answer(-3, i64::MIN, AnswerKind::Nps, Some(-100_000), NO_VALUE),

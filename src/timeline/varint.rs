@@ -4,7 +4,7 @@
 //! so that tens of millions of rows fit into memory and spilled runs are small.
 
 /// Appends an unsigned integer.
-pub fn put(into: &mut Vec<u8>, mut value: u64) {
+pub(super) fn put(into: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         into.push(value as u8 | 0x80);
         value >>= 7;
@@ -12,7 +12,7 @@ pub fn put(into: &mut Vec<u8>, mut value: u64) {
     into.push(value as u8);
 }
 
-pub fn put_wide(into: &mut Vec<u8>, mut value: u128) {
+pub(super) fn put_wide(into: &mut Vec<u8>, mut value: u128) {
     while value >= 0x80 {
         into.push(value as u8 | 0x80);
         value >>= 7;
@@ -21,19 +21,19 @@ pub fn put_wide(into: &mut Vec<u8>, mut value: u128) {
 }
 
 /// Maps 0, −1, 1, −2, 2 … to 0, 1, 2, 3, 4 …, so that small numbers of either sign are short.
-pub fn zigzag(value: i64) -> u64 {
+pub(super) fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 
-pub fn unzigzag(value: u64) -> i64 {
+pub(super) fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
-pub fn zigzag_wide(value: i128) -> u128 {
+pub(super) fn zigzag_wide(value: i128) -> u128 {
     ((value << 1) ^ (value >> 127)) as u128
 }
 
-pub fn unzigzag_wide(value: u128) -> i128 {
+pub(super) fn unzigzag_wide(value: u128) -> i128 {
     (value >> 1) as i128 ^ -((value & 1) as i128)
 }
 
@@ -43,31 +43,31 @@ pub fn unzigzag_wide(value: u128) -> i128 {
 /// Every method panics if the bytes end too early: the program wrote them itself, and verified those of the
 /// temporary file.
 #[derive(Clone, Copy, Debug)]
-pub struct Reader<'a> {
+pub(super) struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(bytes: &'a [u8]) -> Self {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
         Reader { rest: bytes }
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// The bytes that were not read yet.
-    pub fn rest(&self) -> &'a [u8] {
+    pub(super) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    pub fn byte(&mut self) -> u8 {
+    pub(super) fn byte(&mut self) -> u8 {
         let (first, rest) = self.rest.split_first().expect("bytes that the program wrote itself are complete");
         self.rest = rest;
         *first
     }
 
-    pub fn bytes(&mut self, n: usize) -> &'a [u8] {
+    pub(super) fn bytes(&mut self, n: usize) -> &'a [u8] {
         let (taken, rest) = self.rest.split_at(n);
         self.rest = rest;
         taken
@@ -75,7 +75,7 @@ impl<'a> Reader<'a> {
 
     /// The next `n` bytes (at most eight) as a number, little-endian.
     #[inline]
-    pub fn little(&mut self, n: usize) -> u64 {
+    pub(super) fn little(&mut self, n: usize) -> u64 {
         let (taken, rest) = self.rest.split_at(n);
         let value = match self.rest.first_chunk::<8>() {
             Some(eight) => u64::from_le_bytes(*eight) & (u64::MAX >> (64 - 8 * n)),
@@ -87,7 +87,7 @@ impl<'a> Reader<'a> {
 
     /// Reads what `put` appended. Most numbers have one byte, so this case is inlined.
     #[inline]
-    pub fn number(&mut self) -> u64 {
+    pub(super) fn number(&mut self) -> u64 {
         match self.rest.split_first() {
             Some((first, rest)) if *first < 0x80 => {
                 self.rest = rest;
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    pub fn wide(&mut self) -> u128 {
+    pub(super) fn wide(&mut self) -> u128 {
         match self.rest.first_chunk::<8>() {
             // The number ends within these eight bytes.
             Some(eight) if u64::from_le_bytes(*eight) & 0x8080_8080_8080_8080 != 0x8080_8080_8080_8080 => {

@@ -34,6 +34,7 @@
 //!   has happened.
 //! - [`replaced`]: exports that change while they are read, and files that are none.
 
+#![expect(unreachable_pub, reason = "a test crate offers nothing to others")]
 #![expect(clippy::inconsistent_digit_grouping, reason = "12_34 is twelve pounds thirty-four")]
 
 mod acquisition;

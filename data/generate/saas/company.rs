@@ -3,21 +3,21 @@
 use tenure::calendar::Day;
 
 /// The first day on which anybody signed up, and the exclusive end of what the exports know.
-pub const FOUNDED: Day = Day(19_358); // 2023-01-01
-pub const AS_OF: Day = Day(20_635); // 2026-07-01
-pub const MONTHS: u32 = 42;
+pub(super) const FOUNDED: Day = Day(19_358); // 2023-01-01
+pub(super) const AS_OF: Day = Day(20_635); // 2026-07-01
+pub(super) const MONTHS: u32 = 42;
 
 /// From here new customers pay the new prices …
-pub const NEW_PRICES: Day = Day(20_148); // 2025-03-01
+pub(super) const NEW_PRICES: Day = Day(20_148); // 2025-03-01
 /// … and everybody else from their first renewal on or after this day.
-pub const PRICE_RISE: Day = Day(20_240); // 2025-06-01
+pub(super) const PRICE_RISE: Day = Day(20_240); // 2025-06-01
 
-pub const TRIAL_DAYS: i32 = 14;
+pub(super) const TRIAL_DAYS: i32 = 14;
 /// Days after a failed payment until the subscription is ended.
-pub const DUNNING_DAYS: i32 = 21;
+pub(super) const DUNNING_DAYS: i32 = 21;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plan {
+pub(super) enum Plan {
     Free,
     Solo,
     Team,
@@ -25,7 +25,7 @@ pub enum Plan {
 }
 
 impl Plan {
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Plan::Free => "free",
             Plan::Solo => "solo",
@@ -35,12 +35,12 @@ impl Plan {
     }
 
     /// Whether the price is for each seat.
-    pub fn by_seat(self) -> bool {
+    pub(super) fn by_seat(self) -> bool {
         matches!(self, Plan::Team | Plan::Business)
     }
 
     /// Hazard of leaving at a monthly and at a yearly renewal, for the average customer.
-    pub fn leaving(self, yearly: bool) -> f64 {
+    pub(super) fn leaving(self, yearly: bool) -> f64 {
         match (self, yearly) {
             (Plan::Free, _) => 0.015,
             (Plan::Solo, false) => 0.060,
@@ -54,14 +54,14 @@ impl Plan {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Currency {
+pub(super) enum Currency {
     Eur,
     Gbp,
     Usd,
 }
 
 impl Currency {
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Currency::Eur => "EUR",
             Currency::Gbp => "GBP",
@@ -71,7 +71,7 @@ impl Currency {
 }
 
 /// Cents a billing interval: a year costs ten months.
-pub fn price(plan: Plan, currency: Currency, yearly: bool, seats: u32, new_prices: bool) -> i64 {
+pub(super) fn price(plan: Plan, currency: Currency, yearly: bool, seats: u32, new_prices: bool) -> i64 {
     let (old, new) = match (plan, currency) {
         (Plan::Free, _) => (0, 0),
         (Plan::Solo, Currency::Eur) => (1900, 2100),
@@ -90,7 +90,7 @@ pub fn price(plan: Plan, currency: Currency, yearly: bool, seats: u32, new_price
 }
 
 /// Country as the customer writes it, the currency it is billed in, and its share.
-pub const COUNTRIES: [((Option<&str>, Currency), u32); 18] = [
+pub(super) const COUNTRIES: [((Option<&str>, Currency), u32); 18] = [
     ((Some("Deutschland"), Currency::Eur), 190),
     ((Some("France"), Currency::Eur), 110),
     ((Some("Nederland"), Currency::Eur), 70),
@@ -112,7 +112,7 @@ pub const COUNTRIES: [((Option<&str>, Currency), u32); 18] = [
 ];
 
 /// Where customers come from.
-pub struct Channel {
+pub(super) struct Channel {
     pub name: Option<&'static str>,
     pub share: u32,
     /// On the hazard of leaving.
@@ -121,7 +121,7 @@ pub struct Channel {
     pub spend: i64,
 }
 
-pub const CHANNELS: [Channel; 7] = [
+pub(super) const CHANNELS: [Channel; 7] = [
     Channel { name: Some("search"), share: 28, leaving: 1.0, spend: 14_000 },
     Channel { name: Some("ads"), share: 24, leaving: 1.4, spend: 52_000 },
     Channel { name: Some("content"), share: 18, leaving: 0.9, spend: 11_000 },
@@ -132,17 +132,17 @@ pub const CHANNELS: [Channel; 7] = [
 ];
 
 /// Index into [`CHANNELS`] of the one that has `referred_by`.
-pub const REFERRAL: usize = 3;
+pub(super) const REFERRAL: usize = 3;
 
 /// Company size, seats it starts with (from, to), and how often a paying plan is solo, team or business.
-pub struct Size {
+pub(super) struct Size {
     pub name: &'static str,
     pub share: u32,
     pub seats: (u32, u32),
     pub plans: [(Plan, u32); 3],
 }
 
-pub const SIZES: [Size; 5] = [
+pub(super) const SIZES: [Size; 5] = [
     Size { name: "1", share: 30, seats: (1, 1), plans: [(Plan::Solo, 95), (Plan::Team, 5), (Plan::Business, 0)] },
     Size { name: "2–10", share: 38, seats: (2, 6), plans: [(Plan::Solo, 25), (Plan::Team, 68), (Plan::Business, 7)] },
     Size {
@@ -155,16 +155,16 @@ pub const SIZES: [Size; 5] = [
 ];
 
 /// By calendar month: on sign-ups, on leaving, on use.
-pub const SIGNUPS: [f64; 12] = [1.25, 1.1, 1.1, 1.0, 0.95, 0.9, 0.8, 0.8, 1.2, 1.1, 1.05, 0.75];
-pub const LEAVING: [f64; 12] = [1.3, 1.05, 1.0, 0.95, 0.95, 1.0, 1.15, 1.05, 0.9, 0.9, 0.9, 1.0];
-pub const USE: [f64; 12] = [1.0, 1.05, 1.05, 1.0, 1.0, 0.95, 0.8, 0.7, 1.05, 1.1, 1.05, 0.75];
+pub(super) const SIGNUPS: [f64; 12] = [1.25, 1.1, 1.1, 1.0, 0.95, 0.9, 0.8, 0.8, 1.2, 1.1, 1.05, 0.75];
+pub(super) const LEAVING: [f64; 12] = [1.3, 1.05, 1.0, 0.95, 0.95, 1.0, 1.15, 1.05, 0.9, 0.9, 0.9, 1.0];
+pub(super) const USE: [f64; 12] = [1.0, 1.05, 1.05, 1.0, 1.0, 0.95, 0.8, 0.7, 1.05, 1.1, 1.05, 0.75];
 
 /// What a month (from 0) plans to win.
-pub fn signups_planned(month: u32) -> f64 {
+pub(super) fn signups_planned(month: u32) -> f64 {
     (80.0 + 3.0 * f64::from(month)) * SIGNUPS[(month % 12) as usize]
 }
 
 /// Month of the year, from 0.
-pub fn month_of(day: Day) -> usize {
+pub(super) fn month_of(day: Day) -> usize {
     day.civil().month() as usize - 1
 }

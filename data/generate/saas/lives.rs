@@ -7,7 +7,7 @@ use super::company::{AS_OF, CHANNELS, DUNNING_DAYS, LEAVING, NEW_PRICES, PRICE_R
 use super::company::{Currency, Plan, month_of, price};
 use crate::random::Random;
 
-pub struct Customer {
+pub(super) struct Customer {
     pub country: Option<&'static str>,
     pub currency: Currency,
     /// Indices into [`CHANNELS`] and [`SIZES`].
@@ -26,7 +26,7 @@ pub struct Customer {
 
 /// One row of the subscriptions export: a subscription between two changes of it.
 #[derive(Clone, Debug)]
-pub struct Term {
+pub(super) struct Term {
     /// Within the customer, from 0: several terms of one subscription share it.
     pub subscription: u32,
     pub plan: Plan,
@@ -47,10 +47,10 @@ pub struct Term {
 
 impl Term {
     /// Day from which the customer no longer has access.
-    pub fn access_ends(&self) -> Day {
+    pub(super) fn access_ends(&self) -> Day {
         self.ended.or(self.paid_until).or(self.cancelled).unwrap_or(Day::NEVER)
     }
-    pub fn left_voluntarily(&self) -> Option<Day> {
+    pub(super) fn left_voluntarily(&self) -> Option<Day> {
         self.cancelled.filter(|_| self.kind == Some("voluntary"))
     }
 }
@@ -66,7 +66,7 @@ const REASONS: [(Option<&str>, u32); 7] = [
 ];
 
 /// Everything that the customer's subscriptions came to by `AS_OF`, in the order of their making.
-pub fn live(customer: &Customer, random: &mut Random) -> Vec<Term> {
+pub(super) fn live(customer: &Customer, random: &mut Random) -> Vec<Term> {
     let mut life = Life { customer, random, terms: vec![], subscriptions: 0 };
     match customer.plan {
         Plan::Free => life.free(customer.signed_up),

@@ -31,7 +31,7 @@ const RATES: u64 = 5;
 const SPEND: u64 = 6;
 
 /// Every file's name and rows, of a company with so many times the sign-ups.
-pub fn exports(times: u32) -> Result<Vec<(&'static str, RecordBatch)>> {
+pub(crate) fn exports(times: u32) -> Result<Vec<(&'static str, RecordBatch)>> {
     let customers = sign_ups(times);
     let terms: Vec<Vec<Term>> = customers
         .iter()
@@ -54,7 +54,7 @@ pub fn exports(times: u32) -> Result<Vec<(&'static str, RecordBatch)>> {
 }
 
 /// Writes every export into an existing or new folder.
-pub fn write(folder: &Path, times: u32) -> Result<()> {
+pub(crate) fn write(folder: &Path, times: u32) -> Result<()> {
     // What ships is packed once and read often; a company made for a measurement is made while somebody waits.
     let zstd = if times == 1 { 19 } else { 3 };
     fs::create_dir_all(folder)?;

@@ -25,7 +25,7 @@ fn base32(mut bits: u64, characters: usize) -> String {
     text
 }
 
-pub fn customer_id(index: usize) -> String {
+pub(super) fn customer_id(index: usize) -> String {
     // Odd factors and a shift within 40 bits: a bijection, so that ids stay distinct.
     let bits = (index as u64 + 1).wrapping_mul(0x5D_588B_656D) & 0xFF_FFFF_FFFF;
     format!("cus_{}", base32((bits ^ (bits >> 20)).wrapping_mul(0x9E_3779_B97F), 8))
@@ -55,7 +55,7 @@ fn in_euro(customers: &[Customer], index: usize) -> Option<usize> {
 }
 
 /// One row appears twice, one a second time with another size.
-pub fn customers(customers: &[Customer]) -> Result<RecordBatch> {
+pub(super) fn customers(customers: &[Customer]) -> Result<RecordBatch> {
     let (twice, conflicting) = (in_euro(customers, 700), in_euro(customers, 1_400));
     let mut rows: Vec<(usize, usize)> = vec![];
     for (n, customer) in customers.iter().enumerate() {
@@ -82,7 +82,7 @@ pub fn customers(customers: &[Customer]) -> Result<RecordBatch> {
 }
 
 /// Three rows end before they start, one has no customer.
-pub fn subscriptions(customers: &[Customer], terms: &[Vec<Term>]) -> Result<RecordBatch> {
+pub(super) fn subscriptions(customers: &[Customer], terms: &[Vec<Term>]) -> Result<RecordBatch> {
     let backwards = [300, 2_100, 4_200].map(|index| in_euro(customers, index));
     let nobody = in_euro(customers, 1_800);
     let mut rows: Vec<(Option<usize>, Currency, String, Term)> = vec![];
@@ -126,7 +126,7 @@ pub fn subscriptions(customers: &[Customer], terms: &[Vec<Term>]) -> Result<Reco
 }
 
 /// Three rows have no customer.
-pub fn usage(mut rows: Vec<Used>) -> Result<RecordBatch> {
+pub(super) fn usage(mut rows: Vec<Used>) -> Result<RecordBatch> {
     const NOBODY: [usize; 3] = [1_000, 50_000, 90_000];
     rows.sort_by_key(|row| (row.on, row.customer));
     export::batch(vec![
@@ -141,7 +141,7 @@ pub fn usage(mut rows: Vec<Used>) -> Result<RecordBatch> {
 }
 
 /// Twelve answers are of customers that no other export knows, one NPS is 11.
-pub fn surveys(mut rows: Vec<Answer>) -> Result<RecordBatch> {
+pub(super) fn surveys(mut rows: Vec<Answer>) -> Result<RecordBatch> {
     const STRANGERS: usize = 12;
     rows.sort_by_key(|row| (row.on, row.customer, row.kind, row.score));
     let every = rows.len() / STRANGERS;
@@ -161,7 +161,7 @@ pub fn surveys(mut rows: Vec<Answer>) -> Result<RecordBatch> {
 }
 
 /// By month, channel and market (the currency of the customers it was spent on); every amount is in euro.
-pub fn acquisition_costs(random: &mut Random) -> Result<RecordBatch> {
+pub(super) fn acquisition_costs(random: &mut Random) -> Result<RecordBatch> {
     let markets = [Currency::Eur, Currency::Gbp, Currency::Usd];
     let weight = |market| COUNTRIES.iter().filter(|c| c.0.1 == market).map(|c| f64::from(c.1)).sum::<f64>();
     let all = markets.iter().map(|market| weight(*market)).sum::<f64>();
@@ -185,7 +185,7 @@ pub fn acquisition_costs(random: &mut Random) -> Result<RecordBatch> {
 }
 
 /// Euro for a unit of the currency, on working days; six decimals.
-pub fn exchange_rates(random: &mut Random) -> Result<RecordBatch> {
+pub(super) fn exchange_rates(random: &mut Random) -> Result<RecordBatch> {
     let mut rows = vec![];
     let mut rates = [(Currency::Gbp, 1.145, 1.16), (Currency::Usd, 0.935, 0.905)];
     let mut day = FOUNDED.plus(-5);

@@ -7,7 +7,7 @@ use super::company::{AS_OF, FOUNDED, Plan, USE, month_of};
 use super::lives::{Customer, Term};
 use crate::random::Random;
 
-pub struct Used {
+pub(super) struct Used {
     pub customer: usize,
     /// The Sunday that closes the week.
     pub on: Day,
@@ -15,7 +15,7 @@ pub struct Used {
     pub quantity: i64,
 }
 
-pub struct Answer {
+pub(super) struct Answer {
     pub customer: usize,
     pub on: Day,
     pub kind: &'static str,
@@ -42,7 +42,7 @@ fn fading(terms: &[Term], day: Day) -> f64 {
     }
 }
 
-pub fn usage(index: usize, customer: &Customer, terms: &[Term], random: &mut Random, into: &mut Vec<Used>) {
+pub(super) fn usage(index: usize, customer: &Customer, terms: &[Term], random: &mut Random, into: &mut Vec<Used>) {
     // 1970-01-04 was a Sunday.
     let mut on = Day(FOUNDED.0 + (3 - FOUNDED.0).rem_euclid(7));
     while on < AS_OF {
@@ -61,7 +61,7 @@ pub fn usage(index: usize, customer: &Customer, terms: &[Term], random: &mut Ran
     }
 }
 
-pub fn answers(index: usize, customer: &Customer, terms: &[Term], random: &mut Random, into: &mut Vec<Answer>) {
+pub(super) fn answers(index: usize, customer: &Customer, terms: &[Term], random: &mut Random, into: &mut Vec<Answer>) {
     let mut push = |on: Day, kind, score, reason| {
         if on < AS_OF {
             into.push(Answer { customer: index, on, kind, score, reason });

@@ -21,7 +21,7 @@ use crate::tables::{customers, ledger};
 
 /// Explain what a pipeline computes: its inputs, settings, formulas, tables and columns
 #[derive(clap::Args, Clone, Debug)]
-pub struct ExplainArgs {
+pub(super) struct ExplainArgs {
     #[command(flatten)]
     pub pipeline: PipelineArgs,
     /// Explain only this stage; or `customers` or `ledger`, which every run writes
@@ -72,7 +72,7 @@ struct SettingDoc {
 
 /// # Errors
 /// Pipeline: the file is wrong, or has no such stage.
-pub fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
+pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     let pipeline = args.pipeline.load()?;
     let mut explained = explain(&pipeline)?;
     if let Some(name) = &args.stage {

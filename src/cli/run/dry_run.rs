@@ -50,7 +50,7 @@ impl CostRule {
 }
 
 /// What a run would do, from the pipeline file and the footers of the exports.
-pub struct DryRun<'a> {
+pub(super) struct DryRun<'a> {
     pipeline: &'a Pipeline,
     run_plan: &'a RunPlan,
     inspected: &'a Inspected,
@@ -61,7 +61,7 @@ pub struct DryRun<'a> {
 
 impl<'a> DryRun<'a> {
     /// For the current thread pool. `limit`: `--memory-limit` in bytes, if given.
-    pub fn new(
+    pub(super) fn new(
         pipeline: &'a Pipeline,
         run_plan: &'a RunPlan,
         inspected: &'a Inspected,
@@ -74,7 +74,7 @@ impl<'a> DryRun<'a> {
     ///
     /// # Errors
     /// Output: standard output cannot be written to.
-    pub fn print(&self, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
+    pub(super) fn print(&self, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
         stdout::text(out, self.text())
     }
 
@@ -82,7 +82,7 @@ impl<'a> DryRun<'a> {
     ///
     /// # Errors
     /// None; it returns what a command returns.
-    pub fn emit(&self) -> Result<ExitStatus, Errors> {
+    pub(super) fn emit(&self) -> Result<ExitStatus, Errors> {
         let sources = self.inspected.sources.iter().map(|(kind, source)| {
             json!({
                 "source": kind.name(),

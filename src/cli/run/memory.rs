@@ -12,7 +12,7 @@ use crate::numbers::size;
 const LEAST: u64 = PROGRAM + FEWEST_ROW_BYTES + 2 * BESIDE_ROWS;
 
 /// `4GiB`, `512 MiB`, `2G`, `1500000000`: binary units with an i or without a B, else decimal ones.
-pub fn bytes(text: &str) -> std::result::Result<u64, String> {
+pub(super) fn bytes(text: &str) -> std::result::Result<u64, String> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = (&text[..digits], text[digits..].trim());
@@ -36,7 +36,7 @@ pub fn bytes(text: &str) -> std::result::Result<u64, String> {
 ///
 /// # Errors
 /// Pipeline: what was asked for is less than any run needs.
-pub fn limit(asked: Option<u64>, format: LogFormat) -> Result<()> {
+pub(super) fn limit(asked: Option<u64>, format: LogFormat) -> Result<()> {
     if memory::own_address_space().is_some() {
         memory::share_address_space();
     }
@@ -57,7 +57,7 @@ pub fn limit(asked: Option<u64>, format: LogFormat) -> Result<()> {
 }
 
 /// Limits a command without an option for it to four fifths of what there is.
-pub fn limit_to_available() {
+pub(crate) fn limit_to_available() {
     let Some(process) = memory::available().map(|all| all / 5 * 4) else { return };
     let words = |what: &str| format!("error: {what}\nhelp: a file that it reads may be damaged or hostile\n");
     let words = OutOfMemoryMessages {

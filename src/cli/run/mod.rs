@@ -10,9 +10,9 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-pub use self::memory::limit_to_available;
+pub(super) use self::memory::limit_to_available;
 use self::progress::RunReport;
-pub use self::progress::emit_errors;
+pub(super) use self::progress::emit_errors;
 use super::interrupt::Interrupt;
 use super::panics;
 use super::pipeline::PipelineArgs;
@@ -26,7 +26,7 @@ use crate::timeline::store::Store;
 
 /// Read the exports, compute the tables of a pipeline and publish them
 #[derive(clap::Args, Clone, Debug)]
-pub struct RunArgs {
+pub(super) struct RunArgs {
     #[command(flatten)]
     pub pipeline: PipelineArgs,
     /// Compute only these stages; such a run does not become `latest`
@@ -54,7 +54,7 @@ pub struct RunArgs {
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
+pub(super) enum LogFormat {
     /// A progress bar on a terminal, and sentences
     Text,
     /// One JSON object per event and line; no summary on standard output
@@ -63,7 +63,7 @@ pub enum LogFormat {
 
 impl RunArgs {
     /// True if standard error is to consist of JSON objects, one a line, errors included.
-    pub fn wants_events(&self) -> bool {
+    pub(super) fn wants_events(&self) -> bool {
         self.log_format == LogFormat::Json
     }
 
@@ -78,7 +78,7 @@ impl RunArgs {
     }
 }
 
-pub fn run(args: &RunArgs, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Errors> {
+pub(super) fn run(args: &RunArgs, out: &mut (dyn Write + Send)) -> Result<ExitStatus, Errors> {
     let interrupt = Interrupt::listen()?;
     if args.wants_events() {
         interrupt.report_as_event();

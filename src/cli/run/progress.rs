@@ -36,7 +36,7 @@ pub(super) fn emit(event: &str, fields: Value) {
 }
 
 /// Prints errors as events: the first fifty, and how many more there are.
-pub fn emit_errors(errors: &Errors) {
+pub(crate) fn emit_errors(errors: &Errors) {
     let (first, more) = errors.first();
     for error in first {
         let place = error.place.as_ref().map(|p| p.file.display().to_string());
@@ -54,7 +54,7 @@ fn reasons(error: &Error) -> String {
     causes.fold(error.what.clone(), |text, cause| format!("{text}: {cause}"))
 }
 
-pub struct RunReport {
+pub(super) struct RunReport {
     interrupt: Interrupt,
     json: bool,
     quiet: bool,
@@ -76,7 +76,7 @@ struct CurrentPhase {
 
 impl RunReport {
     /// `walks`: how often the fold goes over the customers, at most.
-    pub fn new(args: &RunArgs, walks: usize, interrupt: Interrupt) -> RunReport {
+    pub(super) fn new(args: &RunArgs, walks: usize, interrupt: Interrupt) -> RunReport {
         let (quiet, json) = (args.quiet, args.wants_events());
         let shown = !quiet && !json && std::io::stderr().is_terminal();
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -108,7 +108,7 @@ impl RunReport {
     }
 
     /// Reports that a phase uses fewer threads than it may, because the memory limit has no room for more.
-    pub fn fewer_threads(&self, phase: &str, used: usize, threads: usize) {
+    pub(super) fn fewer_threads(&self, phase: &str, used: usize, threads: usize) {
         self.say(&format!("{phase}: {used} of {threads} threads, as many as the memory limit has room for"));
         self.event("fewer_threads", json!({ "phase": phase, "used": used, "threads": threads }));
     }
@@ -130,13 +130,13 @@ impl RunReport {
         }
     }
 
-    pub fn begun(&self, pipeline: &Pipeline, run_id: &RunId) {
+    pub(super) fn begun(&self, pipeline: &Pipeline, run_id: &RunId) {
         self.event("run_started", json!({ "pipeline": pipeline.name.written(), "run_id": run_id.to_string() }));
     }
 
     /// Reports a previous run that was killed, and which of its files were removed. `unended`: the process that held
     /// the output folder.
-    pub fn last_run(&self, pipeline: &Pipeline, unended: Option<&str>, leftovers: &[Leftover]) {
+    pub(super) fn last_run(&self, pipeline: &Pipeline, unended: Option<&str>, leftovers: &[Leftover]) {
         if unended.is_none() && leftovers.is_empty() {
             return;
         }
@@ -158,18 +158,18 @@ impl RunReport {
     }
 
     /// Reports that the summary could not be printed although the run is published.
-    pub fn summary_failed(&self, finished: &PublishedRun, errors: &Errors) {
+    pub(super) fn summary_failed(&self, finished: &PublishedRun, errors: &Errors) {
         let why: Vec<String> = errors.iter().map(reasons).collect();
         self.warn(&format!("the run is published in {}, but {}", shown(&finished.folder), why.join("; ")));
     }
 
     /// Ends the current phase and removes the bar.
-    pub fn finish(&self) {
+    pub(super) fn finish(&self) {
         self.end_phase();
         self.bar.finish_and_clear();
     }
 
-    pub fn published(&self, finished: &PublishedRun) {
+    pub(super) fn published(&self, finished: &PublishedRun) {
         if let Some(e) = &finished.unsynced {
             let why = reasons(e);
             self.warn(&format!("the run is published, but may not survive a power failure: {why}"));
@@ -194,7 +194,7 @@ impl RunReport {
         );
     }
 
-    pub fn timings(&self) -> Vec<Timing> {
+    pub(super) fn timings(&self) -> Vec<Timing> {
         self.end_phase();
         self.current.lock().map(|c| c.timings.clone()).unwrap_or_default()
     }

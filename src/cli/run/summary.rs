@@ -43,7 +43,7 @@ fn right(table: &mut Table, columns: impl IntoIterator<Item = usize>) {
 }
 
 /// Prints what was read, rejected and written, the key figures of the last complete period, warnings, time and memory.
-pub fn print(finished: &PublishedRun, pipeline: &Pipeline, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
+pub(super) fn print(finished: &PublishedRun, pipeline: &Pipeline, out: &mut dyn Write) -> Result<ExitStatus, Errors> {
     let latest = if finished.is_latest { ", now `latest`" } else { "; `latest` stays as it was (--only)" };
     let place = format!("published {}{latest}\n", escaped(&shown(&finished.folder)));
     stdout::text_with_place(out, text(finished, pipeline), &place)

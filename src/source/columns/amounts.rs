@@ -13,13 +13,13 @@ use crate::source::Reason;
 
 /// Amounts in minor units, and for each whether it was rounded to one.
 #[derive(Clone, Debug, Default)]
-pub struct Amounts {
+pub(crate) struct Amounts {
     pub units: Vec<i64>,
     pub rounded: Vec<bool>,
 }
 
 /// Reads a column that [`Class`](super::Class) found to hold numbers or texts.
-pub fn read(array: &ArrayRef, digits: u8, label: &Arc<str>, faults: &mut Faults) -> Amounts {
+pub(crate) fn read(array: &ArrayRef, digits: u8, label: &Arc<str>, faults: &mut Faults) -> Amounts {
     macro_rules! integers {
         ($type:ty) => {{
             let power = 10i128.pow(u32::from(digits));
@@ -113,7 +113,7 @@ fn decimal(unscaled: i128, scale: i32, digits: u8) -> Result<MinorUnits, AmountE
 }
 
 /// The number in a row of such a column, to its last digit; `None` for NULL, and for a text that is none.
-pub fn exact(array: &dyn Array, row: usize) -> Option<Result<ExactDecimal, AmountError>> {
+pub(crate) fn exact(array: &dyn Array, row: usize) -> Option<Result<ExactDecimal, AmountError>> {
     macro_rules! integer {
         ($type:ty) => {
             Ok(ExactDecimal { unscaled: array.as_primitive::<$type>().value(row).into(), scale: 0 })
@@ -151,7 +151,7 @@ pub fn exact(array: &dyn Array, row: usize) -> Option<Result<ExactDecimal, Amoun
 }
 
 /// Whether a row has no value: NULL or an empty text.
-pub fn is_blank(array: &dyn Array, row: usize) -> bool {
+pub(crate) fn is_blank(array: &dyn Array, row: usize) -> bool {
     array.logical_nulls().is_some_and(|n| n.is_null(row))
         || array.as_string_view_opt().is_some_and(|texts| texts.value(row).is_empty())
 }

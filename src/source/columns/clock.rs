@@ -9,7 +9,7 @@ use crate::calendar::{Day, LocalDays};
 
 /// The two time zones of a scan. It remembers the last offset, because exports are mostly in the order of time.
 #[derive(Clone, Debug)]
-pub struct Clock {
+pub(crate) struct Clock {
     local: LocalDays,
     wall: WallClock,
     /// The source's zone is the calendar's: a wall-clock time is local as it stands.
@@ -17,7 +17,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    pub fn new(source: &TimeZone, calendar: &TimeZone) -> Self {
+    pub(crate) fn new(source: &TimeZone, calendar: &TimeZone) -> Self {
         Clock {
             local: LocalDays::new(calendar.clone()),
             wall: WallClock::new(source.clone()),
@@ -25,31 +25,31 @@ impl Clock {
         }
     }
 
-    pub fn same_zone(&self) -> bool {
+    pub(crate) fn same_zone(&self) -> bool {
         self.same_zone
     }
 
     /// Local wall-clock microseconds of an instant.
-    pub fn local_micros(&mut self, instant: i64) -> i64 {
+    pub(crate) fn local_micros(&mut self, instant: i64) -> i64 {
         let (seconds, rest) = (instant.div_euclid(1_000_000), instant.rem_euclid(1_000_000));
         self.local.local_second(seconds).saturating_mul(1_000_000).saturating_add(rest)
     }
 
     /// Local day of an instant in microseconds.
-    pub fn day(&mut self, instant: i64) -> Day {
+    pub(crate) fn day(&mut self, instant: i64) -> Day {
         self.local.day(instant.div_euclid(1_000_000))
     }
 
     /// The instant at which a clock in the source's zone showed `wall`, both in microseconds. Where the clock showed a time
     /// twice, the first is taken. A time that it skipped is moved forward by the length of the gap.
-    pub fn instant(&mut self, wall: i64) -> i64 {
+    pub(crate) fn instant(&mut self, wall: i64) -> i64 {
         let (seconds, rest) = (wall.div_euclid(1_000_000), wall.rem_euclid(1_000_000));
         self.wall.instant(seconds).saturating_mul(1_000_000).saturating_add(rest)
     }
 }
 
 /// The day of a wall-clock time in microseconds.
-pub fn wall_day(micros: i64) -> Day {
+pub(crate) fn wall_day(micros: i64) -> Day {
     // |i64::MAX| / 86.4e9 < 2^27
     Day(micros.div_euclid(MICROS_A_DAY) as i32)
 }

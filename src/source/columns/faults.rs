@@ -16,7 +16,7 @@ use crate::source::Reason;
 ///
 /// A row takes a few bytes here however long its value is: a value stays in its array until it is asked for.
 #[derive(Debug, Default)]
-pub struct Faults {
+pub(crate) struct Faults {
     /// Row → index into `causes`.
     rows: BTreeMap<usize, usize>,
     causes: Vec<FaultCause>,
@@ -34,7 +34,7 @@ struct FaultCause {
 
 /// A faulty row.
 #[derive(Clone, Copy, Debug)]
-pub struct RowFault<'a> {
+pub(crate) struct RowFault<'a> {
     pub row: usize,
     pub reason: Reason,
     /// The export's column, or the expression.
@@ -44,7 +44,7 @@ pub struct RowFault<'a> {
 
 impl RowFault<'_> {
     /// The value at fault as text, cut after [`LONGEST_VALUE`] characters; `None` where there is none.
-    pub fn value(&self) -> Option<String> {
+    pub(crate) fn value(&self) -> Option<String> {
         shown(self.values?, self.row)
     }
 }
@@ -54,12 +54,12 @@ pub const LONGEST_VALUE: usize = 1000;
 
 impl Faults {
     /// Marks a row as faulty that has no value to show.
-    pub fn mark(&mut self, row: usize, reason: Reason, column: &Arc<str>) {
+    pub(crate) fn mark(&mut self, row: usize, reason: Reason, column: &Arc<str>) {
         self.put(row, reason, column, None);
     }
 
     /// Marks a row as faulty. Its value is read from `values` if it is asked for; NULL there means that it has none.
-    pub fn mark_value(&mut self, row: usize, reason: Reason, column: &Arc<str>, values: &ArrayRef) {
+    pub(crate) fn mark_value(&mut self, row: usize, reason: Reason, column: &Arc<str>, values: &ArrayRef) {
         self.put(row, reason, column, Some(values));
     }
 
@@ -82,20 +82,20 @@ impl Faults {
         self.rows.insert(row, cause);
     }
 
-    pub fn contains(&self, row: usize) -> bool {
+    pub(crate) fn contains(&self, row: usize) -> bool {
         !self.rows.is_empty() && self.rows.contains_key(&row)
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
 
     /// In order of row.
-    pub fn iter(&self) -> impl Iterator<Item = RowFault<'_>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = RowFault<'_>> {
         self.rows.iter().map(|(row, cause)| {
             let FaultCause { reason, column, values, .. } = &self.causes[*cause];
             RowFault { row: *row, reason: *reason, column, values: values.as_ref() }
@@ -103,17 +103,17 @@ impl Faults {
     }
 
     /// How many rows have each reason and column; a pair may come several times.
-    pub fn counts(&self) -> impl Iterator<Item = (Reason, &Arc<str>, u64)> {
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (Reason, &Arc<str>, u64)> {
         self.causes.iter().map(|cause| (cause.reason, &cause.column, cause.rows))
     }
 
-    pub fn rows(&self) -> impl Iterator<Item = usize> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = usize> {
         self.rows.keys().copied()
     }
 }
 
 /// A value as text, `None` for NULL.
-pub fn shown(array: &dyn Array, row: usize) -> Option<String> {
+pub(crate) fn shown(array: &dyn Array, row: usize) -> Option<String> {
     if array.logical_nulls().is_some_and(|n| n.is_null(row)) {
         return None;
     }

@@ -21,13 +21,18 @@ pub enum IdKind {
 
 /// The most bytes of a customer id. The id of every customer is kept in memory, and is written to tables with one row a
 /// customer and period.
-pub const LONGEST_ID: usize = 512;
+pub(crate) const LONGEST_ID: usize = 512;
 
 /// Reads a column of texts or whole numbers. A row is marked faulty if its id is NULL, empty or longer than [`LONGEST_ID`].
 ///
 /// # Errors
 /// The row and a sentence, if an id fits no table: a whole number beyond 64 bits with a sign.
-pub fn read(array: &ArrayRef, kind: IdKind, label: &Arc<str>, faults: &mut Faults) -> Result<Ids, (usize, String)> {
+pub(crate) fn read(
+    array: &ArrayRef,
+    kind: IdKind,
+    label: &Arc<str>,
+    faults: &mut Faults,
+) -> Result<Ids, (usize, String)> {
     macro_rules! integers {
         ($type:ty) => {{
             let values = array.as_primitive::<$type>().values();

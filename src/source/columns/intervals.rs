@@ -4,12 +4,12 @@ use super::texts::LONGEST;
 
 /// Whole months, or days where `months` is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PlanInterval {
+pub(crate) struct PlanInterval {
     pub months: i32,
     pub days: i32,
 }
 
-pub const MONTH: PlanInterval = PlanInterval { months: 1, days: 0 };
+pub(crate) const MONTH: PlanInterval = PlanInterval { months: 1, days: 0 };
 
 const UNITS: &[(&[&str], i32, i32)] = &[
     (&["day", "days", "daily", "d"], 0, 1),
@@ -25,7 +25,7 @@ const UNITS: &[(&[&str], i32, i32)] = &[
 const LONGEST_MONTHS: i64 = 1200;
 
 /// `month`, `Yearly`, `3 months`, `2weeks`, `every 6 months`, `P1Y`; `None` for anything else.
-pub fn parse(text: &str) -> Option<PlanInterval> {
+pub(crate) fn parse(text: &str) -> Option<PlanInterval> {
     if text.len() > LONGEST {
         return None;
     }

@@ -4,7 +4,7 @@ use super::texts::LONGEST;
 
 /// A date, or a date and time, as the text gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IsoTime {
+pub(crate) struct IsoTime {
     /// Days since 1970-01-01.
     pub day: i32,
     /// Microseconds since midnight; further digits are cut.
@@ -14,18 +14,18 @@ pub struct IsoTime {
     pub date_only: bool,
 }
 
-pub const MICROS_A_DAY: i64 = 86_400_000_000;
+pub(crate) const MICROS_A_DAY: i64 = 86_400_000_000;
 
 impl IsoTime {
     /// Wall-clock microseconds since 1970-01-01T00:00.
-    pub fn wall_micros(&self) -> i64 {
+    pub(crate) fn wall_micros(&self) -> i64 {
         i64::from(self.day) * MICROS_A_DAY + self.micros
     }
 }
 
 /// `2011-12-09`, `2011-12-09T12:50`, `2011-12-09 12:50:00.123`, with `Z`, `+01`, `+0100` or `+01:00` behind a time.
 /// Nothing else: no other order, no other separators, no surrounding blanks, no more bytes than [`LONGEST`].
-pub fn parse(text: &[u8]) -> Option<IsoTime> {
+pub(crate) fn parse(text: &[u8]) -> Option<IsoTime> {
     if !(10..=LONGEST).contains(&text.len()) || text[4] != b'-' || text[7] != b'-' {
         return None;
     }

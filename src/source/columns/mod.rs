@@ -3,23 +3,23 @@
 //! A value that cannot be used marks its row as faulty and leaves a placeholder, so that all columns keep one length. The
 //! faulty rows are dropped later.
 
-pub mod amounts;
-pub mod class;
-pub mod clock;
-pub mod faults;
-pub mod ids;
-pub mod intervals;
-pub mod iso;
-pub mod packed;
-pub mod texts;
-pub mod times;
+pub(super) mod amounts;
+pub(super) mod class;
+pub(super) mod clock;
+pub(super) mod faults;
+pub(super) mod ids;
+pub(super) mod intervals;
+pub(super) mod iso;
+pub(super) mod packed;
+pub(super) mod texts;
+pub(super) mod times;
 
-pub use class::Class;
-pub use clock::Clock;
-pub use faults::Faults;
+pub(super) use class::Class;
+pub(super) use clock::Clock;
+pub(super) use faults::Faults;
 
 /// The double nearest to the shortest decimal of a single-precision float: 0.1 stays 0.1.
-pub fn widen(x: f32) -> f64 {
+pub(super) fn widen(x: f32) -> f64 {
     let wide = f64::from(x);
     if !wide.is_finite() || (wide == wide.trunc() && wide.abs() < 16_777_216.0) {
         return wide;

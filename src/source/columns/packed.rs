@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::rows::PackedId;
 
 /// Packs a text; the empty one is NULL.
-pub fn pack(text: &[u8]) -> PackedId {
+pub(crate) fn pack(text: &[u8]) -> PackedId {
     if text.len() > 15 {
         return (0xFFu128 << 120) | (xxh3_128(text) & ((1 << 120) - 1));
     }
@@ -18,7 +18,7 @@ pub fn pack(text: &[u8]) -> PackedId {
 }
 
 /// Packs a column of texts or whole numbers. A whole number is its eight bytes; one column never holds both.
-pub fn read(array: &dyn Array) -> Vec<PackedId> {
+pub(crate) fn read(array: &dyn Array) -> Vec<PackedId> {
     macro_rules! integers {
         ($type:ty) => {
             array

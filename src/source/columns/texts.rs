@@ -16,18 +16,18 @@ use crate::source::budget::Budget;
 /// The most bytes of a text that is kept or parsed: a value of a segment, a channel, a reason, a currency, and a number or
 /// time written as text. A longer text makes its row faulty. The bound of customer ids is
 /// [`LONGEST_ID`](super::ids::LONGEST_ID).
-pub const LONGEST: usize = 4096;
+pub(crate) const LONGEST: usize = 4096;
 
 /// The values of a column as text: texts as they are, whole numbers and decimals in digits, floats as their shortest
 /// decimal, booleans as `true` and `false`, dates as ISO 8601.
-pub struct AsText<'a>(&'a ArrayRef);
+pub(crate) struct AsText<'a>(&'a ArrayRef);
 
 impl<'a> AsText<'a> {
-    pub fn new(array: &'a ArrayRef) -> Self {
+    pub(crate) fn new(array: &'a ArrayRef) -> Self {
         AsText(array)
     }
 
-    pub fn get(&self, row: usize) -> Option<Cow<'a, str>> {
+    pub(crate) fn get(&self, row: usize) -> Option<Cow<'a, str>> {
         let array = self.0;
         if array.is_null(row) {
             return None;
@@ -51,7 +51,7 @@ fn plain(x: f64) -> String {
 
 /// The values of one segment, or all channels or reasons, numbered in the order in which the scan found them.
 #[derive(Debug)]
-pub struct ValueDictionary<'a> {
+pub(crate) struct ValueDictionary<'a> {
     /// What the values are, for messages.
     name: String,
     budget: &'a Budget,
@@ -69,7 +69,7 @@ struct Known {
 
 impl<'a> ValueDictionary<'a> {
     /// `name`: what the values are, as messages say it. `budget`: what their texts may take in memory.
-    pub fn new(name: String, budget: &'a Budget) -> ValueDictionary<'a> {
+    pub(crate) fn new(name: String, budget: &'a Budget) -> ValueDictionary<'a> {
         ValueDictionary { name, budget, known: Mutex::default() }
     }
 
@@ -104,13 +104,13 @@ impl<'a> ValueDictionary<'a> {
     }
 
     /// The text of every code.
-    pub fn into_values(self) -> Vec<Arc<str>> {
+    pub(crate) fn into_values(self) -> Vec<Arc<str>> {
         self.known.into_inner().unwrap_or_else(PoisonError::into_inner).values
     }
 }
 
 /// One worker's copy of a dictionary, so that each worker takes the lock about once a value.
-pub struct Coder<'a> {
+pub(crate) struct Coder<'a> {
     dictionary: &'a ValueDictionary<'a>,
     known: HashMap<Arc<str>, ValueCode>,
     /// The string views of this batch by a hash of the view. Equal views are equal texts.
@@ -124,7 +124,7 @@ const KNOWN: usize = 1 << 15;
 const NO_VIEW: u128 = u128::MAX;
 
 impl<'a> Coder<'a> {
-    pub fn new(dictionary: &'a ValueDictionary<'a>) -> Self {
+    pub(crate) fn new(dictionary: &'a ValueDictionary<'a>) -> Self {
         Coder { dictionary, known: HashMap::new(), views: vec![(NO_VIEW, 0); VIEWS] }
     }
 
@@ -132,7 +132,7 @@ impl<'a> Coder<'a> {
     ///
     /// # Errors
     /// Input: there are more values than the memory for them holds.
-    pub fn codes(&mut self, array: &ArrayRef, too_long: &mut dyn FnMut(usize)) -> Result<Vec<ValueCode>> {
+    pub(crate) fn codes(&mut self, array: &ArrayRef, too_long: &mut dyn FnMut(usize)) -> Result<Vec<ValueCode>> {
         if let Some(views) = array.as_string_view_opt() {
             // A view longer than twelve bytes points into this batch's buffers.
             self.views.fill((NO_VIEW, 0));

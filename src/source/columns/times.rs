@@ -17,7 +17,7 @@ use crate::source_kind::TimeRole;
 
 /// Days and, for the order within a day, instants. NULL is [`Day::NEVER`].
 #[derive(Clone, Debug)]
-pub struct Times {
+pub(crate) struct Times {
     pub days: Vec<Day>,
     /// Microseconds since the epoch. Wall-clock times in the calendar's own zone count as if that zone were UTC.
     pub instants: Vec<i64>,
@@ -26,7 +26,13 @@ pub struct Times {
 }
 
 /// Reads a column that [`Class`](super::Class) found to hold times; faults are marked in order of rows.
-pub fn read(array: &ArrayRef, role: TimeRole, clock: &mut Clock, label: &Arc<str>, faults: &mut Faults) -> Times {
+pub(crate) fn read(
+    array: &ArrayRef,
+    role: TimeRole,
+    clock: &mut Clock,
+    label: &Arc<str>,
+    faults: &mut Faults,
+) -> Times {
     let mut times = match array.data_type() {
         DataType::Date32 => dates(array.as_primitive::<Date32Type>(), i64::from),
         DataType::Date64 => dates(array.as_primitive::<Date64Type>(), |ms| ms.div_euclid(86_400_000)),

@@ -11,7 +11,7 @@ use super::types::SqlType;
 use super::{SqlRefusal, literal};
 
 /// Flattens a chain of AND or OR, however long, and joins it as a balanced tree.
-pub fn chain(l: &mut Lowering, op: &Op, sql: &Sql) -> Lowered {
+pub(super) fn chain(l: &mut Lowering, op: &Op, sql: &Sql) -> Lowered {
     let passes = if *op == Op::And { Passes::NotFalse } else { Passes::NotTrue };
     let outer = l.steps.current();
     let mut waiting = vec![sql];
@@ -34,7 +34,7 @@ pub fn chain(l: &mut Lowering, op: &Op, sql: &Sql) -> Lowered {
 }
 
 /// `CASE`, with an operand that each branch is compared with, or without.
-pub fn case(l: &mut Lowering, operand: Option<&Sql>, branches: &[CaseWhen], otherwise: Option<&Sql>) -> Lowered {
+pub(super) fn case(l: &mut Lowering, operand: Option<&Sql>, branches: &[CaseWhen], otherwise: Option<&Sql>) -> Lowered {
     let operand = operand.map(|o| l.lower(o)).transpose()?;
     let operand = operand.map(|node| l.steps.once_node(node));
     let outer = l.steps.current();
@@ -68,7 +68,7 @@ pub fn case(l: &mut Lowering, operand: Option<&Sql>, branches: &[CaseWhen], othe
 }
 
 /// `COALESCE`: an argument is evaluated where all before it are NULL.
-pub fn first_value(l: &mut Lowering, name: &str, arguments: &[&Sql]) -> Lowered {
+pub(super) fn first_value(l: &mut Lowering, name: &str, arguments: &[&Sql]) -> Lowered {
     let outer = l.steps.current();
     let mut nodes = vec![];
     for argument in arguments {
@@ -88,7 +88,7 @@ pub fn first_value(l: &mut Lowering, name: &str, arguments: &[&Sql]) -> Lowered 
 }
 
 /// `value BETWEEN low AND high`, which is `value >= low AND value <= high`.
-pub fn between(l: &mut Lowering, value: &Sql, low: &Sql, high: &Sql, negated: bool) -> Lowered {
+pub(super) fn between(l: &mut Lowering, value: &Sql, low: &Sql, high: &Sql, negated: bool) -> Lowered {
     let value = l.lower(value)?;
     let value = l.steps.once_node(value);
     let low = l.lower(low)?;
@@ -103,7 +103,7 @@ pub fn between(l: &mut Lowering, value: &Sql, low: &Sql, high: &Sql, negated: bo
 }
 
 /// `value IN (a, b, …)`, which is `value = a OR value = b OR …`.
-pub fn in_list(l: &mut Lowering, value: &Sql, list: &[Sql], negated: bool) -> Lowered {
+pub(super) fn in_list(l: &mut Lowering, value: &Sql, list: &[Sql], negated: bool) -> Lowered {
     let value = l.lower(value)?;
     let value = l.steps.once_node(value);
     let outer = l.steps.current();

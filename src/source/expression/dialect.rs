@@ -17,13 +17,13 @@ const ATTEMPTS_A_TOKEN: usize = 8;
 
 /// sqlparser's general dialect, ended after a number of steps.
 #[derive(Debug)]
-pub struct Metered {
+pub(super) struct Metered {
     attempts_left: Cell<usize>,
 }
 
 impl Metered {
     /// `tokens`: of the text that is to be parsed.
-    pub fn new(tokens: usize) -> Metered {
+    pub(super) fn new(tokens: usize) -> Metered {
         Metered { attempts_left: Cell::new(tokens.saturating_add(1).saturating_mul(ATTEMPTS_A_TOKEN)) }
     }
 }

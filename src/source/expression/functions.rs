@@ -165,7 +165,7 @@ pub fn allowed_functions() -> impl Iterator<Item = &'static str> {
 }
 
 /// A call as the syntax tree has it.
-pub fn lower(lowering: &mut Lowering, function: &Function) -> Lowered {
+pub(super) fn lower(lowering: &mut Lowering, function: &Function) -> Lowered {
     let name = function.name.to_string().to_ascii_uppercase();
     if function.over.is_some() || OF_MANY_ROWS.contains(&name.as_str()) {
         return Err(SqlRefusal::new(format!("{name} looks at several rows, and an expression sees one"))
@@ -205,7 +205,7 @@ pub fn lower(lowering: &mut Lowering, function: &Function) -> Lowered {
 }
 
 /// A call of an allowed function.
-pub fn call(lowering: &mut Lowering, name: &str, arguments: Vec<TypedExpr>) -> Lowered {
+pub(super) fn call(lowering: &mut Lowering, name: &str, arguments: Vec<TypedExpr>) -> Lowered {
     check_count(name, arguments.len())?;
     let rule = FUNCTIONS.iter().find(|f| f.0 == name).map(|f| f.4);
     rule.ok_or_else(|| not_allowed(&format!("the function {name}")))?(lowering, name, arguments)

@@ -8,7 +8,7 @@ use super::types::SqlType;
 use crate::source::columns::iso;
 
 /// The NULL of a type.
-pub fn null(kind: SqlType) -> Expr {
+pub(super) fn null(kind: SqlType) -> Expr {
     scalar(kind.polars(), AnyValue::Null)
 }
 
@@ -17,7 +17,7 @@ fn scalar(dtype: DataType, value: AnyValue<'static>) -> Expr {
 }
 
 /// A number as written: whole numbers are BIGINT, others exact decimals, those with an exponent DOUBLE.
-pub fn number(text: &str) -> Result<(Expr, SqlType), SqlRefusal> {
+pub(super) fn number(text: &str) -> Result<(Expr, SqlType), SqlRefusal> {
     let unusable = || {
         SqlRefusal::new(format!("the number {text} is too large for an expression"))
             .help("write it with an exponent (1e30) to make it a DOUBLE")
@@ -42,7 +42,7 @@ pub fn number(text: &str) -> Result<(Expr, SqlType), SqlRefusal> {
 }
 
 /// A number as the nearest double.
-pub fn float(text: &str) -> Result<Expr, SqlRefusal> {
+pub(super) fn float(text: &str) -> Result<Expr, SqlRefusal> {
     let value: f64 = text.parse().map_err(|_| SqlRefusal::new(format!("`{text}` is not a number")))?;
     if value.is_finite() {
         Ok(typed_lit(value))
@@ -52,7 +52,7 @@ pub fn float(text: &str) -> Result<Expr, SqlRefusal> {
 }
 
 /// `DATE '2011-12-09'`, or a text beside a date.
-pub fn date(text: &str) -> Result<Expr, SqlRefusal> {
+pub(super) fn date(text: &str) -> Result<Expr, SqlRefusal> {
     match iso::parse(text.as_bytes()) {
         Some(moment) if moment.date_only => Ok(scalar(DataType::Date, AnyValue::Date(moment.day))),
         _ => Err(SqlRefusal::new(format!("'{text}' is not a date")).help("write dates as '2011-12-09'")),
@@ -60,7 +60,7 @@ pub fn date(text: &str) -> Result<Expr, SqlRefusal> {
 }
 
 /// `TIMESTAMP '2011-12-09 12:50:00'`, or a text beside a timestamp.
-pub fn timestamp(text: &str) -> Result<Expr, SqlRefusal> {
+pub(super) fn timestamp(text: &str) -> Result<Expr, SqlRefusal> {
     match iso::parse(text.as_bytes()) {
         Some(moment) if moment.offset.is_none() => {
             let value = AnyValue::Datetime(moment.wall_micros(), TimeUnit::Microseconds, None);
@@ -72,7 +72,7 @@ pub fn timestamp(text: &str) -> Result<Expr, SqlRefusal> {
 }
 
 /// The decimal with its sign turned.
-pub fn negated(expr: Expr, kind: SqlType) -> Expr {
+pub(super) fn negated(expr: Expr, kind: SqlType) -> Expr {
     match &expr {
         Expr::Literal(LiteralValue::Scalar(value)) => match value.value() {
             AnyValue::Decimal(unscaled, p, s) => scalar(kind.polars(), AnyValue::Decimal(-unscaled, *p, *s)),

@@ -17,10 +17,10 @@ use crate::nearest::nearest;
 /// How deep an expression may nest; chains of AND and OR do not count.
 const DEEPEST: usize = 64;
 
-pub type Lowered = Result<TypedExpr, SqlRefusal>;
+pub(super) type Lowered = Result<TypedExpr, SqlRefusal>;
 
 /// The state of the walk.
-pub struct Lowering<'a> {
+pub(super) struct Lowering<'a> {
     /// Name and type of the columns that may be named; `None`: there, but of a type that expressions cannot use.
     pub columns: &'a [(String, Option<SqlType>)],
     pub steps: LoweredSteps,
@@ -28,22 +28,22 @@ pub struct Lowering<'a> {
 }
 
 /// The name of a column inside Polars, which could read the user's name as a pattern.
-pub fn internal_name(index: usize) -> PlSmallStr {
+pub(super) fn internal_name(index: usize) -> PlSmallStr {
     format!("c{index}").into()
 }
 
 impl<'a> Lowering<'a> {
-    pub fn new(columns: &'a [(String, Option<SqlType>)]) -> Self {
+    pub(super) fn new(columns: &'a [(String, Option<SqlType>)]) -> Self {
         Lowering { columns, steps: LoweredSteps::default(), depth: 0 }
     }
 
     /// The part with NULL in the rows in which SQL does not evaluate it, so that a cast of it cannot fail there. A literal
     /// stays as it is: it fails when the expression is compiled, or never.
-    pub fn guarded(&mut self, node: TypedExpr) -> TypedExpr {
+    pub(super) fn guarded(&mut self, node: TypedExpr) -> TypedExpr {
         if node.literal.is_some() { node } else { TypedExpr::new(self.steps.guarded(node.expr, node.kind), node.kind) }
     }
 
-    pub fn lower(&mut self, sql: &Sql) -> Lowered {
+    pub(super) fn lower(&mut self, sql: &Sql) -> Lowered {
         if self.depth == DEEPEST {
             return Err(SqlRefusal::new(format!("the expression nests deeper than {DEEPEST} levels"))
                 .help("compute part of it in the export"));
@@ -185,7 +185,7 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    pub fn binary(&mut self, left: TypedExpr, op: &Op, right: TypedExpr) -> Lowered {
+    pub(super) fn binary(&mut self, left: TypedExpr, op: &Op, right: TypedExpr) -> Lowered {
         match op {
             Op::Eq | Op::NotEq | Op::Lt | Op::LtEq | Op::Gt | Op::GtEq => {
                 let (kind, mut both) = alike(self, &format!("`{op}`"), vec![left, right])?;
@@ -280,7 +280,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// The node as a condition.
-    pub fn condition(&self, node: TypedExpr) -> Result<Expr, SqlRefusal> {
+    pub(super) fn condition(&self, node: TypedExpr) -> Result<Expr, SqlRefusal> {
         match node.kind {
             SqlType::Bool => Ok(node.expr),
             SqlType::Null => Ok(literal::null(SqlType::Bool)),
@@ -290,7 +290,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// The node as text, for the functions of texts.
-    pub fn text(&self, node: TypedExpr, of: &str) -> Result<Expr, SqlRefusal> {
+    pub(super) fn text(&self, node: TypedExpr, of: &str) -> Result<Expr, SqlRefusal> {
         match node.kind {
             SqlType::Text => Ok(node.expr),
             SqlType::Null => Ok(literal::null(SqlType::Text)),
@@ -300,7 +300,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// The node written as text, for concatenation.
-    pub fn as_text(&mut self, node: TypedExpr) -> Result<Expr, SqlRefusal> {
+    pub(super) fn as_text(&mut self, node: TypedExpr) -> Result<Expr, SqlRefusal> {
         Ok(operators::cast(self, node, SqlType::Text, true)?.expr)
     }
 }
@@ -324,7 +324,7 @@ fn field_name(field: &DateTimeField) -> String {
 }
 
 /// A condition, or its opposite.
-pub fn boolean(expr: Expr, negated: bool) -> TypedExpr {
+pub(super) fn boolean(expr: Expr, negated: bool) -> TypedExpr {
     TypedExpr::new(if negated { expr.not() } else { expr }, SqlType::Bool)
 }
 
@@ -336,7 +336,7 @@ fn escape(letter: char) -> String {
     }
 }
 
-pub fn not_allowed(what: &str) -> SqlRefusal {
+pub(super) fn not_allowed(what: &str) -> SqlRefusal {
     SqlRefusal::new(format!("{what} is not allowed in an expression"))
         .help("an expression makes one value from the columns of one row")
 }

@@ -7,7 +7,7 @@ use super::SqlRefusal;
 
 /// How many brackets, CASEs and signs may stand within one another. The parser gives up at 50 levels of its own, of which
 /// a bracket behind a sign takes two.
-pub const DEEPEST: usize = 24;
+pub(super) const DEEPEST: usize = 24;
 
 /// How many tokens may follow one another between brackets, commas, ANDs and ORs: a chain such as `a + b + c` is a tree as
 /// deep as it is long, and trees are walked recursively.
@@ -15,7 +15,7 @@ const LONGEST_CHAIN: usize = 200;
 
 /// # Errors
 /// The text nests deeper than [`DEEPEST`], or has a subquery, which is refused before it is parsed.
-pub fn check<'a>(tokens: impl Iterator<Item = &'a Token>) -> Result<(), SqlRefusal> {
+pub(super) fn check<'a>(tokens: impl Iterator<Item = &'a Token>) -> Result<(), SqlRefusal> {
     let mut levels = Levels::default();
     for token in tokens.filter(|t| !matches!(t, Token::Whitespace(_))) {
         levels.take(token)?;
@@ -27,13 +27,13 @@ pub fn check<'a>(tokens: impl Iterator<Item = &'a Token>) -> Result<(), SqlRefus
 }
 
 /// The refusal of an expression whose parts stand too deep within one another.
-pub fn too_deep() -> SqlRefusal {
+pub(super) fn too_deep() -> SqlRefusal {
     SqlRefusal::new(format!("the expression nests deeper than {DEEPEST} levels"))
         .help("compute part of it in the export")
 }
 
 /// The refusal of a query within an expression.
-pub fn subquery() -> SqlRefusal {
+pub(super) fn subquery() -> SqlRefusal {
     SqlRefusal::new("a subquery is not allowed: an expression sees one row of one source")
         .help("join in the export, and map the joined column")
 }

@@ -8,7 +8,7 @@ use super::{SqlRefusal, literal};
 
 /// A lowered part of an expression.
 #[derive(Clone, Debug)]
-pub struct TypedExpr {
+pub(super) struct TypedExpr {
     pub expr: Expr,
     pub kind: SqlType,
     pub literal: Option<Literal>,
@@ -16,23 +16,23 @@ pub struct TypedExpr {
 
 /// A literal, which takes its type from the part beside it.
 #[derive(Clone, Debug)]
-pub enum Literal {
+pub(super) enum Literal {
     Number(String),
     Text(String),
 }
 
 impl TypedExpr {
-    pub fn new(expr: Expr, kind: SqlType) -> TypedExpr {
+    pub(super) fn new(expr: Expr, kind: SqlType) -> TypedExpr {
         TypedExpr { expr, kind, literal: None }
     }
-    pub fn text(&self) -> Option<&str> {
+    pub(super) fn text(&self) -> Option<&str> {
         match &self.literal {
             Some(Literal::Text(text)) => Some(text),
             _ => None,
         }
     }
     /// A whole number written out.
-    pub fn whole(&self) -> Option<i64> {
+    pub(super) fn whole(&self) -> Option<i64> {
         match &self.literal {
             Some(Literal::Number(text)) => text.parse().ok(),
             _ => None,
@@ -41,7 +41,7 @@ impl TypedExpr {
 }
 
 /// The node as `to`, where that loses nothing. A decimal that has no room for the digits of `to` ends the run.
-pub fn coerce(lowering: &mut Lowering, node: TypedExpr, to: SqlType) -> Result<Expr, SqlRefusal> {
+pub(super) fn coerce(lowering: &mut Lowering, node: TypedExpr, to: SqlType) -> Result<Expr, SqlRefusal> {
     Ok(match (node.kind, to, &node.literal) {
         (SqlType::Null, _, _) => literal::null(to),
         (from, SqlType::Float, Some(Literal::Number(text))) if from != SqlType::Float => literal::float(text)?,
@@ -57,19 +57,23 @@ pub fn coerce(lowering: &mut Lowering, node: TypedExpr, to: SqlType) -> Result<E
 
 /// The double nearest to a decimal. Polars multiplies by a negative power of ten, which is off by a bit or two; by way
 /// of text it is exact.
-pub fn nearest_float(decimal: Expr) -> Expr {
+pub(super) fn nearest_float(decimal: Expr) -> Expr {
     decimal.strict_cast(SqlType::Text.polars()).strict_cast(SqlType::Float.polars())
 }
 
 /// Brings nodes to their common type.
-pub fn alike(lowering: &mut Lowering, of: &str, nodes: Vec<TypedExpr>) -> Result<(SqlType, Vec<Expr>), SqlRefusal> {
+pub(super) fn alike(
+    lowering: &mut Lowering,
+    of: &str,
+    nodes: Vec<TypedExpr>,
+) -> Result<(SqlType, Vec<Expr>), SqlRefusal> {
     let kind = common_type(of, &nodes.iter().collect::<Vec<_>>())?;
     let exprs = nodes.into_iter().map(|n| coerce(lowering, n, kind)).collect::<Result<_, _>>()?;
     Ok((kind, exprs))
 }
 
 /// The type that all of the nodes can have without loss. `of`: what puts them together, for the message.
-pub fn common_type(of: &str, nodes: &[&TypedExpr]) -> Result<SqlType, SqlRefusal> {
+pub(super) fn common_type(of: &str, nodes: &[&TypedExpr]) -> Result<SqlType, SqlRefusal> {
     let mut kind = SqlType::Null;
     // Literals of text take their type from the others, so they come last.
     let (texts, others): (Vec<&TypedExpr>, Vec<&TypedExpr>) = nodes.iter().copied().partition(|n| n.text().is_some());
@@ -95,7 +99,7 @@ pub fn common_type(of: &str, nodes: &[&TypedExpr]) -> Result<SqlType, SqlRefusal
 }
 
 /// A number written out.
-pub fn number(text: &str) -> Result<TypedExpr, SqlRefusal> {
+pub(super) fn number(text: &str) -> Result<TypedExpr, SqlRefusal> {
     let (unsigned, negative) = text.strip_prefix('-').map_or((text, false), |t| (t, true));
     let (expr, kind) = literal::number(unsigned)?;
     let expr = match (negative, kind) {

@@ -11,7 +11,7 @@ use super::types::{INT, SqlType};
 use super::{SqlRefusal, literal};
 
 /// `EXTRACT(part FROM date)`, a whole number.
-pub fn date_part(lowering: &mut Lowering, part: &str, node: TypedExpr) -> Lowered {
+pub(super) fn date_part(lowering: &mut Lowering, part: &str, node: TypedExpr) -> Lowered {
     let with_time = match node.kind {
         SqlType::Date => false,
         SqlType::Timestamp => true,
@@ -52,7 +52,7 @@ pub fn date_part(lowering: &mut Lowering, part: &str, node: TypedExpr) -> Lowere
 }
 
 /// `CAST(node AS kind)`; a value that cannot be cast stops the run, under TRY_CAST (not `strict`) it is NULL.
-pub fn cast(lowering: &mut Lowering, node: TypedExpr, kind: SqlType, strict: bool) -> Lowered {
+pub(super) fn cast(lowering: &mut Lowering, node: TypedExpr, kind: SqlType, strict: bool) -> Lowered {
     // Polars panics on the text of a date beyond the year 262,142, whether the cast is strict or not.
     let is_guarded = strict || (node.kind == SqlType::Date && kind == SqlType::Text);
     let node = if is_guarded && node.kind != kind { lowering.guarded(node) } else { node };
@@ -86,7 +86,7 @@ pub fn cast(lowering: &mut Lowering, node: TypedExpr, kind: SqlType, strict: boo
 }
 
 /// `+ - * /`, exact where whole numbers and decimals allow it.
-pub fn arithmetic(lowering: &mut Lowering, left: TypedExpr, op: &Op, right: TypedExpr) -> Lowered {
+pub(super) fn arithmetic(lowering: &mut Lowering, left: TypedExpr, op: &Op, right: TypedExpr) -> Lowered {
     match (left.kind, op, right.kind) {
         (SqlType::Null, _, k) | (k, _, SqlType::Null) => {
             let kind = if *op == Op::Divide && k.is_number() { SqlType::Float } else { k };

@@ -17,7 +17,7 @@ use super::types::SqlType;
 
 /// A column that is computed from those before it.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub(super) struct Step {
     pub name: PlSmallStr,
     pub expr: Expr,
     pub kind: SqlType,
@@ -27,7 +27,7 @@ pub struct Step {
 
 /// What a condition has to be for SQL to evaluate the part behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Passes {
+pub(super) enum Passes {
     /// The result of a branch of CASE.
     True,
     /// The branches of CASE, operands of OR and items of IN behind it.
@@ -40,11 +40,11 @@ pub enum Passes {
 
 /// A value that decides whether other parts are evaluated.
 #[derive(Clone, Copy, Debug)]
-pub struct Decider(usize);
+pub(super) struct Decider(usize);
 
 /// A place in the tree of guards; a part is evaluated where this guard and all around it pass.
 #[derive(Clone, Copy, Debug)]
-pub struct GuardId(usize);
+pub(super) struct GuardId(usize);
 
 #[derive(Debug)]
 struct Guard {
@@ -57,7 +57,7 @@ struct Guard {
 
 /// The steps of one expression, in the order of their computation.
 #[derive(Debug, Default)]
-pub struct LoweredSteps {
+pub(super) struct LoweredSteps {
     steps: Vec<Step>,
     deciders: Vec<(Expr, SqlType)>,
     guards: Vec<Guard>,
@@ -66,22 +66,22 @@ pub struct LoweredSteps {
 }
 
 impl LoweredSteps {
-    pub fn into_steps(self) -> Vec<Step> {
+    pub(super) fn into_steps(self) -> Vec<Step> {
         self.steps
     }
 
     /// The value as a column, so that naming it twice does not compute it twice. Columns and literals stay as they are.
-    pub fn once(&mut self, expr: Expr, kind: SqlType) -> Expr {
+    pub(super) fn once(&mut self, expr: Expr, kind: SqlType) -> Expr {
         if matches!(expr, Expr::Column(_) | Expr::Literal(_)) { expr } else { self.column(expr, kind) }
     }
 
     /// The same of a node.
-    pub fn once_node(&mut self, node: TypedExpr) -> TypedExpr {
+    pub(super) fn once_node(&mut self, node: TypedExpr) -> TypedExpr {
         TypedExpr { expr: self.once(node.expr, node.kind), ..node }
     }
 
     /// The value as a column that has a value a row even if it is a constant.
-    pub fn column(&mut self, expr: Expr, kind: SqlType) -> Expr {
+    pub(super) fn column(&mut self, expr: Expr, kind: SqlType) -> Expr {
         // Names of columns of the export begin with another letter.
         let name: PlSmallStr = format!("s{}", self.steps.len()).into();
         let origin = self.origin(&expr);
@@ -90,34 +90,34 @@ impl LoweredSteps {
     }
 
     /// Notes a value that decides whether parts behind it are evaluated.
-    pub fn decides(&mut self, expr: Expr, kind: SqlType) -> Decider {
+    pub(super) fn decides(&mut self, expr: Expr, kind: SqlType) -> Decider {
         self.deciders.push((expr, kind));
         Decider(self.deciders.len() - 1)
     }
 
     /// The value of a decider: its column, if it has become one.
-    pub fn value(&self, decider: Decider) -> Expr {
+    pub(super) fn value(&self, decider: Decider) -> Expr {
         self.deciders[decider.0].0.clone()
     }
 
     /// The guard of what is lowered now.
-    pub fn current(&self) -> Option<GuardId> {
+    pub(super) fn current(&self) -> Option<GuardId> {
         self.current
     }
 
     /// Goes on below another guard; returns the one before.
-    pub fn enter(&mut self, guard: Option<GuardId>) -> Option<GuardId> {
+    pub(super) fn enter(&mut self, guard: Option<GuardId>) -> Option<GuardId> {
         std::mem::replace(&mut self.current, guard)
     }
 
     /// What is lowered from here on is evaluated only where `decider` passes, within the present guard.
-    pub fn narrow(&mut self, decider: Decider, passes: Passes) {
+    pub(super) fn narrow(&mut self, decider: Decider, passes: Passes) {
         self.guards.push(Guard { around: self.current, decider, passes, column: None });
         self.current = Some(GuardId(self.guards.len() - 1));
     }
 
     /// A value that what follows can fail on: NULL in rows in which the present part is not evaluated.
-    pub fn guarded(&mut self, expr: Expr, kind: SqlType) -> Expr {
+    pub(super) fn guarded(&mut self, expr: Expr, kind: SqlType) -> Expr {
         // Polars' message names a column, and calls many a computed value 'literal'.
         let expr = if is_constant(&expr) { expr } else { self.once(expr, kind) };
         match self.guard() {
@@ -172,6 +172,6 @@ impl LoweredSteps {
 }
 
 /// Whether the value is the same in every row, because it names no column.
-pub fn is_constant(expr: &Expr) -> bool {
+pub(super) fn is_constant(expr: &Expr) -> bool {
     !expr.into_iter().any(|part| matches!(part, Expr::Column(_)))
 }

@@ -33,7 +33,7 @@ pub enum SqlType {
     Instant,
 }
 
-pub const INT: SqlType = SqlType::Int { bits: 63 };
+pub(super) const INT: SqlType = SqlType::Int { bits: 63 };
 
 impl SqlType {
     /// Its name in messages.

@@ -13,7 +13,7 @@ use parquet::file::metadata::ParquetMetaData;
 const GROWTH: usize = 8;
 
 /// Whether the footer has no Arrow schema, or one that is about as large as its bytes.
-pub fn is_modest(metadata: &ParquetMetaData) -> bool {
+pub(super) fn is_modest(metadata: &ParquetMetaData) -> bool {
     let pairs = metadata.file_metadata().key_value_metadata();
     let mut schemas = pairs.into_iter().flatten().filter(|pair| pair.key == "ARROW:schema");
     schemas.all(|pair| pair.value.as_ref().is_none_or(|encoded| is_modest_schema(encoded)))

@@ -16,7 +16,7 @@ use crate::leb128;
 use crate::source::thrift::{Thrift, kind};
 
 /// A column that nests deeper is left out. The crate needs a few kilobytes of stack for each level.
-pub const DEEPEST: usize = 64;
+pub(super) const DEEPEST: usize = 64;
 
 /// Bytes of a decoded schema element, with its field in the Arrow schema and without its names.
 const SCHEMA_ELEMENT: u64 = 1024;
@@ -25,7 +25,7 @@ const NAME: u64 = 40;
 const KEY_VALUE: u64 = 64;
 
 #[derive(Debug)]
-pub struct Outline<'a> {
+pub(super) struct Outline<'a> {
     /// The footer, without the columns that nest too deep.
     pub bytes: Cow<'a, [u8]>,
     /// Names of the columns that were cut out.
@@ -36,7 +36,7 @@ pub struct Outline<'a> {
 
 /// # Errors
 /// What is wrong with the footer, as the end of a sentence.
-pub fn outline(footer: &[u8]) -> Result<Outline<'_>, String> {
+pub(super) fn outline(footer: &[u8]) -> Result<Outline<'_>, String> {
     let parts = parts(footer).ok_or("its footer cannot be understood")?;
     let schema = schema(footer, parts.schema)?;
     let (groups, chunks) = (parts.row_groups.len, parts.row_groups.len.saturating_mul(schema.leaves));

@@ -35,7 +35,7 @@ pub enum ActivityInput {
 }
 
 /// The canonical columns that the condition names; none if it cannot be parsed, which [`compile`] reports.
-pub fn names(pipeline: &Pipeline) -> Vec<String> {
+pub(super) fn names(pipeline: &Pipeline) -> Vec<String> {
     let parsed = pipeline.customers.activity.as_ref().and_then(|a| ParsedSql::new(&a.sql).ok());
     parsed.map_or(vec![], |p| p.columns().map(str::to_string).collect())
 }
@@ -44,7 +44,7 @@ pub fn names(pipeline: &Pipeline) -> Vec<String> {
 ///
 /// # Errors
 /// Pipeline: it cannot be parsed, names an unknown column, or is no condition.
-pub fn compile(
+pub(super) fn compile(
     pipeline: &Pipeline,
     fields: &[Field],
     classes: &[Option<Class>],

@@ -40,7 +40,7 @@ fn is_source_read(pipeline: &Pipeline, source: &SourceSettings, needs: Needs) ->
 }
 
 /// The fields of a source: its mapped columns in order of name, then its segments.
-pub fn of(pipeline: &Pipeline, source: &SourceSettings, needs: Needs, activity: &[String]) -> Vec<Field> {
+pub(super) fn of(pipeline: &Pipeline, source: &SourceSettings, needs: Needs, activity: &[String]) -> Vec<Field> {
     let label = |m: &Mapping| match m {
         Mapping::Column(text) | Mapping::Sql(text) => text.written().into(),
     };
@@ -81,7 +81,7 @@ pub fn of(pipeline: &Pipeline, source: &SourceSettings, needs: Needs, activity: 
 }
 
 /// The class of what an expression gives.
-pub fn class_of(kind: SqlType) -> Class {
+pub(super) fn class_of(kind: SqlType) -> Class {
     match kind {
         SqlType::Null => Class::Null,
         SqlType::Bool => Class::Bool,

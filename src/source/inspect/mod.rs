@@ -14,10 +14,10 @@ mod ruled_out;
 
 use std::collections::BTreeMap;
 
-pub use activity::{Activity, ActivityInput};
-pub use fields::Field;
+pub(super) use activity::{Activity, ActivityInput};
+pub(super) use fields::Field;
 pub use inspected::{Inspected, InspectedFile, InspectedSource};
-pub use layout::{ColumnOrigin, FieldInput, FileLayout, SqlInput};
+pub(super) use layout::{ColumnOrigin, FieldInput, FileLayout, SqlInput};
 pub use ruled_out::RuledOut;
 
 use self::open::Opened;

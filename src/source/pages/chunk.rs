@@ -18,7 +18,7 @@ const HEADER_STEP: u64 = 256;
 const LARGEST_HEADER: u64 = 16 << 20;
 
 #[derive(Clone, Debug)]
-pub struct ColumnChunk {
+pub(crate) struct ColumnChunk {
     file: Arc<File>,
     start: u64,
     end: u64,
@@ -51,19 +51,19 @@ pub(super) struct Page {
 
 impl Page {
     /// Bytes of the page in the file. While it is decompressed they are in memory beside the decompressed ones.
-    pub fn compressed(&self) -> u64 {
+    pub(super) fn compressed(&self) -> u64 {
         u64::from(self.header.compressed)
     }
 
     /// Rows of a data page, by its header.
-    pub fn rows(&self) -> u64 {
+    pub(super) fn rows(&self) -> u64 {
         match self.header.kind {
             PageKind::Data { values, .. } | PageKind::DataV2 { values, .. } => u64::from(values),
             PageKind::Dictionary { .. } | PageKind::Index => 0,
         }
     }
 
-    pub fn encoding(&self) -> Option<Encoding> {
+    pub(super) fn encoding(&self) -> Option<Encoding> {
         match self.header.kind {
             PageKind::Data { encoding, .. } | PageKind::DataV2 { encoding, .. } => Some(encoding),
             PageKind::Dictionary { .. } | PageKind::Index => None,
@@ -76,7 +76,7 @@ impl ColumnChunk {
     ///
     /// # Errors
     /// The footer gives it a place outside of the file.
-    pub fn new(
+    pub(crate) fn new(
         metadata: &ParquetMetaData,
         group: usize,
         leaf: usize,

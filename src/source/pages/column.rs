@@ -54,7 +54,7 @@ impl FileColumn {
 }
 
 /// Reads a column chunk.
-pub struct ColumnReader {
+pub(crate) struct ColumnReader {
     batches: ParquetRecordBatchReader,
     fault: FaultSlot,
 }
@@ -67,7 +67,7 @@ impl ColumnReader {
     ///
     /// # Errors
     /// The crate cannot read such a column.
-    pub fn new(
+    pub(crate) fn new(
         metadata: &ParquetMetaData,
         group: usize,
         column: &FileColumn,
@@ -85,7 +85,7 @@ impl ColumnReader {
     }
 
     /// The next values; `None` behind the last.
-    pub fn next(&mut self) -> Result<Option<ArrayRef>, ChunkFault> {
+    pub(crate) fn next(&mut self) -> Result<Option<ArrayRef>, ChunkFault> {
         match guarded(|| self.batches.next()) {
             Ok(None) => Ok(None),
             Ok(Some(Ok(batch))) => Ok(batch.columns().first().cloned()),

@@ -11,7 +11,7 @@ use parquet::basic::Compression;
 const BROTLI_INPUT: usize = 1 << 16;
 
 /// Decompresses the pages of one column chunk.
-pub struct Decompressor {
+pub(super) struct Decompressor {
     codec: Compression,
     zstd: Option<zstd::bulk::Decompressor<'static>>,
 }
@@ -19,7 +19,7 @@ pub struct Decompressor {
 impl Decompressor {
     /// # Errors
     /// What is wrong with the codec.
-    pub fn new(codec: Compression) -> Result<Decompressor, String> {
+    pub(super) fn new(codec: Compression) -> Result<Decompressor, String> {
         let zstd = match codec {
             Compression::LZO => return Err("it is compressed with LZO, which is not supported".into()),
             Compression::ZSTD(_) => Some(zstd::bulk::Decompressor::new().map_err(|e| e.to_string())?),
@@ -32,7 +32,7 @@ impl Decompressor {
     ///
     /// # Errors
     /// What is wrong with the compressed bytes, or that they are not `size` bytes decompressed.
-    pub fn decompress(&mut self, plain: &[u8], input: &[u8], size: usize) -> Result<Vec<u8>, String> {
+    pub(super) fn decompress(&mut self, plain: &[u8], input: &[u8], size: usize) -> Result<Vec<u8>, String> {
         let whole = plain.len() + size;
         let announces = |length: Option<usize>| match length {
             Some(length) if length != size => {
@@ -119,7 +119,7 @@ fn hadoop_frames(mut input: &[u8], mut out: &mut [u8]) -> Option<()> {
 }
 
 /// The most bytes that one compressed byte can stand for, rounded up.
-pub fn greatest_ratio(codec: Compression) -> u64 {
+pub(super) fn greatest_ratio(codec: Compression) -> u64 {
     match codec {
         Compression::UNCOMPRESSED | Compression::LZO => 1,
         // A copy of 64 bytes takes three.
@@ -136,7 +136,7 @@ pub fn greatest_ratio(codec: Compression) -> u64 {
 }
 
 /// What a page of no bytes may still announce, by headers and rounding of the codecs.
-pub const RATIO_SLACK: u64 = 1024;
+pub(super) const RATIO_SLACK: u64 = 1024;
 
 #[cfg(test)]
 mod tests {

@@ -9,13 +9,13 @@
 use crate::leb128;
 
 /// How many integers a DELTA_BINARY_PACKED sequence claims.
-pub fn claimed(bytes: &[u8]) -> Option<u64> {
+pub(super) fn claimed(bytes: &[u8]) -> Option<u64> {
     Some(Header::read(bytes)?.0.count)
 }
 
 /// How many bytes the texts of a DELTA_BYTE_ARRAY page take when they are written out, if it has at most `most` of them;
 /// `None` if it has more or is broken.
-pub fn written_out(bytes: &[u8], most: u64) -> Option<u64> {
+pub(super) fn written_out(bytes: &[u8], most: u64) -> Option<u64> {
     let mut prefixes = vec![];
     let behind = lengths(bytes, most, &mut prefixes)?;
     let mut suffixes = vec![];

@@ -8,7 +8,7 @@ use crate::source::thrift::{Thrift, kind};
 
 /// A page header. Sizes are as the file claims them; nothing is checked but that the header makes sense by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PageHeader {
+pub(super) struct PageHeader {
     /// Bytes of the page in the file, without this header.
     pub compressed: u32,
     /// Bytes of the page after decompression.
@@ -19,7 +19,7 @@ pub struct PageHeader {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PageKind {
+pub(super) enum PageKind {
     Data {
         values: u32,
         encoding: Encoding,
@@ -47,7 +47,7 @@ pub enum PageKind {
 
 /// What is wrong with a page header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BadHeader {
+pub(super) enum BadHeader {
     /// The bytes end before the header does, or make no sense.
     Unreadable,
     /// A size or a count is negative or no 32-bit number.
@@ -56,7 +56,7 @@ pub enum BadHeader {
 
 impl PageHeader {
     /// The header at the beginning of `bytes`, and how many bytes it takes.
-    pub fn parse(bytes: &[u8]) -> Result<(PageHeader, usize), BadHeader> {
+    pub(super) fn parse(bytes: &[u8]) -> Result<(PageHeader, usize), BadHeader> {
         let mut thrift = Thrift::new(bytes);
         let raw = raw(&mut thrift).ok_or(BadHeader::Unreadable)?;
         let sub = |found: Option<Fields>| found.ok_or(BadHeader::Unreadable);

@@ -14,13 +14,13 @@ mod delta;
 mod header;
 mod survey;
 
-pub use chunk::ColumnChunk;
-pub use column::{ColumnReader, FileColumn};
-pub use survey::{Survey, batch_rows};
+pub(super) use chunk::ColumnChunk;
+pub(super) use column::{ColumnReader, FileColumn};
+pub(super) use survey::{Survey, batch_rows};
 
 /// Why a column chunk cannot be read. The caller adds the place: file, row group and column.
 #[derive(Debug)]
-pub enum ChunkFault {
+pub(super) enum ChunkFault {
     /// What is wrong, as the end of a sentence.
     Broken(String),
     /// A page does not match its checksum.
@@ -32,13 +32,13 @@ pub enum ChunkFault {
 }
 
 impl ChunkFault {
-    pub fn broken(what: impl Into<String>) -> ChunkFault {
+    pub(super) fn broken(what: impl Into<String>) -> ChunkFault {
         ChunkFault::Broken(what.into())
     }
 }
 
 /// The message of an error of the crate, without the kinds of error that it puts in front.
-pub fn in_words(error: &str) -> &str {
+pub(super) fn in_words(error: &str) -> &str {
     let kinds = ["Parquet argument error: ", "Parquet error: ", "External: ", "Arrow: "];
     let mut text = error;
     while let Some(rest) = kinds.iter().find_map(|kind| text.strip_prefix(kind)) {
@@ -48,7 +48,7 @@ pub fn in_words(error: &str) -> &str {
 }
 
 /// A number of bytes as people read it, such as `1.5 MiB`.
-pub fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     let units = [("GiB", 1u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match units.iter().find(|(_, unit)| bytes >= *unit) {
         Some((name, unit)) => format!("{:.1} {name}", bytes as f64 / *unit as f64),

@@ -13,7 +13,7 @@ const VIEW: u64 = 16;
 
 /// What the page headers of a column chunk say.
 #[derive(Clone, Debug, Default)]
-pub struct Survey {
+pub(crate) struct Survey {
     /// Whether there are pages and all of them have checksums.
     pub checksummed: bool,
     /// Bytes of the dictionary: its page, and the entries as the decoder keeps them.
@@ -44,7 +44,7 @@ impl ColumnChunk {
     /// # Errors
     /// A page claims more than its bytes can hold, or the chunk is otherwise not what its footer says; a page does not fit
     /// the budget by itself.
-    pub fn survey(&self, copies: bool, budget: u64) -> Result<Survey, ChunkFault> {
+    pub(crate) fn survey(&self, copies: bool, budget: u64) -> Result<Survey, ChunkFault> {
         let of_texts = self.column.physical_type() == Type::BYTE_ARRAY;
         let mut survey = Survey { checksummed: true, copies, width: self.width(), ..Survey::default() };
         let mut decompressor = None;
@@ -111,7 +111,7 @@ impl Survey {
     }
 
     /// The bytes in memory at a time if batches of `batch_rows` rows are read.
-    pub fn memory(&self, batch_rows: u64) -> u64 {
+    pub(crate) fn memory(&self, batch_rows: u64) -> u64 {
         // A validity bit and a level.
         let values = batch_rows.saturating_mul(self.width + 1);
         let pages = if self.pages.is_empty() { self.largest_held } else { self.greatest_window(batch_rows) };
@@ -141,7 +141,7 @@ impl Survey {
 ///
 /// # Errors
 /// Not even one row at a time fits.
-pub fn batch_rows(surveys: &[Survey], most: u64, budget: u64) -> Result<u64, ChunkFault> {
+pub(crate) fn batch_rows(surveys: &[Survey], most: u64, budget: u64) -> Result<u64, ChunkFault> {
     let needed = |rows: u64| surveys.iter().map(|s| s.memory(rows)).fold(0, u64::saturating_add);
     let mut rows = most.max(1);
     while needed(rows) > budget {

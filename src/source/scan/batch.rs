@@ -37,28 +37,33 @@ pub(super) struct CountedRows {
 }
 
 impl<'a> FilteredBatch<'a> {
-    pub fn new(columns: &'a [ArrayRef], n: usize, first_row: u64, numbers: Option<Vec<u32>>) -> FilteredBatch<'a> {
+    pub(super) fn new(
+        columns: &'a [ArrayRef],
+        n: usize,
+        first_row: u64,
+        numbers: Option<Vec<u32>>,
+    ) -> FilteredBatch<'a> {
         let (faults, counted) = (Faults::default(), CountedRows::default());
         FilteredBatch { columns, n, faults, late: vec![], wall_clock: false, counted, first_row, numbers }
     }
 
     /// The number of a row in its file, from 1.
-    pub fn number(&self, row: usize) -> u64 {
+    pub(super) fn number(&self, row: usize) -> u64 {
         self.first_row + self.numbers.as_ref().map_or(row, |numbers| numbers[row] as usize) as u64 + 1
     }
 
     /// Marks a row that cannot be used, with its value in `array`.
-    pub fn mark(&mut self, row: usize, reason: Reason, label: &Arc<str>, array: &ArrayRef) {
+    pub(super) fn mark(&mut self, row: usize, reason: Reason, label: &Arc<str>, array: &ArrayRef) {
         self.faults.mark_value(row, reason, label, array);
     }
 
     /// True if nothing found so far takes the row out.
-    pub fn is_used(&self, row: usize) -> bool {
+    pub(super) fn is_used(&self, row: usize) -> bool {
         !self.faults.contains(row) && self.late.binary_search(&row).is_err()
     }
 
     /// Which rows stay; `None` if all do.
-    pub fn keep(&self) -> Option<Vec<bool>> {
+    pub(super) fn keep(&self) -> Option<Vec<bool>> {
         if self.faults.is_empty() && self.late.is_empty() {
             return None;
         }
@@ -71,7 +76,7 @@ impl<'a> FilteredBatch<'a> {
 
 impl CountedRows {
     /// `keep`: which rows stay; `None` if all do.
-    pub fn add_to(&self, report: &mut SourceReport, keep: Option<&[bool]>) {
+    pub(super) fn add_to(&self, report: &mut SourceReport, keep: Option<&[bool]>) {
         let count = |flags: &[bool]| match keep {
             None => flags.iter().filter(|flag| **flag).count() as u64,
             Some(keep) => flags.iter().zip(keep).filter(|(flag, stays)| **flag && **stays).count() as u64,

@@ -29,7 +29,7 @@ pub(super) struct Dictionaries<'a> {
 
 impl<'a> Findings<'a> {
     /// `budget`: the memory that dictionaries, costs and rates take together.
-    pub fn new(pipeline: &Pipeline, budget: &'a Budget) -> Findings<'a> {
+    pub(super) fn new(pipeline: &Pipeline, budget: &'a Budget) -> Findings<'a> {
         let segment = |name: &String| ValueDictionary::new(format!("segment {name} has"), budget);
         let columns = |a: &str, b: &str| ValueDictionary::new(format!("{a} and {b} together have"), budget);
         Findings {

@@ -35,7 +35,7 @@ impl Parallel<'_> {
     ///
     /// # Errors
     /// The first failure in order of tasks. Tasks that have not begun by then are left out.
-    pub fn read(&self, tasks: &[ReadTask]) -> Result<Vec<(ReadTask, TaskReport)>> {
+    pub(super) fn read(&self, tasks: &[ReadTask]) -> Result<Vec<(ReadTask, TaskReport)>> {
         let failed = AtomicBool::new(false);
         let mut outcomes: Vec<Option<Result<TaskOutcome>>> = tasks.iter().map(|_| None).collect();
         let mut waiting: Vec<usize> = (0..tasks.len()).collect();

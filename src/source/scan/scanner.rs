@@ -50,7 +50,7 @@ pub(super) struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    pub fn new(context: &'a TaskContext<'a>) -> Self {
+    pub(super) fn new(context: &'a TaskContext<'a>) -> Self {
         let file = &context.source.files[context.file];
         let layout = &context.source.layouts[file.layout];
         let dictionaries = &context.findings.dictionaries;
@@ -72,7 +72,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The rows that satisfy the filter, and their numbers in the batch; `None` if all do.
-    pub fn filtered(&self, columns: &[ArrayRef], n: usize) -> Result<Option<(Vec<ArrayRef>, Vec<u32>)>> {
+    pub(super) fn filtered(&self, columns: &[ArrayRef], n: usize) -> Result<Option<(Vec<ArrayRef>, Vec<u32>)>> {
         let Some(sql) = &self.layout.filter else { return Ok(None) };
         let holds = sql.compiled.holds(&given(sql, columns), n);
         let holds = holds.map_err(|e| self.failed(&sql.compiled, "filter", &e))?;
@@ -91,23 +91,23 @@ impl<'a> Scanner<'a> {
             .help("TRY_CAST gives NULL where CAST fails")
     }
 
-    pub fn field(&self, index: usize) -> &'a Field {
+    pub(super) fn field(&self, index: usize) -> &'a Field {
         &self.context.source.fields[index]
     }
 
     /// Index of a canonical column that is mapped and that this run reads.
-    pub fn find(&self, name: &str) -> Option<usize> {
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
         let fields = self.context.source.fields.iter();
         fields.enumerate().find(|(_, f)| f.segment.is_none() && f.read && f.name == name).map(|(i, _)| i)
     }
 
     /// Index of a required column, which the configuration has made sure of.
-    pub fn required(&self, name: &str) -> Result<usize> {
+    pub(super) fn required(&self, name: &str) -> Result<usize> {
         self.find(name).ok_or_else(|| Error::internal(format!("{}.{name} is not mapped", self.context.kind.name())))
     }
 
     /// The values of a field as the export or the expression gives them.
-    pub fn array(&self, batch: &FilteredBatch<'_>, index: usize) -> Result<ArrayRef> {
+    pub(super) fn array(&self, batch: &FilteredBatch<'_>, index: usize) -> Result<ArrayRef> {
         let name = &self.field(index).name;
         match &self.layout.inputs[index] {
             FieldInput::Column(column) => Ok(batch.columns[*column].clone()),
@@ -120,7 +120,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Customer ids.
-    pub fn ids(&self, batch: &mut FilteredBatch<'_>) -> Result<Ids> {
+    pub(super) fn ids(&self, batch: &mut FilteredBatch<'_>) -> Result<Ids> {
         let index = self.required("customer_id")?;
         let array = self.array(batch, index)?;
         ids::read(&array, self.context.ids, &self.field(index).label, &mut batch.faults).map_err(|(row, what)| {
@@ -130,12 +130,12 @@ impl<'a> Scanner<'a> {
     }
 
     /// Ids that are only compared; `None` where this run does not read the column.
-    pub fn packed(&self, batch: &FilteredBatch<'_>, name: &str) -> Result<Option<Vec<PackedId>>> {
+    pub(super) fn packed(&self, batch: &FilteredBatch<'_>, name: &str) -> Result<Option<Vec<PackedId>>> {
         self.find(name).map(|index| Ok(packed::read(&self.array(batch, index)?))).transpose()
     }
 
     /// The times by which rows are dated and ordered.
-    pub fn row_times(&mut self, batch: &mut FilteredBatch<'_>, name: &str) -> Result<Times> {
+    pub(super) fn row_times(&mut self, batch: &mut FilteredBatch<'_>, name: &str) -> Result<Times> {
         let index = self.required(name)?;
         let (times, _) = self.times(batch, index)?;
         batch.wall_clock = times.wall;
@@ -143,7 +143,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A column of times, and its values for messages.
-    pub fn times(&mut self, batch: &mut FilteredBatch<'_>, index: usize) -> Result<(Times, ArrayRef)> {
+    pub(super) fn times(&mut self, batch: &mut FilteredBatch<'_>, index: usize) -> Result<(Times, ArrayRef)> {
         let array = self.array(batch, index)?;
         let field = self.field(index);
         let ColumnKind::Time(role) = field.kind else {
@@ -154,7 +154,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Amounts, read as if all were in money.currency, and their values for those that are in another.
-    pub fn amounts(&self, batch: &mut FilteredBatch<'_>) -> Result<(Amounts, ArrayRef)> {
+    pub(super) fn amounts(&self, batch: &mut FilteredBatch<'_>) -> Result<(Amounts, ArrayRef)> {
         let index = self.required("amount")?;
         let array = self.array(batch, index)?;
         let digits = self.context.pipeline.money.digits;
@@ -163,7 +163,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// For each segment on this source, its index in `Pipeline::segments` and a code a row.
-    pub fn segments(&mut self, batch: &mut FilteredBatch<'_>) -> Result<Vec<(usize, Vec<ValueCode>)>> {
+    pub(super) fn segments(&mut self, batch: &mut FilteredBatch<'_>) -> Result<Vec<(usize, Vec<ValueCode>)>> {
         let mut coders = std::mem::take(&mut self.coders);
         let read = coders
             .iter_mut()
@@ -177,21 +177,21 @@ impl<'a> Scanner<'a> {
     }
 
     /// Codes of a column of channels; [`NO_VALUE`] where this run does not read it.
-    pub fn channels(&mut self, batch: &mut FilteredBatch<'_>, name: &str) -> Result<Vec<ValueCode>> {
+    pub(super) fn channels(&mut self, batch: &mut FilteredBatch<'_>, name: &str) -> Result<Vec<ValueCode>> {
         let Some(index) = self.find(name) else { return Ok(vec![NO_VALUE; batch.n]) };
         let array = self.array(batch, index)?;
         codes(&mut self.channels, &array, &self.context.source.fields[index].label, &mut batch.faults)
     }
 
     /// Codes of a column of reasons; [`NO_VALUE`] where this run does not read it.
-    pub fn reasons(&mut self, batch: &mut FilteredBatch<'_>, name: &str) -> Result<Vec<ValueCode>> {
+    pub(super) fn reasons(&mut self, batch: &mut FilteredBatch<'_>, name: &str) -> Result<Vec<ValueCode>> {
         let Some(index) = self.find(name) else { return Ok(vec![NO_VALUE; batch.n]) };
         let array = self.array(batch, index)?;
         codes(&mut self.reasons, &array, &self.context.source.fields[index].label, &mut batch.faults)
     }
 
     /// Takes out rows dated at or after a configured as_of; faulty rows count as rejected, not as late.
-    pub fn drop_late(&self, batch: &mut FilteredBatch<'_>, days: &[Day]) {
+    pub(super) fn drop_late(&self, batch: &mut FilteredBatch<'_>, days: &[Day]) {
         if let Some(as_of) = self.context.pipeline.calendar.as_of {
             let late = days.iter().enumerate().filter(|(row, day)| **day >= as_of && !batch.faults.contains(*row));
             batch.late = late.map(|(row, _)| row).collect();

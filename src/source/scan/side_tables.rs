@@ -40,7 +40,7 @@ impl CostSum {
 }
 
 impl<'a> Costs<'a> {
-    pub fn new(budget: &'a Budget) -> Costs<'a> {
+    pub(super) fn new(budget: &'a Budget) -> Costs<'a> {
         Costs { budget, sums: Mutex::default() }
     }
 
@@ -48,7 +48,7 @@ impl<'a> Costs<'a> {
     ///
     /// # Errors
     /// Input: there are too many different days and channels.
-    pub fn add(&self, rows: impl Iterator<Item = (Day, ValueCode, i64)>) -> Result<()> {
+    pub(super) fn add(&self, rows: impl Iterator<Item = (Day, ValueCode, i64)>) -> Result<()> {
         let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
         let mut put = |key: (Day, ValueCode), sum: CostSum| {
             let known = sums.len();
@@ -84,7 +84,7 @@ impl<'a> Costs<'a> {
     ///
     /// # Errors
     /// Input: all of them together do not fit a money column.
-    pub fn finish(self) -> Result<Vec<Cost>> {
+    pub(super) fn finish(self) -> Result<Vec<Cost>> {
         let sums = self.sums.into_inner().unwrap_or_else(PoisonError::into_inner);
         if sums.values().map(|sum| sum.size).sum::<i128>() > money::MAX_MINOR {
             return Err(Error::input("the sum of acquisition_costs.amount does not fit DECIMAL(18)")
@@ -113,7 +113,7 @@ pub(super) struct RatesRead<'a> {
 type OfDay = (Rate, Option<Rate>);
 
 impl<'a> RatesRead<'a> {
-    pub fn new(budget: &'a Budget) -> RatesRead<'a> {
+    pub(super) fn new(budget: &'a Budget) -> RatesRead<'a> {
         RatesRead { budget, rates: Mutex::default() }
     }
 
@@ -121,7 +121,7 @@ impl<'a> RatesRead<'a> {
     ///
     /// # Errors
     /// Input: there are too many different currencies and days.
-    pub fn add(&self, rows: impl Iterator<Item = RateRow>) -> Result<()> {
+    pub(super) fn add(&self, rows: impl Iterator<Item = RateRow>) -> Result<()> {
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
         let mut before = None;
         for row in rows {
@@ -158,7 +158,7 @@ impl<'a> RatesRead<'a> {
     }
 
     /// Takes out all rates, in order. Where rows of a day contradict each other, the day has two.
-    pub fn take(&self) -> Vec<RateRow> {
+    pub(super) fn take(&self) -> Vec<RateRow> {
         let rates = std::mem::take(&mut *self.rates.lock().unwrap_or_else(PoisonError::into_inner));
         let of_currency = |(currency, days): (Arc<str>, BTreeMap<Day, OfDay>)| {
             days.into_iter().flat_map(move |(day, (least, next))| {

@@ -8,11 +8,11 @@ use crate::stats::smoothing::loss_forecast::{LossForecasts, MIN_PERIODS};
 /// The latest origins, so that a long past by the day does not cost a fit a day.
 const ORIGINS: usize = 18;
 
-pub const METHODS: [&str; 3] = ["smoothing", "last_period", "last_year"];
+pub(super) const METHODS: [&str; 3] = ["smoothing", "last_period", "last_year"];
 
 /// A row of table `forecast_backtest`.
 #[derive(Clone, Debug)]
-pub struct Tested {
+pub(super) struct Tested {
     pub metric: &'static str,
     pub horizon: usize,
     pub method: &'static str,
@@ -26,7 +26,7 @@ pub struct Tested {
 type Errors = [Option<f64>; METHODS.len()];
 
 /// Every figure of a base by horizon and method.
-pub fn test(base: &Base, season: usize, year: usize, horizons: usize) -> Vec<Tested> {
+pub(super) fn test(base: &Base, season: usize, year: usize, horizons: usize) -> Vec<Tested> {
     let n = base.past.len();
     let origins: Vec<usize> = (MIN_PERIODS.max(n.saturating_sub(ORIGINS))..n).collect();
     let forecasts: Vec<Option<LossForecasts>> =

@@ -8,16 +8,16 @@ use crate::tally::money::MoneyColumn;
 
 /// The figures of a base that is lost from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ForecastMetric {
+pub(super) enum ForecastMetric {
     Opening,
     Rate,
     Lost,
 }
 
-pub const FIGURES: [ForecastMetric; 3] = [ForecastMetric::Opening, ForecastMetric::Rate, ForecastMetric::Lost];
+pub(super) const FIGURES: [ForecastMetric; 3] = [ForecastMetric::Opening, ForecastMetric::Rate, ForecastMetric::Lost];
 
 impl ForecastMetric {
-    pub fn of(self, forecast: &LossForecast) -> ForecastInterval {
+    pub(super) fn of(self, forecast: &LossForecast) -> ForecastInterval {
         match self {
             ForecastMetric::Opening => forecast.opening,
             ForecastMetric::Rate => forecast.rate,
@@ -26,7 +26,7 @@ impl ForecastMetric {
     }
 
     /// As it was, by period.
-    pub fn observed(self, past: &LossHistory) -> Vec<f64> {
+    pub(super) fn observed(self, past: &LossHistory) -> Vec<f64> {
         match self {
             ForecastMetric::Opening => past.opening.clone(),
             ForecastMetric::Rate => (0..past.len()).map(|p| past.rate(p)).collect(),
@@ -37,32 +37,37 @@ impl ForecastMetric {
 
 /// Customers or money, with the names of its figures.
 #[derive(Clone, Debug)]
-pub struct Base {
+pub(super) struct Base {
     pub names: [&'static str; 3],
     pub past: LossHistory,
 }
 
 impl Base {
-    pub fn name(&self, figure: ForecastMetric) -> &'static str {
+    pub(super) fn name(&self, figure: ForecastMetric) -> &'static str {
         self.names[figure as usize]
     }
 
     /// The figure a year before the period so many steps ahead.
-    pub fn last_year(&self, figure: ForecastMetric, year: usize, steps: usize) -> Option<f64> {
+    pub(super) fn last_year(&self, figure: ForecastMetric, year: usize, steps: usize) -> Option<f64> {
         let observed = figure.observed(&self.past);
         let back = year.checked_sub(steps - 1)?;
         let period = self.past.len().checked_sub(back)?;
         observed.get(period).copied()
     }
 
-    pub fn seasonal_index(&self, figure: ForecastMetric, season: usize, steps: usize) -> Option<f64> {
+    pub(super) fn seasonal_index(&self, figure: ForecastMetric, season: usize, steps: usize) -> Option<f64> {
         seasonal_index(&figure.observed(&self.past)[..self.past.len()], season, steps)
     }
 }
 
 /// Customers and money of a cell over the last periods that are complete, not left-truncated, and have an opening; with the
 /// number of the period after them. `sums`: of the headcount and of the money.
-pub fn bases(windowed: &Windowed<'_>, heads: &[Vec<i128>], money: &[Vec<i128>], digits: u8) -> ([Base; 2], usize) {
+pub(super) fn bases(
+    windowed: &Windowed<'_>,
+    heads: &[Vec<i128>],
+    money: &[Vec<i128>],
+    digits: u8,
+) -> ([Base; 2], usize) {
     let frame = windowed.frame;
     let usable = |p: &usize| windowed.complete(*p) && !windowed.left_truncated(*p);
     let next = frame.periods().rev().find(|p| windowed.complete(*p)).map_or(frame.len() - 1, |last| last + 1);

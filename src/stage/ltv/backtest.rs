@@ -36,7 +36,7 @@ pub(super) struct Tested {
 }
 
 impl Tested {
-    pub fn error(&self, cell: CellId, model: &str) -> Option<f64> {
+    pub(super) fn error(&self, cell: CellId, model: &str) -> Option<f64> {
         self.errors.get(&(cell, model.to_owned())).copied()
     }
 
@@ -54,7 +54,7 @@ impl Tested {
     }
 
     /// Whether a rival that costs nothing came nearer than the model.
-    pub fn verdict(&self, cell: CellId, model: &str) -> Option<String> {
+    pub(super) fn verdict(&self, cell: CellId, model: &str) -> Option<String> {
         let own = self.error(cell, model)?;
         let errors = RIVALS.iter().filter_map(|rival| Some((*rival, self.error(cell, rival)?)));
         let (rival, error) = errors.min_by(|a, b| a.1.abs().total_cmp(&b.1.abs()))?;

@@ -17,21 +17,21 @@ use crate::timeline::segments::CellId;
 
 /// What is fitted, and how the counts are to be read.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub(super) struct Asked {
     models: Vec<&'static str>,
     unit: TimeUnit,
     digits: u8,
 }
 
 impl Asked {
-    pub fn new(models: &[&'static str], unit: TimeUnit, digits: u8) -> Asked {
+    pub(super) fn new(models: &[&'static str], unit: TimeUnit, digits: u8) -> Asked {
         Asked { models: models.to_vec(), unit, digits }
     }
 }
 
 /// The fits to the buyers of one cell.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct CellFits {
+pub(super) struct CellFits {
     /// All buyers.
     pub customers: i64,
     /// Of how many customers the counts of histories and of spends each held one.
@@ -42,11 +42,11 @@ pub struct CellFits {
     pub gammagamma: Fit<GammaGamma>,
 }
 
-pub type BuyerFits = BTreeMap<CellId, CellFits>;
+pub(super) type BuyerFits = BTreeMap<CellId, CellFits>;
 
 /// A model of buying that converged.
 #[derive(Clone, Copy, Debug)]
-pub enum Bought {
+pub(super) enum Bought {
     Geometric(BgNbd),
     ModifiedGeometric(MbgNbd),
     Pareto(ParetoNbd),
@@ -65,7 +65,7 @@ macro_rules! with {
 pub(super) use with;
 
 /// Registers the fits to a tally.
-pub fn plan(plan: &mut Plan, buyers: Ref<BuyersTally>, asked: Asked) -> Ref<BuyerFits> {
+pub(super) fn plan(plan: &mut Plan, buyers: Ref<BuyersTally>, asked: Asked) -> Ref<BuyerFits> {
     plan.derive(&[buyers.id()], move |known| {
         let tally = known.get(buyers)?;
         Ok(tally.par_iter().map(|(cell, group)| (*cell, fit(group, &asked))).collect::<BuyerFits>())
@@ -106,7 +106,7 @@ fn fit(group: &BuyerCounts, asked: &Asked) -> CellFits {
 
 impl CellFits {
     /// A fitted model by name, if it converged.
-    pub fn model(&self, name: &str) -> Option<Bought> {
+    pub(super) fn model(&self, name: &str) -> Option<Bought> {
         match name {
             BgNbd::NAME => self.bgnbd.as_ref()?.model.map(Bought::Geometric),
             MbgNbd::NAME => self.mbgnbd.as_ref()?.model.map(Bought::ModifiedGeometric),
@@ -116,7 +116,7 @@ impl CellFits {
     }
 
     /// The names of what was fitted: the models of buying, those that stepped in included.
-    pub fn fitted(&self) -> impl Iterator<Item = &'static str> {
+    pub(super) fn fitted(&self) -> impl Iterator<Item = &'static str> {
         let [bg, mbg, pareto] = [self.bgnbd.is_some(), self.mbgnbd.is_some(), self.paretonbd.is_some()];
         [(BgNbd::NAME, bg), (MbgNbd::NAME, mbg), (ParetoNbd::NAME, pareto)]
             .into_iter()
@@ -125,25 +125,25 @@ impl CellFits {
 
     /// The model that scores customers: the first asked for that converged, BG/NBD's place taken by MBG/NBD where it did
     /// not.
-    pub fn scoring(&self, models: &[&'static str]) -> Option<(&'static str, Bought)> {
+    pub(super) fn scoring(&self, models: &[&'static str]) -> Option<(&'static str, Bought)> {
         let stand_in = |name: &'static str| if name == BgNbd::NAME { [name, MbgNbd::NAME] } else { [name, name] };
         models.iter().flat_map(|name| stand_in(name)).find_map(|name| Some((name, self.model(name)?)))
     }
 
     /// Spend a transaction that is expected of a customer, in major units, after x repeat transactions that came to
     /// `total` (below zero counts as nothing).
-    pub fn spend(&self, frequency: u32, total: f64) -> Option<f64> {
+    pub(super) fn spend(&self, frequency: u32, total: f64) -> Option<f64> {
         let mean = if frequency == 0 { 0.0 } else { total.max(0.0) / f64::from(frequency) };
         self.gammagamma.model?.expected_spend(frequency, mean)
     }
 
     /// What a reader of a fit to counted histories has to know, beside the fit's own notes.
-    pub fn histories_note(&self) -> Option<String> {
+    pub(super) fn histories_note(&self) -> Option<String> {
         sampled(self.sampling_factor[0])
     }
 
     /// The same of a fit to counted spends.
-    pub fn spends_note(&self) -> Option<String> {
+    pub(super) fn spends_note(&self) -> Option<String> {
         sampled(self.sampling_factor[1])
     }
 }

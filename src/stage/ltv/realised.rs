@@ -2,7 +2,7 @@
 
 /// What a cohort has brought, in major units per customer.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Realised {
+pub(super) struct Realised {
     pub ltv: f64,
     pub discounted: Option<f64>,
     /// Periods after which the cumulative margin had paid `cac`; `None` while it has not.
@@ -10,7 +10,7 @@ pub struct Realised {
 }
 
 /// `margins[k]`: margin per customer at age k; `discount` per period.
-pub fn realised(margins: &[f64], discount: Option<f64>, cac: Option<f64>) -> Realised {
+pub(super) fn realised(margins: &[f64], discount: Option<f64>, cac: Option<f64>) -> Realised {
     let mut cumulative = 0.0;
     let paid = |margin: &f64| {
         cumulative += margin;

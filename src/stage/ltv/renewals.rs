@@ -58,7 +58,7 @@ impl AnyFit {
     }
 
     /// 1 − r(n): the chance of being lost at the n-th renewal; `None` unless the fit converged.
-    pub fn lost_at(&self, n: u32) -> Option<f64> {
+    pub(super) fn lost_at(&self, n: u32) -> Option<f64> {
         match self {
             AnyFit::Sbg(fit) => fit.model.map(|m| 1.0 - m.retention(n)),
             AnyFit::Bdw(fit) => fit.model.map(|m| 1.0 - m.retention(n)),

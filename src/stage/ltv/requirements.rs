@@ -5,7 +5,7 @@ use crate::source_kind::SourceKind;
 use crate::stage::{Refusal, StageCheck};
 use crate::timeline::purchases::TransactionUnit;
 
-pub fn check(stage: &StageCheck<'_, LtvOptions>) -> Vec<Refusal> {
+pub(super) fn check(stage: &StageCheck<'_, LtvOptions>) -> Vec<Refusal> {
     let (options, inputs) = (stage.options, stage.inputs);
     let named = |some: &[&str]| options.models.iter().find(|m| some.contains(m));
     let mut refusals = vec![];

@@ -81,7 +81,7 @@ impl Ltv {
 
 /// The columns of `customers` that the stage adds, if it fits a model of buying; a second stage of the kind puts its name
 /// before them.
-pub fn columns(spec: &StageSpec<LtvOptions>) -> Vec<ColumnSpec> {
+pub(super) fn columns(spec: &StageSpec<LtvOptions>) -> Vec<ColumnSpec> {
     if !spec.options.models.iter().any(|m| BUYING.contains(m)) {
         return vec![];
     }

@@ -15,9 +15,9 @@ use crate::table::{ColumnSpec, Table, TableSchema, Type, column};
 use crate::timeline::segments::{CellId, SegmentIndex};
 
 /// Tables that every stage of this kind adds its rows to.
-pub const SHARED: [&str; 3] = ["model_fits", "model_backtest", "model_calibration"];
+pub(super) const SHARED: [&str; 3] = ["model_fits", "model_backtest", "model_calibration"];
 
-pub fn of(spec: &StageSpec<LtvOptions>) -> Vec<TableSchema> {
+pub(super) fn of(spec: &StageSpec<LtvOptions>) -> Vec<TableSchema> {
     let models = &spec.options.models;
     let any_of = |some: &[&str]| models.iter().any(|m| some.contains(m));
     let mut tables = vec![ltv(spec)];
@@ -40,7 +40,7 @@ fn with_stage(columns: impl IntoIterator<Item = ColumnSpec>) -> Vec<ColumnSpec> 
     all
 }
 
-pub fn fits() -> TableSchema {
+pub(super) fn fits() -> TableSchema {
     let columns = with_stage([
         column("model", Type::Text, "bgnbd, mbgnbd, paretonbd, gammagamma; sbg or bdw with the billing interval"),
         column("window", Type::Text, "full: what scores; calibration: what the backtest used"),
@@ -71,7 +71,7 @@ pub fn fits() -> TableSchema {
     TableSchema { name: SHARED[0].into(), doc, key: 7, columns }
 }
 
-pub fn backtest() -> TableSchema {
+pub(super) fn backtest() -> TableSchema {
     let columns = with_stage([
         column(
             "model",
@@ -93,7 +93,7 @@ pub fn backtest() -> TableSchema {
     TableSchema { name: SHARED[1].into(), doc, key: 7, columns }
 }
 
-pub fn calibration() -> TableSchema {
+pub(super) fn calibration() -> TableSchema {
     let columns = with_stage([
         column("model", Type::Text, "a model fitted up to the calibration cut"),
         column("x", Type::Int, "transactions after the first, up to the cut; 50: 50 or more"),

@@ -16,7 +16,7 @@ use crate::tally::money::MoneyColumn;
 use crate::timeline::segments::ALL;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
+pub(super) enum Measure {
     Customers(MovementColumn),
     Money(MoneyColumn),
     ChurnRate,
@@ -24,7 +24,7 @@ pub enum Measure {
     Ltv,
 }
 
-pub const MEASURES: &[(&str, Measure)] = &[
+pub(super) const MEASURES: &[(&str, Measure)] = &[
     ("opening", Measure::Customers(MovementColumn::Opening)),
     ("new", Measure::Customers(MovementColumn::New)),
     ("returned", Measure::Customers(MovementColumn::Returned)),
@@ -45,7 +45,7 @@ pub const MEASURES: &[(&str, Measure)] = &[
 
 /// A figure, or a difference of two.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Amount {
+pub(super) enum Amount {
     Count(i128),
     /// Minor units.
     Minor(i128),
@@ -54,7 +54,7 @@ pub enum Amount {
 
 impl Amount {
     /// How much more than `before`.
-    pub fn less(self, before: Amount) -> Amount {
+    pub(super) fn less(self, before: Amount) -> Amount {
         match (self, before) {
             (Amount::Count(a), Amount::Count(b)) => Amount::Count(a - b),
             (Amount::Minor(a), Amount::Minor(b)) => Amount::Minor(a - b),
@@ -64,7 +64,7 @@ impl Amount {
     }
 
     /// The whole number that adds up.
-    pub fn exact(self) -> Option<i128> {
+    pub(super) fn exact(self) -> Option<i128> {
         match self {
             Amount::Count(n) | Amount::Minor(n) => Some(n),
             Amount::Real(_) => None,
@@ -72,7 +72,7 @@ impl Amount {
     }
 
     /// Columns `amount` and `exact`.
-    pub fn cells(self, digits: u8) -> [Cell<'static>; 2] {
+    pub(super) fn cells(self, digits: u8) -> [Cell<'static>; 2] {
         let amount = match self {
             Amount::Count(n) => Some(n as f64),
             Amount::Minor(n) => Some(n as f64 / minor_per_major(digits)),
@@ -86,7 +86,7 @@ impl Amount {
 const TRAILING: usize = 6;
 
 /// Every measure of every complete period by one policy, in the order of [`MEASURES`].
-pub fn figures(
+pub(super) fn figures(
     spec: &StageSpec<NoOptions>,
     known: &StepOutputs,
     seen: &PolicyCounts,

@@ -17,17 +17,17 @@ use crate::timeline::risk_features::{Cutoff, Feature, FeatureSpec};
 
 /// What a signal came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Judged {
+pub(super) struct Judged {
     pub ranked: RankingQuality,
     /// Of its probabilities; `None` where it had none.
     pub squared: Option<f64>,
 }
 
 /// By signal; `None`: no prediction.
-pub type Backtested = BTreeMap<&'static str, Option<Judged>>;
+pub(super) type Backtested = BTreeMap<&'static str, Option<Judged>>;
 
 /// Judges every signal at a cut, with what was known by then.
-pub fn verdict(watch: &FeatureSpec, cuts: &[Cutoff], tally: &RiskTally, number: usize) -> Backtested {
+pub(super) fn verdict(watch: &FeatureSpec, cuts: &[Cutoff], tally: &RiskTally, number: usize) -> Backtested {
     let known = pooled(tally, &known_before(cuts, cuts[number].day));
     let here = pooled(tally, &[number]);
     let judged = |features: &[usize]| -> Option<Judged> {
@@ -84,7 +84,7 @@ fn groups(
 }
 
 /// All dates together, where there was a score: `None` if there was none.
-pub fn together(verdicts: &[Backtested]) -> Option<Backtested> {
+pub(super) fn together(verdicts: &[Backtested]) -> Option<Backtested> {
     let scored = verdicts.iter().filter(|v| v.get(SCORE).is_some_and(Option::is_some));
     let and = |a: &Option<Judged>, b: &Option<Judged>| {
         let (a, b) = ((*a)?, (*b)?);

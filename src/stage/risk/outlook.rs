@@ -10,15 +10,15 @@ use crate::tally::risk::{ChurnOutcome, RiskTally};
 use crate::timeline::risk_features::{Cutoff, FeatureSpec};
 
 /// Fewer dates teach nothing.
-pub const LEAST_CUTS: usize = 3;
+pub(super) const LEAST_CUTS: usize = 3;
 /// Only so many of the last are learned from, and so many are in the backtest.
-pub const TAUGHT: usize = 12;
+pub(super) const TAUGHT: usize = 12;
 /// Of the weights: as if each had been seen to be 0, give or take 1.
 const RIDGE: f64 = 1.0;
 
 /// The model that scores, and what is usual under it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RiskModel {
+pub(super) struct RiskModel {
     pub model: Logistic,
     /// By sign: the mean weight of the customers that were learned from.
     pub usual: Vec<f64>,
@@ -27,14 +27,14 @@ pub struct RiskModel {
 }
 
 /// Numbers of the cuts that a prediction on a day may learn from: of which it was known by then who left.
-pub fn known_before(cuts: &[Cutoff], day: Day) -> Vec<usize> {
+pub(super) fn known_before(cuts: &[Cutoff], day: Day) -> Vec<usize> {
     let known: Vec<usize> = (0..cuts.len()).filter(|i| cuts[*i].ends <= day).collect();
     let last = known[known.len().saturating_sub(TAUGHT)..].to_vec();
     if last.len() < LEAST_CUTS { vec![] } else { last }
 }
 
 /// The outcomes of some cuts by the levels of all signs.
-pub fn pooled(tally: &RiskTally, cuts: &[usize]) -> BTreeMap<u32, ChurnOutcome> {
+pub(super) fn pooled(tally: &RiskTally, cuts: &[usize]) -> BTreeMap<u32, ChurnOutcome> {
     let mut pooled: BTreeMap<u32, ChurnOutcome> = BTreeMap::new();
     for cut in cuts {
         for ((_, kind), outcome) in tally.kinds.range((*cut as u8, 0)..=(*cut as u8, u32::MAX)) {
@@ -45,13 +45,13 @@ pub fn pooled(tally: &RiskTally, cuts: &[usize]) -> BTreeMap<u32, ChurnOutcome> 
 }
 
 /// The numbers of a kind's levels, of these signs, among all levels.
-pub fn levels_of(watch: &FeatureSpec, kind: u32, features: &[usize]) -> Vec<usize> {
+pub(super) fn levels_of(watch: &FeatureSpec, kind: u32, features: &[usize]) -> Vec<usize> {
     let (levels, offsets) = (watch.levels(kind), watch.offsets());
     features.iter().map(|sign| offsets[*sign] + levels[*sign]).collect()
 }
 
 /// A model of some of the signs, by number.
-pub fn fit(watch: &FeatureSpec, pooled: &BTreeMap<u32, ChurnOutcome>, features: &[usize]) -> Option<Logistic> {
+pub(super) fn fit(watch: &FeatureSpec, pooled: &BTreeMap<u32, ChurnOutcome>, features: &[usize]) -> Option<Logistic> {
     let mut alike: BTreeMap<Vec<usize>, ChurnOutcome> = BTreeMap::new();
     for (kind, outcome) in pooled {
         *alike.entry(levels_of(watch, *kind, features)).or_default() += *outcome;
@@ -64,7 +64,7 @@ pub fn fit(watch: &FeatureSpec, pooled: &BTreeMap<u32, ChurnOutcome>, features: 
 
 impl RiskModel {
     /// What a run on that day would say; `None` where too little was known by then.
-    pub fn at(day: Day, watch: &FeatureSpec, cuts: &[Cutoff], tally: &RiskTally) -> Option<RiskModel> {
+    pub(super) fn at(day: Day, watch: &FeatureSpec, cuts: &[Cutoff], tally: &RiskTally) -> Option<RiskModel> {
         let pooled = pooled(tally, &known_before(cuts, day));
         let all: Vec<usize> = (0..watch.features.len()).collect();
         let model = fit(watch, &pooled, &all)?;

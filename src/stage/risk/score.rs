@@ -17,7 +17,7 @@ use crate::timeline::view::CustomerContext;
 const LEAST_REASON: f64 = 0.1;
 
 /// The columns of `customers`; a stage of another name puts that before them.
-pub fn columns(spec: &StageSpec<RiskOptions>) -> Vec<ColumnSpec> {
+pub(super) fn columns(spec: &StageSpec<RiskOptions>) -> Vec<ColumnSpec> {
     let name = |name: &str| if spec.name == RiskKind::NAME { name.to_owned() } else { format!("{}_{name}", spec.name) };
     let what = match (spec.setting.basis, spec.options.horizon) {
         (Basis::Transactions, _) => match spec.setting.rule {
@@ -38,7 +38,7 @@ pub fn columns(spec: &StageSpec<RiskOptions>) -> Vec<ColumnSpec> {
     vec![column(name("risk_score"), Type::Double, score), column(name("risk_reason"), Type::Text, reason)]
 }
 
-pub struct RiskScorer {
+pub(super) struct RiskScorer {
     columns: Vec<ColumnSpec>,
     lens: usize,
     watch: FeatureSpec,
@@ -48,7 +48,7 @@ pub struct RiskScorer {
 }
 
 impl RiskScorer {
-    pub fn new(
+    pub(super) fn new(
         spec: &StageSpec<RiskOptions>,
         watch: &FeatureSpec,
         lens: usize,

@@ -8,7 +8,7 @@ use crate::timeline::rows::AnswerKind;
 const SELDOM: i32 = 8;
 
 /// What a sign says of a customer at that level; `None` where it says nothing that would worry anybody.
-pub fn of(sign: Feature, level: usize, standing: &FeatureValues, watch: &FeatureSpec) -> Option<String> {
+pub(super) fn of(sign: Feature, level: usize, standing: &FeatureValues, watch: &FeatureSpec) -> Option<String> {
     let uses = watch.by_use && !watch.features.contains(&Feature::Purchases);
     let silence = || Some(silence(standing, uses));
     match (sign, level) {

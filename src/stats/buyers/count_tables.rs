@@ -7,7 +7,7 @@ use super::{BuyerCell, BuyerHistories};
 
 /// A history as indices into the tables of distinct frequencies and times, with its customers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IndexedCell {
+pub(super) struct IndexedCell {
     pub frequency: u32,
     pub recency: u32,
     pub age: u32,
@@ -15,7 +15,7 @@ pub struct IndexedCell {
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct CountTables {
+pub(super) struct CountTables {
     /// Distinct frequencies, ascending, and the customers of each.
     pub frequencies: Vec<u32>,
     pub frequency_customers: Vec<f64>,
@@ -33,7 +33,7 @@ pub struct CountTables {
 }
 
 impl CountTables {
-    pub fn of(buyers: &BuyerHistories) -> CountTables {
+    pub(super) fn of(buyers: &BuyerHistories) -> CountTables {
         let mut counted = CountTables::default();
         if !(buyers.per_unit > 0.0 && buyers.per_unit.is_finite()) {
             return counted;
@@ -80,19 +80,19 @@ impl CountTables {
     }
 
     /// Repeat transactions per unit of time, over all customers.
-    pub fn rate(&self) -> f64 {
+    pub(super) fn rate(&self) -> f64 {
         let repeats: f64 = self.age_repeats.iter().sum();
         let time: f64 = self.age_customers.iter().zip(&self.times).map(|(n, t)| n * t).sum();
         repeats / time
     }
 
     /// The mean age of the customers, in units.
-    pub fn mean_age(&self) -> f64 {
+    pub(super) fn mean_age(&self) -> f64 {
         self.age_customers.iter().zip(&self.times).map(|(n, t)| n * t).sum::<f64>() / self.customers as f64
     }
 
     /// A systematic sample of about `rows` rows: good enough to find a starting point.
-    pub fn thinned(&self, rows: usize) -> CountTables {
+    pub(super) fn thinned(&self, rows: usize) -> CountTables {
         let step = self.rows.len().div_ceil(rows.max(1)).max(1);
         let mut thin =
             CountTables { frequencies: self.frequencies.clone(), times: self.times.clone(), ..CountTables::default() };
@@ -112,7 +112,7 @@ impl CountTables {
     }
 
     /// The reason why no model can be fitted; `None` if one can.
-    pub fn refusal(&self) -> Option<&'static str> {
+    pub(super) fn refusal(&self) -> Option<&'static str> {
         match (self.customers, self.repeaters) {
             (0, _) => Some("there are no customers to fit a model to"),
             (1, _) => Some("one customer is too few for a model"),

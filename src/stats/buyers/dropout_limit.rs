@@ -8,7 +8,7 @@ use libm::{exp, expm1, log1p, sqrt};
 /// N has a negative binomial distribution: P(N = n) = (r)ₙ/n! (1−z)ʳ zⁿ with z = s/(1+s). With s = t/α the result is E[X(t)]
 /// of the BG/NBD (Fader, Hardie & Lee 2005, eq. 9), computed without the Gaussian hypergeometric function and its
 /// singularities at a = 1 and a + b = 1. All arguments must be positive and finite.
-pub fn expected_before_dropout(r: f64, s: f64, a: f64, b: f64) -> f64 {
+pub(super) fn expected_before_dropout(r: f64, s: f64, a: f64, b: f64) -> f64 {
     // An upper bound of the values of N that matter.
     let reach = r * s + 12.0 * sqrt(r * s * (1.0 + s)) + 40.0 * (1.0 + s);
     if reach < 400.0 { by_series(r, s, a, b) } else { by_quadrature(r, s, a, b) }

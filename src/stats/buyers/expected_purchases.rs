@@ -13,7 +13,7 @@ use super::dropout_limit::expected_before_dropout;
 /// The singularities of the function lie at s ≤ −1, hence at |Im w| ≥ π. So with n points the error falls as ρ⁻ⁿ, where ρ
 /// belongs to the ellipse that touches them. The number of points is chosen for an error below 10⁻¹¹ of the value.
 #[derive(Clone, Debug)]
-pub struct ExpectedPurchases {
+pub(super) struct ExpectedPurchases {
     /// w of the longest s.
     reach: f64,
     /// Coefficients of Chebyshev's polynomials over [0, reach].
@@ -23,7 +23,7 @@ pub struct ExpectedPurchases {
 const EXACT: f64 = 1e-13;
 
 impl ExpectedPurchases {
-    pub fn new(r: f64, a: f64, b: f64, longest: f64) -> ExpectedPurchases {
+    pub(super) fn new(r: f64, a: f64, b: f64, longest: f64) -> ExpectedPurchases {
         let (reach, points) = (ExpectedPurchases::reach(longest), ExpectedPurchases::points(longest));
         let angle = |k: usize| PI * (k as f64 + 0.5) / points as f64;
         let value = |k: usize| {
@@ -43,13 +43,13 @@ impl ExpectedPurchases {
     }
 
     /// How many points the expectation is computed at.
-    pub fn points(longest: f64) -> usize {
+    pub(super) fn points(longest: f64) -> usize {
         let bend = 2.0 * PI / ExpectedPurchases::reach(longest);
         (-log(EXACT) / log(bend + sqrt(1.0 + bend * bend))).ceil().clamp(8.0, 200.0) as usize
     }
 
     /// The expectation at an s in [0, longest], by Clenshaw's recurrence.
-    pub fn at(&self, s: f64) -> f64 {
+    pub(super) fn at(&self, s: f64) -> f64 {
         let x = (2.0 * log1p(s) / self.reach - 1.0).clamp(-1.0, 1.0);
         let (mut next, mut after) = (0.0, 0.0);
         for c in self.coefficients[1..].iter().rev() {

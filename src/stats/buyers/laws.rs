@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::stats::simulated::{self, TICKS, cohort};
 
-pub fn buyers(histories: impl IntoIterator<Item = (u32, u32, u32)>, per_unit: f64) -> BuyerHistories {
+pub(super) fn buyers(histories: impl IntoIterator<Item = (u32, u32, u32)>, per_unit: f64) -> BuyerHistories {
     let cell = |(frequency, recency, age)| BuyerCell { frequency, recency, age, customers: 1 };
     BuyerHistories { cells: histories.into_iter().map(cell).collect(), per_unit }
 }

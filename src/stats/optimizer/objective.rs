@@ -63,7 +63,7 @@ impl<const N: usize> Objective<N> {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// Gradient and Hessian against central differences of the value and of the gradient, by log-parameters. The errors

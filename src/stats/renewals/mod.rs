@@ -166,20 +166,20 @@ pub(crate) mod tests {
 
     /// Share of customers left after 0, 1 … 12 years in tenths of a percent (Fader & Hardie 2007, table 1; data of Berry &
     /// Linoff 2004).
-    pub const HIGH_END: [u64; 13] = [1000, 869, 743, 653, 593, 551, 517, 491, 468, 445, 427, 409, 394];
-    pub const REGULAR: [u64; 13] = [1000, 631, 468, 382, 326, 289, 262, 241, 223, 207, 194, 183, 173];
+    pub(crate) const HIGH_END: [u64; 13] = [1000, 869, 743, 653, 593, 551, 517, 491, 468, 445, 427, 409, 394];
+    pub(crate) const REGULAR: [u64; 13] = [1000, 631, 468, 382, 326, 289, 262, 241, 223, 207, 194, 183, 173];
 
     /// The first seven renewals, as the paper fits them; with 1,000 customers.
-    pub fn seven_years(left: &[u64; 13]) -> Vec<Renewal> {
+    pub(crate) fn seven_years(left: &[u64; 13]) -> Vec<Renewal> {
         Renewal::of_cohorts(&[left[..8].to_vec()]).unwrap()
     }
 
     #[track_caller]
-    pub fn near(got: f64, expected: f64, tolerance: f64) {
+    pub(crate) fn near(got: f64, expected: f64, tolerance: f64) {
         assert!((got - expected).abs() <= tolerance, "{got} is not {expected}");
     }
 
-    pub fn renewals(counts: &[(u64, u64)]) -> Vec<Renewal> {
+    pub(crate) fn renewals(counts: &[(u64, u64)]) -> Vec<Renewal> {
         counts.iter().map(|&(due, lost)| Renewal { due, lost }).collect()
     }
 

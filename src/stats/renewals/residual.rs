@@ -29,7 +29,7 @@ const NODES: [(f64, f64); 6] = [
 /// at most about f(k)/d. Terms are added until that can be neglected. If d is small or 0, what is left after 4,096 terms
 /// follows from Gregory's formula, Σ f(k) = ∫ f + f(K)/2 − (f(K+1) − f(K−1))/24 + O(f‴). The integral is computed over
 /// panels of ln k, in which f is smooth, until the remainder can be neglected or, without discount, is that of a power.
-pub fn sum<M: RenewalModel + ?Sized>(model: &M, n: f64, discount: f64) -> Option<f64> {
+pub(super) fn sum<M: RenewalModel + ?Sized>(model: &M, n: f64, discount: f64) -> Option<f64> {
     let power = model.tail_exponent();
     if !(0.0..f64::INFINITY).contains(&discount) || (discount == 0.0 && power <= 1.0) {
         return None;

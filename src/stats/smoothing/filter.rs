@@ -5,7 +5,7 @@ use crate::stats::linear_algebra::solve_normal_equations;
 
 /// The state of a model after an observation.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SmoothingState {
+pub(super) struct SmoothingState {
     pub level: f64,
     pub trend: f64,
     /// The states of the last m periods; `next` is the place of the coming period's state.
@@ -15,7 +15,7 @@ pub struct SmoothingState {
 
 impl SmoothingState {
     /// The seasonal part of a forecast so many steps ahead.
-    pub fn season_ahead(&self, steps: usize) -> f64 {
+    pub(super) fn season_ahead(&self, steps: usize) -> f64 {
         let m = self.season.len();
         if m == 0 { 0.0 } else { self.season[(self.next + steps - 1) % m] }
     }
@@ -36,7 +36,7 @@ impl SmoothingState {
 }
 
 /// A series, with buffers that are reused by many passes.
-pub struct Filter {
+pub(super) struct Filter {
     form: Form,
     series: Vec<f64>,
     /// The mean of the series. It is subtracted before smoothing, to keep digits.
@@ -52,7 +52,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    pub fn new(series: &[f64], form: Form) -> Filter {
+    pub(super) fn new(series: &[f64], form: Form) -> Filter {
         let n = series.len();
         let mean = series.iter().sum::<f64>() / n.max(1) as f64;
         let series: Vec<f64> = series.iter().map(|y| y - mean).collect();
@@ -138,12 +138,12 @@ impl Filter {
     }
 
     /// The least Σ e² with these parameters.
-    pub fn squares(&mut self, by: &Smoothing) -> f64 {
+    pub(super) fn squares(&mut self, by: &Smoothing) -> f64 {
         self.pass(by).0
     }
 
     /// Σ e², and the state after the last observation.
-    pub fn smooth(&mut self, by: &Smoothing) -> (f64, SmoothingState) {
+    pub(super) fn smooth(&mut self, by: &Smoothing) -> (f64, SmoothingState) {
         let (squares, mut state) = self.pass(by);
         state.level += self.mean;
         (squares, state)

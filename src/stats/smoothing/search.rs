@@ -12,7 +12,7 @@ const STEPS: usize = 100;
 type Point = Vec<f64>;
 
 /// The point at which the function is least. The same function always gives the same point.
-pub fn least(dimensions: usize, value: &mut dyn FnMut(&[f64]) -> f64) -> Point {
+pub(super) fn least(dimensions: usize, value: &mut dyn FnMut(&[f64]) -> f64) -> Point {
     let mut best = (f64::INFINITY, vec![0.5; dimensions]);
     let mut point = vec![0.0; dimensions];
     for i in 0..ALONG_FIRST.len() << (dimensions - 1) {

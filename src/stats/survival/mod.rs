@@ -156,14 +156,14 @@ pub(crate) mod tests {
     use super::*;
 
     /// `(entry, end, event)` of one spell.
-    pub fn event_table(spells: &[(u32, u32, bool)]) -> EventTable {
+    pub(crate) fn event_table(spells: &[(u32, u32, bool)]) -> EventTable {
         let spell = |&(entry, end, event)| ObservedSpell { entry, end, event, customers: 1 };
         EventTable::from_spells(spells.iter().map(spell)).unwrap()
     }
 
     /// Remission of acute myelogenous leukaemia in weeks, with and without maintenance chemotherapy (Miller 1997,
     /// Survival Analysis; the data set `aml` of R's package survival).
-    pub fn aml() -> [EventTable; 2] {
+    pub(crate) fn aml() -> [EventTable; 2] {
         let seen = |all: &[(u32, bool)]| event_table(&all.iter().map(|&(t, event)| (0, t, event)).collect::<Vec<_>>());
         let (e, c) = (true, false);
         [
@@ -187,7 +187,7 @@ pub(crate) mod tests {
 
     /// Remission of acute leukaemia in weeks under 6-mercaptopurine and under a placebo (Freireich et al. 1963, Blood
     /// 21:699, in Anderson's selection): times of relapse, then times still in remission.
-    pub fn leukaemia() -> [EventTable; 2] {
+    pub(crate) fn leukaemia() -> [EventTable; 2] {
         let arm = |relapsed: &[u32], running: &[u32]| {
             let of = |event| move |&t: &u32| (0, t, event);
             event_table(&relapsed.iter().map(of(true)).chain(running.iter().map(of(false))).collect::<Vec<_>>())

@@ -7,7 +7,7 @@ const DECIMAL_END: i128 = 10i128.pow(38);
 
 /// The value of a part in one row.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub(super) enum Value {
     Null,
     Bool(bool),
     Int(i64),
@@ -21,15 +21,15 @@ pub enum Value {
 
 /// The row cannot be computed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Fails;
+pub(super) struct Fails;
 
-pub type Row = [Value; 6];
+pub(super) type Row = [Value; 6];
 /// The columns of a row, in order.
-pub const COLUMNS: [&str; 6] = ["b", "day", "f", "i", "m", "q"];
+pub(super) const COLUMNS: [&str; 6] = ["b", "day", "f", "i", "m", "q"];
 
 /// A part of an expression.
 #[derive(Clone, Debug)]
-pub enum Part {
+pub(super) enum Part {
     Column(usize),
     Literal(&'static str, Value),
     Not(Box<Part>),
@@ -56,7 +56,7 @@ pub enum Part {
 }
 
 impl Part {
-    pub fn sql(&self) -> String {
+    pub(super) fn sql(&self) -> String {
         let list = |parts: &[Part], between: &str| parts.iter().map(Part::sql).collect::<Vec<_>>().join(between);
         let not = |negated: bool| if negated { "NOT " } else { "" };
         let cast = |strict: bool| if strict { "CAST" } else { "TRY_CAST" };
@@ -109,7 +109,7 @@ impl Part {
         }
     }
 
-    pub fn value(&self, row: &Row) -> Result<Value, Fails> {
+    pub(super) fn value(&self, row: &Row) -> Result<Value, Fails> {
         let result = |part: &Part| scaled(part.value(row)?, self.scale());
         Ok(match self {
             Part::Column(index) => row[*index].clone(),

@@ -9,7 +9,7 @@ use crate::source::scan::scanner::Scanner;
 use crate::source::scan::source_rows::{SourceRows, retain};
 
 /// Costs of one batch, those from as_of on included.
-pub struct CostRows {
+pub(crate) struct CostRows {
     days: Vec<Day>,
     channels: Vec<ValueCode>,
     /// Minor units.

@@ -18,7 +18,7 @@ use crate::source::scan::scanner::Scanner;
 use crate::source::scan::source_rows::{SourceRows, retain};
 
 /// Rates of one batch. None is late: a rate from as_of on is used only where as_of itself needs it.
-pub struct RateRows {
+pub(crate) struct RateRows {
     days: Vec<Day>,
     instants: Vec<i64>,
     /// `None` where the row is marked.

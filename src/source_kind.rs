@@ -25,6 +25,7 @@ pub struct Needs {
 }
 
 impl Needs {
+    pub const NONE: Needs = Needs { orders: false, usage: false, surveys: false, reasons: false, channels: false };
     pub const ALL: Needs = Needs { orders: true, usage: true, surveys: true, reasons: true, channels: true };
 
     /// What either of two asks for.

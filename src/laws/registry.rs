@@ -39,6 +39,13 @@ fn kinds_are_sorted_and_no_two_share_a_name() {
 }
 
 #[test]
+fn every_kind_runs_on_some_basis() {
+    for kind in KINDS {
+        assert!(["transactions", "subscriptions"].iter().any(|basis| runs_on(kind, basis)), "{} never runs", kind.name);
+    }
+}
+
+#[test]
 fn every_default_is_what_its_option_takes() {
     for kind in KINDS {
         let names: BTreeSet<_> = kind.keys.iter().map(|o| o.name).collect();

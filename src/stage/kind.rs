@@ -134,13 +134,15 @@ impl Inputs<'_> {
         (self.has_column)(source, column)
     }
 
-    /// Subscriptions make customers live. Rows of subscriptions say nothing of customers who are live by what they buy.
+    /// Subscriptions make customers live, or may do so: true where the basis cannot be told. Rows of subscriptions say
+    /// nothing of customers who are live by what they buy.
     pub fn on_subscriptions(&self) -> bool {
         self.basis != Some(Basis::Transactions)
     }
 
+    /// Transactions make customers live, or may do so: true where the basis cannot be told.
     pub fn on_transactions(&self) -> bool {
-        self.basis == Some(Basis::Transactions)
+        self.basis != Some(Basis::Subscriptions)
     }
 }
 

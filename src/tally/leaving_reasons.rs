@@ -7,7 +7,7 @@ use crate::timeline::subscription_periods::Subscription;
 use crate::timeline::view::View;
 
 /// What has to be read of a customer to know the reasons.
-pub(super) const NEEDS: Needs = Needs { orders: false, usage: false, surveys: true, reasons: true, channels: false };
+pub(super) const NEEDS: Needs = Needs { surveys: true, reasons: true, ..Needs::NONE };
 
 /// The ranks of all known reasons of a customer, with repetitions.
 pub(super) fn reasons(view: &View<'_>) -> Vec<u32> {

@@ -19,7 +19,7 @@ use crate::timeline::view::View;
 /// The usual number of scores, from 1 to 5.
 pub const QUINTILES: u32 = 5;
 
-const ORDERS: Needs = Needs { orders: true, usage: false, surveys: false, reasons: false, channels: false };
+const ORDERS: Needs = Needs { orders: true, ..Needs::NONE };
 
 fn bought(view: &View<'_>) -> Option<RfmMeasures> {
     RfmMeasures::of(view.days(), view.shape().as_of)
@@ -31,7 +31,7 @@ struct Monetary;
 
 impl RankedMeasure for Recency {
     const KIND: &'static str = "recency";
-    const NEEDS: Needs = Needs { orders: false, ..ORDERS };
+    const NEEDS: Needs = Needs::NONE;
     const COARSE: u32 = COUNTS;
 
     fn spells(_: Basis) -> bool {
@@ -59,7 +59,7 @@ impl RankedMeasure for Frequency {
 
 impl RankedMeasure for Monetary {
     const KIND: &'static str = "revenue of buyers";
-    const NEEDS: Needs = Needs { orders: false, ..ORDERS };
+    const NEEDS: Needs = Needs::NONE;
 
     fn spells(_: Basis) -> bool {
         false

@@ -78,7 +78,7 @@ struct RevenueToDate;
 
 impl RankedMeasure for RevenueToDate {
     const KIND: &'static str = "revenue";
-    const NEEDS: Needs = Needs { orders: false, usage: false, surveys: false, reasons: false, channels: false };
+    const NEEDS: Needs = Needs::NONE;
 
     fn spells(basis: Basis) -> bool {
         basis == Basis::Subscriptions

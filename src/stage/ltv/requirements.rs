@@ -25,7 +25,7 @@ pub(super) fn check(stage: &StageCheck<'_, LtvOptions>) -> Vec<Refusal> {
         refuse("models", what, "name a model of how customers buy with it: \"bgnbd\", \"mbgnbd\" or \"paretonbd\"");
     }
     if let Some(model) = named(&RENEWING)
-        && inputs.on_transactions()
+        && !inputs.on_subscriptions()
     {
         let what = format!("names \"{model}\", a model of renewals, on basis transactions");
         refuse("models", what, "name \"bgnbd\", \"mbgnbd\" or \"paretonbd\" for customers without a contract");

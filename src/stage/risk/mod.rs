@@ -41,7 +41,7 @@ impl StageKind for RiskKind {
     const SHARED_TABLES: &'static [&'static str] = &[TABLE];
 
     fn check(stage: &StageCheck<'_, RiskOptions>) -> Vec<Refusal> {
-        let fits = stage.options.horizon == Horizon::Periods(1) || !stage.inputs.on_transactions();
+        let fits = stage.options.horizon == Horizon::Periods(1) || stage.inputs.on_subscriptions();
         let what = "is for basis subscriptions";
         let help = "leave it out: a buyer has left when nothing was bought within the churn window";
         Refusal::unless(fits, Refusal::of_option("horizon", what, help))

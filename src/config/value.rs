@@ -138,9 +138,10 @@ impl CheckedValue<'_> {
             Accepts::Currency if value.len() == 3 && value.bytes().all(|b| b.is_ascii_uppercase()) => {
                 Ok(Setting::Text(text.clone()))
             }
-            Accepts::Currency if text.written().trim().len() == 3 && !text.is_filled_in() => {
-                let upper = text.written().to_uppercase();
-                Err(self.refuse(did_you_mean(Some(upper.trim()), "\"")))
+            Accepts::Currency if !text.is_filled_in() => {
+                let upper = text.written().trim().to_uppercase();
+                let is_code = upper.len() == 3 && upper.bytes().all(|b| b.is_ascii_uppercase());
+                Err(self.refuse(did_you_mean(is_code.then_some(&*upper), "\"")))
             }
             Accepts::Word(words) => self.word(text, words).map(Setting::Word),
             Accepts::Date => self.date(value),

@@ -41,7 +41,7 @@ fn runs_are_whole(outcome: &Outcome) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Who is loyal is live and has the two orders that the pipeline asks for; without orders nobody can say.
+/// A loyal customer is live and has the two orders that the pipeline asks for; without orders `loyal` is NULL.
 fn loyal_are_live(outcome: &Outcome, buys: bool) -> Result<(), TestCaseError> {
     let customers = &outcome.tables["customers"];
     let of = |name: &str, row: usize| cell(&customers.columns[customers.schema.column(name).unwrap()], row);

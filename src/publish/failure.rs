@@ -30,9 +30,10 @@ pub fn output(doing: impl Display, cause: io::Error) -> Error {
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
             ("a file stands where a folder is needed", "move it away, or choose another folder with `--out`")
         }
-        io::ErrorKind::NotFound => {
-            ("it has vanished", "do not change the output folder while a run writes into it; run again")
-        }
+        io::ErrorKind::NotFound => (
+            "it is not there",
+            "choose a folder that can be made with `--out`; do not remove it while a run writes into it",
+        ),
         _ => ("the operating system refused", "mend what it says, or choose another folder with `--out`"),
     };
     Error::output(format!("cannot {doing}: {why}")).help(help).because(cause)

@@ -52,7 +52,7 @@ impl Windowed<'_> {
         self.frame.maturity(period) == Maturity::Complete
     }
 
-    /// Under `1 period` nobody can say who left, or what closes, before the period is over.
+    /// Under `1 period` who left, and what closes, is not known before the period is over.
     pub(super) fn undecided(&self, period: usize) -> bool {
         self.rule == LiveRule::Period && period + 1 == self.frame.len() && self.frame.last_is_partial()
     }

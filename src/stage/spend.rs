@@ -21,7 +21,7 @@ pub(super) fn per_new_customer(spend: i128, new: i64, digits: u8) -> Option<f64>
     (new > 0).then(|| spend as f64 / minor_per_major(digits) / new as f64)
 }
 
-/// Periods until a customer's margin has paid for winning him; `None` where there is no margin.
+/// Periods until a customer's margin has paid for acquiring them; `None` where there is no margin.
 pub(super) fn payback(cac: f64, margin_per_period: f64) -> Option<f64> {
     (margin_per_period > 0.0).then(|| cac / margin_per_period)
 }

@@ -63,8 +63,8 @@ impl StageKind for ChurnKind {
             column("new", Type::Int, "not in opening, in closing, and first seen in this period"),
             column("retained", Type::Int, "in opening and in closing"),
             column("returned", Type::Int, "not in opening, in closing, and seen before"),
-            column("churned", Type::Int, "in opening, not in closing; NULL while nobody can say"),
-            column("closing", Type::Int, "customers live just before the period's end; NULL while nobody can say"),
+            column("churned", Type::Int, "in opening, not in closing; NULL while the period is not over"),
+            column("closing", Type::Int, "customers live just before the period's end; NULL while the period is not over"),
             column(
                 "intra",
                 Type::Int,

@@ -35,7 +35,7 @@ struct CohortSums {
     left_truncated: bool,
     /// The cohort began within the window: nothing that came before is missing from its sums.
     from_the_start: bool,
-    /// Nobody can say yet who is live at the end.
+    /// The period is not over, so who is live at its end is not known yet.
     undecided: bool,
 }
 

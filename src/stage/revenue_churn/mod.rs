@@ -63,9 +63,13 @@ impl StageKind for RevenueChurnKind {
             column(
                 "contraction",
                 Type::Money,
-                "what retained customers have less, negative; NULL while nobody can say",
+                "what retained customers have less, negative; NULL while the period is not over",
             ),
-            column("churned", Type::Money, "opening money of churned customers, negative; NULL while nobody can say"),
+            column(
+                "churned",
+                Type::Money,
+                "opening money of churned customers, negative; NULL while the period is not over",
+            ),
             column("reactivation", Type::Money, "closing money of returned customers"),
             column("currency_effect", Type::Money, "what exchange rates moved; 0 in one currency"),
             column("moved_in", Type::Money, "closing money of retained customers who came into this segment value"),
@@ -74,7 +78,7 @@ impl StageKind for RevenueChurnKind {
                 Type::Money,
                 "closing money of retained customers who left this segment value, negative",
             ),
-            column("closing", Type::Money, "money at the closing; NULL while nobody can say"),
+            column("closing", Type::Money, "money at the closing; NULL while the period is not over"),
             column(
                 "unallocated",
                 Type::Money,

@@ -43,7 +43,11 @@ fn columns() -> Vec<ColumnSpec> {
         column("churned", Type::Money, "opening money of a churned customer, negative"),
         column("reactivation", Type::Money, "closing money of a returned customer, at those rates"),
         column("currency_effect", Type::Money, "what exchange rates moved of the closing; 0 in one currency"),
-        column("closing", Type::Money, "money at the closing of each period of the row; NULL while nobody can say"),
+        column(
+            "closing",
+            Type::Money,
+            "money at the closing of each period of the row; NULL while the period is not over",
+        ),
         column("unallocated", Type::Money, "net revenue that the closing leaves out"),
         column("orders", Type::Int, "orders in each period of the row; NULL without transactions"),
     ]

@@ -3,7 +3,7 @@
 //! Exports are mostly in order of time, with the lines of an order next to each other. A row is therefore written as
 //! its difference to the row before, and rows that no figure can tell apart are combined before they are written.
 
-use super::rows::{UseRow, ValueRow};
+use super::rows::{DayRow, UseRow, ValueRow};
 use super::varint::{Reader, put, put_wide, unzigzag, unzigzag_wide, zigzag, zigzag_wide};
 use crate::calendar::Day;
 use crate::rows::PackedId;
@@ -47,36 +47,31 @@ impl AppendLog {
 }
 
 /// The transactions of a customer on a day that belong to one order, or to none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Purchase {
     pub customer: CustomerNumber,
-    /// Days since 1970-01-01.
-    pub day: i32,
-    /// Rows that satisfy `customers.activity`.
-    pub active: u32,
-    /// Active rows without an order id: each is an order of its own.
-    pub orders: u32,
-    /// Sum of amounts, in minor units.
-    pub net: i64,
+    /// Active rows without an order id count as orders of their own.
+    pub totals: DayRow,
     /// The order of the active rows; 0: none.
     pub order: PackedId,
+}
+
+/// What the first row of a log is compared with.
+impl Default for Purchase {
+    fn default() -> Purchase {
+        Purchase { customer: 0, totals: DayRow { day: Day(0), active: 0, orders: 0, net: 0 }, order: 0 }
+    }
 }
 
 impl Purchase {
     /// Combines both, if nothing is lost by it.
     fn merged(self, next: Purchase) -> Option<Purchase> {
-        let same = (self.customer, self.day) == (next.customer, next.day);
+        let same = (self.customer, self.totals.day) == (next.customer, next.totals.day);
         let order = self.order | next.order;
         if !same || (self.order != 0 && next.order != 0 && self.order != next.order) {
             return None;
         }
-        Some(Purchase {
-            active: self.active.checked_add(next.active)?,
-            orders: self.orders.checked_add(next.orders)?,
-            net: self.net.checked_add(next.net)?,
-            order,
-            ..self
-        })
+        Some(Purchase { totals: self.totals.checked_add(next.totals)?, order, ..self })
     }
 }
 
@@ -111,29 +106,29 @@ impl PurchaseLog {
         let PurchaseLog { log, before, .. } = self;
         let into = log.end();
         let has = |holds: bool, flag: u8| if holds { flag } else { 0 };
-        let plain = row.active == 1 && row.orders == u32::from(row.order == 0);
+        let (totals, day_before) = (row.totals, before.totals.day.0);
+        let plain = totals.is_one_row(u32::from(row.order == 0));
         into.push(
             has(row.customer == before.customer, SAME_CUSTOMER)
-                | has(row.day == before.day, SAME_DAY)
+                | has(totals.day.0 == day_before, SAME_DAY)
                 | has(plain, PLAIN)
                 | has(row.order != 0, ORDERED),
         );
         if row.customer != before.customer {
             put(into, row.customer.into());
         }
-        if row.day != before.day {
-            put(into, zigzag(i64::from(row.day) - i64::from(before.day)));
+        if totals.day.0 != day_before {
+            put(into, zigzag(i64::from(totals.day.0) - i64::from(day_before)));
         }
         if !plain {
-            put(into, row.active.into());
-            put(into, row.orders.into());
+            totals.put_counts(into);
         }
-        put(into, zigzag(row.net));
+        put(into, zigzag(totals.net));
         if row.order != 0 {
             put_wide(into, zigzag_wide(row.order.wrapping_sub(before.order) as i128));
             before.order = row.order;
         }
-        (before.customer, before.day) = (row.customer, row.day);
+        (before.customer, before.totals.day) = (row.customer, totals.day);
         self.rows += 1;
     }
 
@@ -158,15 +153,18 @@ impl PurchaseLog {
             if flags & SAME_DAY == 0 {
                 day += unzigzag(reader.number());
             }
-            let counts = (flags & PLAIN == 0).then(|| (reader.number() as u32, reader.number() as u32));
+            let counts = (flags & PLAIN == 0).then(|| DayRow::read_counts(reader, Day(day as i32), 0));
             let net = unzigzag(reader.number());
             let mut order = 0;
             if flags & ORDERED != 0 {
                 last = last.wrapping_add(unzigzag_wide(reader.wide()) as u128);
                 order = last;
             }
-            let (active, orders) = counts.unwrap_or((1, u32::from(order == 0)));
-            all.push(Purchase { customer, day: day as i32, active, orders, net, order });
+            let totals = match counts {
+                Some(counts) => DayRow { net, ..counts },
+                None => DayRow::one_row(Day(day as i32), u32::from(order == 0), net),
+            };
+            all.push(Purchase { customer, totals, order });
         });
         all
     }
@@ -281,10 +279,7 @@ mod tests {
         let day = prop_oneof![9 => 19_000..19_003, 1 => -200_000..200_000];
         (0..3u32, day, 0..3u32, 0..3u32, net, order).prop_map(|(customer, day, active, orders, net, order)| Purchase {
             customer,
-            day,
-            active,
-            orders,
-            net,
+            totals: DayRow { day: Day(day), active, orders, net },
             order,
         })
     }
@@ -297,12 +292,12 @@ mod tests {
         let mut days = std::collections::BTreeMap::<_, (i128, u64, u64)>::new();
         let mut orders = std::collections::BTreeSet::new();
         for row in rows {
-            let day = days.entry((row.customer, row.day)).or_default();
-            day.0 += i128::from(row.net);
-            day.1 += u64::from(row.active);
-            day.2 += u64::from(row.orders);
+            let day = days.entry((row.customer, row.totals.day.0)).or_default();
+            day.0 += i128::from(row.totals.net);
+            day.1 += u64::from(row.totals.active);
+            day.2 += u64::from(row.totals.orders);
             if row.order != 0 {
-                orders.insert((row.customer, row.order, row.day));
+                orders.insert((row.customer, row.order, row.totals.day.0));
             }
         }
         (days.into_iter().map(|((c, d), (n, a, o))| (c, d, n, a, o)).collect(), orders.into_iter().collect())
@@ -353,9 +348,12 @@ mod tests {
 
     #[test]
     fn the_lines_of_an_order_are_one() {
-        let line = |net| Purchase { customer: 7, day: 19_000, active: 1, orders: 0, net, order: 99 };
+        let line = |active, net| {
+            let totals = DayRow { day: Day(19_000), active, orders: 0, net };
+            Purchase { customer: 7, totals, order: 99 }
+        };
         let mut log = PurchaseLog::default();
-        [line(5), line(6), Purchase { active: 0, order: 0, ..line(-1) }, line(7)].iter().for_each(|l| log.push(*l));
-        assert_eq!(log.read(), [Purchase { active: 3, ..line(17) }]);
+        [line(1, 5), line(1, 6), Purchase { order: 0, ..line(0, -1) }, line(1, 7)].iter().for_each(|l| log.push(*l));
+        assert_eq!(log.read(), [line(3, 17)]);
     }
 }

@@ -4,8 +4,7 @@
 use super::append_log::{CustomerNumber, Purchase, PurchaseLog, UseLog, ValueLog};
 use super::directory::Directory;
 use super::record::CustomerRows;
-use super::rows::{AnswerRow, DaySum, MemberRow, OrderRow, ValueRow, combine_members};
-use crate::calendar::Day;
+use super::rows::{AnswerRow, MemberRow, OrderRow, ValueRow, combine_members};
 use crate::error::Result;
 use crate::rows::Subscription;
 
@@ -112,11 +111,10 @@ impl BucketBuffer {
         let mut rows = CustomerRows::default();
         for (number, id) in customers.sorted() {
             rows.clear();
-            for Purchase { day, active, orders, net, order, .. } in by_customer.0.of(&purchases, number).copied() {
-                let day = Day(day);
-                rows.days.push(DaySum { day, active, orders, net: net.into() });
+            for Purchase { totals, order, .. } in by_customer.0.of(&purchases, number).copied() {
+                rows.days.push(totals.into());
                 if order != 0 {
-                    rows.orders.push(OrderRow { order, day });
+                    rows.orders.push(OrderRow { order, day: totals.day });
                 }
             }
             rows.values.extend(by_customer.1.of(&values, number).map(|v: &(CustomerNumber, ValueRow)| v.1));
@@ -136,6 +134,8 @@ impl BucketBuffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calendar::Day;
+    use crate::timeline::rows::DayRow;
 
     #[test]
     fn customers_are_told_apart_by_their_ids_alone() {
@@ -147,7 +147,11 @@ mod tests {
         assert_eq!(numbers, [0, 1, 2, 0, 3]);
         for (i, number) in numbers.into_iter().enumerate() {
             let net = 10i64.pow(i as u32);
-            buffer.purchases.push(Purchase { customer: number, day: 5, active: 1, orders: 1, net, order: 0 });
+            buffer.purchases.push(Purchase {
+                customer: number,
+                totals: DayRow { day: Day(5), active: 1, orders: 1, net },
+                order: 0,
+            });
         }
         let mut seen = vec![];
         let mut show = |id: &[u8], rows: &mut CustomerRows| {

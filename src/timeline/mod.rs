@@ -18,6 +18,7 @@ mod boundary_states;
 mod bucket_buffer;
 pub mod builtin;
 pub mod customer_state;
+pub mod day_totals;
 mod directory;
 pub mod feature_reader;
 mod foreign_currency;

@@ -179,7 +179,7 @@ impl DecodedRecord {
         let each = Sections {
             // `check_money` made sure that the sum fits when the bucket was finalized.
             day: |d: DaySum| {
-                self.days.push(DayRow { day: d.day, active: d.active, orders: d.orders, net: d.net as i64 });
+                self.days.push(d.narrow());
             },
             order: |_| {},
             value: |value| self.values.push(value),
@@ -260,7 +260,7 @@ fn put_days(days: &[DaySum], into: &mut Vec<u8>) {
         let size = SIZES.iter().position(|bytes| net >> (8 * bytes) == 0).unwrap_or(SIZES.len());
         let step = (i64::from(day.day.0) - i64::from(before)) as u64;
         let near = u16::try_from(step).unwrap_or(FAR).min(FAR);
-        let plain = day.active == 1 && day.orders == 1;
+        let plain = day.is_one_row(1);
         let head = (near << STEP) | (size as u16 * SIZE) | if plain { PLAIN } else { 0 };
         into.extend_from_slice(&head.to_le_bytes());
         match SIZES.get(size) {
@@ -271,8 +271,7 @@ fn put_days(days: &[DaySum], into: &mut Vec<u8>) {
             put(into, step);
         }
         if !plain {
-            put(into, day.active.into());
-            put(into, day.orders.into());
+            day.put_counts(into);
         }
         before = day.day.0;
     }
@@ -289,9 +288,8 @@ fn read_days(reader: &mut Reader<'_>, each: &mut impl FnMut(DaySum)) {
         };
         let near = head >> STEP;
         day += if near == FAR { reader.number() } else { near.into() } as i64;
-        let (active, orders) =
-            if head & PLAIN != 0 { (1, 1) } else { (reader.number() as u32, reader.number() as u32) };
-        each(DaySum { day: Day(day as i32), active, orders, net: unzigzag_wide(net) });
+        let (on, net) = (Day(day as i32), unzigzag_wide(net));
+        each(if head & PLAIN != 0 { DaySum::one_row(on, 1, net) } else { DaySum::read_counts(reader, on, net) });
     }
 }
 

@@ -2,33 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::day_totals::{DayRow, DaySum};
 use crate::calendar::Day;
 use crate::error::{Error, Result};
 use crate::money::MAX_MINOR;
 pub use crate::rows::AnswerKind;
 use crate::rows::{PackedId, ValueCode};
-
-/// All transactions of a customer on a day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DayRow {
-    pub day: Day,
-    /// The number of rows that satisfy `customers.activity`; 0 on a day of refunds alone, for example.
-    pub active: u32,
-    /// The number of orders of the day: distinct order ids, each on the day of its first active row, or active rows
-    /// where `order_id` is not mapped.
-    pub orders: u32,
-    /// Sum of amounts, in minor units.
-    pub net: i64,
-}
-
-/// A customer's day while rows still arrive: partial sums may be greater than what a day may hold in the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DaySum {
-    pub day: Day,
-    pub active: u32,
-    pub orders: u32,
-    pub net: i128,
-}
 
 /// An order, and the day of its first active row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,14 +78,11 @@ pub fn combine_days(days: &mut Vec<DaySum>) {
         days.sort_unstable_by_key(|d| d.day);
     }
     days.dedup_by(|row, into| {
-        if row.day != into.day {
-            return false;
+        let same = row.day == into.day;
+        if same {
+            into.add(row);
         }
-        // Counts saturate far beyond real days. Money cannot overflow: at most 2⁶⁴ rows of i64 fit into i128.
-        into.active = into.active.saturating_add(row.active);
-        into.orders = into.orders.saturating_add(row.orders);
-        into.net += row.net;
-        true
+        same
     });
 }
 

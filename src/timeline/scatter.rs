@@ -5,7 +5,7 @@
 use super::append_log::{CustomerNumber, Purchase};
 use super::bucket_buffer::BucketBuffer;
 use super::identity::{BUCKETS, CustomerHasher, bucket, bytes_of};
-use super::rows::{AnswerRow, MemberRow, UseRow, ValueRow};
+use super::rows::{AnswerRow, DayRow, MemberRow, UseRow, ValueRow};
 use super::store::Store;
 use crate::calendar::Day;
 use crate::error::Result;
@@ -93,8 +93,8 @@ impl Sink for Scatter<'_> {
                     let order = orders.as_ref().map_or(0, |orders| orders[i]);
                     let orders = if order == 0 { is_active } else { 0 };
                     let order = if active[i] { order } else { 0 };
-                    let (day, net) = (days[i].0, amounts[i]);
-                    buffer.purchases.push(Purchase { customer, day, active: is_active, orders, net, order });
+                    let totals = DayRow { day: days[i], active: is_active, orders, net: amounts[i] };
+                    buffer.purchases.push(Purchase { customer, totals, order });
                     put_values(buffer, customer, i, (days[i], instants[i]), &segments);
                 })
             }

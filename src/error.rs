@@ -170,6 +170,18 @@ impl Errors {
     }
 }
 
+/// One error a line.
+impl fmt::Display for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, more) = self.first();
+        let lines: Vec<String> = first.iter().map(ToString::to_string).collect();
+        f.write_str(&lines.join("\n"))?;
+        if more > 0 { write!(f, "\nand {more} more") } else { Ok(()) }
+    }
+}
+
+impl std::error::Error for Errors {}
+
 impl From<Errors> for Vec<Error> {
     fn from(errors: Errors) -> Vec<Error> {
         errors.0

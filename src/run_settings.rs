@@ -44,7 +44,7 @@ pub struct CustomerMeasures {
 pub struct RunSettings {
     pub basis: Basis,
     pub rule: LiveRule,
-    /// Whose definitions of subscription churn hold; what of it decides who is live is part of the rule.
+    /// The definition of subscription churn. The part of it that decides who is live is in `rule`.
     pub policy: Policy,
     /// `calendar.period`: of customers, of the ledger, and of stages that name none.
     pub period: Period,
@@ -55,7 +55,7 @@ pub struct RunSettings {
     pub discount_rate: Option<f64>,
     /// Names of the segments, in the order of the dictionary.
     pub segments: Vec<String>,
-    /// Those of them that the program computes.
+    /// The segments that the program computes.
     pub builtins: Vec<Builtin>,
     /// Pairs of them that stages cross, which follow them in the dictionary.
     pub crossed: Vec<(usize, usize)>,

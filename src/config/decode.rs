@@ -319,7 +319,7 @@ fn policy(s: &mut Section<'_>, diagnostics: &Diagnostics, basis: &Parsed<Basis>)
         && *word != Policy::PRESETS[0].0
     {
         let what = format!("`{}` is of subscriptions, and the basis is transactions", s.full("policy"));
-        let help = "leave it out: what silence is churn is said by churn_after";
+        let help = "leave it out: on transactions, churn_after defines churn";
         diagnostics.add(Diagnostic::new(what).at(s.span_of("policy")).help(help).remote());
     }
     // Whatever is wrong with the preset, the switches are looked at.

@@ -87,7 +87,7 @@ impl Diagnostics {
         ErrorGuaranteed(())
     }
 
-    /// Whether the file is not valid TOML.
+    /// True if the file is not valid TOML.
     pub(super) fn of_the_syntax(&self) -> bool {
         !self.syntax.is_empty()
     }

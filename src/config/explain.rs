@@ -14,7 +14,7 @@ use super::tree::DocumentNode;
 pub struct ExplainedSetting {
     /// The whole path: `sources.transactions.path`.
     pub key: String,
-    /// As TOML would write it, references to the environment unexpanded; what holds instead where it is not set.
+    /// The value in TOML, with references to the environment unexpanded. If the key is not set: what holds instead.
     pub value: String,
     pub is_default: bool,
     pub doc: &'static str,

@@ -11,7 +11,7 @@ pub(super) type Span = Range<usize>;
 pub struct Override {
     /// `key.path=value`
     pub(super) assignment: String,
-    /// As the user typed it: what messages point at.
+    /// The option as the user typed it. Messages point at it.
     pub(super) typed: String,
 }
 

@@ -139,9 +139,9 @@ pub struct MoneySettings {
 pub struct CustomerSettings {
     pub basis: Basis,
     pub churn_after: ChurnAfter,
-    /// Nothing from here on is learned from; `None`: as_of.
+    /// Exclusive end of what windows are learned from; `None`: as_of.
     pub learned_until: Option<Located<Day>>,
-    /// Who is live and has so many orders is loyal.
+    /// A live customer with at least this many orders is loyal.
     pub loyal_orders: i64,
     /// SQL over canonical transaction columns; `None` is the default, `amount > 0`.
     pub activity: Option<Expression>,
@@ -167,7 +167,7 @@ pub struct SourceSettings {
     pub timezone: TimeZone,
     /// Newest record must not be older than this many seconds at run time.
     pub freshness: Option<i64>,
-    /// Of surveys.
+    /// The scales of source `surveys`; `None` for other sources.
     pub scales: Option<SurveyScales>,
     /// Place of the source's table in the pipeline file.
     pub span: std::ops::Range<usize>,

@@ -122,7 +122,7 @@ pub static GROUPS: &[KeyGroup] = &[
                 "currency",
                 Accepts::Currency,
                 Default::Required,
-                "of all tables, ISO 4217, and of amounts that name no other",
+                "currency of all tables, and of amounts without a currency of their own (ISO 4217)",
             ),
             key("digits", Accepts::Int { min: 0, max: 6 }, Default::Value("2"), "decimal digits of the minor unit"),
             key(
@@ -164,8 +164,8 @@ pub static GROUPS: &[KeyGroup] = &[
                 "policy",
                 word(&names(&Policy::PRESETS)),
                 Default::Value("\"standard\""),
-                "subscriptions: whose definitions of churn are followed; it sets the switches below, and one that is set beside \
-                 it wins",
+                "subscriptions: whose definitions of churn are followed; it sets the switches below; a switch that you set \
+                 overrides it",
             ),
             key(
                 "ended_at_inclusive",
@@ -177,7 +177,7 @@ pub static GROUPS: &[KeyGroup] = &[
                 "gap_days",
                 Accepts::Int { min: 0, max: 3660 },
                 Default::Value("0"),
-                "subscriptions: live ranges at most this many days apart are one",
+                "subscriptions: the customer stays live in a gap of up to this many days",
             ),
             key("free", LIVE, Default::Value("\"not live\""), "subscriptions of amount 0"),
             key("paused", LIVE, Default::Value("\"not live\""), "subscriptions while paused"),
@@ -185,7 +185,7 @@ pub static GROUPS: &[KeyGroup] = &[
             key(
                 "learned_until",
                 Accepts::Date,
-                Default::Unset("as_of: later runs may restate history"),
+                Default::Unset("as_of: figures of past periods may change in later runs"),
                 "transactions: exclusive end of what churn windows and frequency classes are learned from",
             ),
             key(

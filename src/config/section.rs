@@ -20,7 +20,7 @@ pub(super) const SHORT: usize = 8;
 
 pub(super) struct Section<'a> {
     diagnostics: &'a Diagnostics,
-    /// As the user would write it: `sources.transactions`.
+    /// The path in the file: `sources.transactions`.
     path: String,
     keys: Vec<Key>,
     span: Option<Span>,

@@ -124,7 +124,7 @@ fn builtin(s: &mut Section<'_>, diagnostics: &Diagnostics, sources: &Parsed<Pars
     sound.and(builtin)
 }
 
-/// Whose rows belong to no customer.
+/// The rows of sources that belong to no customer, in a word.
 fn of_nobody(kind: SourceKind) -> Option<&'static str> {
     match kind {
         SourceKind::AcquisitionCosts => Some("costs"),

@@ -130,7 +130,9 @@ fn kind(
     let (what, rest) = match named_by {
         Some(_) => (format!("`{path}.kind` names no kind of stage: \"{shown}\""), format!("the kinds are {offered}")),
         None => {
-            let rest = format!("the kinds are {offered}; a stage with a name of its own says which: kind = \"…\"");
+            let rest = format!(
+                "the kinds are {offered}; for a name of your own, add kind = \"churn\" or another to the stage"
+            );
             (format!("`{word}` is no kind of stage"), rest)
         }
     };

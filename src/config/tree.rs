@@ -126,7 +126,7 @@ impl DocumentNode {
         }
     }
 
-    /// As it goes into the manifest: references to the environment as they were written.
+    /// The value for the manifest, with references to the environment as they were written.
     pub(super) fn json(&self) -> Json {
         match &self.value {
             DocumentValue::Text(t) => t.written().into(),

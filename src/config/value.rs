@@ -79,7 +79,7 @@ impl CheckedValue<'_> {
         self.diagnostics.add(problem.at(self.node.span.clone()).help(sentences([help, hidden.to_string()])))
     }
 
-    /// Whether some string could be right here, so that a wrong one is quoted without saying that it is a string.
+    /// True if the key takes some strings: a wrong string is then quoted without the words "a string".
     fn takes_text(&self) -> bool {
         !matches!(
             self.accepts,
@@ -291,7 +291,7 @@ impl CheckedValue<'_> {
 
 const SCALES: &str = "the highest is at least four above the lowest, and both lie between -1000 and 1000";
 
-/// Whether a name serves as a folder's on every system.
+/// True if a name can be that of a folder on every system.
 pub(super) fn file_name(value: &str) -> bool {
     let letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
     value.bytes().all(letter) && value.len() <= 100 && value.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())

@@ -120,7 +120,10 @@ fn beyond(scan: &Scan, kind: SourceKind) -> String {
     let columns: Vec<_> =
         source.counts.iter().map(|((r, column), n)| format!("{} in {column} {}", r.name(), grouped(*n))).collect();
     let kept = grouped(source.rows.len() as u64);
-    format!("; table quarantine has the first {kept} of these rows; all of them by column: {}", columns.join(", "))
+    format!(
+        "; if the run is published, table quarantine has the first {kept} of these rows; all of them by column: {}",
+        columns.join(", ")
+    )
 }
 
 fn freshness(source: &str, limit: i64, newest: Option<i64>, now: i64) -> Check {
@@ -190,7 +193,7 @@ pub(super) fn census_checks(
         checks.push(check("without_rows", "customers", Status::Pass, None, census.never_in_basis, detail));
         let detail = "customers of the basis source are missing from source customers; their attributes are `(none)`";
         checks.extend(warn_of("missing", "customers", count(census.not_in_customers), detail));
-        let detail = "rows of source customers contradict another of the same customer; the greatest counts";
+        let detail = "rows of source customers contradict another of the same customer; the row with the greatest values is used";
         checks.extend(warn_of("conflicting_rows", "customers", count(census.conflicting_rows), detail));
     }
     let basis = match shape.basis {
@@ -240,7 +243,7 @@ fn term_checks(census: &DataQualityCounts) -> Vec<Check> {
     let mut checks: Vec<Check> = [
         ("started_after_as_of", terms.after_as_of, "subscriptions that start at or after as_of are ignored"),
         ("never_live_rows", terms.never_live, "subscriptions end on the day they start and are never live"),
-        ("end_derived", terms.end_derived, "cancelled without an end: paid time is taken to end at the next renewal"),
+        ("end_derived", terms.end_derived, "cancelled without an end date: the date of the next renewal is used"),
     ]
     .into_iter()
     .filter_map(|(name, n, detail)| warn_of(name, source, count(n), detail))

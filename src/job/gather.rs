@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::dictionary::dictionary;
 use crate::config::{Pipeline, SourceKind};
 use crate::error::{Error, Result};
+use crate::numbers::grouped;
 use crate::progress::{Phase, Progress};
 use crate::rows::Cost;
 use crate::source::{IdKind, Inspected, InspectedSource, ReadLimits, Scan, scan};
@@ -72,13 +73,25 @@ fn shape(pipeline: &Pipeline, scan: &Scan, store: &Store) -> Result<Shape> {
         if rejected > 0 && rejected == rows - filtered {
             return Err(super::checks::nothing_usable(scan, source));
         }
-        return Err(Error::input(format!(
-            "source {} has no row that can be used: of {rows} rows the filter left out {filtered}, {rejected} were \
-             rejected and {} are dated at or after as_of",
-            source.name(),
-            report.after_as_of
-        ))
-        .help("check its path, its filter and calendar.as_of"));
+        let (why, help) = match (rows, rows - filtered, rows - filtered - rejected) {
+            (0, ..) => ("its files have no rows".into(), "check `path`, or whether the export has arrived"),
+            (_, 0, _) => (format!("`filter` leaves out all {} rows", grouped(rows)), "correct `filter` of the source"),
+            (.., late) if late == report.after_as_of && rejected == 0 && filtered == 0 => {
+                (format!("all {} rows are dated at or after as_of", grouped(rows)), "set a later as_of")
+            }
+            _ => (
+                format!(
+                    "of {} rows the filter leaves out {}, {} cannot be used and {} are dated at or after as_of",
+                    grouped(rows),
+                    grouped(filtered),
+                    grouped(rejected),
+                    grouped(report.after_as_of)
+                ),
+                "check `filter` of the source and calendar.as_of",
+            ),
+        };
+        let what = format!("source {} has no row that can be used: {why}", source.name());
+        return Err(Error::input(what).help(help));
     };
     let as_of = pipeline.calendar.as_of.unwrap_or(newest.plus(1));
     let observed_from = pipeline.calendar.observed_from.unwrap_or(first);

@@ -165,7 +165,7 @@ fn measures(pipeline: &Pipeline) -> CustomerMeasures {
     fitting.first().map_or_else(default_measures, |(_, measures)| *measures)
 }
 
-/// As a stage with default options would say.
+/// The measures of a stage with default options.
 fn default_measures() -> CustomerMeasures {
     let measures = |kind: &Kind| kind.customer_measures(&config::default_options(kind)?);
     KINDS.iter().find_map(measures).expect("a kind of stage says how customers are counted")

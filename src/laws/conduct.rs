@@ -22,7 +22,7 @@ use crate::timeline::store::Store;
 /// How a run is conducted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Conduct {
-    /// Of the hash of ids.
+    /// Bits of the hash of customer ids that are used.
     pub bits: u32,
     pub batch: usize,
     pub threads: usize,
@@ -34,7 +34,7 @@ pub(super) struct Conduct {
 
 pub(super) const PLAIN: Conduct = Conduct { bits: 64, batch: 32_768, threads: 1, order: 0, limit: None };
 
-/// Whose tables they are, and the per-customer ones in the order in which they would be written.
+/// The tables of a run by name, and which of them are per customer, in the order in which they would be written.
 pub(super) struct Outcome {
     pub tables: BTreeMap<String, Table>,
     pub checks: Vec<Check>,

@@ -27,7 +27,7 @@ fn parsed(basis: &str, stages: &str) -> Pipeline {
     read(basis, stages).unwrap_or_else(|problems| panic!("{problems:?}\nof\n{stages}"))
 }
 
-/// Whether the kind takes a pipeline on this basis that maps everything.
+/// True if the kind runs on this basis when every source and column is mapped.
 fn runs_on(kind: &Kind, basis: &str) -> bool {
     read(basis, &format!("[stages.{}]\n", kind.name)).is_ok()
 }

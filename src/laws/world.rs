@@ -150,7 +150,7 @@ impl World {
         matches!(self.rule, Rule::Contracts { .. })
     }
 
-    /// Whether a scan keeps what is dated so.
+    /// True if a scan keeps rows of this day.
     pub(super) fn keeps(&self, day: Day) -> bool {
         self.as_of.is_none_or(|as_of| day < as_of)
     }

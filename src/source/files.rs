@@ -55,8 +55,9 @@ fn expand(pattern: &Text, base: &Path) -> Result<Vec<PathBuf>, Error> {
         Ok(about) if about.is_dir() => {
             let found = walk::folder(&path, &shown)?;
             if found.is_empty() {
-                return Err(Error::input(format!("the folder `{pattern}` holds no Parquet file"))
-                    .help("files count whose name ends in .parquet, .parq or .pq; is the export late?"));
+                return Err(Error::input(format!("the folder `{pattern}` holds no Parquet file")).help(
+                    "files count whose name ends in .parquet, .parq or .pq; check whether the export has arrived",
+                ));
             }
             Ok(found)
         }
@@ -64,8 +65,10 @@ fn expand(pattern: &Text, base: &Path) -> Result<Vec<PathBuf>, Error> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound && text.contains(['*', '?', '[']) => {
             let found = walk::pattern(pattern, base, &shown)?;
             if found.is_empty() {
-                return Err(Error::input(format!("no file matches `{pattern}`"))
-                    .help(format!("looked below {}; is the export late, or the pattern wrong?", base.display())));
+                return Err(Error::input(format!("no file matches `{pattern}`")).help(format!(
+                    "searched in {}; check the pattern, or whether the export has arrived",
+                    base.display()
+                )));
             }
             Ok(found)
         }

@@ -28,7 +28,7 @@ pub trait StageKind: 'static {
     /// What it measures, formulas, edge cases, when it misleads, source: what `tenure explain` prints.
     const DEFINITION: &'static str;
 
-    /// Whether its tables have rows by segment. A kind of everybody refuses `segments` and `by`.
+    /// True if its tables have rows by segment. A kind whose tables are about all customers refuses `segments` and `by`.
     const BY_SEGMENT: bool = true;
 
     /// Tables beside the stage's own, as suffixes of its name: `summary` for `survival_summary`.
@@ -55,12 +55,12 @@ pub trait StageKind: 'static {
         None
     }
 
-    /// Whether its periods begin with the first sign-up, should that be earlier than the first activity.
+    /// True if its periods begin with the first sign-up where that is earlier than the first activity.
     fn starts_at_sign_up(_options: &Self::Options) -> bool {
         false
     }
 
-    /// Whether the stage writes a table of single customers, which takes a walk of its own.
+    /// True if the stage writes a table of single customers, which takes a walk of its own.
     fn writes_per_customer(_options: &Self::Options) -> bool {
         false
     }
@@ -150,7 +150,7 @@ impl Inputs<'_> {
 pub struct StageCheck<'a, O> {
     pub options: &'a O,
     pub inputs: &'a Inputs<'a>,
-    /// Whether the file sets this option, whatever its default.
+    /// True if the file sets this option.
     pub is_set: &'a dyn Fn(&str) -> bool,
 }
 
@@ -261,7 +261,7 @@ impl Kind {
     }
 
     /// # Errors
-    /// Those of [`StageKind::build`].
+    /// The errors of [`StageKind::build`].
     pub fn build(&self, spec: &AnySpec, common: Common, plan: &mut Plan) -> Result<Box<dyn Stage>> {
         (self.build)(spec, common, plan)
     }

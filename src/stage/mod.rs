@@ -54,7 +54,7 @@ pub struct SummaryMetric {
 }
 
 impl SummaryMetric {
-    /// Those of a stage's figures that are known.
+    /// The metrics of a stage, without those that are not known.
     fn of_stage(
         stage: &str,
         period: Day,

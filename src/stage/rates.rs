@@ -71,7 +71,7 @@ pub(super) struct ChurnShare {
 }
 
 impl ChurnShare {
-    /// Of each complete period whose thirty days, where it takes them, lie in the window; by cell.
+    /// By cell, the complete periods; under thirty-day rates only those whose thirty days lie in the window.
     pub(super) fn by_period(
         known: &StepOutputs,
         counts: MovementCounts,
@@ -118,7 +118,7 @@ pub(super) struct ForLife {
 }
 
 impl ForLife {
-    /// Of the complete periods up to the present one; `None` where they are too few.
+    /// From the complete periods up to this one; `None` if they are too few.
     pub(super) fn of(shares: &[ChurnShare], length: usize, policy: Policy) -> Option<ForLife> {
         let (shares, method) = match policy.ltv_rate {
             LtvRate::Trailing => (shares, Trailing::Ratio),

@@ -11,7 +11,7 @@ use crate::source_kind;
 #[derive(Serialize)]
 pub(super) struct ExplainedInput {
     pub source: &'static str,
-    /// As written in the file: references to the environment are not filled in.
+    /// The text of the file, with references to the environment not filled in.
     pub path: Vec<String>,
     pub filter: Option<String>,
     pub columns: Vec<MappedColumn>,

@@ -64,7 +64,7 @@ struct ExplainedPart {
 #[derive(Serialize)]
 struct SettingDoc {
     key: String,
-    /// As TOML; or a sentence that begins with `not set`.
+    /// The value in TOML, or a sentence that begins with `not set`.
     value: String,
     default: bool,
     doc: &'static str,

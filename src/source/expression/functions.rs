@@ -168,7 +168,7 @@ pub fn allowed_functions() -> impl Iterator<Item = &'static str> {
 pub(super) fn lower(lowering: &mut Lowering, function: &Function) -> Lowered {
     let name = function.name.to_string().to_ascii_uppercase();
     if function.over.is_some() || OF_MANY_ROWS.contains(&name.as_str()) {
-        return Err(SqlRefusal::new(format!("{name} looks at several rows, and an expression sees one"))
+        return Err(SqlRefusal::new(format!("{name} needs several rows, and an expression has only one"))
             .help("compute it in the export, or leave it to a stage"));
     }
     if !FUNCTIONS.iter().any(|f| f.0 == name) {

@@ -160,7 +160,7 @@ impl<'a> Lowering<'a> {
                 let names = || self.columns.iter().map(|(n, _)| n.as_str());
                 let meant = nearest(name, names()).map_or(String::new(), |n| format!("; did you mean \"{n}\"?"));
                 Err(SqlRefusal::new(format!("there is no column `{name}`{meant}"))
-                    .help(format!("the columns are {}", list(names()))))
+                    .help(format!("the columns are {}; text stands in single quotes: '{name}'", list(names()))))
             }
         }
     }

@@ -88,7 +88,7 @@ fn all_problems_come_at_once_each_at_its_place() {
     p.customers.activity = Some(crate::config::Expression { sql: "amunt > 0".into(), span: 40..50 });
     let found = problems(&p);
     assert!(
-        found.iter().any(|e| e.starts_with("Pipeline at 50: sources.transactions.filter: SUM looks at several rows")),
+        found.iter().any(|e| e.starts_with("Pipeline at 50: sources.transactions.filter: SUM needs several rows")),
         "{found:#?}"
     );
     assert!(

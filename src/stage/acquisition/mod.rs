@@ -40,7 +40,7 @@ impl StageKind for AcquisitionKind {
             || inputs.maps(SourceKind::Customers, "referred_by")
             || inputs.has(SourceKind::AcquisitionCosts)
             || inputs.on_subscriptions() && inputs.maps(SourceKind::Subscriptions, "trial_ends_at");
-        let what = "knows neither channels nor costs nor trials, and could only repeat churn's new customers";
+        let what = "needs at least one of channels, costs or trials";
         let help = "map acquired_by or referred_by of source `customers`, add source `acquisition_costs`, or, on basis \
                     subscriptions, map trial_ends_at";
         Refusal::unless(enough, Refusal::of_stage(what, help))

@@ -38,7 +38,7 @@ impl StageKind for ExitReasonsKind {
         let inputs = stage.inputs;
         let cancelled = ["cancel_reason", "cancel_kind"].iter().any(|c| inputs.maps(SourceKind::Subscriptions, c));
         let enough = inputs.on_subscriptions() && cancelled || inputs.maps(SourceKind::Surveys, "reason");
-        let what = "knows no reason of anybody who left";
+        let what = "needs the reasons why customers left";
         let help = "map cancel_reason or cancel_kind of source `subscriptions`, or reason of source `surveys` with its exit \
                     surveys";
         Refusal::unless(enough, Refusal::of_stage(what, help))

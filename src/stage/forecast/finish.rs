@@ -129,7 +129,7 @@ impl Forecast {
         }
     }
 
-    /// Whether what is lost is forecast better than by a rival that costs nothing, one period ahead.
+    /// Check: one period ahead, lost money is forecast with a smaller error than by the naive forecasts.
     fn verdict(&self, rows: &[backtest::Tested]) -> Option<Check> {
         let of_lost = |r: &&backtest::Tested| {
             ["churned_customers", "lost_revenue"].contains(&r.metric) && r.horizon == 1 && r.method == "smoothing"

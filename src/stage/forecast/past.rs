@@ -25,7 +25,7 @@ impl ForecastMetric {
         }
     }
 
-    /// As it was, by period.
+    /// The observed values, by period.
     pub(super) fn observed(self, past: &LossHistory) -> Vec<f64> {
         match self {
             ForecastMetric::Opening => past.opening.clone(),

@@ -53,7 +53,7 @@ impl Tested {
         self.errors.extend(relative.map(|e| ((cell, model.to_owned()), e)));
     }
 
-    /// Whether a rival that costs nothing came nearer than the model.
+    /// True if a naive forecast had a smaller error than the model.
     pub(super) fn verdict(&self, cell: CellId, model: &str) -> Option<String> {
         let own = self.error(cell, model)?;
         let errors = RIVALS.iter().filter_map(|rival| Some((*rival, self.error(cell, rival)?)));
@@ -162,7 +162,7 @@ impl Ltv {
         Ok(())
     }
 
-    /// Of the renewals that fell due after the cut, those lost: by the models and at the rate of all before it.
+    /// The renewals lost of those that fell due after the cut: expected by the models, and at the rate before the cut.
     fn test_renewals(&self, known: &StepOutputs, fits: &[Fitted], tested: &mut Tested) -> Result<()> {
         let (Some(renewals), index) = (self.renewals, known.get(self.common.index)?) else { return Ok(()) };
         let tally = known.get(renewals)?;

@@ -34,7 +34,7 @@ impl Asked {
 pub(super) struct CellFits {
     /// All buyers.
     pub customers: i64,
-    /// Of how many customers the counts of histories and of spends each held one.
+    /// One in so many customers is in the counts of histories, and in those of spends.
     pub sampling_factor: [u64; 2],
     pub bgnbd: Option<Fit<BgNbd>>,
     pub mbgnbd: Option<Fit<MbgNbd>>,

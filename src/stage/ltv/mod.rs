@@ -153,7 +153,7 @@ pub const RENEWING: [&str; 2] = ["bdw", "sbg"];
 struct Ltv {
     spec: StageSpec<LtvOptions>,
     common: Common,
-    /// As written, without repetition.
+    /// In the order of the file, each once.
     models: Vec<&'static str>,
     /// Months that the fitted methods look ahead.
     horizon: u32,

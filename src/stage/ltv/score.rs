@@ -26,7 +26,7 @@ struct ToCome {
     discounted: f64,
 }
 
-/// Who bought more often than this is looked at one by one.
+/// Customers with more purchases than this are scored one by one.
 const OFTEN: usize = 1 << 12;
 
 /// What is said of customers of one x, of which there are many.

@@ -41,7 +41,7 @@ fn std_error(curve: &Curve, shares: &[f64]) -> f64 {
     libm::sqrt(within.map(|r| term(r.at_risk as f64, r.events as f64, from(r.time))).sum())
 }
 
-/// Whether the curve tells of spells from their beginning on: else it is of those who got so far.
+/// True if the curve starts at the beginning of spells. If not, it describes only customers who had stayed so long.
 fn from_the_start(life: &EventTable) -> bool {
     life.counts().first().is_some_and(|m| m.time == 0)
 }

@@ -82,7 +82,7 @@ impl Amount {
     }
 }
 
-/// As many periods as stage `ltv` looks back on by default.
+/// The number of periods of the trailing churn rate: the default of stage `ltv`.
 const TRAILING: usize = 6;
 
 /// Every measure of every complete period by one policy, in the order of [`MEASURES`].

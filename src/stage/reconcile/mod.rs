@@ -29,7 +29,7 @@ impl StageKind for ReconcileKind {
 
     fn check(stage: &StageCheck<'_, NoOptions>) -> Vec<Refusal> {
         let what = "compares vendors' policies of subscription churn, and the basis is transactions";
-        let help = "remove the stage: what silence is churn is said by churn_after";
+        let help = "remove the stage: on transactions, churn_after defines churn";
         Refusal::unless(stage.inputs.on_subscriptions(), Refusal::of_stage(what, help))
     }
 

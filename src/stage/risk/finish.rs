@@ -19,7 +19,7 @@ use crate::timeline::risk_features::{Cutoff, Feature, FeatureSpec};
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Judged {
     pub ranked: RankingQuality,
-    /// Of its probabilities; `None` where it had none.
+    /// The Brier score of its probabilities; `None` where it gave none.
     pub squared: Option<f64>,
 }
 
@@ -123,7 +123,10 @@ impl Stage for RiskStage {
         }
         let outlook = known.get(self.outlook)?;
         let checks = vec![self.taught(&cuts, outlook.as_ref().as_ref()), self.beats(whole.as_ref(), verdicts.len())];
-        let figures = [("leavers in the riskiest tenth", share(whole.as_ref(), SCORE).map(MetricValue::Rate))];
+        let figures = [(
+            "share of churned customers in the top risk decile",
+            share(whole.as_ref(), SCORE).map(MetricValue::Rate),
+        )];
         let last = cuts.last().map_or(known.shape.as_of, |cut| cut.day);
         Ok(Finished { tables: vec![table], checks, headlines: SummaryMetric::of_stage(&self.spec.name, last, figures) })
     }
@@ -147,7 +150,7 @@ impl RiskStage {
         Check { check: check.into(), subject: self.spec.name.clone(), status, expected, actual, detail }
     }
 
-    /// Whether there is a score at all.
+    /// Check: enough past dates to learn a score from.
     fn taught(&self, cuts: &[Cutoff], outlook: Option<&RiskModel>) -> Check {
         let detail = match outlook {
             Some(o) => format!(
@@ -170,7 +173,7 @@ impl RiskStage {
         self.check("risk_dates", outlook.is_some(), expected, cuts.len().to_string(), detail)
     }
 
-    /// Whether the score tells more than what costs nothing.
+    /// Check: the score ranks customers better than silence alone.
     fn beats(&self, whole: Option<&Backtested>, dates: usize) -> Check {
         let name = "risk_beats_silence";
         let has_silence = self.watch.features.contains(&Feature::Silence);

@@ -38,7 +38,8 @@ fn a_date_learns_from_the_last_twelve_that_were_over() {
     assert_eq!(known_before(&cuts, Day(600)), (7..=18).collect::<Vec<_>>());
 }
 
-/// Of `survey` alone: at each date of four 80 without an answer, of whom 8 leave, and 20 with a low one, of whom 10 do.
+/// Feature `survey` alone. At each of four dates 80 customers have no answer, and 8 of them leave; 20 have a low answer,
+/// and 10 of them leave.
 fn four_dates() -> (FeatureSpec, Vec<Cutoff>, RiskTally) {
     let watch = watch(&[Feature::Silence, Feature::Survey], false);
     let cuts = (0..4).map(|n| cut(30 * n, 30 * n + 30)).collect();

@@ -4,7 +4,7 @@ use crate::calendar::Day;
 use crate::timeline::risk_features::{DUE, Feature, FeatureSpec, FeatureValues, Level, NOT_DUE};
 use crate::timeline::rows::AnswerKind;
 
-/// Who buys once a week does not buy seldom, whatever the window.
+/// A customer who buys at least once a week is not called a rare buyer, whatever their window.
 const SELDOM: i32 = 8;
 
 /// What a sign says of a customer at that level; `None` where it says nothing that would worry anybody.
@@ -46,7 +46,7 @@ pub(super) fn of(sign: Feature, level: usize, standing: &FeatureValues, watch: &
     }
 }
 
-/// Of who is silent: who buys, or where use is what shows, who uses.
+/// The sentence about silence: the last purchase, or the last use where usage is the sign of life.
 fn silence(standing: &FeatureValues, uses: bool) -> String {
     let silent = days(standing.silence);
     match (standing.rhythm, uses) {

@@ -142,5 +142,5 @@ fn unit(spec: &StageSpec<SurvivalOptions>) -> Period {
     spec.options.unit.unwrap_or(default)
 }
 
-/// Of a stage of this kind: `survival_tests`, or `NAME_tests` of one called NAME.
+/// The further tables of a stage NAME: `NAME_summary` and `NAME_tests`.
 const SUFFIXES: [&str; 2] = ["summary", "tests"];

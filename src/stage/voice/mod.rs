@@ -63,8 +63,7 @@ impl StageKind for VoiceKind {
 
 /// Refuses a stage where no survey has a score.
 pub(super) fn needs_scores(inputs: &Inputs<'_>) -> Vec<Refusal> {
-    let refusal =
-        Refusal::of_stage("knows no score that anybody gave", "map score of source `surveys`, or remove the stage");
+    let refusal = Refusal::of_stage("needs survey scores", "map score of source `surveys`, or remove the stage");
     Refusal::unless(inputs.maps(SourceKind::Surveys, "score"), refusal)
 }
 

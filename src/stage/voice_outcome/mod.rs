@@ -102,7 +102,7 @@ impl Stage for VoiceOutcome {
 }
 
 impl VoiceOutcome {
-    /// Who left of those who praise and of those who complain; those of an earlier period where nobody was asked.
+    /// The churn rates of promoters and of detractors, of the latest period with answers.
     fn headlines(&self, start: Day, sums: &[i128], earlier: Vec<SummaryMetric>) -> Vec<SummaryMetric> {
         let left = |label, group: AnswerGroup| {
             let of = |after: AfterColumn| sums[at(AnswerKind::Nps, group, after)];

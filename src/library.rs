@@ -1,7 +1,7 @@
 //! Running a pipeline from Rust, with Polars data frames at both ends.
 
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema};
@@ -12,8 +12,9 @@ use polars::prelude::DataFrame;
 use crate::calendar::Day;
 use crate::check::Check;
 use crate::config::{self, Pipeline};
+use crate::engine::memory_sink::MemorySink;
 use crate::engine::per_customer::PerCustomer;
-use crate::engine::score::{PartSink, Score};
+use crate::engine::score::Score;
 use crate::error::{Error, Errors, Result};
 use crate::job::{self, LoadedData, RunPlan, RunResult};
 use crate::nearest::suggestion;
@@ -62,7 +63,7 @@ impl Pipeline {
         let file = written(frame, &folder).map_err(failed)?;
         let path = Located { value: Text::plain(file.to_string_lossy()), span: settings.span.clone() };
         settings.paths = vec![path];
-        self.temporary_files.push(std::sync::Arc::new(file));
+        self.temporary_files.push(Arc::new(file));
         Ok(self)
     }
 }
@@ -84,7 +85,7 @@ fn written(frame: &DataFrame, folder: &Path) -> Result<tempfile::TempPath, BoxEr
         let arrays = columns.collect::<Result<Vec<_>, _>>()?;
         let field = |(name, array): (&str, &arrow::array::ArrayRef)| Field::new(name, array.data_type().clone(), true);
         let names = piece.columns().iter().map(|column| column.name().as_str());
-        let schema = std::sync::Arc::new(Schema::new(names.zip(&arrays).map(field).collect::<Vec<_>>()));
+        let schema = Arc::new(Schema::new(names.zip(&arrays).map(field).collect::<Vec<_>>()));
         let batch = RecordBatch::try_new(schema.clone(), arrays)?;
         let open = match writer.take() {
             Some(open) => open,
@@ -170,7 +171,9 @@ pub fn run<'a>(pipeline: &'a Pipeline, options: RunOptions<'a>) -> Result<RunFra
     let inspected = job::exports(pipeline, &plan)?;
     let store = Store::new(options.row_memory, &job::temporary(pipeline)?);
     let now = options.now.as_second();
-    let (loaded, result) = job::compute_checked(pipeline, &plan, &inspected, store, now, options.progress)?;
+    let (loaded, mut result) = job::compute_checked(pipeline, &plan, &inspected, store, now, options.progress)?;
+    let of_every_run = job::tables_of_every_run(pipeline, &loaded, &result);
+    result.tables.extend(of_every_run);
     Ok(RunFrames { pipeline, plan, loaded, result, progress: options.progress })
 }
 
@@ -187,7 +190,7 @@ impl RunFrames<'_> {
 
     /// Names of the tables that [`table`](RunFrames::table) gives.
     pub fn table_names(&self) -> Vec<String> {
-        self.all().map(|table| table.schema.name.clone()).collect()
+        self.result.tables.iter().map(|table| table.schema.name.clone()).collect()
     }
 
     /// Names of the tables that [`per_customer`](RunFrames::per_customer) gives.
@@ -195,17 +198,12 @@ impl RunFrames<'_> {
         self.result.per_customer.iter().map(|table| table.schema().name.clone()).collect()
     }
 
-    fn all(&self) -> impl Iterator<Item = Table> {
-        let of_every_run = job::tables_of_every_run(self.pipeline, &self.loaded, &self.result);
-        self.result.tables.iter().cloned().chain(of_every_run)
-    }
-
-    /// A table of the run, in the order in which it would be published.
+    /// A table of the run, its rows in the order in which they would be published.
     ///
     /// # Errors
     /// Pipeline: the run has no such table. Input: an amount is beyond DECIMAL(18).
     pub fn table(&self, name: &str) -> Result<DataFrame> {
-        let found = self.all().find(|table| table.schema.name == name);
+        let found = self.result.tables.iter().find(|table| table.schema.name == name);
         found.ok_or_else(|| no_table(name, &self.table_names()))?.sorted().to_polars(self.pipeline.money.digits)
     }
 
@@ -229,11 +227,11 @@ impl RunFrames<'_> {
     }
 
     fn part(&self, score: &Score<'_>, table: &dyn PerCustomer, part: usize) -> Result<DataFrame> {
-        let rows = Table::empty(table.schema(), self.loaded.shape.integer_ids);
-        let sink = InMemory(Mutex::new(rows));
+        let sink = MemorySink::default();
         score.write_part(part, &sink)?;
-        let rows =
-            sink.0.into_inner().map_err(|_| Error::internal("a thread failed while it made rows of customers"))?;
+        let rows = sink.into_parts()?.into_values().next();
+        // A part without customers has the columns of the table all the same.
+        let rows = rows.unwrap_or_else(|| Table::empty(table.schema(), self.loaded.shape.integer_ids));
         rows.to_polars(self.pipeline.money.digits)
     }
 }
@@ -241,34 +239,4 @@ impl RunFrames<'_> {
 fn no_table(name: &str, names: &[String]) -> Error {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     Error::pipeline(format!("the run has no table `{name}`")).help(suggestion(name, &names, "its tables are"))
-}
-
-/// Takes one part of one table.
-struct InMemory(Mutex<Table>);
-
-impl PartSink for InMemory {
-    type Block = Vec<Table>;
-
-    fn block(&self, _: usize, _: usize) -> Result<Vec<Table>> {
-        Ok(vec![])
-    }
-
-    fn write(&self, block: &mut Vec<Table>, piece: &Table) -> Result<()> {
-        block.push(piece.clone());
-        Ok(())
-    }
-
-    fn complete(&self, _: &mut Vec<Table>) -> Result<()> {
-        Ok(())
-    }
-
-    fn append(&self, _: usize, _: usize, block: Vec<Table>) -> Result<()> {
-        let mut all = self.0.lock().map_err(|_| Error::internal("a thread failed while it made rows of customers"))?;
-        block.into_iter().for_each(|piece| all.append(piece));
-        Ok(())
-    }
-
-    fn close(&self, _: usize, _: usize) -> Result<()> {
-        Ok(())
-    }
 }

@@ -8,6 +8,7 @@ use std::ops::Bound::{self, Excluded, Included, Unbounded};
 use serde_json::{Map, Value as Json, json};
 
 use super::reference::{Accepts, Default, Key, keys, source_keys};
+use super::tree::DocumentNode;
 use crate::source_kind::{self, SourceKind};
 use crate::stage::Kind;
 
@@ -62,9 +63,10 @@ fn table(keys: &[Key]) -> Json {
 }
 
 fn with_default(mut schema: Json, default: Default) -> Json {
-    let parsed = |text: &str| toml::from_str::<Json>(&format!("value = {text}")).ok()?.get("value").cloned();
     match default {
-        Default::Value(text) => schema["default"] = parsed(text).unwrap_or(Json::Null),
+        Default::Value(text) => {
+            schema["default"] = DocumentNode::parse(text, 0..0).map_or(Json::Null, |node| node.json());
+        }
         Default::Follows(what) | Default::Unset(what) if !what.is_empty() => {
             let doc = schema["description"].as_str().unwrap_or_default().to_owned();
             schema["description"] = format!("{doc}. Not set: {what}").into();

@@ -273,13 +273,11 @@ fn with_defaults(kind: &Kind, change: &dyn Fn(&Key, Option<Setting>) -> Option<S
 
 /// The options of a stage. Every key is read before the first fault ends the work, so that all are reported.
 fn options(s: &mut Section<'_>, diagnostics: &Diagnostics, kind: &Kind, span: &Span) -> Parsed<AnyOptions> {
-    let mut values: BTreeMap<&'static str, Parsed<Option<Setting>>> = BTreeMap::new();
-    for key in kind.keys {
-        values.insert(key.name, s.get(key.name));
-    }
-    let values: BTreeMap<&'static str, Option<Setting>> =
+    let values: Vec<(&str, Parsed<Option<Setting>>)> =
+        kind.keys.iter().map(|key| (key.name, s.get(key.name))).collect();
+    let mut values: BTreeMap<&str, Option<Setting>> =
         values.into_iter().map(|(name, value)| Ok((name, value?))).collect::<Parsed<_>>()?;
-    let read = kind.read(&mut |name| values.get(name).cloned().flatten());
+    let read = kind.read(&mut |name| values.remove(name).flatten());
     read.map_err(|defect| diagnostics.add(Diagnostic::new(defect.what).at(span.clone())))
 }
 

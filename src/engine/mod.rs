@@ -6,6 +6,7 @@
 pub mod encoding;
 pub mod estimate;
 pub mod local;
+pub mod memory_sink;
 pub mod per_customer;
 pub mod plan;
 pub mod score;

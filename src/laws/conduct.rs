@@ -1,7 +1,7 @@
 //! A run of a world, conducted in one of many ways that must not matter.
 
 use std::collections::BTreeMap;
-use std::sync::{LazyLock, Mutex};
+use std::sync::LazyLock;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -9,7 +9,8 @@ use super::world::World;
 use super::{exports, pipeline};
 use crate::check::Check;
 use crate::config::Pipeline;
-use crate::engine::score::{PartSink, Score};
+use crate::engine::memory_sink::MemorySink;
+use crate::engine::score::Score;
 use crate::error::Result;
 use crate::job::{self, LoadedData, RunPlan, RunResult};
 use crate::progress::NoProgress;
@@ -44,46 +45,6 @@ pub(super) struct Outcome {
     pub digits: u8,
 }
 
-#[derive(Default)]
-struct Pieces(Mutex<BTreeMap<(usize, usize), Vec<Table>>>);
-
-impl PartSink for Pieces {
-    type Block = Vec<Table>;
-
-    fn block(&self, _: usize, _: usize) -> Result<Vec<Table>> {
-        Ok(vec![])
-    }
-
-    fn write(&self, block: &mut Vec<Table>, piece: &Table) -> Result<()> {
-        block.push(piece.clone());
-        Ok(())
-    }
-
-    fn complete(&self, _: &mut Vec<Table>) -> Result<()> {
-        Ok(())
-    }
-
-    fn append(&self, table: usize, part: usize, mut block: Vec<Table>) -> Result<()> {
-        self.0.lock().expect("no writer fails").entry((table, part)).or_default().append(&mut block);
-        Ok(())
-    }
-
-    fn close(&self, _: usize, _: usize) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// Pieces of a table one behind the other.
-fn joined(pieces: &[Table]) -> Table {
-    let mut all = pieces[0].clone();
-    for piece in &pieces[1..] {
-        for row in 0..piece.rows() {
-            all.push(piece.columns.iter().map(|values| cell(values, row)));
-        }
-    }
-    all
-}
-
 pub(super) fn cell(values: &Values, row: usize) -> Cell<'_> {
     match values {
         Values::Text(v) => v.get(row).into(),
@@ -116,11 +77,11 @@ pub(super) fn gather(world: &World, pipeline: &Pipeline, conduct: Conduct, needs
 /// Runs a plan over gathered rows.
 pub(super) fn outcome(run_plan: &RunPlan, loaded: &LoadedData) -> Outcome {
     let computed = job::compute(run_plan, loaded, &NoProgress).expect("a world's money fits");
-    let pieces = Pieces::default();
+    let rows = MemorySink::default();
     let lenses = run_plan.plan.lenses().into();
     let RunResult { per_customer: tables, known, customers, .. } = &computed;
     let (store, customers, observer) = (&loaded.store, *customers, &NoProgress);
-    Score { tables, lenses, outputs: known, store, customers, observer }.write(&pieces).expect("rows fit");
+    Score { tables, lenses, outputs: known, store, customers, observer }.write(&rows).expect("rows fit");
 
     let mut outcome = Outcome {
         tables: BTreeMap::new(),
@@ -139,9 +100,9 @@ pub(super) fn outcome(run_plan: &RunPlan, loaded: &LoadedData) -> Outcome {
     computed.tables.into_iter().for_each(|table| {
         put(table);
     });
-    for ((_, part), pieces) in pieces.0.into_inner().expect("no writer failed") {
+    for ((_, part), table) in rows.into_parts().expect("no writer failed") {
         assert_eq!(part, 0, "a world's customers fit one part");
-        let name = put(joined(&pieces));
+        let name = put(table);
         outcome.per_customer.push(name);
     }
     outcome

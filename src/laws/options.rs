@@ -31,7 +31,7 @@ const EXCUSED: &[(&str, &str, &str)] = &[
 ];
 
 /// A stage to be tried: its name, the body of its table, and the stage that it is compared with.
-struct Trial {
+struct OptionTrial {
     name: String,
     body: String,
     /// Kind, option and value, for messages.
@@ -40,7 +40,7 @@ struct Trial {
 }
 
 /// Stages of a kind with one option set, on their own and beside all the words that the kind's lists may have.
-fn trials(kind: &Kind, takes: &dyn Fn(&str) -> bool) -> (Vec<(String, String)>, Vec<Trial>) {
+fn trials(kind: &Kind, takes: &dyn Fn(&str) -> bool) -> (Vec<(String, String)>, Vec<OptionTrial>) {
     let plain = format!("kind = {:?}\n", kind.name);
     let mut bases = vec![(format!("{}_plain", kind.name), plain.clone())];
     let lists = kind.keys.iter().filter_map(|key| match key.accepts {
@@ -62,7 +62,7 @@ fn trials(kind: &Kind, takes: &dyn Fn(&str) -> bool) -> (Vec<(String, String)>, 
         for (i, value) in values_of(key).into_iter().enumerate().filter(|(_, value)| !is_default(key, value)) {
             let line = format!("{} = {value}\n", key.name);
             for (against, body) in bases.iter().filter(|(_, body)| !body.contains(&format!("\n{} = ", key.name))) {
-                trials.push(Trial {
+                trials.push(OptionTrial {
                     name: format!("{against}_{}_{i}", key.name.replace('.', "_")),
                     body: format!("{body}{line}"),
                     what: (format!("{}.{}", kind.name, key.name), value.clone()),
@@ -107,14 +107,14 @@ fn rows(table: &Table, row: &dyn Fn(usize) -> bool, column: &dyn Fn(&str) -> boo
 }
 
 /// The trials of a world that changed a table.
-fn changed(world: &World, wanted: &dyn Fn(&Trial) -> bool) -> Vec<(String, String)> {
+fn changed(world: &World, wanted: &dyn Fn(&OptionTrial) -> bool) -> Vec<(String, String)> {
     let head = head(world);
     let takes = |name: &str, body: &str| parse(&format!("{head}[stages.{name}]\n{body}")).is_ok();
     let mut text = head.clone();
     let mut tried = vec![];
     for kind in KINDS {
         let (bases, trials) = trials(kind, &|body| takes("tried", body));
-        let trials: Vec<Trial> = trials.into_iter().filter(|t| wanted(t) && takes(&t.name, &t.body)).collect();
+        let trials: Vec<OptionTrial> = trials.into_iter().filter(|t| wanted(t) && takes(&t.name, &t.body)).collect();
         let bases =
             bases.into_iter().filter(|(name, body)| takes(name, body) && trials.iter().any(|t| t.against == *name));
         bases.for_each(|(name, body)| text += &format!("[stages.{name}]\n{body}"));
@@ -124,7 +124,8 @@ fn changed(world: &World, wanted: &dyn Fn(&Trial) -> bool) -> Vec<(String, Strin
     let pipeline = parse(&text).unwrap_or_else(|problems| panic!("{problems:?}\nof\n{text}"));
     let plan = job::run_plan(&pipeline, None).expect("a plan");
     let outcome = on(2, || outcome(&plan, &gather(world, &pipeline, PLAIN, plan.plan.needs())));
-    let differs = |(kind, t): &(&Kind, Trial)| written(&outcome, &t.name, kind) != written(&outcome, &t.against, kind);
+    let differs =
+        |(kind, t): &(&Kind, OptionTrial)| written(&outcome, &t.name, kind) != written(&outcome, &t.against, kind);
     tried.into_iter().filter(differs).map(|(_, trial)| trial.what).collect()
 }
 

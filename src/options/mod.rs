@@ -141,9 +141,7 @@ macro_rules! options {
                 },
             )*];
 
-            #[expect(clippy::allow_attributes, reason = "a kind without options has nothing to read")]
             fn read(
-                #[allow(unused_variables, reason = "see above")]
                 value: &mut dyn FnMut(&'static str) -> Option<$crate::options::Setting>,
             ) -> Result<Self, &'static str> {
                 Ok($name {$(
@@ -160,9 +158,16 @@ macro_rules! options {
 }
 pub(crate) use options;
 
-options! {
-    /// Options of a kind that has none of its own.
-    pub struct NoOptions {}
+/// Options of a kind that has none of its own.
+#[derive(Clone, Debug)]
+pub struct NoOptions;
+
+impl StageOptions for NoOptions {
+    const KEYS: &'static [Key] = &[];
+
+    fn read(_: &mut dyn FnMut(&'static str) -> Option<Setting>) -> Result<Self, &'static str> {
+        Ok(NoOptions)
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub(super) const METHODS: [&str; 3] = ["smoothing", "last_period", "last_year"];
 
 /// A row of table `forecast_backtest`.
 #[derive(Clone, Debug)]
-pub(super) struct Tested {
+pub(super) struct BacktestRow {
     pub metric: &'static str,
     pub horizon: usize,
     pub method: &'static str,
@@ -23,10 +23,10 @@ pub(super) struct Tested {
 }
 
 /// Absolute errors of an origin by method, where the method has a forecast.
-type Errors = [Option<f64>; METHODS.len()];
+type MethodErrors = [Option<f64>; METHODS.len()];
 
 /// Every figure of a base by horizon and method.
-pub(super) fn test(base: &Base, season: usize, year: usize, horizons: usize) -> Vec<Tested> {
+pub(super) fn test(base: &Base, season: usize, year: usize, horizons: usize) -> Vec<BacktestRow> {
     let n = base.past.len();
     let origins: Vec<usize> = (MIN_PERIODS.max(n.saturating_sub(ORIGINS))..n).collect();
     let forecasts: Vec<Option<LossForecasts>> =
@@ -35,7 +35,7 @@ pub(super) fn test(base: &Base, season: usize, year: usize, horizons: usize) -> 
     for figure in FIGURES {
         let observed = figure.observed(&base.past);
         for horizon in 1..=horizons {
-            let of_origin = |(t, forecasts): (&usize, &Option<LossForecasts>)| -> Option<Errors> {
+            let of_origin = |(t, forecasts): (&usize, &Option<LossForecasts>)| -> Option<MethodErrors> {
                 let target = t + horizon - 1;
                 let actual = (target < n).then(|| observed[target])?;
                 // The opening of the first period to come is known.
@@ -48,10 +48,10 @@ pub(super) fn test(base: &Base, season: usize, year: usize, horizons: usize) -> 
                 ];
                 Some(expected.map(|e| Some((e? - actual).abs())))
             };
-            let errors: Vec<Errors> = origins.iter().zip(&forecasts).filter_map(of_origin).collect();
+            let errors: Vec<MethodErrors> = origins.iter().zip(&forecasts).filter_map(of_origin).collect();
             rows.extend(METHODS.iter().enumerate().map(|(m, method)| {
                 let own: Vec<f64> = errors.iter().filter_map(|e| e[m]).collect();
-                Tested {
+                BacktestRow {
                     metric: base.name(figure),
                     horizon,
                     method,
@@ -67,7 +67,7 @@ pub(super) fn test(base: &Base, season: usize, year: usize, horizons: usize) -> 
 }
 
 /// The errors of one method over those of another, where both have any.
-fn against(errors: &[Errors], one: usize, other: usize) -> Option<f64> {
+fn against(errors: &[MethodErrors], one: usize, other: usize) -> Option<f64> {
     let both: Vec<(f64, f64)> = errors.iter().filter_map(|e| Some((e[one]?, e[other]?))).collect();
     let sum = |of: fn(&(f64, f64)) -> f64| both.iter().map(of).sum::<f64>();
     let (own, rival) = (sum(|b| b.0), sum(|b| b.1));
@@ -89,7 +89,7 @@ mod tests {
         let base = Base { names: ["opening", "churn_rate", "churned_customers"], past };
         let rows = test(&base, 0, 12, 2);
         let row = |metric: &str, horizon: usize, method: &str| {
-            let fits = |r: &&Tested| (r.metric, r.horizon, r.method) == (metric, horizon, method);
+            let fits = |r: &&BacktestRow| (r.metric, r.horizon, r.method) == (metric, horizon, method);
             rows.iter().find(fits).unwrap().clone()
         };
         let naive = row("churned_customers", 1, "last_period");

@@ -99,7 +99,7 @@ impl Forecast {
         ]
     }
 
-    fn tested<'a>(&'a self, row: &backtest::Tested) -> [Cell<'a>; 8] {
+    fn tested<'a>(&'a self, row: &backtest::BacktestRow) -> [Cell<'a>; 8] {
         [
             (&self.spec.name).into(),
             row.metric.into(),
@@ -130,8 +130,8 @@ impl Forecast {
     }
 
     /// Check: one period ahead, lost money is forecast with a smaller error than by the naive forecasts.
-    fn verdict(&self, rows: &[backtest::Tested]) -> Option<Check> {
-        let of_lost = |r: &&backtest::Tested| {
+    fn verdict(&self, rows: &[backtest::BacktestRow]) -> Option<Check> {
+        let of_lost = |r: &&backtest::BacktestRow| {
             ["churned_customers", "lost_revenue"].contains(&r.metric) && r.horizon == 1 && r.method == "smoothing"
         };
         let row = rows.iter().find(of_lost)?;
